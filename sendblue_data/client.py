@@ -1,0 +1,485 @@
+"""SendblueClient: one method for each endpoint of the Contacts API, no policy beyond transport."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from random import Random
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import msgspec
+import polars as pl
+
+from sendblue_data.contacts import contact_from, decode_contacts, with_whole_characters
+from sendblue_data.errors import ConfigurationError, UnexpectedAnswerError
+from sendblue_data.retries import Pace, read_with_retries
+from sendblue_data.transport import Transport, account_label, check_base_url, error_message
+
+DEFAULT_BASE_URL = "https://api.sendblue.co"
+CONTACTS = "/api/v2/contacts"
+
+Parsed = TypeVar("Parsed")
+
+
+class SendblueClient:
+    """A connection to one Sendblue account.
+
+    Each method sends one request (and, for reads only, its retries). Safe to share between threads. Use it
+    as a context manager, or call `close`.
+
+    Args:
+        api_key: the key's id; from `SENDBLUE_API_API_KEY` when not given.
+        api_secret: the key's secret; from `SENDBLUE_API_API_SECRET` when not given.
+        base_url: from `SENDBLUE_API_BASE_URL` when not given, else `https://api.sendblue.co`. Must be https,
+            except on this machine.
+        timeout: seconds to wait for an answer (5 to connect).
+        max_connections: requests under way at once, over all threads.
+        requests_per_second: a limit to keep, over all threads; None for no limit.
+        retries: how often a read is tried again after 429, 5xx, a reset or a body cut short. Writes are
+            sent once: an error whose `may_have_applied` is True says that the account must be asked.
+
+    Raises:
+        ConfigurationError: a credential is missing, or an option can't be used.
+
+    Example:
+        >>> SendblueClient("made-up-key", "made-up-secret", "https://api.example.com")
+        SendblueClient(account='api.example.com/1f0991eb')
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        api_secret: str | None = None,
+        base_url: str | None = None,
+        *,
+        timeout: float = 60,
+        max_connections: int = 8,
+        requests_per_second: float | None = None,
+        retries: int = 5,
+    ) -> None:
+        key = _credential("api_key", api_key, "SENDBLUE_API_API_KEY")
+        secret = _credential("api_secret", api_secret, "SENDBLUE_API_API_SECRET")
+        if not 0 < timeout < float("inf"):
+            raise ConfigurationError(f"timeout is {timeout!r}: expected a number of seconds above 0.")
+        if max_connections < 1:
+            raise ConfigurationError(f"max_connections is {max_connections!r}: expected 1 or more.")
+        if requests_per_second is not None and not requests_per_second > 0:
+            raise ConfigurationError(
+                f"requests_per_second is {requests_per_second!r}: expected a number above 0, or None."
+            )
+        if retries < 0:
+            raise ConfigurationError(f"retries is {retries!r}: expected 0 or more.")
+        self.base_url = check_base_url(
+            base_url or os.environ.get("SENDBLUE_API_BASE_URL") or DEFAULT_BASE_URL
+        )
+        self.account = account_label(self.base_url, key)
+        self.max_connections = max_connections
+        self._retries = retries
+        self._pace = Pace(requests_per_second)
+        self._jitter = Random()  # noqa: S311 -- spreads retries, keeps no secret
+        self._announced: set[str] = set()
+        self._transport = Transport(
+            self.base_url,
+            {
+                "sb-api-key-id": key,
+                "sb-api-secret-key": secret,
+                "Accept": "application/json",
+                "User-Agent": "sendblue-data",
+            },
+            timeout=timeout,
+            max_connections=max_connections,
+            pace=self._pace,
+        )
+
+    def __repr__(self) -> str:
+        return f"SendblueClient(account={self.account!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Refuse to be pickled: a pickle would hold the secret in plain text."""
+        raise TypeError(
+            "A SendblueClient can't be pickled: it holds the account's secret. Make one where it is used."
+        )
+
+    def close(self) -> None:
+        """Close the connections that are open. The client can be used again; it opens new ones."""
+        self._transport.close()
+
+    @property
+    def requests(self) -> int:
+        """Number of requests sent so far, retries included."""
+        return self._transport.requests
+
+    def stoppable(self) -> SendblueClient:
+        """Give a client of the same account whose requests `abort` can break off without harm to this one."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin._transport = self._transport.sibling()
+        return twin
+
+    def abort(self) -> None:
+        """Break off all requests under way, in every thread; for a client made by `stoppable`."""
+        self._transport.abort()
+
+    # Reads ------------------------------------------------------------------------------------------------
+
+    def list_contacts(
+        self,
+        *,
+        limit: int | None = None,
+        offset: int | None = None,
+        created_at_gte: datetime | str | None = None,
+        order_by: str | None = None,
+        order_direction: str | None = None,
+        phone_number: str | None = None,
+        cid: str | None = None,
+    ) -> pl.DataFrame:
+        """List one page of contacts: `GET /api/v2/contacts`.
+
+        Args:
+            limit: contacts in the page; the API's default is 100 and its cap 1,000.
+            offset: contacts to skip; capped at 10,000, so use `pull_contacts` for all of them.
+            created_at_gte: only contacts created at or after this moment (a datetime without offset is UTC).
+            order_by: a field's name.
+            order_direction: `"asc"` or `"desc"`.
+            phone_number: only the contact with this number, in E.164 form.
+            cid: only the contact with this id.
+
+        Returns:
+            A contacts frame (`CONTACT_SCHEMA`), a row a contact.
+
+        Raises:
+            ApiError: the leaf that fits.
+        """
+        asked = {
+            "limit": limit,
+            "offset": offset,
+            "created_at_gte": _iso(created_at_gte),
+            "order_by": order_by,
+            "order_direction": order_direction,
+            "phone_number": phone_number,
+            "cid": cid,
+        }
+        params = {name: str(value) for name, value in asked.items() if value is not None}
+
+        def parse(body: bytes) -> pl.DataFrame:
+            return decode_contacts(body, path=CONTACTS, announced=self._announced)
+
+        return self._read(CONTACTS, parse, params)
+
+    def count_contacts(self) -> int:
+        """Count the account's contacts: `GET /api/v2/contacts/count`.
+
+        Raises:
+            ApiError: the leaf that fits.
+        """
+        path = f"{CONTACTS}/count"
+
+        def parse(body: bytes) -> int:
+            count = _object(body, "GET", path).get("count")
+            if (
+                isinstance(count, bool)
+                or not isinstance(count, int | float)
+                or count < 0
+                or count != int(count)
+            ):
+                raise UnexpectedAnswerError(
+                    f"field count: expected a whole number, got {count!r}.",
+                    method="GET",
+                    path=path,
+                    status=200,
+                    field="count",
+                )
+            return int(count)
+
+        return self._read(path, parse)
+
+    def get_contact(self, phone_number: str) -> dict[str, Any]:
+        """Get one contact: `GET /api/v2/contacts/{phone_number}`.
+
+        Returns:
+            A dict with every field of `CONTACT_SCHEMA`, None where the API did not say; `contact_id` is
+            given in lists only.
+
+        Raises:
+            NotFoundError: no such contact.
+            ApiError: the leaf that fits.
+        """
+        path = _contact_path(phone_number)
+        return self._read(path, lambda body: _contact(body, "GET", path))
+
+    # Writes -----------------------------------------------------------------------------------------------
+
+    def create_contact(
+        self,
+        number: str,
+        *,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        assigned_to_email: str | None = None,
+        sendblue_number: str | None = None,
+        tags: Sequence[str] | None = None,
+        custom_variables: Mapping[str, str] | None = None,
+        update_if_exists: bool | None = None,
+    ) -> dict[str, Any]:
+        """Create one contact: `POST /api/v2/contacts`. Fields that are None are not sent.
+
+        Returns:
+            The contact, as in `get_contact`.
+
+        Raises:
+            ConflictError: it exists, and `update_if_exists` is not True.
+            InvalidRequestError: a field is missing or not accepted.
+            ApiError: the leaf that fits.
+        """
+        body = _given(
+            number=number,
+            first_name=first_name,
+            last_name=last_name,
+            assigned_to_email=assigned_to_email,
+            sendblue_number=sendblue_number,
+            tags=tags,
+            custom_variables=custom_variables,
+            update_if_exists=update_if_exists,
+        )
+        return _contact(self._transport.send("POST", CONTACTS, body=body), "POST", CONTACTS)
+
+    def update_contact(
+        self,
+        phone_number: str,
+        *,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        company_name: str | None = None,
+        assigned_to_email: str | None = None,
+        sendblue_number: str | None = None,
+        tags: Sequence[str] | None = None,
+        custom_variables: Mapping[str, str] | None = None,
+        opt_out: bool | None = None,
+    ) -> dict[str, Any]:
+        """Update one contact: `PUT /api/v2/contacts/{phone_number}`. Fields that are None are not sent.
+
+        Tags are replaced by those given; custom variables are merged into those that are there.
+
+        Returns:
+            The contact, as in `get_contact`.
+
+        Raises:
+            NotFoundError: no such contact.
+            InvalidRequestError: a field is not accepted.
+            ApiError: the leaf that fits.
+        """
+        path = _contact_path(phone_number)
+        body = _given(
+            first_name=first_name,
+            last_name=last_name,
+            company_name=company_name,
+            assigned_to_email=assigned_to_email,
+            sendblue_number=sendblue_number,
+            tags=tags,
+            custom_variables=custom_variables,
+            opt_out=opt_out,
+        )
+        return _contact(self._transport.send("PUT", path, body=body), "PUT", path)
+
+    def delete_contact(self, phone_number: str) -> None:
+        """Delete one contact: `DELETE /api/v2/contacts/{phone_number}`.
+
+        Raises:
+            NotFoundError: no such contact.
+            ApiError: the leaf that fits.
+        """
+        path = _contact_path(phone_number)
+        _object(self._transport.send("DELETE", path), "DELETE", path)
+
+    def opt_out_contact(self, number: str, *, opted_out: bool = True) -> dict[str, Any]:
+        """Opt one contact out, or back in: `POST /api/v2/contacts/opt-out`.
+
+        Returns:
+            `{"number": str | None, "opted_out": bool | None}`, as the API answered.
+
+        Raises:
+            ApiError: the leaf that fits.
+        """
+        path = f"{CONTACTS}/opt-out"
+        body = {"number": number, "opted_out": opted_out}
+        answer = _object(self._transport.send("POST", path, body=body), "POST", path)
+        for field, kind in (("number", str), ("opted_out", bool)):
+            if not isinstance(answer.get(field), kind | None):
+                raise UnexpectedAnswerError(
+                    f"field {field}: expected {kind.__name__}, got {type(answer[field]).__name__}.",
+                    method="POST",
+                    path=path,
+                    status=200,
+                    may_have_applied=True,
+                    field=field,
+                )
+        return {"number": answer.get("number"), "opted_out": answer.get("opted_out")}
+
+    def verify_contact(self, number: str) -> None:
+        """Send one contact a verification message: `POST /api/v2/contacts/verify`.
+
+        Raises:
+            ApiError: the leaf that fits.
+        """
+        path = f"{CONTACTS}/verify"
+        _object(self._transport.send("POST", path, body={"number": number}), "POST", path)
+
+    def bulk_create_contacts(self, contacts: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+        """Create several contacts: `POST /api/v2/contacts/bulk`.
+
+        Args:
+            contacts: mappings with `phone` (required), `first_name`, `last_name`, `company_name`, `tags`,
+                `custom_variables`. The API takes no other field here: `bulk_create` writes the rest too.
+
+        Returns:
+            The contacts of the answer, as a contacts frame. The API does not say whether it lists all or
+            only those that are new.
+
+        Raises:
+            ConflictError, InvalidRequestError: the request was refused.
+            ApiError: the leaf that fits.
+        """
+        path = f"{CONTACTS}/bulk"
+        sent = self._transport.send("POST", path, body={"contacts": [dict(row) for row in contacts]})
+        listed = _object(sent, "POST", path).get("contacts")
+        try:
+            return decode_contacts(
+                msgspec.json.encode([] if listed is None else listed),
+                method="POST",
+                path=path,
+                announced=self._announced,
+            )
+        except UnexpectedAnswerError as error:
+            error.may_have_applied = True
+            raise
+
+    def bulk_delete_contacts(self, phones: Sequence[str]) -> int:
+        """Delete several contacts: `DELETE /api/v2/contacts` with the numbers in the body.
+
+        Args:
+            phones: numbers in E.164 form. The API's field is called `contact_ids`, and takes numbers.
+
+        Returns:
+            The answer's `amount`. The API does not say whether it counts only those that existed.
+
+        Raises:
+            ApiError: the leaf that fits.
+        """
+        answer = _object(
+            self._transport.send("DELETE", CONTACTS, body={"contact_ids": list(phones)}), "DELETE", CONTACTS
+        )
+        amount = answer.get("amount")
+        if isinstance(amount, bool) or not isinstance(amount, int | float) or amount != int(amount):
+            raise UnexpectedAnswerError(
+                f"field amount: expected a whole number, got {amount!r}.",
+                method="DELETE",
+                path=CONTACTS,
+                status=200,
+                may_have_applied=True,
+                field="amount",
+            )
+        return int(amount)
+
+    # ------------------------------------------------------------------------------------------------------
+
+    def _read(
+        self, path: str, parse: Callable[[bytes], Parsed], params: Mapping[str, str] | None = None
+    ) -> Parsed:
+        """Send a read, and again where that may help; parsed within, since a body cut short is a try lost."""
+        return read_with_retries(
+            lambda: parse(self._transport.send("GET", path, params=params)),
+            retries=self._retries,
+            pace=self._pace,
+            cancelled=self._transport.cancelled,
+            jitter=self._jitter,
+        )
+
+
+def _credential(name: str, given: str | None, variable: str) -> str:
+    value = given if given is not None else os.environ.get(variable, "")
+    value = value.strip()
+    if not value:
+        raise ConfigurationError(f"No {name}: pass {name}=, or set {variable} in the environment.")
+    if not value.isascii() or not value.isprintable():
+        raise ConfigurationError(
+            f"The {name} holds a character that no HTTP header can carry: copy it again."
+        )
+    return value
+
+
+def _iso(moment: datetime | str | None) -> str | None:
+    """Write a moment as the API reads it: ISO 8601 in UTC, to the microsecond."""
+    if moment is None or isinstance(moment, str):
+        return moment
+    in_utc = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return in_utc.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if in_utc.year > 999 else in_utc.isoformat()  # noqa: PLR2004
+
+
+def _contact_path(phone_number: str) -> str:
+    # Of a path, an empty part and dots are dropped: such a request would go to all contacts, not to one.
+    if phone_number in {"", ".", ".."}:
+        raise ConfigurationError(
+            f"phone_number is {phone_number!r}: expected a number in E.164 form, such as +15551234567."
+        )
+    return f"{CONTACTS}/{quote(phone_number, safe='')}"
+
+
+def _given(**fields: object) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _object(body: bytes, method: str, path: str) -> dict[str, Any]:
+    """Decode an answer that must be an object, and not one that reports an error with a good status."""
+    lost: dict[str, Any] = {
+        "method": method,
+        "path": path,
+        "status": 200,
+        "may_have_applied": method != "GET",
+    }
+    try:
+        answer = msgspec.json.decode(with_whole_characters(body))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UnexpectedAnswerError(
+            f"the answer is not JSON ({error}).",
+            cut_short=body[:1] == b"{" and "truncated" in str(error),
+            **lost,
+        ) from None
+    if not isinstance(answer, dict):
+        raise UnexpectedAnswerError(f"expected a JSON object, got {type(answer).__name__}.", **lost)
+    complaint = answer.get("error") or answer.get("error_message")
+    if str(answer.get("status", "")).upper() == "ERROR" or isinstance(complaint, str):
+        raise UnexpectedAnswerError(
+            f"status 200, yet the answer says ERROR: {error_message(body) or 'no message'}.", **lost
+        )
+    return answer
+
+
+def _contact(body: bytes, method: str, path: str) -> dict[str, Any]:
+    contact = _object(body, method, path).get("contact")
+    if contact is None and method != "GET":
+        contact = {}  # the write is done; what it left is for a read to say
+    if not isinstance(contact, dict):
+        raise UnexpectedAnswerError(
+            f"field contact: expected an object, got {type(contact).__name__}.",
+            method=method,
+            path=path,
+            status=200,
+            may_have_applied=method != "GET",
+            field="contact",
+        )
+    try:
+        return contact_from(contact, method=method, path=path)
+    except UnexpectedAnswerError as error:
+        error.may_have_applied = method != "GET"
+        raise

@@ -1,0 +1,313 @@
+"""How one request travels: URL, headers, time limits, connections, and what went wrong in plain words."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import ipaddress
+import threading
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import requests
+from urllib3.exceptions import HTTPError as Urllib3Error
+from urllib3.exceptions import NewConnectionError, ProxyError
+
+from sendblue_data.connections import Adapter, Connections
+from sendblue_data.errors import (
+    ApiError,
+    AuthenticationError,
+    ConfigurationError,
+    ConflictError,
+    ConnectionFailedError,
+    InvalidRequestError,
+    NotFoundError,
+    RateLimitedError,
+    ServerFaultError,
+    UnexpectedAnswerError,
+)
+from sendblue_data.retries import Cancelled, Pace, retry_after_seconds
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds to open a connection, as in the vendor's SDK."""
+LARGEST_BODY = 64 * 1024 * 1024
+"""Bytes of an answer, unpacked. A page of 1,000 contacts has about 350,000."""
+_PIECE = 1 << 18
+
+_BY_STATUS: dict[int, type[ApiError]] = {
+    401: AuthenticationError,
+    403: AuthenticationError,
+    404: NotFoundError,
+    408: ServerFaultError,
+    409: ConflictError,
+}
+
+
+class Transport:
+    """Sends requests to one account over pooled connections. Safe to share between threads.
+
+    `sibling()` gives a second one for the same account with connections of its own: a pull uses it, so
+    that it can be stopped in the middle without harm to the client.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        headers: Mapping[str, str],
+        *,
+        timeout: float,
+        max_connections: int,
+        pace: Pace,
+        places: threading.BoundedSemaphore | None = None,
+    ) -> None:
+        self._base_url = base_url
+        self._headers = headers
+        self._timeout = timeout
+        self._max_connections = max_connections
+        self._pace = pace
+        self._places = places or threading.BoundedSemaphore(max_connections)
+        self.cancelled = threading.Event()
+        self._connections = Connections(self.cancelled)
+        self.requests = 0
+        self._session = _Session()
+        self._session.headers.update(headers)
+        # The environment (proxies, CA bundle) is read once: requests would read it for every call, which
+        # costs more than the rest of the call, and it might add a .netrc login to ours.
+        settings = self._session.merge_environment_settings(base_url, {}, stream=True, verify=None, cert=None)
+        self._send_settings: dict[str, Any] = {
+            **settings,
+            # Keys go to this machine in plain text, and through no proxy on the way.
+            "proxies": {} if _is_loopback(urlsplit(base_url).hostname or "") else settings["proxies"],
+            "allow_redirects": False,
+            "timeout": (CONNECT_TIMEOUT, timeout),
+        }
+        self._session.trust_env = False
+        adapter = Adapter(
+            self._connections, pool_connections=1, pool_maxsize=max_connections, pool_block=True
+        )
+        self._session.mount(f"{urlsplit(base_url).scheme}://", adapter)
+
+    def __repr__(self) -> str:
+        return f"Transport({self._base_url!r})"
+
+    def sibling(self) -> Transport:
+        """Give a transport with connections of its own, sharing the pace and the number of places."""
+        return Transport(
+            self._base_url,
+            self._headers,
+            timeout=self._timeout,
+            max_connections=self._max_connections,
+            pace=self._pace,
+            places=self._places,
+        )
+
+    def abort(self) -> None:
+        """Break off every request under way, in whatever thread, and let no other one start."""
+        self.cancelled.set()
+        self._connections.shut_down()
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._session.close()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: object | None = None,
+    ) -> bytes:
+        """Send one request, once, and give the body of a good answer.
+
+        Raises:
+            ApiError: the leaf that fits; for a write whose answer was lost, `may_have_applied` is True.
+            Cancelled: `abort` was called.
+        """
+        is_write = method != "GET"
+        prepared = self._session.prepare_request(
+            requests.Request(
+                method,
+                self._base_url + path,
+                params=dict(params or {}),
+                data=None if body is None else msgspec.json.encode(body),
+                headers={} if body is None else {"Content-Type": "application/json"},
+            )
+        )
+        with self._places:
+            self._pace.wait(self.cancelled)
+            if self.cancelled.is_set():
+                raise Cancelled
+            self.requests += 1
+            try:
+                with self._session.send(prepared, **self._send_settings) as response:
+                    content = self._read_body(response)
+            except (requests.RequestException, Urllib3Error, OSError, _TooLargeError) as error:
+                if self.cancelled.is_set():
+                    raise Cancelled from None
+                raise _connection_error(error, method=method, path=path, is_write=is_write) from None
+        if response.status_code // 100 != 2:  # noqa: PLR2004 -- the class of good answers
+            raise _status_error(response, content, method=method, path=path, is_write=is_write)
+        return content
+
+    def _read_body(self, response: requests.Response) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        while piece := response.raw.read(_PIECE, decode_content=True):
+            pieces.append(piece)
+            size += len(piece)
+            if size > LARGEST_BODY:
+                raise _TooLargeError(f"the answer is larger than {LARGEST_BODY:,} bytes")
+        return b"".join(pieces)
+
+
+class _TooLargeError(Exception):
+    pass
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Know of no redirect: requests would read all of its body, just to prepare the next call."""
+
+
+def check_base_url(url: str) -> str:
+    """Give the URL without a slash at its end, if keys may be sent there.
+
+    Raises:
+        ConfigurationError: it is not https and not on this machine, or it holds a login or a query.
+
+    Example:
+        >>> check_base_url("http://127.0.0.1:8000/")
+        'http://127.0.0.1:8000'
+        >>> check_base_url("http://api.example.com")
+        Traceback (most recent call last):
+        ...
+        sendblue_data.errors.ConfigurationError: base_url is http://api.example.com: keys go over https ...
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"base_url can't be read as a URL: {error}.") from None
+    if parts.scheme not in {"http", "https"} or not host:
+        raise ConfigurationError(
+            f"base_url is {url!r}: expected https://HOST, such as https://api.sendblue.co."
+        )
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigurationError("base_url must have no login, query or fragment: keys go in headers only.")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ConfigurationError(
+            f"base_url is {url}: keys go over https only, except to this machine (127.0.0.1, localhost, ::1)."
+        )
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def account_label(base_url: str, api_key: str) -> str:
+    """Name the account without its key: the host and eight hex digits of the key's SHA-256.
+
+    Example:
+        >>> account_label("https://api.sendblue.co", "made-up-key")
+        'api.sendblue.co/1f0991eb'
+    """
+    return f"{urlsplit(base_url).netloc}/{hashlib.sha256(api_key.encode()).hexdigest()[:8]}"
+
+
+def _connection_error(error: Exception, *, method: str, path: str, is_write: bool) -> ApiError:
+    if isinstance(error, _TooLargeError):
+        return UnexpectedAnswerError(f"{error}.", method=method, path=path, may_have_applied=is_write)
+    causes = list(_causes(error))
+    never_sent = isinstance(error, requests.ConnectTimeout) or any(
+        isinstance(cause, NewConnectionError | ProxyError) for cause in causes
+    )
+    if isinstance(error, requests.ConnectTimeout):
+        message = f"no connection within {CONNECT_TIMEOUT:g} seconds"
+    elif isinstance(error, requests.Timeout) or any(isinstance(cause, TimeoutError) for cause in causes):
+        message = "no answer in time"
+    elif any(isinstance(cause, http.client.IncompleteRead) for cause in causes):
+        message = "the answer was cut short"
+    elif isinstance(error, requests.exceptions.SSLError):
+        message = f"the secure connection failed ({causes[-1]})"
+    else:
+        message = f"the connection failed ({type(causes[-1]).__name__}: {causes[-1]})"
+    return ConnectionFailedError(
+        f"{message}.", method=method, path=path, may_have_applied=is_write and not never_sent
+    )
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """Give the error and what lies under it: requests and urllib3 wrap one another several deep.
+
+    Not `__context__`: that may be an earlier request's error, whose handler sent this one.
+    """
+    found: list[BaseException] = []
+    queue: list[object] = [error]
+    while queue:
+        item = queue.pop(0)
+        if isinstance(item, BaseException) and item not in found:
+            found.append(item)
+            queue += [item.__cause__, getattr(item, "reason", None), *item.args]
+    return found
+
+
+def _status_error(
+    response: requests.Response, content: bytes, *, method: str, path: str, is_write: bool
+) -> ApiError:
+    status = response.status_code
+    message = error_message(content) or response.reason or "no message"
+    if status == 429:  # noqa: PLR2004 -- Too Many Requests
+        wait = retry_after_seconds(response.headers.get("Retry-After"))
+        return RateLimitedError(message, method=method, path=path, retry_after=wait)
+    if status // 100 == 3:  # noqa: PLR2004 -- redirects
+        host = _host(response.headers.get("Location", ""))
+        return UnexpectedAnswerError(
+            f"the server redirects to {host}; keys are not sent along.",
+            method=method,
+            path=path,
+            status=status,
+            remedy="Set base_url to the address that answers itself.",
+            may_have_applied=is_write,
+        )
+    error = _BY_STATUS.get(status) or (ServerFaultError if status >= 500 else InvalidRequestError)  # noqa: PLR2004
+    return error(
+        message,
+        method=method,
+        path=path,
+        status=status,
+        may_have_applied=is_write and error is ServerFaultError,
+    )
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or "another path"
+    except ValueError:
+        return "an address that can't be read"
+
+
+def error_message(content: bytes) -> str | None:
+    """Find the server's message in an error's body: `message`, `error_message` or `error`.
+
+    Example:
+        >>> error_message(b'{"status": "ERROR", "message": "number is required"}')
+        'number is required'
+    """
+    try:
+        answer = msgspec.json.decode(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    if isinstance(answer, dict):
+        for key in ("message", "error_message", "error"):
+            if isinstance(answer.get(key), str) and answer[key].strip():
+                text: str = answer[key].strip()
+                return text[:500]
+    return None

@@ -1,0 +1,110 @@
+"""normalize_phones against phonenumbers itself, number by number."""
+
+import phonenumbers
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sendblue_data.errors import FrameError, SendblueError
+from sendblue_data.phones import _north_american, _read, normalize_phones
+
+READ = {
+    "(212) 555-0123": "+12125550123",
+    "1.212.555.0123": "+12125550123",
+    "+44 (0)20 7946 0123": "+442079460123",
+    "011 44 20 7946 0123": "+442079460123",
+    "tel:+1-212-555-0123": "+12125550123",
+    "\u202d+1 212 555 0123\u202c": "+12125550123",  # as copied out of a phone's address book
+    "+1 (212) 555\u20110123": "+12125550123",
+    "\uff0b\uff11\uff12\uff11\uff12\uff15\uff15\uff15\uff10\uff11\uff12\uff13": "+12125550123",
+    "+39 02 1234567": "+39021234567",  # Italy keeps its 0
+}
+REFUSED = {
+    None: "no number",
+    "  ": "no number",
+    "n/a": "not a phone number",
+    "555-0123": "too short: no area code",
+    "12345": "too short",
+    "+1 212 555 01234": "too long",
+    "2125550123/2125550124": "too long",  # two people in one cell
+    "212 555 0123 or 0124": "has letters in it",
+    "555-0123 mom": "has letters in it",  # libphonenumber would dial 666
+    "212-555-0123 x5": "has an extension",
+    "+12125550123;ext=5": "has an extension",
+    "212-555-0123#5": "has an extension",
+    "0000000000": "no number of +1 begins like this",
+    "+999 12345678": "no such country code",
+}
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_each_row_is_read_or_says_why_not(lazy):
+    frame = pl.DataFrame({"mobile": [*READ, *REFUSED], "n": range(len(READ) + len(REFUSED))})
+    answer = normalize_phones(frame.lazy() if lazy else frame, "mobile", region="US").lazy().collect()
+    assert answer.columns == ["mobile", "n", "mobile_problem"]
+    assert answer["mobile"].to_list() == [*READ.values()] + [None] * len(REFUSED)
+    assert answer["mobile_problem"].to_list() == [None] * len(READ) + [*REFUSED.values()]
+
+
+def test_without_a_region_only_international_numbers_are_read():
+    frame = pl.DataFrame({"phone": ["212-555-0123", "+1 212-555-0123", "0044 20 7946 0123"]})
+    answer = normalize_phones(frame, "phone")
+    assert answer["phone"].to_list() == [None, "+12125550123", None]
+    assert answer["phone_problem"].to_list()[::2] == ["no country code: write it with +, or pass region="] * 2
+
+
+def test_twice_is_the_same_phones():
+    frame = pl.DataFrame({"phone": [*READ, *REFUSED]})
+    once = normalize_phones(frame, "phone", "US")
+    twice = normalize_phones(once, "phone")
+    assert twice["phone"].equals(once["phone"])
+    assert twice.columns == once.columns
+
+
+def test_numbers_read_as_integers_and_empty_frames():
+    assert normalize_phones(pl.DataFrame({"p": [2125550123]}), "p", "US")["p"].item() == "+12125550123"
+    empty = normalize_phones(pl.DataFrame({"p": []}, schema={"p": pl.String}), "p", "US")
+    assert empty.schema == {"p": pl.String, "p_problem": pl.String}
+    assert normalize_phones(pl.DataFrame({"p": [None]}), "p")["p_problem"].to_list() == ["no number"]
+
+
+@pytest.mark.parametrize(
+    ("frame", "column", "region", "says"),
+    [
+        (pl.DataFrame({"a": ["1"]}), "phone", None, "no column 'phone': the frame has 'a'"),
+        (pl.DataFrame({"phone": [2.0]}), "phone", None, "read it as pl.String"),
+        (pl.DataFrame({"phone": ["1"]}), "phone", "UK", "did you mean 'GB'"),
+        (pl.DataFrame({"phone": ["1"]}), "phone", "us", "did you mean 'US'"),
+        (pl.DataFrame({"phone": ["1"]}), "phone", "ZZ", "two-letter"),
+        ({"phone": ["1"]}, "phone", None, "takes a Polars frame, not dict"),
+    ],
+)
+def test_what_can_not_be_used_is_refused_with_a_remedy(frame, column, region, says):
+    with pytest.raises(FrameError, match=says) as caught:
+        normalize_phones(frame, column, region)
+    assert isinstance(caught.value, (SendblueError, ValueError))
+
+
+SPELLINGS = st.text(alphabet="0123456789+ ().-", max_size=18) | st.from_regex(
+    r"\A(\+?1)?[ (]{0,2}[2-9][0-9]{2}[ ).-]{0,2}[0-9]{3}[ .-]?[0-9]{4}\Z"
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(SPELLINGS, max_size=8), st.sampled_from([None, "US", "CA", "JM", "GB"]))
+def test_the_quick_path_agrees_with_phonenumbers(texts, region):
+    raw = pl.Series("raw", texts, dtype=pl.String)
+    for text, quick in zip(texts, _north_american(raw, region), strict=True):
+        if quick is not None:
+            assert _read(text, region) == (quick, None)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)), st.sampled_from([0, 1, 2]))
+def test_a_valid_number_of_any_country_survives_in_every_format(region, style):
+    number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+    number = number or phonenumbers.example_number(region)
+    written = phonenumbers.format_number(number, style)
+    answer = normalize_phones(pl.DataFrame({"phone": [written]}), "phone", region)
+    assert answer.row(0) == (phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164), None)

@@ -1,0 +1,28 @@
+"""A local account that speaks Sendblue's Contacts API, with a switch for all that the API leaves unsaid.
+
+It imports nothing of the client side, so that it can contradict the client. The server behind `Sandbox` is
+loaded when it is first asked for: the command line can describe its options without the `sandbox` extra.
+"""
+
+from typing import TYPE_CHECKING
+
+from sendblue_data.errors import ConfigurationError
+from sendblue_data.sandbox.command import serve
+from sendblue_data.sandbox.settings import Faults, Switches
+
+if TYPE_CHECKING:
+    from sendblue_data.sandbox.sandbox import Sandbox
+
+__all__ = ["Faults", "Sandbox", "Switches", "serve"]
+
+
+def __getattr__(name: str) -> object:
+    if name != "Sandbox":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from sendblue_data.sandbox.sandbox import Sandbox  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"The sandbox needs {error.name}, which is not installed: pip install 'sendblue-data[sandbox]'."
+        ) from error
+    return Sandbox

@@ -1,0 +1,260 @@
+"""The ten endpoints, as a Starlette application over the account's store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from secrets import compare_digest
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sendblue_data.sandbox import bodies
+from sendblue_data.sandbox.bodies import RefusedError
+from sendblue_data.sandbox.store import FIELDS, Contact, answered, moment
+
+if TYPE_CHECKING:
+    from sendblue_data.sandbox.sandbox import Sandbox
+
+DEFAULT_LIMIT, MOST_LIMIT, MOST_OFFSET = 100, 1_000, 10_000
+_ROOT = "/api/v2/contacts"
+
+
+def application(sandbox: Sandbox) -> Starlette:
+    """Build the application that serves a sandbox's account."""
+    api = _Api(sandbox)
+    routes = [
+        Route(_ROOT, api.list_, methods=["GET"]),
+        Route(_ROOT, api.create, methods=["POST"]),
+        Route(_ROOT, api.bulk_delete, methods=["DELETE"]),
+        Route(f"{_ROOT}/count", api.count, methods=["GET"]),
+        Route(f"{_ROOT}/verify", api.verify, methods=["POST"]),
+        Route(f"{_ROOT}/opt-out", api.opt_out, methods=["POST"]),
+        Route(f"{_ROOT}/bulk", api.bulk_create, methods=["POST"]),
+        Route(f"{_ROOT}/{{phone_number}}", api.retrieve, methods=["GET"]),
+        Route(f"{_ROOT}/{{phone_number}}", api.update, methods=["PUT"]),
+        Route(f"{_ROOT}/{{phone_number}}", api.delete, methods=["DELETE"]),
+    ]
+    return Starlette(
+        routes=routes,
+        exception_handlers={RefusedError: _refused, HTTPException: _not_routed},
+    )
+
+
+def error_answer(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Give an error as the API words it."""
+    return _json({"status": "ERROR", "message": message}, status, headers)
+
+
+def authorised(sandbox: Sandbox, headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a request carries the sandbox's key and secret."""
+    key = headers.get(b"sb-api-key-id", b"")
+    secret = headers.get(b"sb-api-secret-key", b"")
+    return compare_digest(key, sandbox.api_key.encode()) and compare_digest(
+        secret, sandbox.api_secret.encode()
+    )
+
+
+def _json(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(content), status, headers, media_type="application/json")
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    if not isinstance(error, RefusedError):
+        raise error
+    return error_answer(error.status, error.message, error.headers)
+
+
+async def _not_routed(_: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    return error_answer(error.status_code, error.detail, error.headers)
+
+
+class _Api:
+    """One method an endpoint; every one runs in the server's thread, from its first line to its last."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+
+    async def list_(self, request: Request) -> Response:
+        switches, query = self.sandbox.switches, request.query_params
+        self.sandbox.churn()
+        limit = _whole_number(query.get("limit"), "limit", DEFAULT_LIMIT, least=1)
+        offset = _whole_number(query.get("offset"), "offset", 0, least=0)
+        if offset > MOST_OFFSET and switches.offset_past_cap == "refuse":
+            raise RefusedError(400, f"offset is {offset}; at most {MOST_OFFSET}")
+        order_by, descending = self._order(query)
+        page = self.sandbox.store.page(
+            limit=min(limit, MOST_LIMIT),
+            offset=min(offset, MOST_OFFSET),
+            order_by=order_by,
+            descending=descending,
+            nulls=switches.sort_nulls,
+            shuffled=switches.ties == "shuffled",
+            created_from=_since(query.get("created_at_gte")),
+            phone=query.get("phone_number"),
+            contact_id=query.get("cid"),
+            digits=switches.timestamps,
+            with_id=switches.list_contact_id,
+        )
+        return Response(page, media_type="application/json")
+
+    def _order(self, query: Mapping[str, str]) -> tuple[str | None, bool]:
+        """Give the field to sort by, None for the order of insertion, and whether it descends."""
+        switches = self.sandbox.switches
+        order_by, way = query.get("order_by"), query.get("order_direction")
+        if order_by is not None and order_by not in FIELDS:
+            raise RefusedError(400, f"order_by is {order_by!r}; expected one of {', '.join(FIELDS)}")
+        if way not in (None, "asc", "desc"):
+            raise RefusedError(400, f"order_direction is {way!r}; expected asc or desc")
+        if not switches.honour_order:
+            return None, False
+        if order_by is None:
+            newest = switches.default_order == "newest"
+            return ("created_at" if newest else None), (newest if way is None else way == "desc")
+        return order_by, way == "desc"
+
+    async def count(self, _: Request) -> Response:
+        return _json({"count": self.sandbox.store.count()})
+
+    async def retrieve(self, request: Request) -> Response:
+        return self._one(self._known(_path_phone(request)))
+
+    async def create(self, request: Request) -> Response:
+        body = bodies.json_object(await request.body())
+        number, fields = bodies.number_of(body), bodies.created(body)
+        overwrite = bodies.flag(body, "update_if_exists", default=False)
+        store = self.sandbox.store
+        with store.transaction():
+            found = store.get(number)
+            if found is None:
+                return self._one(store.insert({"phone": number, **fields}, created_at=store.now()))
+            if not overwrite:
+                raise RefusedError(409, f"A contact with the number {number} already exists")
+            return self._one(store.change(number, bodies.merged(found, fields)))
+
+    async def update(self, request: Request) -> Response:
+        number = _path_phone(request)
+        fields = bodies.updated(bodies.json_object(await request.body()))
+        store = self.sandbox.store
+        with store.transaction():
+            contact = store.change(number, bodies.merged(self._known(number), fields))
+            if isinstance(fields.get("opt_out"), bool):
+                store.record_opt_out(number, opted_out=fields["opt_out"])
+        return self._one(contact)
+
+    async def delete(self, request: Request) -> Response:
+        number = _path_phone(request)
+        self._known(number)
+        self.sandbox.remove([number])
+        return _json({"status": "OK"})
+
+    async def opt_out(self, request: Request) -> Response:
+        body = bodies.json_object(await request.body())
+        number, opted_out = bodies.number_of(body), bodies.flag(body, "opted_out", default=True)
+        store = self.sandbox.store
+        with store.transaction():
+            if self.sandbox.switches.opt_out_unknown == "refuse":
+                self._known(number)
+            store.record_opt_out(number, opted_out=opted_out)
+            if store.get(number) is not None:
+                store.change(number, {"opt_out": opted_out})
+        return _json({"number": number, "opted_out": opted_out, "status": "OK"})
+
+    async def verify(self, request: Request) -> Response:
+        number = bodies.number_of(bodies.json_object(await request.body()))
+        self._known(number)
+        self.sandbox.verifications.append(number)
+        if self.sandbox.switches.verify_marks:
+            self.sandbox.store.change(number, {"verified": True})
+        return _json({"status": "OK"})
+
+    async def bulk_create(self, request: Request) -> Response:
+        rows = bodies.listed(bodies.json_object(await request.body()), "contacts")
+        self._refuse_size(len(rows), "contacts")
+        good: list[dict[str, Any]] = []
+        for number, row in enumerate(rows):
+            try:
+                good.append(bodies.bulk_row(row, number))
+            except RefusedError:
+                if self.sandbox.switches.invalid_row == "reject":
+                    raise
+        touched = self._create_all(good)
+        new_only = self.sandbox.switches.bulk_answer == "new"
+        store = self.sandbox.store
+        shown = [store.get(phone) for phone, is_new in touched.items() if is_new or not new_only]
+        return _json({"contacts": [self._shown(contact) for contact in shown if contact], "status": "OK"})
+
+    def _create_all(self, rows: list[dict[str, Any]]) -> dict[str, bool]:
+        """Create in one transaction, with one moment for all; give each phone, and whether it is new."""
+        store, on_duplicate = self.sandbox.store, self.sandbox.switches.on_duplicate
+        touched: dict[str, bool] = {}
+        with store.transaction():
+            created_at = store.now()
+            for row in rows:
+                phone = row["phone"]
+                found = store.get(phone)
+                if found is None:
+                    store.insert(row, created_at=created_at)
+                    touched[phone] = True
+                    continue
+                if on_duplicate == "reject":
+                    raise RefusedError(
+                        409, f"A contact with the number {phone} already exists; none was created"
+                    )
+                touched.setdefault(phone, False)
+                if on_duplicate == "update":
+                    store.change(phone, bodies.merged(found, row))
+        return touched
+
+    async def bulk_delete(self, request: Request) -> Response:
+        phones = bodies.listed(bodies.json_object(await request.body()), "contact_ids")
+        self._refuse_size(len(phones), "contact_ids")
+        if not all(isinstance(phone, str) for phone in phones):
+            raise RefusedError(400, "contact_ids must be an array of phone numbers")
+        removed = self.sandbox.remove(phones)
+        amount = len(phones) if self.sandbox.switches.delete_amount == "all" else removed
+        return _json({"amount": amount, "status": "OK"})
+
+    def _refuse_size(self, size: int, name: str) -> None:
+        most = self.sandbox.switches.max_bulk
+        if most is not None and size > most:
+            raise RefusedError(
+                self.sandbox.switches.max_bulk_status, f"{name} has {size} items; at most {most}"
+            )
+
+    def _known(self, number: str) -> Contact:
+        contact = self.sandbox.store.get(number)
+        if contact is None:
+            raise RefusedError(404, f"No contact with the number {number}")
+        return contact
+
+    def _one(self, contact: Contact) -> Response:
+        return _json({"contact": self._shown(contact), "status": "OK"})
+
+    def _shown(self, contact: Contact) -> Contact:
+        return answered(contact, digits=self.sandbox.switches.timestamps)
+
+
+def _path_phone(request: Request) -> str:
+    return bodies.phone(request.path_params["phone_number"], "phone_number")
+
+
+def _whole_number(text: str | None, name: str, default: int, *, least: int) -> int:
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit()) or int(text) < least:
+        raise RefusedError(400, f"{name} is {text!r}; expected a whole number, {least} or more")
+    return int(text)
+
+
+def _since(text: str | None) -> str | None:
+    try:
+        return moment(text)
+    except ValueError as error:
+        raise RefusedError(400, f"created_at_gte: {error}") from None

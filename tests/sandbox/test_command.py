@@ -1,0 +1,84 @@
+"""`sendblue-data sandbox` in a process of its own."""
+
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+import requests
+
+from sendblue_data.sandbox import serve
+
+CODE = "import sys; from sendblue_data.sandbox import serve; sys.exit(serve(sys.argv[1:]))"
+
+
+def start(*options):
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", CODE, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def read_exports(process, lines):
+    text = "".join(process.stdout.readline() for _ in range(lines))
+    return text, dict(re.findall(r"^export (\w+)=(\S+)$", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize(("stop", "quiet"), [(signal.SIGINT, False), (signal.SIGTERM, True)])
+def test_it_prints_what_to_paste_and_stops(stop, quiet):
+    options = ["--contacts", "30", "--fault", "every_429=2", "--switch", "timestamps=s", *["--quiet"] * quiet]
+    with start(*options) as process:
+        try:
+            text, exports = read_exports(process, 3 if quiet else 5)
+            assert len(exports) == 3
+            assert quiet or "30 synthetic contacts" in text
+            keys = {
+                "sb-api-key-id": exports["SENDBLUE_API_API_KEY"],
+                "sb-api-secret-key": exports["SENDBLUE_API_API_SECRET"],
+            }
+            url = exports["SENDBLUE_API_BASE_URL"] + "/api/v2/contacts"
+            first, second = (requests.get(url, headers=keys, timeout=10) for _ in range(2))
+            assert len(first.json()) == 30
+            assert len(first.json()[0]["created_at"]) == len("2025-01-01T00:00:00Z")
+            assert second.status_code == 429
+            process.send_signal(stop)
+            out, err = process.communicate(timeout=20)
+            assert (process.returncode, out, err) == (0, "", "")
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--fault", "every_429"],
+        ["--fault", "every_429=often"],
+        ["--fault", "on_duplicate=skip"],
+        ["--switch", "on_duplicate=keep"],
+        ["--switch", "rewrite=x"],
+        ["--contacts", "-1"],
+        ["--port", "70000"],
+    ],
+)
+def test_a_wrong_option_is_named(options, capsys):
+    assert serve(options) == 2
+    assert options[1].split("=")[0] in capsys.readouterr().err
+
+
+def test_the_options_stand_without_the_server():
+    """The command line can describe itself where the `sandbox` extra is not installed."""
+    code = (
+        "import sys; sys.modules['starlette'] = sys.modules['uvicorn'] = None\n"
+        "import sendblue_data.sandbox\n"
+        "try: sendblue_data.sandbox.Sandbox\n"
+        "except ValueError as error: print(error)\n"
+        "sendblue_data.sandbox.serve(['--help'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "pip install 'sendblue-data[sandbox]'" in done.stdout
+    assert "--contacts" in done.stdout

@@ -1,0 +1,55 @@
+"""What a pull can show of itself: the certificate that goes with a frame."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullEvidence:
+    """How a pull went, and whether it can show that every contact is in its frame.
+
+    Attributes:
+        account: the account's label (host and a hash of the key's id, never the key).
+        requests: requests sent, retries included.
+        pages: pages of contacts read.
+        windows: keyset windows on `created_at`; 1 for an account of up to 10,990 contacts.
+        retaken: windows read again, page after page, since the account changed under them.
+        repeats_dropped: rows that came more than once (pages and windows overlap on purpose).
+        count_before: contacts that the account counted before the first page.
+        count_after: contacts that it counted after the last page.
+        contacts: contacts in the frame, each once.
+        complete: True when nothing is missing: every seam held and the counts agree.
+        started: when the pull began, in UTC.
+        finished: when it ended, in UTC.
+        since: the moment that an incremental pull began at; None for a full pull.
+        notes: what a reader should know, such as contacts that the API could not list.
+    """
+
+    account: str
+    requests: int
+    pages: int
+    windows: int
+    retaken: int
+    repeats_dropped: int
+    count_before: int
+    count_after: int
+    contacts: int
+    complete: bool
+    started: datetime
+    finished: datetime
+    since: datetime | None = None
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the fields as plain values: moments as ISO 8601 text, notes as a list."""
+        return {
+            name: value.isoformat()
+            if isinstance(value, datetime)
+            else list(value)
+            if isinstance(value, tuple)
+            else value
+            for name, value in asdict(self).items()
+        }

@@ -1,0 +1,425 @@
+"""Reading an account window by window, so that no contact is skipped whatever comes and goes meanwhile.
+
+The API lists at most 1,000 contacts a page and refuses (or clamps) an offset over 10,000. A window is what
+can be read from one `created_at_gte` cursor, sorted by `created_at`: 11 pages at offsets 0, 990, ... 9,900.
+Neighbouring pages overlap by 10 rows, and are joined at a moment (see `seams`). Where they can't be, the
+account moved by more than that, and the rest of the window is read again page after page, each from a cursor
+of its own, at offset 0, where nothing can shift.
+
+The last page of a window tells where the next one begins, so it is asked for first. A window gives the
+contacts created before that moment; those of the moment itself come whole with the next window.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from sendblue_data.client import SendblueClient
+from sendblue_data.contacts import CONTACT_SCHEMA
+from sendblue_data.errors import RateLimitedError
+from sendblue_data.seams import (
+    COARSEST,
+    before,
+    fit_together,
+    is_ordered,
+    join_by_moment,
+    key_at,
+    keys,
+    merge_answers,
+)
+
+
+@dataclass(frozen=True)
+class Caps:
+    """How far one listing reaches.
+
+    Attributes:
+        page: contacts a page, the API's cap on `limit`.
+        last_offset: the API's cap on `offset`.
+        overlap: rows that neighbouring pages share; so many contacts may go between two answers and the pages
+            still fit together.
+    """
+
+    page: int
+    last_offset: int
+    overlap: int
+
+    @property
+    def step(self) -> int:
+        """Distance of a window's offsets."""
+        return self.page - self.overlap
+
+    @property
+    def pages_a_window(self) -> int:
+        """Pages that a window has at most."""
+        return self.last_offset // self.step + 1
+
+    @property
+    def tie_overlap(self) -> int:
+        """Rows that pages share where a moment is read page after page: a tenth may vanish between two."""
+        return max(self.page // 10, self.overlap)
+
+    @property
+    def reach(self) -> int:
+        """Contacts that offsets reach."""
+        return self.last_offset + self.page
+
+    def pages_for(self, contacts: int) -> int:
+        """Pages of a window with so many contacts, so that the last one is not full."""
+        return min(1 + max(0, -(-(contacts + 1 - self.page) // self.step)), self.pages_a_window)
+
+    def offsets(self, overlap: int) -> list[int]:
+        """Offsets of pages that overlap by so many rows at least, up to the cap."""
+        return [*range(0, self.last_offset, self.page - overlap), self.last_offset]
+
+
+API_CAPS = Caps(page=1_000, last_offset=10_000, overlap=10)
+"""Source: the vendor's SDK 1.33.0, `ContactListParams`."""
+TIE_TRIES = 5
+WINDOWS_AHEAD = 3
+"""Windows under way at once; more would only hold more pages in memory."""
+EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+_TICK = timedelta(microseconds=1)
+
+
+class OrderIgnored(Exception):  # noqa: N818 -- a finding that the pull acts on
+    """The server does not sort or filter by `created_at` as asked, so its windows prove nothing."""
+
+
+class AccountNeverStill(Exception):  # noqa: N818 -- a finding that the pull acts on
+    """Far more pages were needed than the account has contacts: it changes faster than it can be read."""
+
+
+class Reader:
+    """Reads the pages of one account over a thread pool, and counts what it did."""
+
+    def __init__(self, client: SendblueClient, pool: ThreadPoolExecutor, caps: Caps) -> None:
+        self._client = client
+        self._pool = pool
+        self.caps = caps
+        self._lock = threading.Lock()
+        self._answers = 0
+        self._under_way: set[Future[pl.DataFrame]] = set()
+        self.pages = 0
+        self.most_pages = 1_000_000
+        self.windows = 0
+        self.retaken = 0
+        self.repeats = 0
+        self.crowded: list[datetime | None] = []
+        """Moments that more contacts share than an offset reaches; None for contacts without a moment."""
+        self.unproven = 0
+        """Moments whose pages never fitted together, however often they were read."""
+
+    def page(
+        self,
+        cursor: datetime | None,
+        offset: int = 0,
+        *,
+        limit: int | None = None,
+        order_by: str | None = "created_at",
+        direction: str = "asc",
+    ) -> pl.DataFrame:
+        """Read one page of the contacts created at or after `cursor`.
+
+        Raises:
+            OrderIgnored: it was to be sorted by `created_at` from the cursor on, and is not.
+            AccountNeverStill: too many pages were needed.
+            ApiError: the request failed for good.
+        """
+        with self._lock:
+            self.pages += 1
+            if self.pages > self.most_pages:
+                raise AccountNeverStill
+        while True:
+            answers = self._answers
+            try:
+                page = self._client.list_contacts(
+                    limit=limit or self.caps.page,
+                    offset=offset,
+                    created_at_gte=cursor,
+                    order_by=order_by,
+                    order_direction=None if order_by is None else direction,
+                )
+                break
+            except RateLimitedError:
+                # A server that turns most requests away still lets the pull get on: this page waits its turn
+                # as long as others have theirs.
+                if answers == self._answers:
+                    raise
+        with self._lock:
+            self._answers += 1
+        if order_by == "created_at" and not is_ordered(page, cursor, descending=direction == "desc"):
+            raise OrderIgnored
+        return page
+
+    def ask(
+        self,
+        cursor: datetime | None,
+        offset: int = 0,
+        *,
+        order_by: str | None = "created_at",
+        direction: str = "asc",
+    ) -> Future[pl.DataFrame]:
+        """Read a page in another thread."""
+        future = self._pool.submit(self.page, cursor, offset, order_by=order_by, direction=direction)
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
+        return future
+
+    def stop(self) -> None:
+        """Break off every page under way, and return when no thread works on one any more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._client.abort()
+        # A connection that was being opened can be broken only once it is open, so: again until all are done.
+        while wait(set(self._under_way), timeout=0.05).not_done:
+            self._client.abort()
+
+    def walk(
+        self, start: datetime | None, expected: int | None, first: Future[pl.DataFrame] | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """Give the contacts created at or after `start`, window by window, pages of a window in parallel.
+
+        Args:
+            start: the first window's cursor; None for the whole account.
+            expected: how many contacts there are, to ask for as many pages at once; None if unknown.
+            first: the first page, where it was asked for already.
+
+        Raises:
+            OrderIgnored: the server does not sort as asked.
+            AccountNeverStill: it changes faster than it can be read.
+        """
+        under_way = deque([_Window(self, start, expected, first)])
+        while under_way:
+            oldest, newest = under_way[0], under_way[-1]
+            has_room = len(under_way) < WINDOWS_AHEAD
+            if has_room and newest.reach_end() and newest.next_start is not None:
+                caps = self.caps
+                whole = (caps.pages_a_window - 1) * caps.step + caps.page - 1
+                expected = None if expected is None else max(expected - whole, 0)
+                under_way.append(_Window(self, newest.next_start, expected))
+                continue
+            if oldest.is_read():
+                rows, resume_at = self._finish(oldest)
+                under_way.popleft()
+                yield rows
+                if resume_at is not None:
+                    under_way.append(_Window(self, resume_at, None))
+                continue
+            awaited = oldest.pending()
+            if has_room:
+                awaited |= newest.pending_end()
+            wait(awaited, return_when=FIRST_COMPLETED)
+
+    def _finish(self, window: _Window) -> tuple[pl.DataFrame, datetime | None]:
+        """Join a window's pages where their seams hold, else read on from there; go round a crowd that ends it.
+
+        Returns:
+            The window's contacts, and the next window's cursor where no window is under way there.
+        """
+        self.windows += 1
+        pages = [future.result() for future in window.futures()]
+        if window.is_crowded:
+            rows, following = self._one_moment(window.start)
+            self.repeats += sum(page.height for page in pages)
+            return rows, following
+        joined = join_by_moment(pages, full=self.caps.page, overlap=self.caps.overlap)
+        rows, read_on_from = joined.rows, joined.broke_at
+        if keys(rows).n_unique() < rows.height:
+            # Equal moments come in another order each time, so what was joined within one is in doubt.
+            rows, read_on_from = rows[:0], None
+        elif joined.is_whole:
+            rows = before(rows, window.next_start)
+            self.repeats += sum(page.height for page in pages) - rows.height
+            return rows.rechunk(), None
+        self.retaken += 1
+        if read_on_from is None or (window.start is not None and read_on_from <= window.start):
+            return self.one_by_one(window.start, window.next_start), None
+        rest = self.one_by_one(read_on_from, window.next_start)
+        return pl.concat([before(rows, window.next_start), rest], rechunk=True), None
+
+    def one_by_one(self, start: datetime | None, end: datetime | None = None) -> pl.DataFrame:
+        """Read the contacts created from `start` on and before `end`, page after page: the fallback.
+
+        A page at offset 0 from a cursor is one consistent answer, so going on from its last `created_at`
+        can't skip a contact that stays, whatever else comes and goes.
+        """
+        found = [CONTACT_SCHEMA.to_frame()]
+        cursor = start
+        while True:
+            page = self.page(cursor)
+            last = page["created_at"][-1] if page.height else None
+            if page.height < self.caps.page:
+                found.append(page)
+                break
+            if last is None or (cursor is not None and last <= cursor):
+                rows, following = self._one_moment(cursor)
+                found.append(rows)
+            else:
+                found.append(before(page, last))
+                following = last
+            if following is None or (end is not None and following >= end):
+                break
+            cursor = following
+        return self._distinct([before(rows, end) for rows in found])
+
+    def undated(self, newest_first: pl.DataFrame) -> pl.DataFrame:
+        """Give the contacts without `created_at` that a server lists before the newest when it sorts downwards.
+
+        Such contacts lie behind all others when it sorts upwards, out of a large account's reach.
+
+        Args:
+            newest_first: the first page, sorted downwards.
+        """
+        rows = newest_first.filter(newest_first["created_at"].is_null())
+        if not rows.height or newest_first["created_at"][0] is not None:
+            return rows[:0]
+        if rows.height < self.caps.page:
+            return rows
+        rows, _, is_whole = self._by_offset(None, direction="desc")
+        if not is_whole:
+            self.crowded.append(None)
+        return rows
+
+    def _one_moment(self, cursor: datetime | None) -> tuple[pl.DataFrame, datetime | None]:
+        """Read the contacts that share the moment at the cursor, a page or more of them.
+
+        Returns:
+            The contacts, and the next cursor: a later moment, or None where nothing comes after.
+        """
+        found: list[pl.DataFrame] = []
+        while True:
+            rows, following, is_whole = self._by_offset(cursor)
+            found.append(rows)
+            if is_whole:
+                return self._distinct(found), following
+            moment = rows["created_at"][0]
+            finer = None if moment is None else self._finer_cursor(cursor or moment, moment, keys(rows))
+            if finer is None:
+                self.crowded.append(moment)
+                later = EARLIEST if moment is None else max(moment, cursor or moment) + _TICK
+                return self._distinct(found), later
+            cursor = finer
+
+    def _by_offset(
+        self, cursor: datetime | None, *, direction: str = "asc"
+    ) -> tuple[pl.DataFrame, datetime | None, bool]:
+        """Read the moment at the cursor by offset, again where the account moved meanwhile.
+
+        Returns:
+            The contacts; the moment that follows, if any; and whether the offset reached all of them.
+        """
+        gathered: list[pl.DataFrame] = []
+        for _ in range(TIE_TRIES):
+            pages: list[pl.DataFrame] = []
+            following: datetime | None = None
+            is_whole = False
+            for offset in self.caps.offsets(self.caps.tie_overlap):
+                page = self.page(cursor, offset, direction=direction)
+                pages.append(page)
+                moment = pages[0]["created_at"][0] if pages[0].height else None
+                later = page.filter(pl.col("created_at").ne_missing(moment))["created_at"]
+                following = later[0] if later.len() else None
+                is_whole = page.height < self.caps.page or following is not None
+                if is_whole:
+                    break
+            gathered += [page.filter(pl.col("created_at").eq_missing(moment)) for page in pages]
+            if fit_together(pages, full=self.caps.page, overlap=self.caps.tie_overlap):
+                break
+        else:
+            self.unproven += 1
+        return self._distinct(gathered), following, is_whole
+
+    def _finer_cursor(self, cursor: datetime, moment: datetime, seen: pl.Series) -> datetime | None:
+        """Find a later cursor within the moment that leaves no gap: its first contact has been seen.
+
+        Timestamps may be shown truncated, so contacts that look simultaneous may still be told apart.
+        """
+        known = set(seen)
+
+        def leaves_no_gap(ticks: int) -> bool:
+            first = self.page(cursor + ticks * _TICK, limit=1)
+            return first.height == 1 and key_at(first, 0) in known
+
+        low, high = 0, (moment + COARSEST - cursor) // _TICK
+        if not leaves_no_gap(1):
+            return None
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if leaves_no_gap(middle) else (low, middle)
+        return cursor + low * _TICK
+
+    def _distinct(self, answers: list[pl.DataFrame]) -> pl.DataFrame:
+        rows = merge_answers(answers)
+        self.repeats += sum(answer.height for answer in answers) - rows.height
+        return rows
+
+
+class _Window:
+    """The pages of one window that are under way."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        start: datetime | None,
+        expected: int | None,
+        first: Future[pl.DataFrame] | None = None,
+    ) -> None:
+        self.start = start
+        self.next_start: datetime | None = None
+        self.is_crowded = False
+        self._reader = reader
+        self._ended = False
+        self._is_guess_good = expected is not None
+        self._by_offset: dict[int, Future[pl.DataFrame]] = {} if first is None else {0: first}
+        self._ask(1 if expected is None else reader.caps.pages_for(expected))
+
+    def _ask(self, pages: int) -> None:
+        """Ask for the first so many pages, the last of them first."""
+        step = self._reader.caps.step
+        for offset in [(pages - 1) * step, *range(0, (pages - 1) * step, step)]:
+            if offset not in self._by_offset:
+                self._by_offset[offset] = self._reader.ask(self.start, offset)
+
+    def reach_end(self) -> bool:
+        """Find out where this window ends, asking for more pages where it goes on. True once it is known."""
+        caps = self._reader.caps
+        while not self._ended:
+            end = self._by_offset[max(self._by_offset)]
+            if not end.done():
+                return False
+            page = end.result()
+            if page.height == caps.page and len(self._by_offset) < caps.pages_a_window:
+                # The guess may be a little short: equal moments at a window's end come again with the next.
+                self._ask(len(self._by_offset) + 1 if self._is_guess_good else caps.pages_a_window)
+                self._is_guess_good = False
+                continue
+            self._ended = True
+            if page.height == caps.page:
+                last = page["created_at"][-1]
+                self.is_crowded = last is None or (self.start is not None and last <= self.start)
+                self.next_start = None if self.is_crowded else last
+        return True
+
+    def is_read(self) -> bool:
+        """Tell whether the end is known and every page is here."""
+        return self._ended and not self.pending()
+
+    def pending(self) -> set[Future[pl.DataFrame]]:
+        """Give the pages that are still on their way."""
+        return {future for future in self._by_offset.values() if not future.done()}
+
+    def pending_end(self) -> set[Future[pl.DataFrame]]:
+        """Give the page that tells where the window ends, while it is on its way."""
+        end = self._by_offset[max(self._by_offset)]
+        return set() if end.done() else {end}
+
+    def futures(self) -> list[Future[pl.DataFrame]]:
+        """Give the pages in the order of their offsets."""
+        return [self._by_offset[offset] for offset in sorted(self._by_offset)]

@@ -1,0 +1,131 @@
+"""An account in memory that lists as the API does, and changes while it is listed: the truth that tests hold."""
+
+import random
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from sendblue_data.contacts import CONTACT_SCHEMA
+from sendblue_data.windows import Caps
+
+SMALL = Caps(page=10, last_offset=100)
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Person:
+    number: int
+    created: datetime | None
+
+    @property
+    def contact_id(self) -> str:
+        return f"c{self.number:06d}"
+
+
+@dataclass
+class ModelAccount:
+    """Stands in for a client. `events` maps a list request's number to what happens just before it."""
+
+    people: list[Person]
+    events: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
+    truncate_to: timedelta = timedelta(microseconds=1)
+    nulls_first: bool = True
+    stable_ties: bool = True
+    honours_order: bool = True
+    hidden: frozenset[int] = frozenset()
+    caps: Caps = SMALL
+    max_connections: int = 2
+    account: str = "model"
+
+    def __post_init__(self) -> None:
+        self.lock = threading.Lock()
+        self.requests = 0
+        self.lists = 0
+        self.next_number = len(self.people)
+        self.stayed = {person.number for person in self.people}
+        self.ever = set(self.stayed)
+        self.shuffle = random.Random(7)
+
+    def stoppable(self) -> "ModelAccount":
+        return self
+
+    def abort(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def count_contacts(self) -> int:
+        with self.lock:
+            self.requests += 1
+            return len(self.people)
+
+    def list_contacts(
+        self, *, limit, offset, created_at_gte=None, order_by=None, order_direction="asc"
+    ) -> pl.DataFrame:
+        assert offset <= self.caps.last_offset, f"offset {offset} is past the cap"
+        assert limit <= self.caps.page
+        with self.lock:
+            self.requests += 1
+            self.lists += 1
+            for event, argument in self.events.get(self.lists, []):
+                self._happen(event, argument)
+            listed = [
+                person
+                for person in self.people
+                if person.number not in self.hidden
+                and (created_at_gte is None or (person.created is not None and person.created >= created_at_gte))
+            ]
+            self._sort(listed, order_by, order_direction)
+            page = listed[offset : offset + limit]
+        shown = [
+            person.created and person.created - (person.created - datetime.min.replace(tzinfo=UTC)) % self.truncate_to
+            for person in page
+        ]
+        return pl.DataFrame(
+            {
+                name: [person.contact_id for person in page]
+                if name == "contact_id"
+                else shown
+                if name == "created_at"
+                else [None] * len(page)
+                for name in CONTACT_SCHEMA
+            },
+            schema=CONTACT_SCHEMA,
+        )
+
+    def _sort(self, listed: list[Person], order_by, order_direction) -> None:
+        listed.sort(key=lambda person: person.number)
+        if not self.honours_order:
+            random.Random(3).shuffle(listed)
+            return
+        if not self.stable_ties:
+            self.shuffle.shuffle(listed)
+        descending = order_direction == "desc"
+        if order_by == "created_at":
+            dated = [person for person in listed if person.created]
+            undated = [person for person in listed if not person.created]
+            dated.sort(key=lambda person: person.created, reverse=descending)
+            listed[:] = undated + dated if self.nulls_first != descending else dated + undated
+        elif order_by == "contact_id" and descending:
+            listed.reverse()
+
+    def _happen(self, event: str, argument: int) -> None:
+        if event == "delete" and self.people:
+            gone = self.people.pop(argument % len(self.people))
+            self.stayed.discard(gone.number)
+        elif event == "create":
+            self._add(EPOCH + timedelta(seconds=argument % 3_000))
+        elif event == "create now":
+            self._add(EPOCH + timedelta(days=30, seconds=self.lists))
+
+    def _add(self, created: datetime) -> None:
+        self.people.append(Person(self.next_number, created))
+        self.ever.add(self.next_number)
+        self.next_number += 1
+
+
+def numbers(frame: pl.DataFrame) -> list[int]:
+    return [int(contact_id[1:]) for contact_id in frame["contact_id"]]

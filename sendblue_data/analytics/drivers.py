@@ -1,0 +1,155 @@
+"""What goes with opting out: each tag, company, line and owner against everyone else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from sendblue_data.analytics.engines import columns_of
+from sendblue_data.analytics.grouping import By, Key, grouped, keys_of
+from sendblue_data.analytics.opt_outs import COUNTS
+from sendblue_data.analytics.rates import benjamini_hochberg, rate_of, relative_risk
+from sendblue_data.errors import FrameError
+
+FACTORS: Mapping[str, By] = {
+    "tag": "tags",
+    "company": "company_name",
+    "line": "sendblue_number",
+    "owner": "assigned_to_email",
+}
+"""What is tested unless told otherwise: name of the factor to what makes its sets."""
+
+_SCHEMA = pl.Schema(
+    {
+        "factor": pl.String,
+        "level": pl.String,
+        "contacts": pl.Int64,
+        "unknown": pl.Int64,
+        "opt_outs": pl.Int64,
+        "rate": pl.Float64,
+        "rest_contacts": pl.Int64,
+        "rest_unknown": pl.Int64,
+        "rest_opt_outs": pl.Int64,
+        "rest_rate": pl.Float64,
+        "relative_risk": pl.Float64,
+        "low": pl.Float64,
+        "high": pl.Float64,
+        "p": pl.Float64,
+        "q": pl.Float64,
+        "left_out": pl.Int64,
+    }
+)
+
+
+def opt_out_drivers(
+    contacts: Any,
+    factors: Mapping[str, By] | Sequence[str] | None = None,
+    *,
+    confidence: float = 0.95,
+    min_contacts: int = 20,
+) -> pl.DataFrame:
+    """How much more often, or less, contacts of each tag, company, line and owner opted out than the rest.
+
+    Each set is held against all other contacts of the account. An association is no cause: sets overlap, and
+    tags are often given because of what someone did. The rates are prevalences (see `opt_out_rate`), not
+    unsubscribe rates per message.
+
+    Args:
+        contacts: a contacts frame of any engine that Narwhals knows; it counts where the data lives.
+        factors: which to test: some of `"tag"`, `"company"`, `"line"`, `"owner"`, or a mapping of a name of
+            your own to anything that `by` of `opt_out_rate` takes, such as `{"plan": variable("Plan")}`.
+            None: all four, as far as the frame has their columns.
+        confidence: of the intervals.
+        min_contacts: sets with fewer contacts are not tested: they are left out, and counted.
+
+    Returns:
+        Smallest p first (then the larger set): `factor`; `level`, the tag, company, ... as text; `contacts`,
+        `unknown`, `opt_outs` and `rate` of the set; the same of the rest as `rest_contacts`, `rest_unknown`,
+        `rest_opt_outs`, `rest_rate`; `relative_risk` = rate / rest_rate, with Katz's log interval `low` to
+        `high`; `p`, two-sided, Pearson's chi-squared; `q`, Benjamini and Hochberg's over every test in the
+        table; `left_out`: how many sets of this factor were too small. Unknown opt-outs are in no rate.
+        Contacts without a value (no company, no tag) are no set of their own, but part of every rest. For
+        what is null or infinite where nobody opted out, see `relative_risk`.
+
+    Raises:
+        FrameError: a column is missing or of another type, or a factor is not known.
+        ConfigurationError: the confidence isn't between 0 and 1.
+
+    Examples:
+        >>> people = pl.DataFrame({
+        ...     "tags": [["Cold"]] * 40 + [["Warm"]] * 60,
+        ...     "opt_out": [True] * 10 + [False] * 30 + [True] * 3 + [False] * 57,
+        ... })
+        >>> opt_out_drivers(people, ["tag"]).select("level", "contacts", "relative_risk", "low", "high", "q")
+        shape: (2, 6)
+        ┌───────┬──────────┬───────────────┬──────────┬───────────┬──────────┐
+        │ level ┆ contacts ┆ relative_risk ┆ low      ┆ high      ┆ q        │
+        │ ---   ┆ ---      ┆ ---           ┆ ---      ┆ ---       ┆ ---      │
+        │ str   ┆ i64      ┆ f64           ┆ f64      ┆ f64       ┆ f64      │
+        ╞═══════╪══════════╪═══════════════╪══════════╪═══════════╪══════════╡
+        │ Warm  ┆ 60       ┆ 0.2           ┆ 0.058657 ┆ 0.68193   ┆ 0.003575 │
+        │ Cold  ┆ 40       ┆ 5.0           ┆ 1.466426 ┆ 17.048251 ┆ 0.003575 │
+        └───────┴──────────┴───────────────┴──────────┴───────────┴──────────┘
+    """
+    everyone = grouped(contacts, [], {"opt_out": "opt_out"}, COUNTS)
+    tested = [
+        _sets(contacts, name, key, min_contacts) for name, key in _keys(contacts, _chosen(contacts, factors))
+    ]
+    sets = pl.concat([*tested, _SCHEMA.to_frame().select(*_COUNTED).with_columns(known=pl.lit(0, pl.Int64))])
+    for name in COUNTS:
+        sets = sets.with_columns((everyone[name].item() - pl.col(name)).alias(f"rest_{name}"))
+    tests = relative_risk(
+        sets["opt_outs"], sets["known"], sets["rest_opt_outs"], sets["rest_known"], confidence
+    )
+    table = sets.hstack(tests).with_columns(
+        unknown=pl.col("contacts") - pl.col("known"),
+        rest_unknown=pl.col("rest_contacts") - pl.col("rest_known"),
+        rate=rate_of("opt_outs", "known"),
+        rest_rate=rate_of("rest_opt_outs", "rest_known"),
+        q=benjamini_hochberg(tests["p"]),
+    )
+    order = ["p", "contacts", "factor", "level"]
+    return table.sort(order, descending=[False, True, False, False], nulls_last=True).select(list(_SCHEMA))
+
+
+_COUNTED = ("factor", "level", "contacts", "opt_outs", "left_out")
+
+
+def _chosen(contacts: Any, factors: Mapping[str, By] | Sequence[str] | None) -> Mapping[str, By]:
+    if isinstance(factors, Mapping):
+        return factors
+    if factors is None:
+        has = columns_of(contacts)
+        chosen = {name: by for name, by in FACTORS.items() if by in has}
+        if not chosen:
+            raise FrameError(f"the frame has none of the columns {', '.join(map(str, FACTORS.values()))}.")
+        return chosen
+    names = [factors] if isinstance(factors, str) else list(factors)
+    if unknown := [name for name in names if name not in FACTORS]:
+        raise FrameError(
+            f"{unknown[0]!r} is no factor: give some of {', '.join(FACTORS)}, "
+            "or a mapping of names to groups."
+        )
+    return {name: FACTORS[name] for name in names}
+
+
+def _keys(contacts: Any, factors: Mapping[str, By]) -> list[tuple[str, Key]]:
+    keys = [(name, keys_of(contacts, by)) for name, by in factors.items()]
+    for name, found in keys:
+        if len(found) != 1:
+            raise FrameError(f"the factor {name!r} gives {len(found)} columns: it needs one.")
+    return [(name, found[0]) for name, found in keys]
+
+
+def _sets(contacts: Any, factor: str, key: Key, min_contacts: int) -> pl.DataFrame:
+    """Counts of one factor's sets that are large enough."""
+    level = Key("level", key.recipe, key.every)
+    table = grouped(contacts, [level], {"opt_out": "opt_out"}, COUNTS).drop_nulls("level")
+    large = table.filter(pl.col("contacts") >= min_contacts)
+    return large.with_columns(
+        pl.col("level").cast(pl.String),
+        factor=pl.lit(factor),
+        left_out=pl.lit(table.height - large.height, pl.Int64),
+    ).select(*_COUNTED, "known")

@@ -1,0 +1,342 @@
+"""Statistics of rates: Wilson and Newcombe intervals, relative risk, false discovery rate.
+
+Closed formulas over Polars columns. `statistics.NormalDist` (Wichura's AS 241, about 1e-16) gives the normal
+quantile and `math.erfc` its tail, so SciPy isn't needed. Sources:
+
+- Wilson score interval: E. B. Wilson (1927), JASA 22:209; Brown, Cai and DasGupta (2001),
+  Statist. Sci. 16:101.
+- Difference of two rates: R. G. Newcombe (1998), Statist. Med. 17:873, method 10.
+- Relative risk on the log scale: Katz and others (1978), Biometrics 34:469.
+- p of two rates: Pearson's chi-squared of the 2 by 2 table, one degree of freedom, no continuity correction,
+  which is the squared pooled z-test. Unlike the log scale, it can also judge a group without any event.
+- q: Benjamini and Hochberg (1995), JRSS B 57:289.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import NamedTuple, TypeAlias, overload
+
+import polars as pl
+
+from sendblue_data.errors import ConfigurationError, FrameError
+
+Counts: TypeAlias = pl.Series | Sequence[int]
+"""A column of counts: a Series, a list, or a NumPy array."""
+
+
+class Interval(NamedTuple):
+    """Two bounds: floats (None when there is nothing to judge), or a Series each."""
+
+    low: float | None
+    high: float | None
+
+
+class Intervals(NamedTuple):
+    """The bounds of many rates: a Series each, null where there is nothing to judge."""
+
+    low: pl.Series
+    high: pl.Series
+
+
+def normal_quantile(confidence: float) -> float:
+    """The z of a two-sided interval: 1.96 for 0.95.
+
+    Raises:
+        ConfigurationError: the confidence isn't between 0 and 1.
+
+    Examples:
+        >>> round(normal_quantile(0.95), 6)
+        1.959964
+    """
+    if not 0 < confidence < 1:
+        raise ConfigurationError(f"confidence is {confidence}: give a share between 0 and 1, such as 0.95.")
+    return NormalDist().inv_cdf(0.5 + confidence / 2)
+
+
+@overload
+def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> Interval: ...
+@overload
+def wilson_interval(successes: Counts, trials: Counts, confidence: float = 0.95) -> Intervals: ...
+def wilson_interval(
+    successes: int | Counts, trials: int | Counts, confidence: float = 0.95
+) -> Interval | Intervals:
+    """Wilson's score interval of a rate: honest for small groups and for rates near 0 or 1.
+
+    Args:
+        successes: how many were counted, of `trials`; a number or a column.
+        trials: how many there were; a number, or a column of the same length.
+        confidence: share of such intervals that hold the true rate.
+
+    Returns:
+        `(low, high)`: floats for numbers, Series for columns; null where `trials` is 0.
+
+    Raises:
+        ConfigurationError: the confidence isn't between 0 and 1.
+        FrameError: more successes than trials, or fewer than none.
+
+    Examples:
+        >>> low, high = wilson_interval(1, 20)
+        >>> round(low, 4), round(high, 4)
+        (0.0089, 0.2361)
+        >>> wilson_interval(0, 0)
+        Interval(low=None, high=None)
+        >>> wilson_interval([0, 5], [5, 5]).low.round(4).to_list()
+        [0.0, 0.5655]
+    """
+    if isinstance(successes, int) and isinstance(trials, int):
+        return Interval(*(column.item() for column in wilson_interval([successes], [trials], confidence)))
+    frame = _columns(successes=successes, trials=trials)
+    _check_counts(frame, "successes", "trials")
+    low, high = wilson_bounds(pl.col("successes"), pl.col("trials"), confidence)
+    bounds = frame.select(low=low, high=high)
+    return Intervals(bounds["low"], bounds["high"])
+
+
+def wilson_bounds(successes: pl.Expr, trials: pl.Expr, confidence: float = 0.95) -> tuple[pl.Expr, pl.Expr]:
+    """`wilson_interval` as two Polars expressions, for use inside a query.
+
+    Args:
+        successes: integer expression.
+        trials: integer expression.
+        confidence: share of such intervals that hold the true rate.
+
+    Returns:
+        The expressions `(low, high)`, Float64, null where `trials` is 0 or null.
+
+    Raises:
+        ConfigurationError: the confidence isn't between 0 and 1.
+
+    Examples:
+        >>> low, high = wilson_bounds(pl.col("hits"), pl.col("n"))
+        >>> pl.DataFrame({"hits": [0], "n": [10]}).select(low=low.round(4), high=high.round(4))
+        shape: (1, 2)
+        ┌─────┬────────┐
+        │ low ┆ high   │
+        │ --- ┆ ---    │
+        │ f64 ┆ f64    │
+        ╞═════╪════════╡
+        │ 0.0 ┆ 0.2775 │
+        └─────┴────────┘
+    """
+    z2 = normal_quantile(confidence) ** 2
+    hits, n = successes.cast(pl.Float64), trials.cast(pl.Float64)
+    centre = hits + z2 / 2
+    reach = (z2 * (hits * (n - hits) / n + z2 / 4)).sqrt()
+    # Without a success the lower bound is 0, with nothing else the upper is 1: rounding must not move them.
+    low = pl.when(hits > 0).then(((centre - reach) / (n + z2)).clip(0, 1)).otherwise(0.0)
+    high = pl.when(hits < n).then(((centre + reach) / (n + z2)).clip(0, 1)).otherwise(1.0)
+    return pl.when(n > 0).then(low), pl.when(n > 0).then(high)
+
+
+def with_interval(
+    table: pl.DataFrame,
+    successes: str,
+    trials: str,
+    low: str = "low",
+    high: str = "high",
+    *,
+    confidence: float = 0.95,
+) -> pl.DataFrame:
+    """Add Wilson's interval to a table of counts.
+
+    Args:
+        table: any frame with the two count columns.
+        successes: column of those counted.
+        trials: column of how many there were.
+        low: name of the new column with the lower bound.
+        high: name of the new column with the upper bound.
+        confidence: share of such intervals that hold the true rate.
+
+    Returns:
+        The table with two more Float64 columns, null where `trials` is 0.
+
+    Raises:
+        ConfigurationError: the confidence isn't between 0 and 1.
+        FrameError: a column is missing, or holds more successes than trials.
+
+    Examples:
+        >>> table = pl.DataFrame({"opt_outs": [3], "known": [40]})
+        >>> with_interval(table, "opt_outs", "known").row(0)
+        (3, 40, 0.0258..., 0.1986...)
+    """
+    for name in (successes, trials):
+        if name not in table.columns:
+            raise FrameError(f"the table has no column {name!r}; it has {', '.join(table.columns)}.")
+    _check_counts(table, successes, trials)
+    lower, upper = wilson_bounds(pl.col(successes), pl.col(trials), confidence)
+    return table.with_columns(lower.alias(low), upper.alias(high))
+
+
+def newcombe_difference(
+    successes: Counts,
+    trials: Counts,
+    other_successes: Counts,
+    other_trials: Counts,
+    confidence: float = 0.95,
+) -> pl.DataFrame:
+    """The difference of two rates, first minus other, with Newcombe's hybrid score interval.
+
+    Args:
+        successes: how many were counted in each group, of `trials`.
+        trials: size of each group.
+        other_successes: the same for what each is compared with; one value serves all.
+        other_trials: its size.
+        confidence: share of such intervals that hold the true difference.
+
+    Returns:
+        A row a comparison: `difference, low, high`, Float64 between -1 and 1, null where either size is 0.
+
+    Raises:
+        ConfigurationError: the confidence isn't between 0 and 1.
+        FrameError: more successes than trials.
+
+    Examples:
+        >>> newcombe_difference([56], [70], [48], [80]).row(0)
+        (0.20..., 0.0524..., 0.3338...)
+    """
+    frame = _columns(a=successes, n=trials, c=other_successes, m=other_trials)
+    _check_counts(frame, "a", "n")
+    _check_counts(frame, "c", "m")
+    (low1, high1), (low2, high2) = (
+        wilson_bounds(pl.col("a"), pl.col("n"), confidence),
+        wilson_bounds(pl.col("c"), pl.col("m"), confidence),
+    )
+    p1, p2 = rate_of("a", "n"), rate_of("c", "m")
+    difference = p1 - p2
+    return frame.select(
+        difference=difference,
+        low=difference - ((p1 - low1) ** 2 + (high2 - p2) ** 2).sqrt(),
+        high=difference + ((high1 - p1) ** 2 + (p2 - low2) ** 2).sqrt(),
+    )
+
+
+def relative_risk(
+    successes: Counts,
+    trials: Counts,
+    other_successes: Counts,
+    other_trials: Counts,
+    confidence: float = 0.95,
+) -> pl.DataFrame:
+    """How many times higher a rate is than another, with Katz's log interval and a p of no difference.
+
+    The interval and the two-sided p come from two approximations: at the edge, one may call a difference
+    where the other does not.
+
+    Args:
+        successes: how many were counted in each group, of `trials`.
+        trials: size of each group.
+        other_successes: the same for the rest that it is compared with; one value serves all.
+        other_trials: its size.
+        confidence: share of such intervals that hold the true ratio.
+
+    Returns:
+        A row a comparison: `relative_risk, low, high, p`, Float64. All null where either size is 0. Without a
+        success in the group, the risk and `low` are 0 and `high` is null; without one in the rest, the risk
+        and `high` are infinite and `low` is null; without one in both, the first three are null. p is null
+        where nobody, or everybody, in both is a success.
+
+    Raises:
+        ConfigurationError: the confidence isn't between 0 and 1.
+        FrameError: more successes than trials.
+
+    Examples:
+        >>> relative_risk([27], [122], [44], [487]).row(0)
+        (2.4495..., 1.5836..., 3.7886..., 5.56...e-05)
+    """
+    frame = _columns(a=successes, n=trials, c=other_successes, m=other_trials)
+    _check_counts(frame, "a", "n")
+    _check_counts(frame, "c", "m")
+    z = normal_quantile(confidence)
+    a, n, c, m = (pl.col(name).cast(pl.Float64) for name in ("a", "n", "c", "m"))
+    ratio = a * m / (c * n)
+    reach = z * ((1 / a - 1 / n) + (1 / c - 1 / m)).sqrt()
+    sized, some = (n > 0) & (m > 0), (a > 0) | (c > 0)
+    chi2 = (a * (m - c) - c * (n - a)) ** 2 * (n + m) / (n * m * (a + c) * (n + m - a - c))
+    mixed = (a + c > 0) & (a + c < n + m)
+    table = frame.select(
+        relative_risk=pl.when(sized & some).then(ratio),
+        low=pl.when(sized & (c > 0)).then(pl.when(a > 0).then(ratio * (-reach).exp()).otherwise(0.0)),
+        high=pl.when(sized & (a > 0)).then(pl.when(c > 0).then(ratio * reach.exp()).otherwise(math.inf)),
+        p=pl.when(sized & mixed).then(chi2),
+    )
+    tails = [None if value is None else math.erfc(math.sqrt(value / 2)) for value in table["p"]]
+    return table.with_columns(pl.Series("p", tails, pl.Float64))
+
+
+def benjamini_hochberg(p: pl.Series | Sequence[float | None]) -> pl.Series:
+    """The q of each p: the false discovery rate at which it would be called a discovery.
+
+    Args:
+        p: two-sided p values of all the tests that were made; a null was no test and is not counted.
+
+    Returns:
+        Float64 Series `q` in the order given, null where p is.
+
+    Raises:
+        FrameError: a p below 0, above 1, or not a number.
+
+    Examples:
+        >>> benjamini_hochberg([0.01, 0.04, None, 0.03]).to_list()
+        [0.03, 0.04, None, 0.04]
+    """
+    values = pl.Series("p", p, pl.Float64)
+    if not (values.is_between(0, 1)).all():
+        raise FrameError("a p value lies outside 0 to 1: pass the p column as the test gave it.")
+    tests = values.len() - values.null_count()
+    # From the largest p down: q is p * tests / rank, and never above the q of a larger p.
+    ranked = (
+        pl.DataFrame(values)
+        .with_row_index("row")
+        .sort("p", descending=True, nulls_last=True, maintain_order=True)
+        .with_row_index("above")
+    )
+    return (
+        ranked.with_columns(
+            q=(pl.col("p") * tests / (tests - pl.col("above").cast(pl.Int64))).cum_min().clip(0, 1)
+        )
+        .with_columns(q=pl.when(pl.col("p").is_not_null()).then(pl.col("q")))
+        .sort("row")
+        .get_column("q")
+    )
+
+
+def rate_of(part: str, whole: str) -> pl.Expr:
+    """One count column over another, null where the other is 0."""
+    return pl.when(pl.col(whole) > 0).then(pl.col(part) / pl.col(whole))
+
+
+def with_share(table: pl.DataFrame, part: str, total: int) -> pl.DataFrame:
+    """Add `share`: a count column over one total, null when that is 0."""
+    # Series by Series: Polars multiplies by the reciprocal of a number, and 3 / 5 is 0.6000000000000001 then.
+    share = table[part] / pl.Series([total or None] * table.height, dtype=pl.Int64)
+    return table.with_columns(share.alias("share"))
+
+
+def _columns(**counts: int | Counts) -> pl.DataFrame:
+    """Counts as Int64 columns of one length; a single value serves all rows."""
+    series = {
+        name: pl.Series(name, [value] if isinstance(value, int) else value).cast(pl.Int64)
+        for name, value in counts.items()
+    }
+    rows = max((column.len() for column in series.values() if column.len() != 1), default=1)
+    if wrong := [
+        f"{name} {column.len()}" for name, column in series.items() if column.len() not in (1, rows)
+    ]:
+        raise FrameError(
+            f"counts of unequal length: {', '.join(wrong)}; expected {rows}, or one value for all."
+        )
+    return pl.DataFrame(
+        [column if column.len() == rows else column.new_from_index(0, rows) for column in series.values()]
+    )
+
+
+def _check_counts(table: pl.DataFrame, successes: str, trials: str) -> None:
+    wrong = table.filter((pl.col(successes) > pl.col(trials)) | (pl.col(successes) < 0))
+    if wrong.height:
+        found = wrong.select(successes, trials).row(0)
+        raise FrameError(
+            f"{successes} is {found[0]} of {found[1]} {trials}: it must lie between 0 and {trials}."
+        )

@@ -1,0 +1,254 @@
+"""Tags: how many contacts have each, which go together, and how they grow.
+
+A tag is its exact text; `similar_tags` finds spellings that are likely one. A contact with the same tag twice
+counts once. A null inside a list is no tag; an empty or blank text is one, as the account stores it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+
+from sendblue_data.analytics.engines import Days, collect, each_tag, project
+from sendblue_data.analytics.grouping import Key, Measure, counted, created_period, grouped
+from sendblue_data.analytics.opt_outs import COUNTS
+from sendblue_data.analytics.rates import rate_of, with_interval, with_share
+
+_TAG = Key("tag", "tags")
+
+
+def tag_summary(contacts: Any, *, confidence: float = 0.95) -> pl.DataFrame:
+    """A row a tag: how many contacts have it, how many of them opted out, and how many are verified.
+
+    The opt-out rate is a prevalence: opted out / known, as of the pull; not the unsubscribe rate per message
+    that messaging vendors publish.
+
+    Args:
+        contacts: a contacts frame of any engine that Narwhals knows; it counts where the data lives.
+        confidence: of the intervals.
+
+    Returns:
+        Largest tag first, then by name: `tag`; `contacts`; `share` of all contacts, tagged or not;
+        `opt_outs`; `opt_out_rate` = opt_outs / (contacts - unknown), with Wilson's interval `opt_out_low` to
+        `opt_out_high`; `verified`; `verified_rate` = verified / (contacts - verified_unknown);
+        `first_created`, `last_created`, in UTC; `unknown` and `verified_unknown`, the contacts of whom the
+        API did not say `opt_out` or `verified`. Rates are null where nobody is known. A contact with several
+        tags counts in each.
+
+    Raises:
+        FrameError: a column is missing or of another type.
+        ConfigurationError: the confidence isn't between 0 and 1.
+
+    Examples:
+        >>> from datetime import UTC, datetime
+        >>> people = pl.DataFrame({
+        ...     "tags": [["VIP", "Lead"], ["VIP"], None, ["Lead", "VIP"]],
+        ...     "opt_out": [False, None, False, True],
+        ...     "verified": [True, True, False, False],
+        ...     "created_at": [datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3, 4)],
+        ... })
+        >>> tag_summary(people).select("tag", "contacts", "share", "opt_outs", "opt_out_rate").rows()
+        [('VIP', 3, 0.75, 1, 0.5), ('Lead', 2, 0.5, 1, 0.5)]
+    """
+    measures = {
+        **COUNTS,
+        "verified_known": Measure(nw.col("verified").count()),
+        "hits": Measure(counted("verified")),
+        "first_created": Measure(nw.col("created_at").min(), "min"),
+        "last_created": Measure(nw.col("created_at").max(), "max"),
+    }
+    columns = {name: name for name in ("opt_out", "verified", "created_at")}
+    table = grouped(contacts, [_TAG], columns, measures)
+    table = with_share(table, "contacts", count_all(contacts))
+    return (
+        with_interval(table, "opt_outs", "known", "opt_out_low", "opt_out_high", confidence=confidence)
+        .select(
+            "tag",
+            "contacts",
+            "share",
+            "opt_outs",
+            rate_of("opt_outs", "known").alias("opt_out_rate"),
+            "opt_out_low",
+            "opt_out_high",
+            pl.col("hits").alias("verified"),
+            rate_of("hits", "verified_known").alias("verified_rate"),
+            "first_created",
+            "last_created",
+            (pl.col("contacts") - pl.col("known")).alias("unknown"),
+            (pl.col("contacts") - pl.col("verified_known")).alias("verified_unknown"),
+        )
+        .sort("contacts", "tag", descending=[True, False])
+    )
+
+
+def tag_pairs(contacts: Any) -> pl.DataFrame:
+    """A row for each two tags that go together: how many contacts have both, and how far that is from chance.
+
+    Args:
+        contacts: a contacts frame of any engine that Narwhals knows; it counts where the data lives.
+
+    Returns:
+        Most contacts first, then by name: `tag_a`, `tag_b`, in code point order; `contacts` with both;
+        `jaccard`: these / contacts with either (Jaccard, 1912); `lift`: the share with both / the product of
+        the two tags' shares of all contacts, tagged or not: 1 when they are independent, more when they go
+        together.
+
+    Raises:
+        FrameError: the column `tags` is missing or is no list.
+
+    Examples:
+        >>> people = pl.DataFrame({"tags": [["VIP", "Lead"], ["Lead", "VIP"], ["Lead"], None]})
+        >>> tag_pairs(people)
+        shape: (1, 5)
+        ┌───────┬───────┬──────────┬──────────┬──────────┐
+        │ tag_a ┆ tag_b ┆ contacts ┆ jaccard  ┆ lift     │
+        │ ---   ┆ ---   ┆ ---      ┆ ---      ┆ ---      │
+        │ str   ┆ str   ┆ i64      ┆ f64      ┆ f64      │
+        ╞═══════╪═══════╪══════════╪══════════╪══════════╡
+        │ Lead  ┆ VIP   ┆ 2        ┆ 0.666667 ┆ 1.333333 │
+        └───────┴───────┴──────────┴──────────┴──────────┘
+    """
+    lists = project(contacts, {"tags": "tags"}).group_by("tags").agg(contacts=nw.len())
+    # A tag with itself is kept: it gives the tag's own count in the same pass.
+    pairs = (
+        each_tag(lists.select("contacts", tag_a=nw.col("tags"), tag_b=nw.col("tags")), "tag_a", "tag_b")
+        .filter(nw.col("tag_a") <= nw.col("tag_b"))
+        .group_by("tag_a", "tag_b")
+        .agg(nw.col("contacts").sum())
+    )
+    table = collect(pairs)
+    same = pl.col("tag_a") == pl.col("tag_b")
+    single = table.filter(same)
+    of_a = single.select("tag_a", contacts_a="contacts")
+    of_b = single.select("tag_b", contacts_b="contacts")
+    both, a, b = pl.col("contacts"), pl.col("contacts_a"), pl.col("contacts_b")
+    return (
+        table.filter(~same)
+        .join(of_a, on="tag_a")
+        .join(of_b, on="tag_b")
+        .select(
+            "tag_a",
+            "tag_b",
+            "contacts",
+            jaccard=both / (a + b - both),
+            # In floats: counts of large accounts multiplied exceed 64 bits.
+            lift=(both / a) * (count_all(contacts) / b),
+        )
+        .sort("contacts", "tag_a", "tag_b", descending=[True, False, False])
+    )
+
+
+def tag_combinations(contacts: Any, *, confidence: float = 0.95) -> pl.DataFrame:
+    """A row for each exact combination of tags: contacts with these tags and no other. For an UpSet plot.
+
+    Args:
+        contacts: a contacts frame of any engine that Narwhals knows; it counts where the data lives.
+        confidence: of the intervals.
+
+    Returns:
+        Most contacts first, then by tags: `tags`, a list in code point order, empty for contacts without a
+        tag; `contacts`; `share` of all; `unknown`, `opt_outs`, `opt_out_rate`, `opt_out_low`, `opt_out_high`
+        as in `tag_summary`. Each contact is in one row: `contacts` add up to all of them.
+
+    Raises:
+        FrameError: a column is missing or of another type.
+        ConfigurationError: the confidence isn't between 0 and 1.
+
+    Examples:
+        >>> tags = [["VIP", "Lead"], ["Lead", "VIP"], ["Lead"], None, []]
+        >>> people = pl.DataFrame({"tags": tags, "opt_out": [True] + [False] * 4})
+        >>> tag_combinations(people).select("tags", "contacts", "share", "opt_outs").rows()
+        [([], 2, 0.4, 0), (['Lead', 'VIP'], 2, 0.4, 1), (['Lead'], 1, 0.2, 0)]
+    """
+    frame = project(contacts, {"tags": "tags", "opt_out": "opt_out"})
+    counts = frame.group_by("tags").agg(*(measure.expr.alias(name) for name, measure in COUNTS.items()))
+    exact = pl.col("tags").cast(pl.List(pl.String)).list.drop_nulls().list.unique().list.sort()
+    table = (
+        collect(counts)
+        .group_by(exact.fill_null(pl.lit([], pl.List(pl.String))))
+        .agg(pl.col(list(COUNTS)).fill_null(0).sum())
+    )
+    table = with_share(table, "contacts", int(table["contacts"].sum()))
+    return (
+        with_interval(table, "opt_outs", "known", "opt_out_low", "opt_out_high", confidence=confidence)
+        .select(
+            "tags",
+            "contacts",
+            "share",
+            (pl.col("contacts") - pl.col("known")).alias("unknown"),
+            "opt_outs",
+            rate_of("opt_outs", "known").alias("opt_out_rate"),
+            "opt_out_low",
+            "opt_out_high",
+        )
+        # The number of tags tells [] from [""], which are the same text when joined.
+        .sort(
+            pl.col("contacts"),
+            pl.col("tags").list.join("\x00"),
+            pl.col("tags").list.len(),
+            descending=[True, False, False],
+        )
+    )
+
+
+def tag_growth(contacts: Any, every: str = "1mo") -> pl.DataFrame:
+    """Contacts by tag and the period in which they were created, with no period left out.
+
+    The API keeps no time of tagging: this is when today's holders of a tag were created, not when they got
+    it.
+
+    Args:
+        contacts: a contacts frame of any engine that Narwhals knows; it counts where the data lives.
+        every: `"1d"`, `"1w"` (from Monday), `"1mo"`, `"1q"`, `"1y"`, or a multiple such as `"2w"`; in UTC.
+
+    Returns:
+        Largest tag first, then by name, then by time: `tag`; `period`, a Date, its first day; `contacts`
+        created in it; `cumulative`, created up to its end. Every tag has every period from the account's
+        first tagged contact to its last. Contacts without `created_at` are in a row with a null `period`,
+        the tag's last, where there are any; they are in no other `cumulative`, so that the tag's last row
+        gives all its contacts.
+
+    Raises:
+        FrameError: a column is missing or of another type, or `every` is no such period.
+
+    Examples:
+        >>> from datetime import UTC, datetime
+        >>> people = pl.DataFrame({
+        ...     "tags": [["VIP"], ["VIP"], ["VIP", "Lead"]],
+        ...     "created_at": [datetime(2026, month, 5, tzinfo=UTC) for month in (1, 3, 3)],
+        ... })
+        >>> tag_growth(people).filter(pl.col("tag") == "VIP")
+        shape: (3, 4)
+        ┌─────┬────────────┬──────────┬────────────┐
+        │ tag ┆ period     ┆ contacts ┆ cumulative │
+        │ --- ┆ ---        ┆ ---      ┆ ---        │
+        │ str ┆ date       ┆ i64      ┆ i64        │
+        ╞═════╪════════════╪══════════╪════════════╡
+        │ VIP ┆ 2026-01-01 ┆ 1        ┆ 1          │
+        │ VIP ┆ 2026-02-01 ┆ 0        ┆ 1          │
+        │ VIP ┆ 2026-03-01 ┆ 2        ┆ 3          │
+        └─────┴────────────┴──────────┴────────────┘
+    """
+    period = Key("period", Days(), created_period(every).every)
+    counts = grouped(contacts, [_TAG, period], {}, {"contacts": COUNTS["contacts"]})
+    sizes = counts.group_by("tag").agg(size=pl.col("contacts").sum())
+    dated = counts["period"].drop_nulls()
+    every_period = pl.date_range(pl.col("period").min(), pl.col("period").max(), every)
+    periods = dated.to_frame().select(every_period if dated.len() else "period")
+    filled = sizes.select("tag").join(periods, how="cross")
+    undated = counts.filter(pl.col("period").is_null()).select("tag", "period")
+    return (
+        pl.concat([filled, undated])
+        .join(counts, on=["tag", "period"], how="left", nulls_equal=True)
+        .with_columns(pl.col("contacts").fill_null(0))
+        .join(sizes, on="tag")
+        .sort("size", "tag", "period", descending=[True, False, False], nulls_last=True)
+        .select("tag", "period", "contacts", cumulative=pl.col("contacts").cum_sum().over("tag"))
+    )
+
+
+def count_all(contacts: Any) -> int:
+    """How many contacts there are."""
+    return int(collect(project(contacts, {"tags": "tags"}).select(contacts=nw.len())).item())

@@ -1,0 +1,224 @@
+"""Named segments side by side, and how much they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import combinations
+from typing import Any
+
+import polars as pl
+
+from sendblue_data.analytics.rates import newcombe_difference, with_interval
+from sendblue_data.errors import SegmentError
+from sendblue_data.segments.engines import count
+
+REST = "the rest"
+"""What `baseline` says in the table when each segment is held against the contacts outside it."""
+
+_COMPARED = (
+    "segment",
+    "contacts",
+    "share",
+    "unknown",
+    "opt_outs",
+    "opt_out_rate",
+    "opt_out_low",
+    "opt_out_high",
+    "verified",
+    "verified_rate",
+    "baseline",
+    "baseline_rate",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "shared",
+)
+_COUNTS = ("contacts", "known", "opt_outs", "verified", "verified_known")
+_OVERLAP = pl.Schema(
+    {
+        "segment_a": pl.String,
+        "segment_b": pl.String,
+        "contacts_a": pl.Int64,
+        "contacts_b": pl.Int64,
+        "contacts": pl.Int64,
+        "share_of_a": pl.Float64,
+        "share_of_b": pl.Float64,
+        "jaccard": pl.Float64,
+    }
+)
+
+
+def compare_segments(
+    contacts: Any,
+    segments: Mapping[str, pl.Expr],
+    *,
+    baseline: str | None = None,
+    confidence: float = 0.95,
+) -> pl.DataFrame:
+    """Size, opt-out rate and verified rate of named segments, and how far each is from a baseline.
+
+    The opt-out rate is opted out / known, among the segment's contacts, as of the pull; contacts of whom the
+    API did not say are counted as `unknown` and in no denominator. It is a prevalence, not a rate per
+    message. Segments may overlap, so their contacts need not add up.
+
+    Args:
+        contacts: a contacts frame: Polars eager or lazy, DuckDB, PySpark, or another that Narwhals knows.
+        segments: name to segment. On Polars any Boolean expression will do; null counts as outside.
+        baseline: the name of the segment that the others are held against. None holds each against the
+            contacts outside it.
+        confidence: of both kinds of interval, between 0 and 1.
+
+    Returns:
+        A row a segment, in the order given: `segment`, `contacts`, `share` (of all contacts), `unknown`,
+        `opt_outs`, `opt_out_rate`, `opt_out_low`, `opt_out_high` (Wilson), `verified` (known to be),
+        `verified_rate` (of those of whom it is known), `baseline` (its name, or "the rest"),
+        `baseline_rate`, `difference` (opt-out rate less the baseline's), `difference_low`,
+        `difference_high` (Newcombe's hybrid score interval, 1998, method 10, which is for groups without a
+        contact in common), `shared` (contacts in both; where there are any, the interval is wider than need
+        be). Rates and shares are 0 to 1, and null where nothing is known; the differences are null in the
+        baseline's own row too.
+
+    Raises:
+        SegmentError: there is no segment, the baseline is not one of them, or a segment is no Boolean
+            expression.
+        FrameError: a column that a segment needs is not in the frame.
+        ConfigurationError: the confidence isn't between 0 and 1.
+
+    Examples:
+        >>> import polars as pl
+        >>> from sendblue_data.segments import compare_segments, has_tag
+        >>> people = pl.DataFrame(
+        ...     {
+        ...         "tags": [["VIP"]] * 4 + [["Lead"]] * 6,
+        ...         "opt_out": [False, False, True, None] + [True] * 3 + [False] * 3,
+        ...         "verified": [True] * 5 + [False] * 5,
+        ...     }
+        ... )
+        >>> segments = {"VIPs": has_tag("VIP"), "Leads": has_tag("Lead")}
+        >>> table = compare_segments(people, segments, baseline="Leads")
+        >>> table.select("segment", "contacts", "unknown", "opt_outs", "opt_out_rate", "difference").rows()
+        [('VIPs', 4, 1, 1, 0.333..., -0.166...), ('Leads', 6, 0, 3, 0.5, None)]
+    """
+    masks = _masks(segments)
+    if baseline is not None and baseline not in masks:
+        raise SegmentError(f"baseline {baseline!r} is not among the segments: {', '.join(map(repr, masks))}.")
+    sums = _tallies("all", pl.lit(value=True)) | {"all contacts": pl.len()}
+    for mask in masks.values():
+        sums |= _tallies(mask, pl.col(mask))
+        if baseline is not None:
+            sums[f"{mask} shared"] = (pl.col(mask) & pl.col(masks[baseline])).sum()
+    found = count(contacts, {mask: segments[name] for name, mask in masks.items()}, sums)
+    own = _groups(found, masks.values())
+    if baseline is None:
+        whole = _groups(found, ["all"] * len(masks))
+        other, shared = whole.select(pl.col(kind) - own[kind] for kind in _COUNTS), [0] * len(masks)
+    else:
+        other = _groups(found, [masks[baseline]] * len(masks))
+        shared = [found[f"{mask} shared"] for mask in masks.values()]
+    apart = newcombe_difference(own["opt_outs"], own["known"], other["opt_outs"], other["known"], confidence)
+    itself = pl.col("segment").is_in([] if baseline is None else [baseline])
+    return (
+        with_interval(own, "opt_outs", "known", "opt_out_low", "opt_out_high", confidence=confidence)
+        .with_columns(
+            segment=pl.Series(list(masks), dtype=pl.String),
+            baseline=pl.lit(REST if baseline is None else baseline),
+            baseline_rate=other.select(_share("opt_outs", pl.col("known"))).to_series(),
+            shared=pl.Series(shared, dtype=pl.Int64),
+            share=_share("contacts", pl.lit(found["all contacts"])),
+            unknown=pl.col("contacts") - pl.col("known"),
+            opt_out_rate=_share("opt_outs", pl.col("known")),
+            verified_rate=_share("verified", pl.col("verified_known")),
+            difference=apart["difference"],
+            difference_low=apart["low"],
+            difference_high=apart["high"],
+        )
+        .with_columns(
+            pl.when(~itself).then(name).alias(name)
+            for name in ("difference", "difference_low", "difference_high")
+        )
+        .select(_COMPARED)
+    )
+
+
+def segment_overlap(contacts: Any, segments: Mapping[str, pl.Expr]) -> pl.DataFrame:
+    """How many contacts each pair of named segments has in common.
+
+    Args:
+        contacts: a contacts frame: Polars eager or lazy, DuckDB, PySpark, or another that Narwhals knows.
+        segments: name to segment. On Polars any Boolean expression will do; null counts as outside.
+
+    Returns:
+        A row a pair, each pair once, in the order given: `segment_a`, `segment_b`, `contacts_a`,
+        `contacts_b`, `contacts` (in both), `share_of_a`, `share_of_b` (`contacts` / `contacts_a`, /
+        `contacts_b`), `jaccard` (both / either). Shares are 0 to 1, and null where the segment is empty. One
+        segment alone has no pair, and no row.
+
+    Raises:
+        SegmentError: there is no segment, or a segment is no Boolean expression.
+        FrameError: a column that a segment needs is not in the frame.
+
+    Examples:
+        >>> import polars as pl
+        >>> from sendblue_data.segments import has_tag, segment_overlap
+        >>> people = pl.DataFrame({"tags": [["VIP", "Lead"], ["VIP"], ["Lead"], ["Lead"]]})
+        >>> segment_overlap(people, {"VIPs": has_tag("VIP"), "Leads": has_tag("Lead")}).rows()
+        [('VIPs', 'Leads', 2, 3, 1, 0.5, 0.333..., 0.25)]
+    """
+    masks = _masks(segments)
+    pairs = list(combinations(masks.items(), 2))
+    sums = {f"in {mask}": pl.col(mask).sum() for mask in masks.values()}
+    sums |= {f"{a} and {b}": (pl.col(a) & pl.col(b)).sum() for (_, a), (_, b) in pairs}
+    found = count(contacts, {mask: segments[name] for name, mask in masks.items()}, sums)
+    rows = []
+    for (name_a, a), (name_b, b) in pairs:
+        in_a, in_b, both = found[f"in {a}"], found[f"in {b}"], found[f"{a} and {b}"]
+        rows.append(
+            {
+                "segment_a": name_a,
+                "segment_b": name_b,
+                "contacts_a": in_a,
+                "contacts_b": in_b,
+                "contacts": both,
+                "share_of_a": _ratio(both, in_a),
+                "share_of_b": _ratio(both, in_b),
+                "jaccard": _ratio(both, in_a + in_b - both),
+            }
+        )
+    return pl.DataFrame(rows, schema=_OVERLAP)
+
+
+def _masks(segments: Mapping[str, pl.Expr]) -> dict[str, str]:
+    """Name of each segment to the column that says who is in it."""
+    if not (isinstance(segments, Mapping) and segments):
+        raise SegmentError('no segments: pass names and predicates, such as {"VIPs": has_tag("VIP")}.')
+    for name, segment in segments.items():
+        if not (isinstance(name, str) and isinstance(segment, pl.Expr)):
+            raise SegmentError(
+                f"segment {name!r} is {segment!r}: expected a name and a predicate or expression."
+            )
+    return {name: f"segment {number}" for number, name in enumerate(segments)}
+
+
+def _tallies(name: str, mask: pl.Expr) -> dict[str, pl.Expr]:
+    out, sure = pl.col("opt_out"), pl.col("verified")
+    return {
+        f"{name} contacts": mask.sum(),
+        f"{name} known": (mask & out.is_not_null()).sum(),
+        f"{name} opt_outs": (mask & out).sum(),
+        f"{name} verified": (mask & sure).sum(),
+        f"{name} verified_known": (mask & sure.is_not_null()).sum(),
+    }
+
+
+def _groups(found: Mapping[str, int], names: Iterable[str]) -> pl.DataFrame:
+    """A row a group, a column a count."""
+    rows = [[found[f"{name} {kind}"] for kind in _COUNTS] for name in names]
+    return pl.DataFrame(rows, schema=dict.fromkeys(_COUNTS, pl.Int64), orient="row")
+
+
+def _share(part: str, whole: pl.Expr) -> pl.Expr:
+    return pl.when(whole > 0).then(pl.col(part) / whole)
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

@@ -1,0 +1,160 @@
+"""The code of a segment back to a segment, without running it.
+
+The text is parsed, never evaluated: a call of a predicate with texts, `&`, `|`, `~`, brackets and the
+comparisons of `variable(...)` are read; anything else is refused.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import warnings
+from collections.abc import Callable
+
+from sendblue_data.errors import SegmentError
+from sendblue_data.segments import predicates
+from sendblue_data.segments.predicates import Segment, Variable
+
+LONGEST = 20_000
+"""Characters; a rule that a person wrote is far shorter, and a parser should not be fed more than it can
+take."""
+
+_PREDICATES: dict[str, Callable[..., Segment]] = {
+    "has_tag": predicates.has_tag,
+    "has_any_tag": predicates.has_any_tag,
+    "untagged": predicates.untagged,
+    "opted_out": predicates.opted_out,
+    "verified": predicates.verified,
+    "reachable": predicates.reachable,
+    "created_between": predicates.created_between,
+    "phone_region": predicates.phone_region,
+}
+_TESTS = ("is_in", "contains", "is_null", "is_not_null")
+
+
+def parse_segment(code: str) -> Segment:
+    """A segment from the text that its `repr` shows.
+
+    Raises:
+        SegmentError: the text is not such code, with what was found in it.
+
+    Examples:
+        >>> parse_segment('has_tag("VIP") & ~opted_out()')
+        has_tag("VIP") & ~opted_out()
+    """
+    if len(code) > LONGEST:
+        raise SegmentError(f"{len(code)} characters are too long for a rule: at most {LONGEST}.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a doubtful escape in a text is an error here, not a guess
+            return _segment(ast.parse(code.strip(), mode="eval").body)
+    except SyntaxError as broken:
+        raise SegmentError(f"not a rule: {broken.msg} in {_shown(code)}.") from broken
+    except (ValueError, MemoryError, RecursionError, SyntaxWarning, DeprecationWarning) as broken:
+        if isinstance(broken, SegmentError):
+            raise
+        raise SegmentError(
+            f"not a rule: {_shown(code)} can't be parsed ({type(broken).__name__})."
+        ) from broken
+
+
+def _segment(node: ast.expr) -> Segment:
+    answer = _value(node)
+    if isinstance(answer, Segment):
+        return answer
+    raise SegmentError(f'{_found(node)} is not a segment: compare it, as in variable("Plan") == "Gold".')
+
+
+def _value(node: ast.expr) -> Segment | Variable:
+    match node:
+        case ast.BinOp(left=left, op=ast.BitAnd(), right=right):
+            return _as_segment(_segment(left) & _segment(right))
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return _as_segment(_segment(left) | _segment(right))
+        case ast.UnaryOp(op=ast.Invert(), operand=operand):
+            return ~_segment(operand)
+        case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
+            return _variable(left) == _constant(right)
+        case ast.Compare(left=left, ops=[ast.NotEq()], comparators=[right]):
+            return _variable(left) != _constant(right)
+        case ast.Call(func=ast.Name(id="variable"), args=[name], keywords=[]):
+            return predicates.variable(_text(name))
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=options):
+            return _call(name, args, options)
+        case ast.Call(func=ast.Attribute(value=of, attr=test), args=args, keywords=[]) if test in _TESTS:
+            return _test(_variable(of), test, args, node)
+        case ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
+            raise SegmentError(
+                f"{_found(node)}: write & for and, | for or, ~ for not, with brackets around parts."
+            )
+    raise SegmentError(f"{_found(node)} is not a predicate, nor predicates joined with &, | and ~.")
+
+
+def _call(name: str, args: list[ast.expr], options: list[ast.keyword]) -> Segment:
+    if name not in _PREDICATES:
+        close = difflib.get_close_matches(name, [*_PREDICATES, "variable"], n=1)
+        hint = f"Did you mean {close[0]}?" if close else f"There are {', '.join(_PREDICATES)} and variable."
+        raise SegmentError(f"there is no predicate {name!r}. {hint}")
+    if any(option.arg != "area_code" or name != "phone_region" for option in options):
+        raise SegmentError(f"{name} was given an option that it does not have.")
+    keywords = {str(option.arg): _constant(option.value) for option in options}
+    try:
+        return _PREDICATES[name](*map(_constant, args), **keywords)
+    except TypeError as broken:
+        raise SegmentError(
+            f"{name} was given {len(args)} arguments, which is not how it is called."
+        ) from broken
+
+
+def _test(of: Variable, test: str, args: list[ast.expr], node: ast.expr) -> Segment:
+    values = list(map(_constant, args))
+    match test, values:
+        case "is_null", []:
+            return of.is_null()
+        case "is_not_null", []:
+            return of.is_not_null()
+        case "contains", [str(text)]:
+            return of.contains(text)
+        case "is_in", [list(texts)]:
+            return of.is_in(texts)
+    raise SegmentError(f"{_found(node)}: {test} is not called like this.")
+
+
+def _variable(node: ast.expr) -> Variable:
+    answer = _value(node)
+    if isinstance(answer, Variable):
+        return answer
+    raise SegmentError(
+        f"{_found(node)} can't be compared: only variable(...) can. Put brackets around comparisons."
+    )
+
+
+def _constant(node: ast.expr) -> str | list[str] | None:
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.Constant(value=None):
+            return None
+        case ast.List(elts=elements):
+            return [_text(element) for element in elements]
+    raise SegmentError(f"{_found(node)} is not a text in quotes.")
+
+
+def _text(node: ast.expr) -> str:
+    answer = _constant(node)
+    if isinstance(answer, str):
+        return answer
+    raise SegmentError(f"{_found(node)} is not a text in quotes.")
+
+
+def _as_segment(joined: object) -> Segment:
+    return predicates.require_segment(joined, "a rule")
+
+
+def _found(node: ast.expr) -> str:
+    return _shown(ast.unparse(node))
+
+
+def _shown(code: str) -> str:
+    short = code if len(code) <= 80 else f"{code[:77]}..."  # noqa: PLR2004 -- a line of a terminal
+    return f"`{short}`"

@@ -1,0 +1,323 @@
+"""The predicates: Polars expressions that know what they mean."""
+
+from __future__ import annotations
+
+import difflib
+import html
+from collections.abc import Collection, Iterable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import phonenumbers
+import polars as pl
+
+from sendblue_data.errors import SegmentError
+from sendblue_data.segments import rules
+from sendblue_data.segments.rules import Rule, join, negate
+
+_AREA_DIGITS = 3
+
+
+class Segment(pl.Expr):
+    """A Boolean Polars expression over a contacts frame that can say what it is.
+
+    Made by the predicates (`has_tag`, `reachable`, ...) and by joining them with `&`, `|` and `~`. It goes
+    wherever an expression goes: `frame.filter(segment)`, `frame.with_columns(vip=segment)`. Joined with any
+    other expression it still works, and becomes a plain expression, without words.
+
+    Attributes:
+        rule: the rules as a tree of plain data. Segments of equal rules are the same segment.
+    """
+
+    rule: Rule
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self._pyexpr = rule.expr()._pyexpr  # noqa: SLF001 -- how Polars itself wraps an expression
+
+    def __and__(self, other: Any) -> pl.Expr:
+        if isinstance(other, Segment):
+            return Segment(join(self.rule, other.rule, every=True))
+        return super().__and__(other)
+
+    def __or__(self, other: Any) -> pl.Expr:
+        if isinstance(other, Segment):
+            return Segment(join(self.rule, other.rule, every=False))
+        return super().__or__(other)
+
+    def __invert__(self) -> Segment:
+        return Segment(negate(self.rule))
+
+    def __repr__(self) -> str:
+        return self.rule.code()
+
+    def _repr_html_(self) -> str:
+        return html.escape(describe(self))
+
+    def __reduce__(self) -> tuple[type[Segment], tuple[Rule]]:
+        return (Segment, (self.rule,))
+
+
+class Variable(pl.Expr):
+    """The values of one custom variable: compare it to get a segment, or group by it.
+
+    `==`, `!=`, `is_in`, `contains`, `is_null` and `is_not_null` give segments. As an expression it is the
+    value as a String, null where the contact has none, named after the variable.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._variable = name
+        self._pyexpr = pl.col("custom_variables").map.get(name).alias(name)._pyexpr  # noqa: SLF001
+
+    def _asks(self, test: str, *values: object) -> Segment:
+        for value in values:
+            _require_text(value, f"a value of variable({self._variable!r})", blank_allowed=True)
+        return Segment(rules.Variable(self._variable, test, tuple(map(str, values))))
+
+    def __eq__(self, other: object) -> Segment:  # type: ignore[override]
+        return self._asks("equals", other)
+
+    def __ne__(self, other: object) -> Segment:  # type: ignore[override]
+        """Every other contact, those without the variable among them."""
+        return ~self._asks("equals", other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def is_in(self, other: pl.Expr | Collection[Any] | pl.Series, *, nulls_equal: bool = False) -> Segment:
+        """Contacts whose value is one of these texts."""
+        if nulls_equal or isinstance(other, (str, pl.Expr)):
+            raise SegmentError(
+                "is_in takes a list of texts; add `| variable(...).is_null()` for contacts without."
+            )
+        values = list(other)
+        if not values:
+            raise SegmentError("is_in got an empty list, which no contact matches: name at least one value.")
+        return self._asks("is_in", *values)
+
+    def contains(self, text: str) -> Segment:
+        """Contacts whose value has this text in it (case matters; not a pattern)."""
+        return self._asks("contains", text)
+
+    def is_null(self) -> Segment:
+        """Contacts that don't have the variable, or have it with no value."""
+        return self._asks("is_null")
+
+    def is_not_null(self) -> Segment:
+        """Contacts that have the variable with a value, an empty text included."""
+        return ~self.is_null()
+
+    def __repr__(self) -> str:
+        return f"variable({rules.quoted(self._variable)})"
+
+    def __reduce__(self) -> tuple[type[Variable], tuple[str]]:
+        return (Variable, (self._variable,))
+
+
+def has_tag(*tags: str) -> Segment:
+    """Contacts with every one of these tags, spelled exactly so (`similar_tags` finds other spellings).
+
+    Raises:
+        SegmentError: no tag is given, or one is not a text.
+
+    Examples:
+        >>> import polars as pl
+        >>> people = pl.DataFrame({"tags": [["VIP", "Lead"], ["Lead"], [], None]})
+        >>> people.filter(has_tag("VIP") | ~has_tag("Lead")).height
+        3
+    """
+    return Segment(rules.Tagged(_texts(tags, "has_tag", "tag"), every=True))
+
+
+def has_any_tag(*tags: str) -> Segment:
+    """Contacts with at least one of these tags, spelled exactly so.
+
+    Raises:
+        SegmentError: no tag is given, or one is not a text.
+    """
+    return Segment(rules.Tagged(_texts(tags, "has_any_tag", "tag"), every=False))
+
+
+def untagged() -> Segment:
+    """Contacts without a tag: the list is null or empty, or holds nothing but nulls and blanks."""
+    return Segment(rules.Flag("untagged"))
+
+
+def opted_out() -> Segment:
+    """Contacts known to have opted out.
+
+    The complement, `~opted_out()`, keeps those of whom the API did not say. To pick whom to text, use
+    `reachable()`, which leaves them out.
+    """
+    return Segment(rules.Flag("opted_out"))
+
+
+def verified() -> Segment:
+    """Contacts known to be verified."""
+    return Segment(rules.Flag("verified"))
+
+
+def reachable() -> Segment:
+    """Contacts that may be texted: verified, *known* not to have opted out, and with an E.164 phone.
+
+    A contact whose `opt_out` or `verified` is null is not reachable. The last step of `verification_funnel`.
+
+    Examples:
+        >>> import polars as pl
+        >>> people = pl.DataFrame(
+        ...     {"phone": ["+12125550123"] * 3, "verified": [True] * 3, "opt_out": [False, True, None]}
+        ... )
+        >>> people.select(reachable().alias("reachable")).to_series().to_list()
+        [True, False, False]
+    """
+    return Segment(rules.Flag("reachable"))
+
+
+def created_between(start: date | str | None, end: date | str | None) -> Segment:
+    """Contacts created at or after `start` and before `end`.
+
+    Args:
+        start: a date, a datetime or either as ISO 8601 text; a date is its midnight, and without a zone it is
+            UTC. None: from the beginning.
+        end: the same; None: until now and after.
+
+    Raises:
+        SegmentError: neither side is given, one can't be read, or `start` is not before `end`.
+
+    Examples:
+        >>> describe(created_between("2025-01-01", "2026-01-01"))
+        'contacts created from 2025-01-01, before 2026-01-01'
+    """
+    since, until = _moment(start, "start"), _moment(end, "end")
+    if since is None and until is None:
+        raise SegmentError("created_between got neither a start nor an end: give at least one.")
+    if since is not None and until is not None and since >= until:
+        raise SegmentError(f"created_between: start {start} is not before end {end}: no contact could match.")
+    return Segment(rules.Created(since, until))
+
+
+def variable(name: str) -> Variable:
+    """One custom variable, to compare or to group by.
+
+    A contact without the variable is in `variable(name) != "Web"` and not in `variable(name) == "Web"`.
+
+    Raises:
+        SegmentError: the name is blank or not a text; later, a value that is not a text.
+
+    Examples:
+        >>> describe((variable("Lead Source") == "Web") & variable("Plan").is_null())
+        'contacts whose "Lead Source" is "Web" and whose "Plan" is not set'
+    """
+    _require_text(name, "the name of a variable")
+    return Variable(name)
+
+
+def phone_region(*regions: str, area_code: str | Iterable[str] | None = None) -> Segment:
+    """Contacts with a phone from one of these countries, or of these area codes.
+
+    Args:
+        *regions: two-letter country codes (`"US"`, `"GB"`), told apart as libphonenumber does, so that +1
+            416 is `"CA"`. Three digits are taken for a North American area code.
+        area_code: one or several: the digits that follow the country code. With no region, North American.
+
+    Raises:
+        SegmentError: nothing is given, or a region or an area code does not exist as such.
+
+    Examples:
+        >>> describe(phone_region("US", area_code=["212", "646"]))
+        'contacts with a phone from US of one of area codes 212, 646'
+        >>> phone_region("212")
+        phone_region(area_code="212")
+    """
+    named = tuple(region for region in regions if not _is_area(region))
+    for region in named:
+        if region not in phonenumbers.SUPPORTED_REGIONS:
+            raise SegmentError(
+                f"phone_region: {region!r} is not a two-letter country code.{_region_hint(region)}"
+            )
+    given = (area_code,) if isinstance(area_code, str) else tuple(area_code or ())
+    for code in given:
+        if not (isinstance(code, str) and code.isascii() and code.isdigit()):
+            raise SegmentError(f"phone_region: area code {code!r} is not digits in a text, such as '212'.")
+    if named and len(named) < len(regions):
+        raise SegmentError(
+            "phone_region takes regions or area codes; join two calls with `|`, or use area_code=."
+        )
+    codes = given + tuple(region for region in regions if _is_area(region))
+    if not (named or codes):
+        raise SegmentError("phone_region got neither a region nor an area code: write phone_region('US').")
+    return Segment(rules.PhoneFrom(named, codes))
+
+
+def describe(segment: pl.Expr) -> str:
+    """A segment in words.
+
+    Raises:
+        SegmentError: it is a plain expression, which has none.
+
+    Examples:
+        >>> describe(has_tag("VIP") & ~opted_out())
+        'contacts tagged "VIP" and not known to have opted out'
+    """
+    return f"contacts {require_segment(segment, 'describe').rule.words()}"
+
+
+def require_segment(given: object, wanted_by: str) -> Segment:
+    """The segment itself, or an error that says how to get one."""
+    if isinstance(given, Segment):
+        return given
+    raise SegmentError(
+        f"{wanted_by} needs a segment made of predicates (has_tag, reachable, variable, ...) joined with &, "
+        f"| and ~, not {'a plain expression' if isinstance(given, pl.Expr) else type(given).__name__}."
+    )
+
+
+def _is_area(region: object) -> bool:
+    return isinstance(region, str) and len(region) == _AREA_DIGITS and region.isascii() and region.isdigit()
+
+
+def _region_hint(region: object) -> str:
+    known = sorted(phonenumbers.SUPPORTED_REGIONS)
+    close = difflib.get_close_matches(str(region).upper(), [*known, "UK"], n=1)
+    return f" Did you mean {('GB' if close == ['UK'] else close[0])!r}?" if close else " Write 'US' or 'GB'."
+
+
+def _texts(given: tuple[str, ...], predicate: str, what: str) -> tuple[str, ...]:
+    if not given:
+        raise SegmentError(f"{predicate}() got no {what}: name at least one.")
+    for text in given:
+        _require_text(text, f"a {what} of {predicate}")
+    return given
+
+
+def _require_text(value: object, what: str, *, blank_allowed: bool = False) -> None:
+    if not isinstance(value, str):
+        raise SegmentError(
+            f"{what} is {value!r}, of type {type(value).__name__}: write it as text in quotes."
+        )
+    if not (value.strip() or blank_allowed):
+        raise SegmentError(f"{what} is blank: name it, or use untagged() or is_null().")
+    try:
+        value.encode()
+    except UnicodeEncodeError as broken:
+        raise SegmentError(f"{what} is {value!r}, which is not valid Unicode text.") from broken
+
+
+def _moment(given: date | str | None, side: str) -> datetime | None:
+    if given is None:
+        return None
+    at: date
+    if isinstance(given, str):
+        try:
+            at = datetime.fromisoformat(given)
+        except ValueError as broken:
+            raise SegmentError(
+                f"created_between: {side} {given!r} is not ISO 8601: write '2025-01-31' or "
+                "'2025-01-31T09:00:00Z'."
+            ) from broken
+    elif isinstance(given, date):
+        at = given
+    else:
+        raise SegmentError(f"created_between: {side} is {given!r}: give a date, a datetime or ISO 8601 text.")
+    if not isinstance(at, datetime):
+        at = datetime(at.year, at.month, at.day)  # noqa: DTZ001 -- the zone follows
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

@@ -1,0 +1,119 @@
+"""Which country a phone number is from, for whole columns.
+
+The rules and patterns are libphonenumber's (`region_code_for_number` of the `phonenumbers` package), run by
+Polars over a column: a million numbers a second or so, where a call a number takes half a minute. Most
+countries have a calling code of their own. Twelve codes are shared (+1 by 25 regions); there, as in
+libphonenumber, regions are tried in its order, by their leading digits if they have such, else by the
+patterns of all their kinds of numbers. So a +1 number whose area code is in use nowhere is from no region.
+"""
+
+from __future__ import annotations
+
+from functools import cache, reduce
+from operator import or_
+
+import phonenumbers
+import polars as pl
+from phonenumbers import PhoneMetadata
+from phonenumbers.phonemetadata import PhoneNumberDesc
+
+_NORTH_AMERICA = 1
+_KINDS = (
+    "premium_rate", "toll_free", "shared_cost", "voip", "personal_number", "pager", "uan", "voicemail",
+    "fixed_line", "mobile",
+)  # fmt: skip
+E164 = r"^\+[1-9][0-9]{6,14}$"
+"""A plus, a country code, 7 to 15 digits in all (ITU-T E.164, 6.2)."""
+
+
+def in_region(phone: pl.Expr, region: str, area_codes: tuple[str, ...] = ()) -> pl.Expr:
+    """Whether an E.164 number is from a region (and from one of the area codes, if any); null stays null."""
+    code = phonenumbers.country_code_for_region(region)
+    sharing = phonenumbers.region_codes_for_country_code(code)
+    answer = phone.str.contains(E164) & phone.str.starts_with(f"+{code}")
+    if len(sharing) > 1:
+        answer &= _fits(phone, code, region)
+        for earlier in sharing[: sharing.index(region)]:
+            answer &= ~_fits(phone, code, earlier)
+    return answer & in_area(phone, area_codes, code) if area_codes else answer
+
+
+def in_area(phone: pl.Expr, area_codes: tuple[str, ...], code: int = _NORTH_AMERICA) -> pl.Expr:
+    """Whether the digits after a country code begin with one of the area codes."""
+    return phone.str.contains(E164) & reduce(
+        or_, (phone.str.starts_with(f"+{code}{area}") for area in area_codes)
+    )
+
+
+def phone_region_code(column: str = "phone") -> pl.Expr:
+    """The two-letter region of each E.164 number, as in `opt_out_rate(contacts, by=phone_region_code())`.
+
+    Args:
+        column: the column that holds the numbers.
+
+    Returns:
+        An expression, String, named `phone_region`; null where the number is null, not E.164, or from no
+        region. Numbers that belong to no country (+800, +883) are `"001"`, as in libphonenumber.
+
+    Examples:
+        >>> import polars as pl
+        >>> people = pl.DataFrame({"phone": ["+12125550123", "+14165550123", "+442079460123", None]})
+        >>> people.select(phone_region_code()).to_series().to_list()
+        ['US', 'CA', 'GB', None]
+    """
+    return (
+        pl.col(column)
+        .map_batches(_regions, return_dtype=pl.String, is_elementwise=True)
+        .alias("phone_region")
+    )
+
+
+def _regions(phones: pl.Series) -> pl.Series:
+    alone, shared = _calling_codes()
+    known = "|".join(map(str, [*alone, *shared]))
+    frame = pl.DataFrame({"phone": phones.cast(pl.String)}).with_columns(
+        code=pl.when(pl.col("phone").str.contains(E164)).then(pl.col("phone").str.extract(rf"^\+({known})"))
+    )
+    found = [
+        frame.select("phone", region=pl.col("code").replace_strict(alone, default=None)).drop_nulls().unique()
+    ]
+    for code, sharing in shared.items():
+        rest = frame.filter(pl.col("code") == code).select("phone").unique()
+        for region in sharing:
+            fits = _fits(pl.col("phone"), int(code), region)
+            found.append(rest.filter(fits).with_columns(region=pl.lit(region)))
+            rest = rest.filter(~fits)
+    return frame.join(pl.concat(found), on="phone", how="left", maintain_order="left")["region"]
+
+
+@cache
+def _calling_codes() -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    """Calling codes of one region, and those that several share."""
+    codes = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items()
+    return (
+        {str(code): regions[0] for code, regions in codes if len(regions) == 1},
+        {str(code): regions for code, regions in codes if len(regions) > 1},
+    )
+
+
+def _fits(phone: pl.Expr, code: int, region: str) -> pl.Expr:
+    """Whether a number of a shared calling code could be this region's."""
+    plan = PhoneMetadata.metadata_for_region(region)
+    if plan is None:
+        return pl.lit(value=False)
+    if plan.leading_digits is not None:
+        return phone.str.contains(rf"^\+{code}(?:{plan.leading_digits})")
+    kinds = [_matches(phone, code, getattr(plan, kind)) for kind in _KINDS]
+    return _matches(phone, code, plan.general_desc) & reduce(or_, kinds)
+
+
+def _matches(phone: pl.Expr, code: int, kind: PhoneNumberDesc | None) -> pl.Expr:
+    if kind is None or not kind.national_number_pattern:
+        return pl.lit(value=False)
+    # Their \d is a digit of any script; in E.164 it is 0 to 9, and saying so keeps the automaton small.
+    pattern = kind.national_number_pattern.replace(r"\d", "[0-9]")
+    answer = phone.str.contains(rf"^\+{code}(?:{pattern})$")
+    if kind.possible_length:
+        whole = [length + len(f"+{code}") for length in kind.possible_length]
+        answer &= phone.str.len_bytes().is_in(whole)
+    return answer

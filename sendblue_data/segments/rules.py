@@ -1,0 +1,278 @@
+"""What a segment says, as data: a small tree of rules that gives an expression, code and words.
+
+Every rule is true or false for every contact, never null, so that `~` is the true complement. What the API
+did not say counts as "no": an unknown `opt_out` is not opted out, and not reachable either.
+"""
+# ruff: noqa: D102 -- the base class documents its methods
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, time
+from functools import reduce
+from operator import and_, or_
+
+import polars as pl
+
+from sendblue_data.segments.regions import E164, in_area, in_region
+
+
+def quoted(text: str) -> str:
+    """Text as a literal that Python and TOML both read back, on one line."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def listed(texts: tuple[str, ...]) -> str:
+    """Texts as quoted literals, with commas."""
+    return ", ".join(map(quoted, texts))
+
+
+class Rule(ABC):
+    """One node of the tree."""
+
+    @abstractmethod
+    def expr(self) -> pl.Expr:
+        """A Boolean expression over a contacts frame, without nulls."""
+
+    @abstractmethod
+    def code(self, *, negated: bool = False) -> str:
+        """Python that builds the rule again."""
+
+    @abstractmethod
+    def words(self, *, negated: bool = False) -> str:
+        """What follows "contacts"."""
+
+
+class Leaf(Rule):
+    """A rule that asks one thing. Its code is a call, unless it says otherwise."""
+
+    @abstractmethod
+    def call(self) -> str:
+        """Python of the rule itself."""
+
+    def code(self, *, negated: bool = False) -> str:
+        return f"~{self.call()}" if negated else self.call()
+
+
+@dataclass(frozen=True)
+class Tagged(Leaf):
+    """Tags, spelled exactly so: all of them, or any."""
+
+    tags: tuple[str, ...]
+    every: bool
+
+    def expr(self) -> pl.Expr:
+        each = [pl.col("tags").list.contains(tag).fill_null(value=False) for tag in self.tags]
+        return reduce(and_ if self.every else or_, each)
+
+    def call(self) -> str:
+        return f"{'has_tag' if self.every else 'has_any_tag'}({listed(self.tags)})"
+
+    def words(self, *, negated: bool = False) -> str:
+        if len(self.tags) == 1:
+            return f"{'not ' if negated else ''}tagged {listed(self.tags)}"
+        if self.every:
+            return f"{'not ' if negated else ''}tagged all of {listed(self.tags)}"
+        return f"tagged {'none' if negated else 'any'} of {listed(self.tags)}"
+
+
+def _untagged() -> pl.Expr:
+    named = pl.element().str.strip_chars().str.len_bytes() > 0
+    return ~pl.col("tags").list.eval(named).list.any().fill_null(value=False)
+
+
+def _opted_out() -> pl.Expr:
+    return pl.col("opt_out").fill_null(value=False)
+
+
+def _verified() -> pl.Expr:
+    return pl.col("verified").fill_null(value=False)
+
+
+def _reachable() -> pl.Expr:
+    known_in = ~pl.col("opt_out").fill_null(value=True)
+    return pl.col("phone").str.contains(E164).fill_null(value=False) & known_in & _verified()
+
+
+FLAGS: dict[str, tuple[Callable[[], pl.Expr], str, str]] = {
+    "untagged": (_untagged, "without a tag", "with a tag"),
+    "opted_out": (_opted_out, "opted out", "not known to have opted out"),
+    "verified": (_verified, "verified", "not known to be verified"),
+    "reachable": (
+        _reachable,
+        "reachable (verified, known not to have opted out, with an E.164 phone)",
+        "not reachable (not verified, opted out, unknown whether opted out, or without an E.164 phone)",
+    ),
+}
+"""Rules without arguments: the expression, the words, and the words of the complement."""
+
+
+@dataclass(frozen=True)
+class Flag(Leaf):
+    """One of FLAGS."""
+
+    name: str
+
+    def expr(self) -> pl.Expr:
+        return FLAGS[self.name][0]()
+
+    def call(self) -> str:
+        return f"{self.name}()"
+
+    def words(self, *, negated: bool = False) -> str:
+        _, words, complement = FLAGS[self.name]
+        return complement if negated else words
+
+
+@dataclass(frozen=True)
+class Created(Leaf):
+    """Created at or after `start` and before `end`, both in UTC; None leaves that side open."""
+
+    start: datetime | None
+    end: datetime | None
+
+    def expr(self) -> pl.Expr:
+        at = pl.col("created_at")
+        sides = []
+        if self.start is not None:
+            sides.append(at >= pl.lit(self.start, pl.Datetime("us", "UTC")))
+        if self.end is not None:
+            sides.append(at < pl.lit(self.end, pl.Datetime("us", "UTC")))
+        return reduce(and_, sides).fill_null(value=False)
+
+    def call(self) -> str:
+        return f"created_between({_moment_code(self.start)}, {_moment_code(self.end)})"
+
+    def words(self, *, negated: bool = False) -> str:
+        sides = [f"{side} {_moment(at)}" for side, at in (("from", self.start), ("before", self.end)) if at]
+        return f"{'not known to be ' if negated else ''}created {', '.join(sides)}"
+
+
+def _moment_code(at: datetime | None) -> str:
+    return "None" if at is None else quoted(_moment(at).replace(" UTC", "Z").replace(" ", "T"))
+
+
+def _moment(at: datetime) -> str:
+    whole_day = at.time() == time()
+    return f"{at:%Y-%m-%d}" if whole_day else f"{at.replace(tzinfo=None)} UTC"
+
+
+@dataclass(frozen=True)
+class Variable(Leaf):
+    """A custom variable that `equals`, `is_in` or `contains` a text, or `is_null`: not there, or null."""
+
+    name: str
+    test: str
+    values: tuple[str, ...] = ()
+
+    def expr(self) -> pl.Expr:
+        value = pl.col("custom_variables").map.get(self.name)
+        if self.test == "is_null":
+            return value.is_null()
+        if self.test == "contains":
+            return value.str.contains(self.values[0], literal=True).fill_null(value=False)
+        return value.is_in(list(self.values)).fill_null(value=False)
+
+    def call(self) -> str:
+        return self.code()
+
+    def code(self, *, negated: bool = False) -> str:
+        of = f"variable({quoted(self.name)})"
+        if self.test == "equals":
+            return f"({of} {'!=' if negated else '=='} {quoted(self.values[0])})"
+        if self.test == "is_null":
+            return f"{of}.{'is_not_null' if negated else 'is_null'}()"
+        values = f"[{listed(self.values)}]" if self.test == "is_in" else quoted(self.values[0])
+        return f"{'~' if negated else ''}{of}.{self.test}({values})"
+
+    def words(self, *, negated: bool = False) -> str:
+        of = f"whose {quoted(self.name)}"
+        if self.test == "equals":
+            return f"{of} is {'not ' if negated else ''}{quoted(self.values[0])}"
+        if self.test == "is_null":
+            return f"{of} is {'' if negated else 'not '}set"
+        if self.test == "is_in":
+            return f"{of} is {'none' if negated else 'one'} of {listed(self.values)}"
+        return f"{of} {'does not contain' if negated else 'contains'} {quoted(self.values[0])}"
+
+
+@dataclass(frozen=True)
+class PhoneFrom(Leaf):
+    """A phone of any of these regions and, where area codes are given, of any of these area codes."""
+
+    regions: tuple[str, ...]
+    area_codes: tuple[str, ...] = ()
+
+    def expr(self) -> pl.Expr:
+        phone = pl.col("phone")
+        places = [in_region(phone, region, self.area_codes) for region in self.regions] or [
+            in_area(phone, self.area_codes)
+        ]
+        return reduce(or_, places).fill_null(value=False)
+
+    def call(self) -> str:
+        codes = f"[{listed(self.area_codes)}]" if len(self.area_codes) > 1 else listed(self.area_codes)
+        parts = [listed(self.regions)] * bool(self.regions) + [f"area_code={codes}"] * bool(codes)
+        return f"phone_region({', '.join(parts)})"
+
+    def words(self, *, negated: bool = False) -> str:
+        places = ", ".join(self.regions)
+        place = f" from {'one of ' if len(self.regions) > 1 else ''}{places}" if places else ""
+        codes = ", ".join(self.area_codes if places else (f"+1 {code}" for code in self.area_codes))
+        area = f" of area code {codes}" if len(self.area_codes) == 1 else f" of one of area codes {codes}"
+        return f"with{'out' if negated else ''} a phone{place}{area if codes else ''}"
+
+
+@dataclass(frozen=True)
+class Joined(Rule):
+    """Rules joined by and, or by or: two or more, none of them joined in the same way."""
+
+    parts: tuple[Rule, ...]
+    every: bool
+
+    def expr(self) -> pl.Expr:
+        return reduce(and_ if self.every else or_, (part.expr() for part in self.parts))
+
+    def code(self, *, negated: bool = False) -> str:
+        # `&` binds tighter than `|`, so only an `or` inside an `and` needs its brackets.
+        parts = (f"({p.code()})" if self.every and isinstance(p, Joined) else p.code() for p in self.parts)
+        text = f" {'&' if self.every else '|'} ".join(parts)
+        return f"~({text})" if negated else text
+
+    def words(self, *, negated: bool = False) -> str:
+        parts = (f"({p.words()})" if isinstance(p, Joined) else p.words() for p in self.parts)
+        text = f" {'and' if self.every else 'or'} ".join(parts)
+        return f"not ({text})" if negated else text
+
+
+@dataclass(frozen=True)
+class Negated(Rule):
+    """The complement of a rule that is not itself a complement."""
+
+    part: Rule
+
+    def expr(self) -> pl.Expr:
+        return ~self.part.expr()
+
+    def code(self, *, negated: bool = False) -> str:
+        return self.part.code(negated=not negated)
+
+    def words(self, *, negated: bool = False) -> str:
+        return self.part.words(negated=not negated)
+
+
+def join(left: Rule, right: Rule, *, every: bool) -> Rule:
+    """Both rules, or either of them, flat: `a & (b & c)` is one list of three."""
+    parts: list[Rule] = []
+    for side in (left, right):
+        flat = isinstance(side, Joined) and side.every == every
+        parts.extend(side.parts if isinstance(side, Joined) and flat else (side,))
+    return Joined(tuple(parts), every)
+
+
+def negate(rule: Rule) -> Rule:
+    """The complement; twice is the rule itself."""
+    return rule.part if isinstance(rule, Negated) else Negated(rule)

@@ -1,0 +1,103 @@
+"""Named segments in a small TOML file that a person can read, edit and review."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from sendblue_data.errors import SegmentError
+from sendblue_data.segments.parsing import parse_segment
+from sendblue_data.segments.predicates import Segment, describe, require_segment
+from sendblue_data.segments.rules import quoted
+
+_HEAD = """\
+# Segments of contacts. Each rule is made of has_tag, has_any_tag, untagged, opted_out, verified, reachable,
+# created_between, phone_region and variable, joined with & (and), | (or), ~ (not). It is read, never run.
+
+[segments]
+"""
+
+
+def save_segments(path: str | os.PathLike[str], segments: Mapping[str, pl.Expr]) -> None:
+    """Write named segments to a TOML file, each under its words. An earlier file of that name is replaced.
+
+    The file is written whole beside its place and then moved there, so a crash leaves the old one.
+
+    Args:
+        path: the file.
+        segments: name to segment.
+
+    Raises:
+        SegmentError: a name is blank, or a segment holds a plain expression, which can't be written down.
+
+    Examples:
+        >>> import tempfile, pathlib
+        >>> from sendblue_data.segments import has_tag, reachable
+        >>> file = pathlib.Path(tempfile.mkdtemp(), "segments.toml")
+        >>> save_segments(file, {"Spring launch": has_tag("VIP") & reachable()})
+        >>> print(file.read_text().split("[segments]")[1])
+        <BLANKLINE>
+        # contacts tagged "VIP" and reachable (verified, known not to have opted out, with an E.164 phone)
+        "Spring launch" = 'has_tag("VIP") & reachable()'
+        <BLANKLINE>
+        >>> load_segments(file)
+        {'Spring launch': has_tag("VIP") & reachable()}
+    """
+    entries = []
+    for name, segment in segments.items():
+        if not (isinstance(name, str) and name.strip()):
+            raise SegmentError(f"a segment is named {name!r}: give it a name in words.")
+        rule = require_segment(segment, f"segment {name!r}")
+        entries.append(f"# {describe(rule)}\n{quoted(name)} = {_toml_text(repr(rule))}\n")
+    target = Path(path)
+    descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(_HEAD + "\n".join(entries))
+        Path(draft).chmod(0o644)
+        Path(draft).replace(target)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+
+
+def load_segments(path: str | os.PathLike[str]) -> dict[str, Segment]:
+    """The named segments of a TOML file that `save_segments` or a person wrote.
+
+    Raises:
+        SegmentError: the file is not TOML, has another key than `[segments]`, or a rule can't be read; with
+            the file, the segment's name and the remedy. Nothing in the file is run.
+        FileNotFoundError: there is no such file.
+    """
+    source = Path(path)
+    try:
+        content = tomllib.loads(source.read_bytes().decode("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
+        raise SegmentError(f"{source} is not a TOML file: {broken}") from broken
+    named = content.get("segments")
+    if set(content) != {"segments"} or not isinstance(named, dict):
+        found = ", ".join(map(repr, content)) or "nothing"
+        raise SegmentError(f"{source} holds {found}: expected one table, [segments], of name = 'rule'.")
+    return {name: _load(source, name, rule) for name, rule in named.items()}
+
+
+def _load(source: Path, name: str, rule: object) -> Segment:
+    if not isinstance(rule, str):
+        raise SegmentError(
+            f"{source}, segment {name!r}: {type(rule).__name__} found where a rule in quotes was expected, "
+            "such as 'has_tag(\"VIP\")'."
+        )
+    try:
+        return parse_segment(rule)
+    except SegmentError as refusal:
+        raise SegmentError(f"{source}, segment {name!r}: {refusal}") from refusal
+
+
+def _toml_text(text: str) -> str:
+    """A literal string where TOML allows one, since it needs no escapes. Code has no control characters."""
+    return quoted(text) if "'" in text else f"'{text}'"

@@ -1,0 +1,267 @@
+"""Tags that are likely one tag under several spellings, and renaming them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import narwhals as nw
+import polars as pl
+
+from sendblue_data.errors import FrameError, MissingExtraError
+
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
+
+_SEPARATORS = re.compile(r"[\s_.,:;!?/\\|'\"`()\[\]{}\u00b4\u2018\u2019\u201c\u201d\u2010-\u2015-]+")
+_LATIN_MARKS = re.compile("(?<=[A-Za-z])[\u0300-\u036f]+")
+_SHORTEST_SQUEEZED = 3
+"""Characters that must be left for two tags to differ in separators alone: `A-` is a grade, not an `A`."""
+_SHORTEST_MISSPELLED = 5
+_TWO_SLIPS_FROM = 9
+"""A word of 5 to 8 letters may hold one slip, a longer one two."""
+
+_SCHEMA = pl.Schema(
+    {
+        "tag": pl.String,
+        "contacts": pl.Int64,
+        "suggestion": pl.String,
+        "suggestion_contacts": pl.Int64,
+        "reason": pl.String,
+        "score": pl.Float64,
+    }
+)
+
+
+def similar_tags(contacts: Any) -> pl.DataFrame:
+    """Spellings that are likely one tag, each with the spelling to keep.
+
+    To keep is the spelling that most contacts have, among those without stray spaces if there are any.
+
+    Tags are one tag when they differ only in case, in spaces, in accents on Latin letters or in separators
+    (`-_.,:;!?/'"()` and such); or when each word is a slip or two away (letters missing, added, changed or
+    swapped: optimal string alignment distance). What tends to be a difference in meaning is left alone: other
+    digits (`Q1`, `Q2`), other words of under 5 letters (`paid`, `said`), another first letter, a prefix
+    (`subscribed`, `unsubscribed`), and signs such as `+`, `#` and `&`. It suggests; read the list before
+    renaming.
+
+    Args:
+        contacts: a contacts frame of any engine that Narwhals knows.
+
+    Returns:
+        A row a spelling to give up: `tag`, `contacts` (that have it), `suggestion` (the spelling to keep),
+        `suggestion_contacts`, `reason` (`"spacing"`, `"case"`, `"accents"`, `"punctuation"` or
+        `"near spelling"`: the last step that it took), `score` (0 to 1; 1 but for near spellings). Most used
+        suggestion first.
+
+    Raises:
+        MissingExtraError: rapidfuzz is not installed (`pip install 'sendblue-data[similar]'`).
+        FrameError: the frame has no `tags` column.
+
+    Examples:
+        >>> import polars as pl
+        >>> tags = [["VIP", "News"], ["VIP", "Customer"], ["vip "], ["Customer"], ["Custmer"]]
+        >>> people = pl.DataFrame({"tags": tags})
+        >>> similar_tags(people).select("tag", "suggestion", "reason", "score")
+        shape: (2, 4)
+        ┌─────────┬────────────┬───────────────┬───────┐
+        │ tag     ┆ suggestion ┆ reason        ┆ score │
+        │ ---     ┆ ---        ┆ ---           ┆ ---   │
+        │ str     ┆ str        ┆ str           ┆ f64   │
+        ╞═════════╪════════════╪═══════════════╪═══════╡
+        │ Custmer ┆ Customer   ┆ near spelling ┆ 0.875 │
+        │ vip     ┆ VIP        ┆ case          ┆ 1.0   │
+        └─────────┴────────────┴───────────────┴───────┘
+    """
+    try:
+        import rapidfuzz  # noqa: F401, PLC0415 -- an extra, and told at once
+    except ImportError as lacking:
+        raise MissingExtraError(
+            "similar_tags needs rapidfuzz: pip install 'sendblue-data[similar]'."
+        ) from lacking
+    counts = _tag_counts(contacts)
+    rows = [
+        {
+            "tag": tag,
+            "contacts": counts[tag],
+            "suggestion": kept,
+            "suggestion_contacts": counts[kept],
+            "reason": reason,
+            "score": score,
+        }
+        for tag, kept, reason, score in _suggestions(counts)
+    ]
+    table = pl.DataFrame(rows, schema=_SCHEMA)
+    return table.sort(
+        "suggestion_contacts", "suggestion", "contacts", "tag", descending=[True, False, True, False]
+    )
+
+
+def rename_tags(frame: Frame, mapping: Mapping[str, str | None], *, changed_only: bool = False) -> Frame:
+    """The contacts with their tags renamed, ready for `update(client, frame, columns=["tags"])`.
+
+    All names change at once, so that `{"a": "b", "b": "a"}` swaps two tags. A contact that would end up with
+    one tag twice has it once, at its first place. Contacts with none of the old tags keep their list
+    untouched.
+
+    Args:
+        frame: a Polars contacts frame, eager or lazy.
+        mapping: old tag to new; None takes the tag away. From `similar_tags`, once read:
+            `dict(table.select("tag", "suggestion").iter_rows())`.
+        changed_only: only the contacts that change, such as a write plan sends.
+
+    Returns:
+        The same columns and rows, in the same order; with `changed_only`, fewer rows.
+
+    Raises:
+        FrameError: the frame is not Polars' or has no `tags` lists, or a new name is blank or not a text.
+
+    Examples:
+        >>> import polars as pl
+        >>> phones = ["+12125550101", "+12125550102"]
+        >>> people = pl.DataFrame({"phone": phones, "tags": [["vip ", "VIP"], ["New"]]})
+        >>> rename_tags(people, {"vip ": "VIP"})["tags"].to_list()
+        [['VIP'], ['New']]
+        >>> rename_tags(people, {"vip ": "VIP"}, changed_only=True)["phone"].to_list()
+        ['+12125550101']
+    """
+    if not isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
+        raise FrameError(f"rename_tags takes a Polars frame, not {type(frame).__name__}: convert it first.")
+    found = frame.collect_schema().get("tags")
+    if found != pl.List(pl.String):
+        raise FrameError(
+            f"rename_tags needs a column 'tags' of List(String): found {found or 'no such column'}."
+        )
+    for old, new in mapping.items():
+        if not isinstance(old, str) or not (new is None or (isinstance(new, str) and new.strip())):
+            raise FrameError(
+                f"rename_tags: {old!r} to {new!r}: a tag's new name is a text, or None to take it away."
+            )
+    renamed = {old: new for old, new in mapping.items() if old != new}
+    if not renamed:
+        return frame.clear() if changed_only else frame
+    tag = pl.element()
+    changes = pl.col("tags").list.eval(tag.is_in(list(renamed))).list.any().fill_null(value=False)
+    renaming = tag.replace_strict(
+        pl.Series(list(renamed), dtype=pl.String),
+        pl.Series(list(renamed.values()), dtype=pl.String),
+        default=tag,
+        return_dtype=pl.String,
+    )
+    after = pl.col("tags").list.eval(renaming).list.drop_nulls().list.unique(maintain_order=True)
+    if changed_only:
+        return frame.filter(changes).with_columns(tags=after)
+    return frame.with_columns(tags=pl.when(changes).then(after).otherwise("tags"))
+
+
+def _tag_counts(contacts: Any) -> dict[str, int]:
+    """Contacts by tag, counted where the data lives; blank tags are no spelling of anything."""
+    try:
+        frame = nw.from_native(contacts).lazy()
+    except TypeError as unknown:
+        raise FrameError(
+            f"a {type(contacts).__name__} is not a frame: bring Polars, DuckDB, PySpark or another that "
+            "Narwhals knows."
+        ) from unknown
+    if "tags" not in (known := frame.collect_schema().names()):
+        raise FrameError(f"similar_tags needs a column 'tags': the frame has {', '.join(known) or 'none'}.")
+    table = (
+        frame.select(nw.col("tags").list.unique())
+        .explode("tags")
+        .filter(~nw.col("tags").is_null())
+        .group_by("tags")
+        .agg(nw.len().alias("contacts"))
+        .collect("polars")
+        .to_native()
+    )
+    return {tag: contacts for tag, contacts in table.iter_rows() if tag.strip()}
+
+
+@dataclass(frozen=True)
+class _Forms:
+    """One tag, step by step more alike to its other spellings."""
+
+    spacing: str
+    case: str
+    accents: str
+    squeezed: str
+    digits: tuple[str, ...]
+    words: tuple[str, ...]
+
+    @classmethod
+    def of(cls, tag: str) -> _Forms:
+        spacing = " ".join(unicodedata.normalize("NFKC", tag).split())
+        case = unicodedata.normalize("NFKC", spacing.casefold())
+        accents = unicodedata.normalize("NFKC", _LATIN_MARKS.sub("", unicodedata.normalize("NFD", case)))
+        words = tuple(word for word in _SEPARATORS.split(accents) if word)
+        squeezed = "".join(words)
+        digits = tuple(re.findall(r"\d+", accents))
+        return cls(
+            spacing,
+            case,
+            accents,
+            squeezed if len(squeezed) >= _SHORTEST_SQUEEZED else accents,
+            digits,
+            words,
+        )
+
+    def reason(self, other: _Forms) -> str:
+        """The last step that it took to make both alike."""
+        for step in ("spacing", "case", "accents"):
+            if getattr(self, step) == getattr(other, step):
+                return step
+        # "New York" and "newyork" differ by a space alone, "opt-in" and "opt in" by more.
+        return "spacing" if self.accents.replace(" ", "") == other.accents.replace(" ", "") else "punctuation"
+
+
+def _suggestions(counts: Mapping[str, int]) -> Iterator[tuple[str, str, str, float]]:
+    """(tag, tag to keep, reason, score), each tag at most once, and no tag to keep is itself given up."""
+    forms = {tag: _Forms.of(tag) for tag in counts}
+    groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for tag in sorted(counts, key=lambda tag: (_untidy(tag), -counts[tag], tag)):
+        groups.setdefault((forms[tag].squeezed, forms[tag].digits), []).append(tag)
+    kept: list[str] = []
+    # The most used spelling first: a rarer one joins the nearest that is kept already, or is kept itself.
+    for tags in sorted(groups.values(), key=lambda tags: (-sum(counts[tag] for tag in tags), tags[0])):
+        near = _nearest(forms[tags[0]], {tag: forms[tag] for tag in kept})
+        if near is None:
+            kept.append(tags[0])
+            yield from ((tag, tags[0], forms[tag].reason(forms[tags[0]]), 1.0) for tag in tags[1:])
+        else:
+            yield from ((tag, near[0], "near spelling", near[1]) for tag in tags)
+
+
+def _untidy(tag: str) -> bool:
+    """Stray spaces, which no list should keep however many contacts have them."""
+    return tag != " ".join(tag.split())
+
+
+def _nearest(form: _Forms, kept: Mapping[str, _Forms]) -> tuple[str, float] | None:
+    from rapidfuzz import process  # noqa: PLC0415 -- an extra
+    from rapidfuzz.distance import OSA  # noqa: PLC0415
+
+    choices = {tag: other.squeezed for tag, other in kept.items()}
+    candidates = process.extract_iter(
+        form.squeezed, choices, scorer=OSA.normalized_similarity, score_cutoff=1 - 1 / _SHORTEST_MISSPELLED
+    )
+    near = [(score, tag) for _, score, tag in candidates if _misspelled(form, kept[tag], OSA.distance)]
+    # `kept` runs from most to least used, and max takes the first of equals: ties go to the most used.
+    return max(((tag, score) for score, tag in near), key=lambda pair: pair[1], default=None)
+
+
+def _misspelled(one: _Forms, other: _Forms, distance: Any) -> bool:
+    if one.digits != other.digits or len(one.words) != len(other.words):
+        return False
+    for a, b in zip(one.words, other.words, strict=True):
+        if a == b:
+            continue
+        shorter = min(len(a), len(b))
+        slips = 2 if shorter >= _TWO_SLIPS_FROM else 1
+        meant = a[0] == b[0] and not a.endswith(b) and not b.endswith(a)
+        if shorter < _SHORTEST_MISSPELLED or not meant or distance(a, b) > slips:
+            return False
+        if [c for c in a if not c.isalpha()] != [c for c in b if not c.isalpha()]:
+            return False
+    return True

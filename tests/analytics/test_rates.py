@@ -1,0 +1,151 @@
+"""The statistics against scipy and statsmodels, over made-up counts with every edge."""
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from scipy import stats
+from scipy.stats.contingency import relative_risk as scipy_relative_risk
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+
+from sendblue_data.analytics.rates import (
+    benjamini_hochberg,
+    newcombe_difference,
+    normal_quantile,
+    relative_risk,
+    wilson_interval,
+    with_interval,
+)
+from sendblue_data.errors import ConfigurationError, FrameError
+
+SIZES = st.one_of(st.integers(1, 30), st.integers(1, 10_000_000))
+PARTS = SIZES.flatmap(lambda n: st.tuples(st.one_of(st.integers(0, n), st.sampled_from([0, n])), st.just(n)))
+CONFIDENCES = st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99, 0.9999])
+
+
+def close(ours, theirs):
+    return ours == pytest.approx(theirs, rel=1e-9, abs=1e-9)
+
+
+@given(PARTS, CONFIDENCES)
+@example((0, 7), 0.95)
+@example((7, 7), 0.95)
+def test_wilson_is_statsmodels(part, confidence):
+    low, high = wilson_interval(*part, confidence)
+    assert close([low, high], list(proportion_confint(*part, alpha=1 - confidence, method="wilson")))
+    assert 0 <= low <= part[0] / part[1] <= high <= 1
+
+
+@given(st.integers(0, 10**7))
+def test_wilson_touches_the_ends_exactly(n):
+    if n:
+        assert wilson_interval(0, n).low == 0
+        assert wilson_interval(n, n).high == 1
+    else:
+        assert wilson_interval(0, 0) == (None, None)
+
+
+@given(st.lists(PARTS | st.just((0, 0)), min_size=1, max_size=20))
+def test_columns_give_what_numbers_give(parts):
+    hits, sizes = zip(*parts, strict=True)
+    one_by_one = [wilson_interval(*part) for part in parts]
+    for column in (list(hits), np.array(hits), pl.Series(hits)):
+        bounds = wilson_interval(column, list(sizes))
+        assert list(zip(bounds.low, bounds.high, strict=True)) == one_by_one
+    table = with_interval(pl.DataFrame({"hits": hits, "n": sizes}), "hits", "n")
+    assert table.columns == ["hits", "n", "low", "high"]
+    assert table.select("low", "high").rows() == one_by_one
+
+
+@given(PARTS, PARTS, CONFIDENCES)
+@example((0, 5), (5, 5), 0.95)
+@example((5, 5), (0, 9), 0.95)
+def test_newcombe_is_statsmodels(one, other, confidence):
+    difference, low, high = newcombe_difference(
+        *([value] for value in one), *([value] for value in other), confidence
+    ).row(0)
+    theirs = confint_proportions_2indep(*one, *other, method="newcomb", compare="diff", alpha=1 - confidence)
+    assert close(difference, one[0] / one[1] - other[0] / other[1])
+    assert close([low, high], list(theirs))
+
+
+@given(PARTS, PARTS, CONFIDENCES)
+@example((0, 5), (2, 5), 0.95)
+@example((2, 5), (0, 5), 0.95)
+@example((0, 5), (0, 5), 0.95)
+@example((5, 5), (5, 5), 0.95)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # scipy's own division by zero
+def test_relative_risk_is_scipys(one, other, confidence):
+    row = relative_risk(*([value] for value in one), *([value] for value in other), confidence).row(0)
+    risk, low, high, p = (math.nan if value is None else value for value in row)
+    theirs = scipy_relative_risk(*one, *other)
+    interval = theirs.confidence_interval(confidence)
+    assert [risk, low, high] == pytest.approx(
+        [theirs.relative_risk, interval.low, interval.high], rel=1e-9, nan_ok=True
+    )
+    table = [[one[0], one[1] - one[0]], [other[0], other[1] - other[0]]]
+    if 0 < one[0] + other[0] < one[1] + other[1]:
+        assert p == pytest.approx(
+            stats.chi2_contingency(table, correction=False).pvalue, rel=1e-9, abs=1e-300
+        )
+    else:
+        assert math.isnan(p)
+
+
+def test_nobody_to_judge_is_null():
+    assert newcombe_difference([0, 1], [0, 3], [1, 0], [2, 0]).rows() == [(None,) * 3] * 2
+    assert relative_risk([0, 1], [0, 3], [1, 0], [2, 0]).rows() == [(None,) * 4] * 2
+
+
+def test_one_comparison_group_serves_all():
+    assert newcombe_difference([1, 2], [4, 4], [1], [8]).height == 2
+    assert relative_risk([1, 2], [4, 4], 1, 8).rows() == relative_risk([1, 2], [4, 4], [1, 1], [8, 8]).rows()
+
+
+P = st.floats(0, 1) | st.sampled_from([0.0, 1.0, 0.05, 1e-300])
+
+
+@given(st.lists(P, min_size=1, max_size=40), st.integers(0, 3))
+def test_benjamini_hochberg_is_scipys_and_statsmodels(p, nulls):
+    q = benjamini_hochberg(p + [None] * nulls)
+    assert q.null_count() == nulls
+    assert q.dtype == pl.Float64
+    ours = q[: len(p)].to_list()
+    assert ours == pytest.approx(stats.false_discovery_control(p), rel=1e-9)
+    assert ours == pytest.approx(multipletests(p, method="fdr_bh")[1], rel=1e-9)
+
+
+@given(st.permutations([0.01, 0.01, 0.2, 0.03, None, 1.0]))
+def test_q_does_not_depend_on_order(p):
+    expected = dict(zip([0.01, 0.03, 0.2, 1.0, None], [0.025, 0.05, 0.25, 1.0, None], strict=True))
+    assert benjamini_hochberg(p).to_list() == pytest.approx([expected[value] for value in p])
+
+
+def test_no_test_gives_no_q():
+    assert benjamini_hochberg([]).to_list() == []
+    assert benjamini_hochberg([None, None]).to_list() == [None, None]
+
+
+@pytest.mark.parametrize("confidence", [0, 1, -0.1, 95])
+def test_confidence_is_a_share(confidence):
+    with pytest.raises(ConfigurationError, match="between 0 and 1"):
+        normal_quantile(confidence)
+
+
+def test_impossible_counts_are_refused():
+    with pytest.raises(FrameError, match="successes is 5 of 4 trials"):
+        wilson_interval(5, 4)
+    with pytest.raises(FrameError, match="between 0"):
+        wilson_interval([-1], [4])
+    with pytest.raises(FrameError, match="unequal length"):
+        wilson_interval([1, 2], [3, 4, 5])
+    with pytest.raises(FrameError, match="no column 'hits'"):
+        with_interval(pl.DataFrame({"n": [1]}), "hits", "n")
+    with pytest.raises(FrameError, match="outside 0 to 1"):
+        benjamini_hochberg([0.5, 1.5])
+    with pytest.raises(FrameError, match="outside 0 to 1"):
+        benjamini_hochberg([0.5, math.nan])

@@ -1,0 +1,171 @@
+"""Verification tables against counts in plain Python, on every engine."""
+
+from datetime import timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from polars.testing import assert_frame_equal
+
+from sendblue_data.analytics import (
+    created_period,
+    verification_backlog,
+    verification_funnel,
+    verification_rate,
+    verification_worklist,
+)
+from sendblue_data.analytics.rates import wilson_interval
+from sendblue_data.contacts import CONTACT_SCHEMA
+from sendblue_data.segments import reachable as reachable_segment
+from tests.analytics.people import (
+    CONTACTS,
+    NOW,
+    count,
+    frame_of,
+    groups,
+    made_up,
+    month_of,
+    reachable,
+    tags_of,
+)
+
+
+def company_of(row):
+    return row["company_name"]
+
+
+def steps_of(rows):
+    """What the funnel must say: contacts, share, step share and unknown of its four steps."""
+    verified = [row for row in rows if row["verified"] is True]
+    staying = [row for row in verified if row["opt_out"] is False]
+    sizes = [len(rows), len(verified), len(staying), sum(map(reachable, staying))]
+    unknown = [0, count(rows, "verified", None), count(verified, "opt_out", None), 0]
+    return [
+        (
+            step,
+            sizes[at],
+            sizes[at] / sizes[0] if sizes[0] else None,
+            sizes[at] / sizes[at - 1] if at and sizes[at - 1] else None,
+            unknown[at],
+        )
+        for at, step in enumerate(["all", "verified", "not opted out", "reachable"])
+    ]
+
+
+def waiting(rows):
+    """Who is to be verified."""
+    return [row for row in rows if row["verified"] is False and row["opt_out"] is False and reachable(row)]
+
+
+@pytest.mark.parametrize(
+    ("by", "name", "key"),
+    [
+        ("company_name", "company_name", company_of),
+        ("tags", "tags", tags_of),
+        (created_period(), "created_month", month_of),
+    ],
+    ids=["company", "tags", "month"],
+)
+def test_rates_and_funnels_are_the_counts_of_each_group(constructor, by, name, key):
+    rows = made_up()
+    made = constructor(frame_of(rows))
+    parts = {value: part for (value,), part in groups(rows, key).items()}
+    rates = verification_rate(made, by=by)
+    assert rates.columns == [name, "contacts", "unknown", "verified", "rate", "low", "high"]
+    assert rates.height == len(parts)
+    for value, *row in rates.rows():
+        part = parts[value]
+        hits, unknown = count(part, "verified", True), count(part, "verified", None)
+        known = len(part) - unknown
+        assert row == [len(part), unknown, hits, hits / known, *wilson_interval(hits, known)]
+    funnel = verification_funnel(made, by=by)
+    assert funnel.columns == [name, "step", "contacts", "share", "step_share", "unknown"]
+    assert funnel.height == 4 * len(parts)
+    for value, part in parts.items():
+        found = funnel.filter(pl.col(name).eq_missing(pl.lit(value)))
+        assert found.drop(name).rows() == steps_of(part)
+    assert funnel[name].to_list() == [value for value in rates[name].to_list() for _ in range(4)]
+
+
+def test_overall_tables(constructor):
+    rows = made_up()
+    made = constructor(frame_of(rows))
+    assert verification_funnel(made).rows() == steps_of(rows)
+    assert verification_rate(made).select("contacts", "verified").rows() == [
+        (300, count(rows, "verified", True))
+    ]
+    empty = constructor(frame_of([]))
+    assert verification_funnel(empty).rows() == steps_of([])
+    assert verification_rate(empty).rows() == [(0, 0, 0, None, None, None)]
+    assert verification_funnel(empty, by="tags").height == 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(CONTACTS)
+def test_the_last_step_is_the_reachable_segment(rows):
+    frame = frame_of(rows)
+    assert verification_funnel(frame).rows() == steps_of(rows)
+    assert verification_funnel(frame)["contacts"][-1] == frame.filter(reachable_segment()).height
+    by_company = verification_funnel(frame, by="company_name").group_by("step").agg(pl.col("contacts").sum())
+    assert dict(by_company.rows()) == ({step: size for step, size, *_ in steps_of(rows)} if rows else {})
+
+
+AGES = [7, 28, 91, 182, 365]
+
+
+def backlog_of(rows):
+    """Contacts, unknown, opted out and to verify of each age."""
+    found = [[0, 0, 0, 0] for _ in range(7)]
+    for row in rows:
+        place = 6
+        if row["created_at"]:
+            age = max(NOW - row["created_at"], timedelta(0))
+            place = sum(age >= timedelta(days=days) for days in AGES)
+        found[place][0] += row["verified"] is False
+        found[place][1] += row["verified"] is None
+        found[place][2] += row["verified"] is False and row["opt_out"] is True
+        found[place][3] += len(waiting([row]))
+    return [tuple(counts) for counts in found]
+
+
+def test_backlog_is_the_counts_of_each_age(constructor):
+    rows = made_up()
+    table = verification_backlog(constructor(frame_of(rows)), now=NOW)
+    assert table.columns == [
+        "age",
+        "from_days",
+        "before_days",
+        "contacts",
+        "share",
+        "unknown",
+        "opted_out",
+        "to_verify",
+    ]
+    assert table.select("contacts", "unknown", "opted_out", "to_verify").rows() == backlog_of(rows)
+    assert table["share"].sum() == pytest.approx(1)
+    assert table["contacts"].sum() == count(rows, "verified", False)
+    # The same moment without a zone is read as UTC.
+    assert_frame_equal(
+        table, verification_backlog(frame_of(rows), now=NOW.replace(tzinfo=None)), check_exact=True
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(CONTACTS)
+def test_backlog_of_any_contacts(rows):
+    table = verification_backlog(frame_of(rows), now=NOW)
+    assert table.select("contacts", "unknown", "opted_out", "to_verify").rows() == backlog_of(rows)
+    assert table["to_verify"].sum() == verification_worklist(frame_of(rows)).height
+
+
+def test_worklist_is_a_contacts_frame_of_those_who_wait(constructor):
+    rows = made_up()
+    worklist = verification_worklist(constructor(frame_of(rows)))
+    assert worklist.schema == CONTACT_SCHEMA
+    expected = [row["contact_id"] for row in waiting(rows)]
+    assert sorted(worklist["contact_id"]) == sorted(expected)
+    assert len(expected) > 10
+    assert worklist["created_at"].drop_nulls().is_sorted()
+    mine = frame_of(rows).filter(pl.col("contact_id").is_in(expected))
+    assert_frame_equal(worklist.sort("contact_id"), mine.sort("contact_id"))
+    assert_frame_equal(worklist, verification_worklist(frame_of(rows)))

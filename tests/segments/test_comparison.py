@@ -1,0 +1,190 @@
+"""compare_segments and segment_overlap against plain Python, statsmodels and each other's engines."""
+
+import duckdb
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+
+from sendblue_data.errors import FrameError, SegmentError
+from sendblue_data.segments import (
+    compare_segments,
+    created_between,
+    has_tag,
+    opted_out,
+    phone_region,
+    segment_overlap,
+    untagged,
+    variable,
+    verified,
+)
+from tests.segments.people import CONTACTS, SEGMENTS, contacts_of
+
+NAMED = st.lists(SEGMENTS, min_size=1, max_size=4)
+
+
+def _rate(rows, field):
+    known = [row for row in rows if row[field] is not None]
+    return (sum(row[field] for row in known) / len(known)) if known else None
+
+
+@settings(max_examples=80, deadline=None)
+@given(CONTACTS, NAMED, st.booleans(), st.sampled_from([0.9, 0.95]))
+def test_a_comparison_is_what_plain_python_and_statsmodels_say(rows, pairs, against_first, confidence):
+    named = {f"s{i}": segment for i, (segment, _) in enumerate(pairs)}
+    baseline = "s0" if against_first else None
+    table = compare_segments(contacts_of(rows), named, baseline=baseline, confidence=confidence)
+    assert table["segment"].to_list() == list(named)
+    first = [row for row in rows if pairs[0][1](row)]
+    for (name, got), (_, truth) in zip(
+        ((row["segment"], row) for row in table.iter_rows(named=True)), pairs, strict=True
+    ):
+        own = [row for row in rows if truth(row)]
+        other = first if against_first else [row for row in rows if not truth(row)]
+        known = [row["opt_out"] for row in own if row["opt_out"] is not None]
+        assert got["contacts"] == len(own)
+        assert got["share"] == (pytest.approx(len(own) / len(rows)) if rows else None)
+        assert got["unknown"] == len(own) - len(known)
+        assert got["opt_outs"] == sum(known)
+        assert got["opt_out_rate"] == pytest.approx(_rate(own, "opt_out"))
+        assert got["verified"] == sum(row["verified"] is True for row in own)
+        assert got["verified_rate"] == pytest.approx(_rate(own, "verified"))
+        assert got["baseline"] == ("s0" if against_first else "the rest")
+        assert got["shared"] == (
+            len([row for row in own if row in first and pairs[0][1](row)]) if against_first else 0
+        )
+        if known:
+            wilson = proportion_confint(sum(known), len(known), alpha=1 - confidence, method="wilson")
+            assert (got["opt_out_low"], got["opt_out_high"]) == pytest.approx(wilson, abs=1e-9)
+        else:
+            assert (got["opt_out_low"], got["opt_out_high"]) == (None, None)
+        known_other = [row["opt_out"] for row in other if row["opt_out"] is not None]
+        differences = (got["difference"], got["difference_low"], got["difference_high"])
+        if name == baseline or not known or not known_other:
+            assert differences == (None, None, None)
+        else:
+            newcombe = confint_proportions_2indep(
+                sum(known),
+                len(known),
+                sum(known_other),
+                len(known_other),
+                method="newcomb",
+                compare="diff",
+                alpha=1 - confidence,
+            )
+            assert got["baseline_rate"] == pytest.approx(_rate(other, "opt_out"))
+            assert differences[0] == pytest.approx(_rate(own, "opt_out") - _rate(other, "opt_out"))
+            assert differences[1:] == pytest.approx(newcombe, abs=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(CONTACTS, NAMED)
+def test_an_overlap_is_what_plain_python_says(rows, pairs):
+    named = {f"s{i}": segment for i, (segment, _) in enumerate(pairs)}
+    table = segment_overlap(contacts_of(rows), named)
+    members = [{i for i, row in enumerate(rows) if truth(row)} for _, truth in pairs]
+    assert table.height == len(pairs) * (len(pairs) - 1) // 2
+    for got in table.iter_rows(named=True):
+        a, b = (members[int(got[side][1:])] for side in ("segment_a", "segment_b"))
+        assert (got["contacts_a"], got["contacts_b"], got["contacts"]) == (len(a), len(b), len(a & b))
+        assert got["share_of_a"] == (pytest.approx(len(a & b) / len(a)) if a else None)
+        assert got["share_of_b"] == (pytest.approx(len(a & b) / len(b)) if b else None)
+        assert got["jaccard"] == (pytest.approx(len(a & b) / len(a | b)) if a | b else None)
+
+
+MANY = {
+    "VIPs": has_tag("VIP"),
+    "none": untagged(),
+    "new": created_between("2025-01-01", "2025-01-02"),
+    "web": variable("Lead Source") == "Web",
+    "not web": variable("Lead Source") != "Web",
+    "US": phone_region("US"),
+    "quiet": ~opted_out() & ~verified(),
+}
+
+
+def _engines(contacts):
+    relation = duckdb.connect().from_arrow(contacts.to_arrow())
+    return {
+        "lazy": contacts.lazy(),
+        "shuffled": contacts.sample(fraction=1, shuffle=True, seed=3),
+        "duckdb": relation,
+        "duckdb, a session elsewhere": _elsewhere(contacts),
+        "pyarrow": contacts.to_arrow(),
+    }
+
+
+def _elsewhere(contacts):
+    connection = duckdb.connect()
+    connection.sql("set timezone = 'America/New_York'")
+    return connection.from_arrow(contacts.to_arrow())
+
+
+@settings(max_examples=15, deadline=None)
+@given(CONTACTS)
+def test_every_engine_gives_the_same_tables(rows):
+    contacts = contacts_of(rows)
+    compared, overlap = compare_segments(contacts, MANY, baseline="US"), segment_overlap(contacts, MANY)
+    for name, frame in _engines(contacts).items():
+        assert_frame_equal(compare_segments(frame, MANY, baseline="US"), compared), name
+        assert_frame_equal(segment_overlap(frame, MANY), overlap), name
+
+
+def test_batches_add_up(monkeypatch):
+    monkeypatch.setattr("sendblue_data.segments.engines._BATCH_ROWS", 2_048)
+    contacts = contacts_of(
+        [
+            {"tags": ["VIP"] if i % 3 else None, "opt_out": [None, True, False][i % 5 % 3]}
+            for i in range(9_000)
+        ]
+    )
+    relation = duckdb.connect().from_arrow(contacts.to_arrow())
+    assert relation.to_arrow_reader(2_048).read_next_batch().num_rows < contacts.height
+    assert_frame_equal(compare_segments(relation, MANY), compare_segments(contacts, MANY))
+
+
+def test_plain_expressions_are_segments_on_polars():
+    contacts = contacts_of(
+        [{"first_name": "Ada", "opt_out": True}, {"first_name": None}, {"first_name": "Bo"}]
+    )
+    table = compare_segments(contacts, {"Ada": pl.col("first_name") == "Ada", "all": pl.lit(value=True)})
+    assert table["contacts"].to_list() == [1, 3]
+    assert (
+        segment_overlap(contacts, {"all": pl.lit(value=True), "too": pl.lit(value=True)})["contacts"].item()
+        == 3
+    )
+
+
+def test_groups_that_partition_an_account_sum_to_it():
+    contacts = contacts_of(
+        [{"tags": [["VIP"], [], None][i % 3], "opt_out": [None, True][i % 2]} for i in range(30)]
+    )
+    table = compare_segments(contacts, {"in": has_tag("VIP"), "out": ~has_tag("VIP")})
+    assert table["contacts"].sum() == 30
+    assert table["share"].sum() == pytest.approx(1)
+    assert table["opt_outs"].sum() == contacts["opt_out"].sum()
+    assert table["difference"].sum() == pytest.approx(0)
+
+
+@pytest.mark.parametrize("function", [compare_segments, segment_overlap])
+def test_what_can_not_be_compared_is_refused(function):
+    contacts = contacts_of([{"tags": ["VIP"]}])
+    relation = duckdb.connect().from_arrow(contacts.to_arrow())
+    for frame, named, error, says in [
+        (contacts, {}, SegmentError, "no segments"),
+        (contacts, {"VIPs": "VIP"}, SegmentError, "expected a name and a predicate"),
+        (contacts, {"n": pl.col("first_name")}, SegmentError, "gives String, where true or false"),
+        (contacts, {"n": pl.col("age") > 3}, FrameError, "no column 'age'"),
+        (contacts.drop("tags"), {"VIPs": has_tag("VIP")}, FrameError, "no column 'tags'"),
+        (relation, {"n": pl.col("verified")}, SegmentError, "bring a Polars frame"),
+        ([1], {"VIPs": has_tag("VIP")}, FrameError, "a list is not a frame"),
+    ]:
+        with pytest.raises(error, match=says):
+            function(frame, named)
+
+
+def test_an_unknown_baseline_is_refused():
+    with pytest.raises(SegmentError, match="'VIP' is not among the segments: 'VIPs'"):
+        compare_segments(contacts_of([]), {"VIPs": has_tag("VIP")}, baseline="VIP")

@@ -1,0 +1,287 @@
+"""`bulk_create`, `bulk_delete`, `update`, `opt_out`, `verify`: plan and run at once."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Literal
+
+from sendblue_data.client import SendblueClient
+from sendblue_data.errors import FrameError, WriteRefusedError
+from sendblue_data.writeback.fields import WRITABLE
+from sendblue_data.writeback.inputs import LONGEST_VARIABLE, read_rows
+from sendblue_data.writeback.plan import make_plan
+from sendblue_data.writeback.result import WriteResult
+from sendblue_data.writeback.rows import Options
+from sendblue_data.writeback.run import check_delete, run_fresh
+
+if TYPE_CHECKING:
+    PathLike = str | os.PathLike[str]
+
+
+def bulk_create(
+    client: SendblueClient,
+    frame: Any,
+    *,
+    chunk_size: int = 500,
+    dry_run: bool = False,
+    opt_back_in: bool = False,
+    on_conflict: Literal["update", "skip"] = "update",
+    longest_variable: int = LONGEST_VARIABLE,
+    raise_on_errors: bool = False,
+    progress: bool = True,
+    journal_dir: PathLike | None = None,
+) -> WriteResult:
+    """Bring a frame's contacts into the account: create those that are not there, update those that differ.
+
+    What a bulk create can't carry (opt-out, owner, line) is written right afterwards, opt-outs first; a row
+    counts as `created` only when the account shows all of it. Every request is written down in a journal
+    before it is sent, so that a run that is cut off can be resumed and one that was wrong undone.
+
+    Args:
+        client: the account.
+        frame: as in `plan_create`.
+        chunk_size: contacts in one request, at most; halved when the server refuses the size.
+        dry_run: send nothing, write no journal; give what a run would do.
+        opt_back_in: let `opt_out` false in the frame clear an opt-out.
+        on_conflict: `"update"` or `"skip"` a contact that is there with other values.
+        longest_variable: characters of a custom variable's value, above which a row is invalid.
+        raise_on_errors: raise `WriteIncompleteError` at the end if a row is invalid, rejected or unknown.
+        progress: show a bar.
+        journal_dir: folder of the journal; `SENDBLUE_DATA_JOURNAL`, else the user's data folder, when not
+            given. Journals hold contacts, so they are readable for their owner alone; they hold no keys.
+
+    Returns:
+        The outcome of every row.
+
+    Raises:
+        FrameError: there is no usable `phone`, or the frame is from another account.
+        WriteInterruptedError: it could not go on; `resume` it.
+        WriteIncompleteError: see `raise_on_errors`.
+        JournalError: the journal can't be written.
+        ApiError: the account could not be asked; nothing was sent.
+
+    Example:
+        >>> import tempfile
+        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data.sandbox import Sandbox
+        >>> mine = contacts_frame([{"phone": "+12125550100", "opt_out": True}, {"phone": "555-0101"}])
+        >>> with Sandbox(contacts=5) as sandbox, sandbox.client() as client:
+        ...     with tempfile.TemporaryDirectory() as folder:
+        ...         result = bulk_create(client, mine, progress=False, journal_dir=folder)
+        >>> result.counts
+        {'created': 1, 'invalid': 1}
+    """
+    options = Options(
+        chunk_size=chunk_size,
+        on_conflict=on_conflict,
+        opt_back_in=opt_back_in,
+        longest_variable=longest_variable,
+    )
+    plan = make_plan("create", client, frame, options, journal_dir)
+    return run_fresh(
+        plan,
+        client,
+        dry_run=dry_run,
+        raise_on_errors=raise_on_errors,
+        progress=progress,
+        journal_dir=journal_dir,
+    )
+
+
+def bulk_delete(
+    client: SendblueClient,
+    frame: Any,
+    *,
+    confirm: bool | int | None = None,
+    allow_most: bool = False,
+    chunk_size: int = 500,
+    dry_run: bool = False,
+    raise_on_errors: bool = False,
+    progress: bool = True,
+    journal_dir: PathLike | None = None,
+) -> WriteResult:
+    """Delete a frame's contacts from the account. The journal keeps them whole, for `undo`.
+
+    Args:
+        client: the account.
+        frame: as in `plan_delete`.
+        confirm: for more than 100 contacts: how many would be deleted (or the frame's height), or True.
+        allow_most: let it take more than half of the account.
+        chunk_size: contacts in one request, at most; halved when the server refuses the size.
+        dry_run: send nothing, write no journal; give what a run would do.
+        raise_on_errors: as in `bulk_create`.
+        progress: show a bar.
+        journal_dir: as in `bulk_create`.
+
+    Returns:
+        The outcome of every row.
+
+    Raises:
+        WriteRefusedError: it is not confirmed, or takes most of the account; nothing was sent.
+        FrameError, WriteInterruptedError, WriteIncompleteError, JournalError, ApiError: as in `bulk_create`.
+
+    Example:
+        >>> import tempfile
+        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data.sandbox import Sandbox
+        >>> account = contacts_frame([{"phone": f"+1212555010{n}"} for n in range(4)])
+        >>> with Sandbox(account.to_dicts()) as sandbox, sandbox.client() as client:
+        ...     with tempfile.TemporaryDirectory() as folder:
+        ...         result = bulk_delete(client, account.head(1), progress=False, journal_dir=folder)
+        >>> result.counts
+        {'deleted': 1}
+    """
+    plan = make_plan("delete", client, frame, Options(chunk_size=chunk_size), journal_dir)
+    if not dry_run:
+        check_delete(plan, confirm=confirm, allow_most=allow_most)
+    return run_fresh(
+        plan,
+        client,
+        dry_run=dry_run,
+        raise_on_errors=raise_on_errors,
+        progress=progress,
+        journal_dir=journal_dir,
+    )
+
+
+def update(
+    client: SendblueClient,
+    frame: Any,
+    columns: list[str] | None = None,
+    *,
+    opt_back_in: bool = False,
+    dry_run: bool = False,
+    longest_variable: int = LONGEST_VARIABLE,
+    raise_on_errors: bool = False,
+    progress: bool = True,
+    journal_dir: PathLike | None = None,
+) -> WriteResult:
+    """Write columns of a frame to contacts that are in the account, a call for each that differs.
+
+    Tags are replaced, custom variables merged, nulls left as they are.
+
+    Args:
+        client: the account.
+        frame: with `phone` and the columns.
+        columns: which to write; all that can be written when not given.
+        opt_back_in: let `opt_out` false clear an opt-out.
+        dry_run: send nothing; give what a run would do.
+        longest_variable: as in `bulk_create`.
+        raise_on_errors: as in `bulk_create`.
+        progress: show a bar.
+        journal_dir: as in `bulk_create`.
+
+    Returns:
+        The outcome of every row: `updated`, `unchanged`, `absent`, `invalid`, `rejected` or `unknown`.
+
+    Raises:
+        FrameError: a column is not in the frame, or no call of the API writes it.
+        WriteInterruptedError, WriteIncompleteError, JournalError, ApiError: as in `bulk_create`.
+    """
+    names = read_rows(frame)[1]
+    chosen = [name for name in names if name in WRITABLE] if columns is None else list(columns)
+    for name in chosen:
+        if name not in WRITABLE:
+            raise FrameError(f"Column {name!r} can't be written: expected some of {', '.join(WRITABLE)}.")
+        if name not in names:
+            raise FrameError(f"The frame has no column {name!r}: it has {', '.join(map(repr, names))}.")
+    options = Options(columns=tuple(chosen), opt_back_in=opt_back_in, longest_variable=longest_variable)
+    plan = make_plan("update", client, frame, options, journal_dir)
+    return run_fresh(
+        plan,
+        client,
+        dry_run=dry_run,
+        raise_on_errors=raise_on_errors,
+        progress=progress,
+        journal_dir=journal_dir,
+    )
+
+
+def opt_out(
+    client: SendblueClient,
+    frame: Any,
+    opted_out: bool = True,
+    *,
+    opt_back_in: bool = False,
+    dry_run: bool = False,
+    raise_on_errors: bool = False,
+    progress: bool = True,
+    journal_dir: PathLike | None = None,
+) -> WriteResult:
+    """Opt a frame's contacts out; with `opted_out=False, opt_back_in=True`, back in.
+
+    A number that is not in the account is `absent`; the journal remembers it, so that a later `bulk_create`
+    from this machine creates it opted out.
+
+    Args:
+        client: the account.
+        frame: with `phone`.
+        opted_out: False opts back in.
+        opt_back_in: has to be True for that.
+        dry_run: send nothing; give what a run would do.
+        raise_on_errors: as in `bulk_create`.
+        progress: show a bar.
+        journal_dir: as in `bulk_create`.
+
+    Returns:
+        The outcome of every row: `updated`, `unchanged`, `absent`, `invalid`, `rejected` or `unknown`.
+
+    Raises:
+        WriteRefusedError: an opt-out would be cleared without `opt_back_in=True`.
+        FrameError, WriteInterruptedError, WriteIncompleteError, JournalError, ApiError: as in `bulk_create`.
+    """
+    if not opted_out and not opt_back_in:
+        raise WriteRefusedError(
+            "opted_out=False clears opt-outs: texting someone who opted out is what the law fines. Pass "
+            "opt_back_in=True if each of these people asked for it."
+        )
+    options = Options(opted_out=opted_out, opt_back_in=opt_back_in)
+    plan = make_plan("opt_out", client, frame, options, journal_dir)
+    return run_fresh(
+        plan,
+        client,
+        dry_run=dry_run,
+        raise_on_errors=raise_on_errors,
+        progress=progress,
+        journal_dir=journal_dir,
+    )
+
+
+def verify(
+    client: SendblueClient,
+    frame: Any,
+    *,
+    dry_run: bool = False,
+    raise_on_errors: bool = False,
+    progress: bool = True,
+    journal_dir: PathLike | None = None,
+) -> WriteResult:
+    """Send each of a frame's contacts a verification message, once.
+
+    Who is verified already or opted out gets none (`unchanged`). A message whose answer was lost is never
+    sent again: its row is `unknown`.
+
+    Args:
+        client: the account.
+        frame: with `phone`.
+        dry_run: send nothing; give what a run would do.
+        raise_on_errors: as in `bulk_create`.
+        progress: show a bar.
+        journal_dir: as in `bulk_create`.
+
+    Returns:
+        The outcome of every row: `updated` (a message went out), `unchanged`, `absent`, `invalid`, `rejected`
+        or `unknown`.
+
+    Raises:
+        FrameError, WriteInterruptedError, WriteIncompleteError, JournalError, ApiError: as in `bulk_create`.
+    """
+    plan = make_plan("verify", client, frame, Options(), journal_dir)
+    return run_fresh(
+        plan,
+        client,
+        dry_run=dry_run,
+        raise_on_errors=raise_on_errors,
+        progress=progress,
+        journal_dir=journal_dir,
+    )

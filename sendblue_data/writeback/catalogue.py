@@ -1,0 +1,146 @@
+"""The runs on this machine: where their journals lie, what each did, and what they know of opt-outs."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import platformdirs
+import polars as pl
+
+from sendblue_data.errors import JournalError
+from sendblue_data.writeback.fields import Contact
+from sendblue_data.writeback.journal import SUFFIX, reading
+
+VARIABLE = "SENDBLUE_DATA_JOURNAL"
+_COLUMNS: dict[str, Any] = {
+    "run_id": pl.String,
+    "kind": pl.String,
+    "account": pl.String,
+    "started": pl.Datetime("us", "UTC"),
+    "finished": pl.Datetime("us", "UTC"),
+    "rows": pl.Int64,
+    "open": pl.Int64,
+    "state": pl.String,
+    "undo_of": pl.String,
+}
+_RUNS = pl.Schema(_COLUMNS)
+
+
+class JournalWarning(UserWarning):
+    """A journal could not be read, so what it knows of opt-outs is not known here."""
+
+
+def journal_folder(journal_dir: str | os.PathLike[str] | None = None) -> Path:
+    """Give the folder of journals: as told, by `SENDBLUE_DATA_JOURNAL`, or in the user's data folder."""
+    chosen = journal_dir or os.environ.get(VARIABLE)
+    return Path(chosen) if chosen else Path(platformdirs.user_data_path("sendblue-data")) / "runs"
+
+
+def new_run_id(kind: str) -> str:
+    """Make up the name of a run: when, what, and four random bytes."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{kind}-{secrets.token_hex(4)}"
+
+
+def runs(journal_dir: str | os.PathLike[str] | None = None) -> pl.DataFrame:
+    """List the runs whose journals are on this machine, the newest first.
+
+    Args:
+        journal_dir: their folder, as in `bulk_create`.
+
+    Returns:
+        A row a run: `run_id, kind, account, started, finished` (UTC; null while it is not finished), `rows`,
+        `open` (rows without an outcome yet), `state`: `"finished"`, `"open"` (being run, or to be
+        resumed), `"undone"`, `"unreadable"` (damaged, or no journal), and `undo_of`.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     runs(folder).columns
+        ['run_id', 'kind', 'account', 'started', 'finished', 'rows', 'open', 'state', 'undo_of']
+    """
+    listed = [_summary(path) for path in _journals(journal_folder(journal_dir))]
+    return pl.DataFrame(listed, schema=_RUNS, orient="row").sort(
+        "started", "run_id", descending=True, nulls_last=True
+    )
+
+
+def _journals(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
+
+
+def _summary(path: Path) -> dict[str, Any]:
+    run_id = path.name.removesuffix(SUFFIX)
+    empty = dict.fromkeys(_RUNS)
+    try:
+        with reading(path) as base:
+            meta = {
+                name: msgspec.json.decode(value)
+                for name, value in base.execute("SELECT name, value FROM meta")
+            }
+            total, remaining = base.execute(
+                "SELECT count(*), coalesce(sum(done = 0), 0) FROM rows"
+            ).fetchone()
+    except JournalError:
+        return {**empty, "run_id": run_id, "state": "unreadable"}
+    state = "undone" if meta.get("undone_by") else "finished" if meta.get("finished") else "open"
+    return {
+        "run_id": run_id,
+        "kind": meta["kind"],
+        "account": meta["account"],
+        "started": datetime.fromisoformat(meta["started"]),
+        "finished": datetime.fromisoformat(meta["finished"]) if meta.get("finished") else None,
+        "rows": total,
+        "open": remaining,
+        "state": state,
+        "undo_of": meta.get("undo_of"),
+    }
+
+
+@dataclass(frozen=True)
+class Known:
+    """What earlier runs in an account know.
+
+    Attributes:
+        opted_out: by number that they wrote to, whether it was opted out when last seen; None: not seen.
+        made: by number, `contact_id` and `created_at` of the contact that the last of them created.
+    """
+
+    opted_out: dict[str, bool | None] = field(default_factory=dict)
+    made: dict[str, Contact] = field(default_factory=dict)
+
+
+def known_from(folder: Path, account: str) -> Known:
+    """Read what earlier runs in an account know, the later ones last."""
+    known = Known()
+    for _, rows in sorted(_seen(folder, account), key=lambda one: one[0]):
+        for phone, opted_out, status, contact_id, created_at in rows:
+            if opted_out is not None or phone not in known.opted_out:
+                known.opted_out[phone] = None if opted_out is None else bool(opted_out)
+            if status == "created":
+                known.made[phone] = {"contact_id": contact_id, "created_at": created_at}
+    return known
+
+
+def _seen(folder: Path, account: str) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+    for path in _journals(folder):
+        try:
+            with reading(path) as base:
+                meta = dict(base.execute("SELECT name, value FROM meta"))
+                if msgspec.json.decode(meta["account"]) != account:
+                    continue
+                rows = base.execute(
+                    "SELECT phone, opted_out, status, json_extract(left, '$.contact_id'), "
+                    "json_extract(left, '$.created_at') FROM rows WHERE opted_out IS NOT NULL "
+                    "OR action IN ('create', 'update', 'delete')"
+                )
+                yield msgspec.json.decode(meta["started"]), rows.fetchall()
+        except JournalError as error:
+            warnings.warn(f"Opt-outs in one journal are not known: {error}", JournalWarning, stacklevel=2)

@@ -1,0 +1,123 @@
+"""What of a contact can be written, when two values are the same, and when two rows are one contact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+Contact = dict[str, Any]
+"""One contact: fields of `CONTACT_SCHEMA`, any of them missing or None."""
+
+BULK_FIELDS = ("first_name", "last_name", "company_name", "tags", "custom_variables")
+"""What a bulk create carries beside the phone."""
+LATER_FIELDS = ("opt_out", "assigned_to_email", "sendblue_number")
+"""What takes a call of its own for each contact, the opt-out first."""
+WRITABLE = (*BULK_FIELDS, *LATER_FIELDS)
+UNWRITABLE = ("verified", "created_at", "contact_id")
+"""What no call of the API can set."""
+
+_SECOND = timedelta(seconds=1)
+
+
+def plain(field: str, value: Any) -> Any:
+    """Give a value in the form it is compared in: nothing and empty are the same, tags have no order.
+
+    Example:
+        >>> plain("tags", None) == plain("tags", []), plain("first_name", "") == plain("first_name", None)
+        (True, True)
+    """
+    if field == "tags":
+        return frozenset(tag for tag in value or () if tag is not None)
+    if field == "custom_variables":
+        return {name: text for name, text in (value or {}).items() if text is not None}
+    return value or None if field != "opt_out" else value
+
+
+def same(field: str, one: Any, other: Any) -> bool:
+    """Tell whether two values of a field mean the same."""
+    return bool(plain(field, one) == plain(field, other))
+
+
+def holds(field: str, wanted: Any, actual: Any) -> bool:
+    """Tell whether writing `wanted` would change nothing: custom variables are merged, the rest is replaced.
+
+    Example:
+        >>> holds("custom_variables", {"Plan": "Pro"}, {"Plan": "Pro", "City": "Rome"})
+        True
+    """
+    if wanted is None:
+        return True
+    if field == "custom_variables":
+        there = plain(field, actual)
+        return all(there.get(name) == text for name, text in plain(field, wanted).items())
+    return same(field, wanted, actual)
+
+
+def lacking(
+    wanted: Mapping[str, Any], actual: Mapping[str, Any], fields: Iterable[str] = WRITABLE
+) -> list[str]:
+    """Name the fields that a contact does not hold as wanted."""
+    return [field for field in fields if not holds(field, wanted.get(field), actual.get(field))]
+
+
+def differing(
+    one: Mapping[str, Any], other: Mapping[str, Any], fields: Iterable[str] = WRITABLE
+) -> list[str]:
+    """Name the fields in which two contacts differ."""
+    return [field for field in fields if not same(field, one.get(field), other.get(field))]
+
+
+def written(contact: Mapping[str, Any]) -> Contact:
+    """Keep of a contact what can be written and has a value."""
+    return {field: contact[field] for field in WRITABLE if contact.get(field) is not None}
+
+
+def moment(value: Any) -> datetime | None:
+    """Read `created_at` as a frame or a journal holds it; None where it is no moment."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if not isinstance(value, datetime):
+        return None
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def same_contact(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool | None:
+    """Tell whether two rows with one phone are one contact, and not one that was deleted and made anew.
+
+    The id decides where both have it, else the moment of creation. Answers may cut a moment to milliseconds
+    or seconds, so a cut one matches any within its second.
+
+    Returns:
+        None where neither can be compared.
+
+    Example:
+        >>> same_contact({"contact_id": "a"}, {"contact_id": "b"})
+        False
+        >>> same_contact({"created_at": "2026-01-01T00:00:00Z"}, {"created_at": "2026-01-01T00:00:00.25Z"})
+        True
+        >>> same_contact({"contact_id": "a"}, {}) is None
+        True
+    """
+    if one.get("contact_id") and other.get("contact_id"):
+        return bool(one["contact_id"] == other["contact_id"])
+    first, second = moment(one.get("created_at")), moment(other.get("created_at"))
+    if first is None or second is None:
+        return None
+    if first.microsecond % 1000 and second.microsecond % 1000:
+        return first == second
+    return abs(first - second) < _SECOND
+
+
+def masked(phone: object) -> str:
+    """Show enough of a phone to recognise it, too little to dial.
+
+    Example:
+        >>> masked("+12125550123"), masked("12")
+        ('+1212•••0123', '••')
+    """
+    text = str(phone)
+    return f"{text[:5]}•••{text[-4:]}" if len(text) > 11 else "•" * len(text)  # noqa: PLR2004 -- hides three

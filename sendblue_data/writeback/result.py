@@ -1,0 +1,87 @@
+"""What a run did: an outcome for every row that went in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from sendblue_data.writeback.rows import OUTCOME, STATUSES, Kind, Row
+from sendblue_data.writeback.show import counts_table
+
+_COLUMNS: dict[str, Any] = {
+    "phone": pl.String,
+    "status": pl.String,
+    "detail": pl.String,
+    "request_id": pl.String,
+}
+RESULT_SCHEMA = pl.Schema(_COLUMNS)
+PROBLEMS = ("invalid", "rejected", "unknown")
+
+
+@dataclass(frozen=True, repr=False)
+class WriteResult:
+    """The outcome of a run, or of a dry run.
+
+    Attributes:
+        frame: a row for every input row, in the input's order: `phone` as given; `status`, one of `created`,
+            `updated`, `unchanged`, `deleted`, `absent` (not in the account), `invalid` (never sent),
+            `rejected` (refused, and the account shows that it did not happen), `unknown` (can't be told, or
+            not wholly done: read the detail); `detail`; `request_id`, the journal's name of the request that
+            carried it (null where none was sent).
+        kind: what the run was for.
+        run_id: the run's name, for `resume` and `undo`; None for a dry run.
+        dry_run: True when nothing was sent; then `status` is what a run would end with if all went well.
+    """
+
+    frame: pl.DataFrame
+    kind: Kind
+    run_id: str | None
+    dry_run: bool = False
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows by status; only those that occur, in the order of the list above."""
+        counted = Counter(self.frame["status"])
+        return {status: counted[status] for status in STATUSES if counted[status]}
+
+    @property
+    def problems(self) -> pl.DataFrame:
+        """The rows that are invalid, rejected or unknown."""
+        return self.frame.filter(pl.col("status").is_in(PROBLEMS))
+
+    @property
+    def ok(self) -> bool:
+        """Whether no row is invalid, rejected or unknown."""
+        return self.problems.is_empty()
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{number:,} {status}" for status, number in self.counts.items()) or "no rows"
+        run = "dry run, nothing was sent" if self.dry_run else f"run_id={self.run_id!r}"
+        return f"WriteResult({self.kind}: {counts}; {run})"
+
+    def _repr_html_(self) -> str:
+        run = "Dry run: nothing was sent" if self.dry_run else f"Run {self.run_id}"
+        return counts_table(f"{run}: {self.kind}", self.counts, self.problems, "status")
+
+
+def result_of(kind: Kind, rows: Iterable[Row], run_id: str | None, *, dry_run: bool = False) -> WriteResult:
+    """Turn rows into a result; a row without an outcome yet is `unknown`."""
+    records = [
+        {
+            "phone": row.phone,
+            "status": OUTCOME[row.action] if dry_run else row.status or "unknown",
+            "detail": row.detail if dry_run or row.done else _open_detail(row, run_id),
+            "request_id": row.request_id,
+        }
+        for row in rows
+    ]
+    return WriteResult(pl.DataFrame(records, schema=RESULT_SCHEMA), kind, run_id, dry_run)
+
+
+def _open_detail(row: Row, run_id: str | None) -> str:
+    state = "may have been sent" if row.sent else "not sent yet"
+    return f"{state}: resume(client, {run_id!r}) finds out and goes on"

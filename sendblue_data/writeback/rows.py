@@ -1,0 +1,113 @@
+"""One row of a run: what is to happen to one contact, and what has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sendblue_data.writeback.fields import Contact
+
+Action = Literal["create", "update", "delete", "verify", "unchanged", "absent", "invalid"]
+Kind = Literal["create", "delete", "update", "opt_out", "verify", "undo"]
+Status = Literal["created", "updated", "unchanged", "deleted", "absent", "invalid", "rejected", "unknown"]
+STATUSES: tuple[Status, ...] = (
+    "created", "updated", "unchanged", "deleted", "absent", "invalid", "rejected", "unknown",
+)  # fmt: skip
+OUTCOME: dict[Action, Status] = {
+    "create": "created",
+    "update": "updated",
+    "delete": "deleted",
+    "verify": "updated",
+    "unchanged": "unchanged",
+    "absent": "absent",
+    "invalid": "invalid",
+}
+"""The status that a row ends with when all goes well."""
+WRITES = ("create", "update", "delete", "verify")
+"""Actions that send something."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a plan is made and run; kept in the journal, so that a resumed run goes on in the same way."""
+
+    chunk_size: int = 500
+    on_conflict: Literal["update", "skip"] = "update"
+    opt_back_in: bool = False
+    opted_out: bool = True
+    columns: tuple[str, ...] = ()
+    longest_variable: int = 1_000
+
+
+@dataclass(slots=True, kw_only=True)
+class Row:
+    """One row of a plan, and of its run.
+
+    Attributes:
+        pos: position in the caller's frame.
+        phone: as the caller gave it.
+        action: what is to happen.
+        wanted: the fields to write.
+        before: the contact as it was in the account before, None where it wasn't.
+        detail: why, or what the caller should know.
+        opted_out: what is known of the number's opt-out; later runs keep to it.
+        done: the outcome is known, or never will be.
+        sent: a request that may have taken effect went out for this row.
+        answered: the last such request was answered well.
+        tries: requests that failed or had no effect.
+        conflicts: requests that were refused since some contact exists.
+        alone: it is to be sent in a request of its own, and its fields one by one.
+        made: this run created it; what a bulk create can't carry may still be missing.
+        last_error: what went wrong last.
+        status: the outcome.
+        request_id: the last request that went out for it.
+        left: the contact as the run left it.
+    """
+
+    pos: int
+    phone: str | None
+    action: Action
+    wanted: Contact = field(default_factory=dict)
+    before: Contact | None = None
+    detail: str = ""
+    opted_out: bool | None = None
+    done: bool = False
+    sent: bool = False
+    answered: bool = False
+    tries: int = 0
+    conflicts: int = 0
+    alone: bool = False
+    made: bool = False
+    last_error: str = ""
+    status: Status | None = None
+    request_id: str | None = None
+    left: Contact | None = None
+
+    @property
+    def number(self) -> str:
+        """The phone of a row that is not invalid."""
+        if self.phone is None:
+            raise ValueError("A row without a phone is never sent.")
+        return self.phone
+
+    def finish(self, status: Status, detail: str = "", left: Contact | None = None) -> None:
+        """Set the outcome; what was said before is kept."""
+        self.done = True
+        self.status = status
+        self.left = left
+        self.note(detail)
+        if left is not None and left.get("opt_out") is not None:
+            self.opted_out = left["opt_out"]
+
+    def note(self, detail: str) -> None:
+        """Add to the detail, once."""
+        if detail and detail not in self.detail:
+            self.detail = f"{self.detail}; {detail}" if self.detail else detail
+
+    def changes(self) -> dict[str, tuple[Any, Any]]:
+        """Give, for each field that would change, its value before and after."""
+        before = self.before or {}
+        after = dict(self.wanted)
+        if "custom_variables" in after and before.get("custom_variables"):
+            after["custom_variables"] = {**before["custom_variables"], **after["custom_variables"]}
+        return {name: (before.get(name), value) for name, value in after.items()}

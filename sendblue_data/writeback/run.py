@@ -1,0 +1,243 @@
+"""Carrying out a plan, guarded and written down, and taking a run up again: `resume`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sendblue_data.client import SendblueClient
+from sendblue_data.errors import (
+    AccountMovedError,
+    ApiError,
+    FrameError,
+    JournalError,
+    WriteIncompleteError,
+    WriteInterruptedError,
+    WriteRefusedError,
+)
+from sendblue_data.writeback.account import look
+from sendblue_data.writeback.catalogue import Known, journal_folder, known_from, new_run_id
+from sendblue_data.writeback.engine import Engine, StillFailingError
+from sendblue_data.writeback.fields import Contact, masked
+from sendblue_data.writeback.journal import SUFFIX, Journal
+from sendblue_data.writeback.plan import WritePlan, plan_from
+from sendblue_data.writeback.planning import moved
+from sendblue_data.writeback.result import WriteResult, result_of
+from sendblue_data.writeback.rows import Kind, Options, Row
+
+if TYPE_CHECKING:
+    PathLike = str | os.PathLike[str]
+
+ASK_ABOVE = 100
+"""Deletes of more contacts than this are to be confirmed."""
+_NAMED = 3
+"""Contacts that a message names."""
+
+
+def resume(
+    client: SendblueClient,
+    run_id: str,
+    *,
+    allow_other_key: bool = False,
+    raise_on_errors: bool = False,
+    progress: bool = True,
+    journal_dir: PathLike | None = None,
+) -> WriteResult:
+    """Finish a run that was cut off: ask the account what became of what was sent, and send the rest.
+
+    A run that is finished is not run again; its result is given.
+
+    Args:
+        client: the account of the run.
+        run_id: the run; see `runs()`.
+        allow_other_key: take a client with another key of the same host, after a change of keys.
+        raise_on_errors: as in `bulk_create`.
+        progress: show a bar.
+        journal_dir: as in `bulk_create`.
+
+    Returns:
+        The outcome of every row of the run, those that were done before too.
+
+    Raises:
+        JournalError: there is no such run, its journal is damaged, in use, undone, or of another account.
+        WriteInterruptedError, WriteIncompleteError: as in `bulk_create`.
+        ApiError: the account could not be asked.
+    """
+    with open_run(client, run_id, journal_dir, allow_other_key=allow_other_key) as journal:
+        meta = journal.meta()
+        if meta.get("undone_by"):
+            raise JournalError(
+                f"The run {run_id!r} was undone by {meta['undone_by']!r}: it can't be resumed."
+            )
+        return carry_out(client, journal, raise_on_errors=raise_on_errors, progress=progress)
+
+
+def open_run(
+    client: SendblueClient, run_id: str, journal_dir: PathLike | None, *, allow_other_key: bool
+) -> Journal:
+    """Open a run's journal, if it is of this account.
+
+    Raises:
+        JournalError: it is not, or can't be opened.
+    """
+    if Path(run_id).name != run_id:
+        raise JournalError(f"{run_id!r} is not the name of a run: see runs().")
+    journal = Journal(journal_folder(journal_dir) / f"{run_id}{SUFFIX}")
+    account = str(journal.meta()["account"])
+    host = client.account.rpartition("/")[0]
+    if account != client.account and not (allow_other_key and account.rpartition("/")[0] == host):
+        journal.close()
+        raise JournalError(
+            f"The run {run_id!r} is of the account {account!r}, and the client of {client.account!r}. Use "
+            "that account's client; if only its key was changed, pass allow_other_key=True."
+        )
+    return journal
+
+
+def check_delete(plan: WritePlan, *, confirm: bool | int | None, allow_most: bool) -> None:
+    """Refuse a delete that is not confirmed, or takes most of the account.
+
+    Raises:
+        WriteRefusedError: it is.
+    """
+    number = plan.counts.get("delete", 0)
+    is_number = confirm is not None and not isinstance(confirm, bool)
+    if (is_number and confirm not in (number, plan.frame.height)) or (
+        number > ASK_ABOVE and not is_number and confirm is not True
+    ):
+        given = f"confirm is {confirm!r}" if confirm is not None else "nothing confirms that"
+        raise WriteRefusedError(
+            f"{number:,} contacts would be deleted, and {given}; nothing was sent. Look at the plan, then "
+            f"pass confirm={number}."
+        )
+    if number * 2 > plan.size and not allow_most:
+        raise WriteRefusedError(
+            f"{number:,} of the account's {plan.size:,} contacts would be deleted, more than half; nothing "
+            "was sent. Pass allow_most=True if that is meant."
+        )
+
+
+def run_plan(
+    plan: WritePlan,
+    client: SendblueClient,
+    *,
+    confirm: bool | int | None,
+    allow_most: bool,
+    allow_moved: bool,
+    raise_on_errors: bool,
+    progress: bool,
+    journal_dir: PathLike | None,
+) -> WriteResult:
+    """Carry out a plan that was made earlier; see `WritePlan.run`."""
+    if plan.account not in (None, client.account):
+        raise FrameError(
+            f"The plan was made for the account {plan.account!r}, and the client is of {client.account!r}."
+        )
+    view = look(client, {row.phone for row in plan._rows if row.phone}, size=True)  # noqa: SLF001 -- its other half
+    known = known_from(journal_folder(journal_dir), client.account)
+    if plan.account is None:
+        # Shown without knowing what earlier runs made: those rows are left alone, as it said.
+        known = Known(known.opted_out)
+    # Planned anew: a plan made from a frame does not know which opt-outs earlier runs saw.
+    source, options = plan._source, plan._options  # noqa: SLF001
+    fresh = plan_from(
+        plan.kind,
+        source,
+        view,
+        options,
+        known=known,
+        label=client.account,
+        not_writable=plan.not_writable,
+    )
+    changed = moved(plan._rows, view.contacts)  # noqa: SLF001
+    if changed and not allow_moved:
+        named = "; ".join(f"{masked(row.phone)} {how}" for row, how in changed[:_NAMED])
+        raise AccountMovedError(
+            f"{len(changed):,} of the plan's contacts are not as they were when it was made ({named}); "
+            "nothing was sent. Plan again, or pass allow_moved=True to run on the account as it is now."
+        )
+    if plan.kind == "delete":
+        check_delete(fresh, confirm=confirm, allow_most=allow_most)
+    return run_fresh(
+        fresh, client, raise_on_errors=raise_on_errors, progress=progress, journal_dir=journal_dir
+    )
+
+
+def run_fresh(
+    plan: WritePlan,
+    client: SendblueClient,
+    *,
+    raise_on_errors: bool,
+    progress: bool,
+    journal_dir: PathLike | None,
+    dry_run: bool = False,
+) -> WriteResult:
+    """Run a plan that was made from the account as it is right now."""
+    rows = plan._rows  # noqa: SLF001 -- its other half
+    if dry_run:
+        return result_of(plan.kind, rows, None, dry_run=True)
+    seen = {row.number: row.before for row in rows if row.before is not None}
+    journal = begin(client, plan.kind, rows, plan._options, journal_dir)  # noqa: SLF001
+    with journal:
+        return carry_out(client, journal, rows, seen, raise_on_errors=raise_on_errors, progress=progress)
+
+
+def begin(
+    client: SendblueClient,
+    kind: Kind,
+    rows: list[Row],
+    options: Options,
+    journal_dir: PathLike | None,
+    **more: str,
+) -> Journal:
+    """Write a run down before anything is sent."""
+    meta = {
+        "kind": kind,
+        "account": client.account,
+        "started": datetime.now(UTC).isoformat(),
+        "options": asdict(options),
+        **more,
+    }
+    return Journal.create(journal_folder(journal_dir), new_run_id(kind), meta, rows)
+
+
+def carry_out(
+    client: SendblueClient,
+    journal: Journal,
+    rows: list[Row] | None = None,
+    seen: Mapping[str, Contact] | None = None,
+    *,
+    raise_on_errors: bool,
+    progress: bool,
+) -> WriteResult:
+    """Finish the run of a journal, and give its result."""
+    meta = journal.meta()
+    kind: Kind = meta["kind"]
+    options = Options(**{**meta["options"], "columns": tuple(meta["options"]["columns"])})
+    rows = journal.rows() if rows is None else rows
+    try:
+        Engine(client, journal, rows, kind, options, progress=progress).run(seen)
+    except KeyboardInterrupt as error:
+        error.add_note(f"What was done is kept: resume(client, {journal.run_id!r}) goes on.")
+        raise
+    except (ApiError, StillFailingError) as error:
+        raise WriteInterruptedError(
+            f"The run {journal.run_id!r} could not go on: {error} What was done is kept: "
+            f"resume(client, {journal.run_id!r}) goes on.",
+            run_id=journal.run_id,
+            result=result_of(kind, rows, journal.run_id),
+        ) from error
+    if not meta.get("finished"):
+        journal.save([], finished=datetime.now(UTC).isoformat())
+    result = result_of(kind, rows, journal.run_id)
+    if raise_on_errors and not result.ok:
+        raise WriteIncompleteError(
+            f"The run {journal.run_id!r} ended with {result.problems.height:,} rows that are invalid, "
+            "rejected or unknown: see .result.problems.",
+            result=result,
+        )
+    return result

@@ -1,0 +1,200 @@
+"""`undo`: bring back what a run deleted, remove what it created, put back what it updated."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sendblue_data.client import SendblueClient
+from sendblue_data.writeback.account import look
+from sendblue_data.writeback.catalogue import journal_folder, known_from
+from sendblue_data.writeback.fields import Contact, holds, plain, same, written
+from sendblue_data.writeback.journal import SUFFIX, reading
+from sendblue_data.writeback.planning import KEPT_OUT, STAYS_OUT
+from sendblue_data.writeback.result import WriteResult, result_of
+from sendblue_data.writeback.rows import Options, Row
+from sendblue_data.writeback.run import begin, carry_out, open_run, resume
+from sendblue_data.writeback.settling import is_untouched, lost_for_good, settle
+
+if TYPE_CHECKING:
+    PathLike = str | os.PathLike[str]
+
+_CHANGED = "changed since the run: left alone"
+
+
+def undo(
+    client: SendblueClient,
+    run_id: str,
+    *,
+    opt_back_in: bool = False,
+    dry_run: bool = False,
+    allow_other_key: bool = False,
+    raise_on_errors: bool = False,
+    progress: bool = True,
+    journal_dir: PathLike | None = None,
+) -> WriteResult:
+    """Take a run back, as far as the API lets one.
+
+    Contacts that it deleted are created again with tags, variables, opt-out, owner and line; those that it
+    created are deleted; fields that it changed get their old values. A contact that was changed since is left
+    alone. What can't come back is said in the row's detail: `verified`, `created_at` and `contact_id` of a
+    deleted contact, a field that was empty, a custom variable that was added, a message that was sent. An
+    opt-out that the run wrote stays, unless `opt_back_in=True`.
+
+    A run that was cut off may be undone as it is; it can't be resumed then. The undo is a run of its own: it
+    is journaled, can be resumed (by its own run_id), and undone.
+
+    Args:
+        client: the account of the run.
+        run_id: the run; see `runs()`.
+        opt_back_in: clear the opt-outs that the run wrote.
+        dry_run: send nothing; give what it would do.
+        allow_other_key: as in `resume`.
+        raise_on_errors: as in `bulk_create`.
+        progress: show a bar.
+        journal_dir: as in `bulk_create`.
+
+    Returns:
+        The outcome of every row of the run: `created` (restored), `deleted` (removed), `updated` (put back),
+        `unchanged` (nothing to undo, or left alone), and so on.
+
+    Raises:
+        JournalError: as in `resume`.
+        WriteInterruptedError, WriteIncompleteError, ApiError: as in `bulk_create`.
+    """
+    with open_run(client, run_id, journal_dir, allow_other_key=allow_other_key) as journal:
+        meta = journal.meta()
+        folder = journal_folder(journal_dir)
+        undoing = meta.get("undone_by")
+        if undoing and not dry_run and _is_open(folder, undoing):
+            # Begun before and cut off: its contacts may lack their opt-outs still.
+            return resume(
+                client,
+                undoing,
+                allow_other_key=allow_other_key,
+                raise_on_errors=raise_on_errors,
+                progress=progress,
+                journal_dir=journal_dir,
+            )
+        done = journal.rows()
+        asked = {row.phone for row in done if row.phone and row.action not in ("invalid", "absent")}
+        seen = look(client, asked).contacts
+        _settle(done, seen)
+        known = known_from(folder, client.account).opted_out
+        rows = [_reverse(row, seen.get(row.phone or ""), known, opt_back_in=opt_back_in) for row in done]
+        if dry_run:
+            return result_of("undo", rows, None, dry_run=True)
+        options = Options(**{**meta["options"], "columns": (), "opt_back_in": opt_back_in})
+        with begin(client, "undo", rows, options, journal_dir, undo_of=run_id) as new:
+            journal.save(done, undone_by=new.run_id)
+            return carry_out(client, new, rows, seen, raise_on_errors=raise_on_errors, progress=progress)
+
+
+def _is_open(folder: Path, run_id: str) -> bool:
+    path = folder / f"{run_id}{SUFFIX}"
+    if not path.is_file():
+        return False
+    with reading(path) as base:
+        return bool(base.execute("SELECT count(*) FROM rows WHERE done = 0").fetchone()[0])
+
+
+def _settle(rows: list[Row], seen: dict[str, Contact]) -> None:
+    """Find out what became of the open rows of a run that was cut off; they are not sent any more."""
+    for row in rows:
+        if row.done:
+            continue
+        there = seen.get(row.phone or "")
+        settle(row, there)
+        if row.done:
+            continue
+        if row.made:
+            row.finish("created", "the run was cut off and undone", left=there)
+        else:
+            row.finish("unchanged", "the run was cut off and undone", left=there)
+            row.sent = False  # the account shows that it did not happen
+
+
+def _reverse(done: Row, there: Contact | None, known: dict[str, bool | None], *, opt_back_in: bool) -> Row:
+    """Decide what takes one row of a run back."""
+    row = Row(pos=done.pos, phone=done.phone, action="unchanged", before=there)
+    if there is not None:
+        row.opted_out = there.get("opt_out")
+    if done.status == "deleted" and done.before is not None:
+        _restore(row, done.before, there, known)
+    elif done.status == "created" and done.left is not None:
+        _remove(row, done.left, there)
+    elif done.action == "update" and done.sent and done.left is not None:
+        _put_back(row, done, there, opt_back_in=opt_back_in)
+    elif done.action == "verify" and done.sent:
+        row.note("a verification message can't be unsent")
+    elif done.status == "unknown":
+        row.note(f"left alone, since its outcome is not known: {done.detail}")
+    else:
+        row.note("nothing to undo")
+    return row
+
+
+def _restore(row: Row, before: Contact, there: Contact | None, known: dict[str, bool | None]) -> None:
+    if there is not None:
+        row.note("a contact with this number is there again: left alone")
+        return
+    row.action = "create"
+    row.wanted = written(before)
+    if row.wanted.get("opt_out") is not True:
+        row.wanted.pop("opt_out", None)
+        if known.get(row.number):
+            row.note(KEPT_OUT)
+            row.wanted["opt_out"] = True
+    row.opted_out = row.wanted.get("opt_out")
+    row.note(lost_for_good(before))
+
+
+def _remove(row: Row, left: Contact, there: Contact | None) -> None:
+    if there is None:
+        row.action = "absent"
+        row.note("gone already")
+    elif not is_untouched(left, there):
+        row.note(_CHANGED)
+    else:
+        row.action = "delete"
+
+
+def _put_back(row: Row, done: Row, there: Contact | None, *, opt_back_in: bool) -> None:
+    before, left = done.before or {}, done.left or {}
+    if there is None:
+        row.action = "absent"
+        row.note("gone since the run")
+        return
+    if not is_untouched(left, there):
+        row.note(_CHANGED)
+        return
+    for field, value in done.wanted.items():
+        old = before.get(field)
+        if same(field, old, there.get(field)) or not holds(field, value, left.get(field)):
+            continue  # as it was, or not what the run wrote
+        if field == "opt_out":
+            _put_back_opt_out(row, old, opt_back_in=opt_back_in)
+        elif field == "custom_variables":
+            _put_back_variables(row, old or {}, value)
+        else:
+            # Null can't be written; empty says the same.
+            row.wanted[field] = old if old is not None else [] if field == "tags" else ""
+    if row.wanted:
+        row.action = "update"
+
+
+def _put_back_opt_out(row: Row, old: bool | None, *, opt_back_in: bool) -> None:
+    if old is True or (old is False and opt_back_in):
+        row.wanted["opt_out"] = old
+    else:
+        row.note(STAYS_OUT if old is False else "opt_out was not known before, and can't be again")
+
+
+def _put_back_variables(row: Row, old: dict[str, str], written_then: dict[str, str]) -> None:
+    values = {name: old[name] for name in written_then if name in plain("custom_variables", old)}
+    if values:
+        row.wanted["custom_variables"] = values
+    added = sorted(set(written_then) - set(values))
+    if added:
+        row.note(f"custom variables can't be removed: {', '.join(added)}")

@@ -1,0 +1,35 @@
+import pytest
+
+from sendblue_data.sandbox import Sandbox
+from sendblue_data.writeback import engine, sending
+
+
+@pytest.fixture(autouse=True)
+def no_long_waits(monkeypatch):
+    """The pauses are there for a real server; here they would only take time."""
+    monkeypatch.setattr(sending, "FIRST_WAIT", 0.002)
+    monkeypatch.setattr(engine, "_FIRST_PAUSE", 0.002)
+
+
+@pytest.fixture(autouse=True)
+def journals(tmp_path, monkeypatch):
+    folder = tmp_path / "runs"
+    monkeypatch.setenv("SENDBLUE_DATA_JOURNAL", str(folder))
+    return folder
+
+
+@pytest.fixture
+def open_account():
+    """Open sandboxes with a client each; all are closed after the test."""
+    opened = []
+
+    def opener(*args, **options):
+        sandbox = Sandbox(*args, **options)
+        client = sandbox.client()
+        opened.append((sandbox, client))
+        return sandbox, client
+
+    yield opener
+    for sandbox, client in opened:
+        client.close()
+        sandbox.close()

@@ -1,0 +1,58 @@
+"""A process that writes, and is killed (SIGKILL) at a journal step: the tests start it.
+
+Reads one JSON object from its input: where the sandbox is, what to do, and at which step to die.
+"""
+
+import json
+import os
+import signal
+import sys
+
+import polars as pl
+
+from sendblue_data.client import SendblueClient
+from sendblue_data.contacts import contacts_frame
+from sendblue_data.writeback import bulk_create, bulk_delete, resume, undo
+from sendblue_data.writeback.journal import Journal
+
+
+def die_at(step, *, is_after):
+    left = [step]
+
+    def wrapped(real):
+        def method(*args, **options):
+            left[0] -= 1
+            if left[0] < 0 and not is_after:
+                os.kill(os.getpid(), signal.SIGKILL)
+            answer = real(*args, **options)
+            if left[0] < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return answer
+
+        return method
+
+    for name in ("sending", "answered", "save"):
+        setattr(Journal, name, wrapped(getattr(Journal, name)))
+
+
+def main():
+    task = json.load(sys.stdin)
+    if task["step"] is not None:
+        die_at(task["step"], is_after=task["is_after"])
+    quiet = {"progress": False, "journal_dir": task["journals"]}
+    with SendblueClient(task["key"], task["secret"], task["url"]) as client:
+        if task["what"] == "create":
+            frame = contacts_frame(json.loads(row) for row in pl.read_parquet(task["frame"])["row"])
+            result = bulk_create(client, frame, chunk_size=task["chunk_size"], **quiet)
+        elif task["what"] == "delete":
+            frame = pl.read_parquet(task["frame"]).select("phone")
+            result = bulk_delete(
+                client, frame, chunk_size=task["chunk_size"], confirm=True, allow_most=True, **quiet
+            )
+        else:
+            result = (resume if task["what"] == "resume" else undo)(client, task["run_id"], **quiet)
+    sys.stdout.write(json.dumps(result.counts))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""Planning: pure, from rows and the account's contacts."""
+
+import polars as pl
+import pytest
+
+from sendblue_data.contacts import contacts_frame
+from sendblue_data.errors import FrameError
+from sendblue_data.writeback import plan_create, plan_delete
+from tests.writeback.people import people, person, phone
+
+
+def actions(plan):
+    return plan.frame["action"].to_list()
+
+
+def test_rows_are_sorted_by_what_will_happen():
+    account = contacts_frame([person(0), person(1, tags=["VIP"]), person(2)])
+    mine = contacts_frame(
+        [
+            {"phone": phone(0), "first_name": "Name 0"},
+            {"phone": phone(1), "tags": ["Lead"], "first_name": "New"},
+            {"phone": phone(7), "verified": True},
+            {"phone": "(212) 555-0100"},
+            {"phone": phone(7), "first_name": "again"},
+            {"phone": None},
+        ]
+    )
+    plan = plan_create(account, mine)
+    assert actions(plan) == ["unchanged", "update", "create", "invalid", "invalid", "invalid"]
+    assert plan.counts == {"create": 1, "update": 1, "unchanged": 1, "invalid": 3}
+    assert plan.changes.rows() == [
+        (1, phone(1), "first_name", '"Name 1"', '"New"'),
+        (1, phone(1), "tags", '["VIP"]', '["Lead"]'),
+    ]
+    assert plan.not_writable == ["verified"]
+    details = plan.frame["detail"].to_list()
+    assert "E.164" in details[3]
+    assert "see row 2" in details[4]
+    assert details[5] == "no phone"
+
+
+def test_a_plan_of_a_pulled_frame_leaves_the_account_unchanged():
+    account = contacts_frame(people(30, tags=["VIP"], custom_variables={"Plan": "Pro"}))
+    assert plan_create(account, account).counts == {"unchanged": 30}
+    assert plan_delete(account, account).counts == {"delete": 30}
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({"Plan": "x" * 1_001}, "1,001 characters"),
+        ({"": "x"}, "not a text of one character"),
+        ({"y" * 201: "x"}, "a name has 201 characters"),
+    ],
+)
+def test_variables_that_are_too_long_are_invalid(variables, reason):
+    plan = plan_create(
+        contacts_frame([]), contacts_frame([{"phone": phone(0), "custom_variables": variables}])
+    )
+    assert actions(plan) == ["invalid"]
+    assert reason in plan.frame["detail"][0]
+
+
+def test_values_that_are_no_text_are_invalid():
+    mine = pl.DataFrame(
+        {
+            "phone": [phone(0), phone(1)],
+            "custom_variables": [{"Visits": 3}, {"Visits": None}],
+            "tags": [["a"], []],
+        }
+    )
+    plan = plan_create(contacts_frame([]), mine)
+    assert actions(plan) == ["invalid", "create"]
+    assert plan.frame["detail"][0] == "custom_variables: 'Visits' is int, expected text"
+    plan = plan_create(contacts_frame([]), pl.DataFrame({"phone": [phone(0)], "tags": [[1, 2]]}))
+    assert plan.frame["detail"][0] == "tags holds int, expected text"
+    plan = plan_create(contacts_frame([]), pl.DataFrame({"phone": [phone(0)], "first_name": [7]}))
+    assert plan.frame["detail"][0] == "first_name is int, expected text"
+
+
+def test_nulls_say_nothing_and_empties_clear():
+    account = contacts_frame([person(0, tags=["VIP"], custom_variables={"Plan": "Pro"})])
+    nulls = contacts_frame([{"phone": phone(0)}])
+    assert plan_create(account, nulls).counts == {"unchanged": 1}
+    empty = contacts_frame([{"phone": phone(0), "tags": [], "first_name": ""}])
+    assert plan_create(account, empty).changes["field"].to_list() == ["first_name", "tags"]
+
+
+def test_variables_are_merged():
+    account = contacts_frame([person(0, custom_variables={"Plan": "Pro", "City": "Rome"})])
+    held = contacts_frame([{"phone": phone(0), "custom_variables": {"Plan": "Pro"}}])
+    assert plan_create(account, held).counts == {"unchanged": 1}
+    other = contacts_frame([{"phone": phone(0), "custom_variables": {"Plan": "Free"}}])
+    assert plan_create(account, other).changes.row(0)[2:] == (
+        "custom_variables",
+        '{"Plan":"Pro","City":"Rome"}',
+        '{"Plan":"Free","City":"Rome"}',
+    )
+
+
+def test_on_conflict_skip_still_writes_an_opt_out():
+    account = contacts_frame([person(0), person(1)])
+    mine = contacts_frame(
+        [{"phone": phone(0), "first_name": "New", "opt_out": True}, {"phone": phone(1), "first_name": "New"}]
+    )
+    plan = plan_create(account, mine, on_conflict="skip")
+    assert plan.changes["field"].to_list() == ["opt_out"]
+    assert actions(plan) == ["update", "unchanged"]
+
+
+def test_an_opt_out_in_any_of_two_rows_with_one_number_counts():
+    mine = contacts_frame([{"phone": phone(0), "opt_out": False}, {"phone": phone(0), "opt_out": True}])
+    plan = plan_create(contacts_frame([]), mine, opt_back_in=True)
+    assert actions(plan) == ["create", "invalid"]
+    assert plan.opted_out == 1
+
+
+def test_it_shows_counts_first_masks_phones_and_escapes_names():
+    account = contacts_frame([person(0, first_name="old")])
+    mine = contacts_frame(
+        [{"phone": phone(0), "first_name": "<script>alert(1)</script>"}, {"phone": "<b>bad</b>"}]
+    )
+    shown = plan_create(account, mine)._repr_html_()
+    assert shown.index("to update") < shown.index("&lt;script&gt;")
+    assert "<script>" not in shown
+    assert "<b>bad" not in shown
+    assert phone(0) not in shown
+    assert "+1212•••" in shown
+    assert phone(0) not in repr(plan_create(account, mine))
+
+
+def test_an_option_that_is_not_known_is_refused():
+    with pytest.raises(FrameError, match="on_conflict"):
+        plan_create(contacts_frame([]), contacts_frame([]), on_conflict="merge")
+    with pytest.raises(FrameError, match="chunk_size"):
+        plan_delete(contacts_frame([]), contacts_frame([]), chunk_size=0)
+
+
+def test_other_frames_are_taken():
+    mine = pl.DataFrame({"phone": [phone(0)], "tags": [["VIP"]]})
+    empty = contacts_frame([])
+    assert plan_create(empty, mine.lazy()).counts == {"create": 1}
+    assert plan_create(empty, mine.to_pandas()).counts == {"create": 1}
+    with pytest.raises(FrameError, match="Expected a frame"):
+        plan_create(empty, [{"phone": phone(0)}])

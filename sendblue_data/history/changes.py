@@ -1,0 +1,86 @@
+"""What differs between two snapshots, field by field."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+
+from sendblue_data.history.layout import ADDED, CHANGE, CHANGED, IDENTITY, REMOVED, STATE_FIELDS
+from sendblue_data.history.state import state_at
+from sendblue_data.history.table import HistoryTable
+
+CHANGES_SCHEMA = pl.Schema(
+    {
+        "phone": pl.String,
+        "contact_id": pl.String,
+        "change": pl.String,
+        "field": pl.String,
+        "before": pl.String,
+        "after": pl.String,
+    }
+)
+
+
+def changes(table: HistoryTable, since: int, until: int) -> pl.DataFrame:
+    """Compare two snapshots, `since` before `until`; see `ContactHistory.changes`."""
+    touched = (
+        table.scan(CHANGE, ["h_contact"], after=since, through=until)
+        .collect()["h_contact"]
+        .unique()
+        .implode()
+    )
+    old, new = (
+        state_at(table, number).filter(pl.col("h_contact").is_in(touched)) for number in (since, until)
+    )
+    parts = [
+        _whole(new.join(old, on="h_contact", how="anti"), ADDED),
+        _whole(old.join(new, on="h_contact", how="anti"), REMOVED),
+    ]
+    left = old.join(new, on="h_contact", how="semi").sort("h_contact")
+    right = new.join(old, on="h_contact", how="semi").sort("h_contact")
+    for field in (*IDENTITY, *STATE_FIELDS, *table.extra_columns):
+        before, after = _text(left[field]), _text(right[field])
+        parts.append(
+            right.select(
+                "h_contact",
+                "phone",
+                "contact_id",
+                pl.lit(CHANGED).alias("change"),
+                pl.lit(field).alias("field"),
+                before.alias("before"),
+                after.alias("after"),
+            ).filter(before.ne_missing(after))
+        )
+    return pl.concat(parts).sort("h_contact", maintain_order=True).select(CHANGES_SCHEMA.names())
+
+
+def _whole(frame: pl.DataFrame, change: str) -> pl.DataFrame:
+    nothing = pl.lit(None, pl.String)
+    return frame.select(
+        "h_contact",
+        "phone",
+        "contact_id",
+        pl.lit(change).alias("change"),
+        nothing.alias("field"),
+        nothing.alias("before"),
+        nothing.alias("after"),
+    )
+
+
+def _text(values: pl.Series) -> pl.Series:
+    """Give values of any type as text: JSON for lists and maps, ISO 8601 for moments, else as they print."""
+    kind = values.dtype
+    if kind == pl.String:
+        return values
+    if kind == pl.Boolean:
+        return values.cast(pl.String)
+    if isinstance(kind, pl.Datetime):
+        return values.dt.to_string("iso:strict")
+    if isinstance(kind, pl.List | pl.Map | pl.Struct | pl.Array):
+        texts = [
+            None if value is None else json.dumps(value, ensure_ascii=False, default=str)
+            for value in values.to_list()
+        ]
+        return pl.Series(values.name, texts, dtype=pl.String)
+    return values.cast(pl.String)

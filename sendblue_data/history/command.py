@@ -1,0 +1,104 @@
+"""`sendblue-data snapshot URI`: pull the account and record it, for cron."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from datetime import UTC, datetime
+
+from sendblue_data.errors import (
+    HistoryConflictError,
+    IncompletePullError,
+    SendblueError,
+    SnapshotRefusedError,
+)
+
+DONE, FAILED, REFUSED, BUSY = 0, 1, 3, 75
+"""Exit codes: recorded; failed (network, key, disk); refused (incomplete, other account, shrunk, out of
+order); busy (another snapshot of this history is running: 75 is EX_TEMPFAIL of sysexits.h). Argparse exits with 2."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `snapshot` to a parser."""
+    parser.add_argument("uri", metavar="URI", help="folder of the history, or s3://, gs://, abfss://")
+    parser.add_argument(
+        "--storage-options",
+        metavar="JSON",
+        type=_options,
+        help="options for a bucket, as a JSON object of texts",
+    )
+    parser.add_argument(
+        "--allow-incomplete", action="store_true", help="record a pull that can't show it is whole"
+    )
+    parser.add_argument(
+        "--allow-other-account", action="store_true", help="record although the account differs"
+    )
+    parser.add_argument(
+        "--max-shrink", type=float, default=0.2, metavar="SHARE",
+        help="refuse a pull with this share fewer contacts than the last (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--lock-timeout", type=float, default=0.0, metavar="SECONDS",
+        help="wait this long for a snapshot that is still running (default: %(default)s)",
+    )  # fmt: skip
+    parser.epilog = (
+        f"Exit codes: {DONE} recorded, {FAILED} failed, {REFUSED} refused, {BUSY} another is running."
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Pull, record, and print one line: to stdout when recorded, else to stderr. Gives the exit code."""
+    from sendblue_data.client import SendblueClient  # noqa: PLC0415 -- so that --help starts fast
+    from sendblue_data.history import ContactHistory  # noqa: PLC0415
+    from sendblue_data.history.lock import lock_path, writer_lock  # noqa: PLC0415
+    from sendblue_data.pull import pull_contacts  # noqa: PLC0415
+
+    try:
+        history = ContactHistory(args.uri, storage_options=args.storage_options)
+        # Locked before the pull, under a name of its own: two pulls at once would only slow each other down.
+        with (
+            writer_lock(lock_path(None, f"command:{history.uri}"), timeout=args.lock_timeout),
+            SendblueClient() as client,
+        ):
+            frame, evidence = pull_contacts(
+                client, progress=False, allow_incomplete=args.allow_incomplete, with_evidence=True
+            )
+            done = history.snapshot(
+                frame,
+                evidence=evidence,
+                allow_incomplete=args.allow_incomplete,
+                allow_other_account=args.allow_other_account,
+                max_shrink=args.max_shrink,
+                lock_timeout=args.lock_timeout,
+            )
+    except HistoryConflictError as error:
+        return _failed(BUSY, "busy", error)
+    except (SnapshotRefusedError, IncompletePullError) as error:
+        return _failed(REFUSED, "refused", error)
+    except (SendblueError, OSError) as error:
+        return _failed(FAILED, "failed", error)
+    what = "recorded" if done.new else "unchanged"
+    sys.stdout.write(
+        f"{done.taken_at:%Y-%m-%dT%H:%M:%SZ} {what} snapshot={done.number} contacts={done.contacts} "
+        f"added={done.added} removed={done.removed} changed={done.changed} uri={history.uri}\n"
+    )
+    return DONE
+
+
+def _failed(code: int, what: str, error: Exception) -> int:
+    text = " ".join(str(error).split())
+    sys.stderr.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {what} {type(error).__name__}: {text}\n")
+    return code
+
+
+def _options(text: str) -> dict[str, str]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise argparse.ArgumentTypeError(
+            'must be a JSON object of texts, such as \'{"AWS_REGION": "eu-west-1"}\''
+        )
+    return found

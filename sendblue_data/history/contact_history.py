@@ -1,0 +1,321 @@
+"""ContactHistory: pulls recorded one after another, and what changed between them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, overload
+
+import polars as pl
+
+from sendblue_data.errors import ConfigurationError, HistoryConflictError, HistoryRangeError
+from sendblue_data.history import maintenance
+from sendblue_data.history.changes import changes
+from sendblue_data.history.grouping import By
+from sendblue_data.history.lock import lock_path, writer_lock
+from sendblue_data.history.record import Evidence, Limits, Snapshot, check_evidence, check_frame, record
+from sendblue_data.history.scan import scan, scan_spark
+from sendblue_data.history.spells import opt_out_events
+from sendblue_data.history.state import When, contacts_at, looks, moment, snapshot_at
+from sendblue_data.history.survival import survival
+from sendblue_data.history.table import HistoryTable
+from sendblue_data.history.trend import opt_out_trend
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame as SparkFrame
+    from pyspark.sql import SparkSession
+
+_ATTEMPTS = 3
+_LOCK_SECONDS = 60.0
+
+
+class ContactHistory:
+    """An account's contacts over time, in a Delta table: a pull is recorded as what changed since the last.
+
+    The API keeps no time of opting out. What it says today, compared with what it said at the snapshot before,
+    bounds when each opt-out happened: after the last look that did not show it, at or before the first that does.
+
+    A contact is known by its phone (by its `contact_id` when it has none), since people opt out by phone and a
+    contact that is deleted and created again gets another id.
+
+    Args:
+        uri: a folder (made when missing), or `s3://`, `gs://`, `abfss://`, as Delta Lake and Polars know them.
+        storage_options: keys and regions for a bucket, passed to both.
+
+    Example:
+        >>> import tempfile
+        >>> from datetime import datetime, UTC
+        >>> from sendblue_data.contacts import contacts_frame
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> history = ContactHistory(folder.name)
+        >>> ann, bob = {"phone": "+13055550101", "opt_out": False}, {"phone": "+13055550102", "opt_out": False}
+        >>> history.snapshot(contacts_frame([ann, bob]), datetime(2026, 3, 2, tzinfo=UTC)).added
+        2
+        >>> history.snapshot(contacts_frame([ann, bob | {"opt_out": True}]), datetime(2026, 3, 9, tzinfo=UTC)).changed
+        1
+        >>> history.opt_out_events().select("phone", "event", "after_snapshot", "before_snapshot").rows()
+        [('+13055550102', 'opt_out', 0, 1)]
+        >>> history.opt_out_trend().select("period", "at_risk", "opt_outs", "rate").rows()[-1]
+        (datetime.datetime(2026, 3, 9, 0, 0, tzinfo=zoneinfo.ZoneInfo(key='UTC')), 2, 1, 0.5)
+        >>> folder.cleanup()
+    """
+
+    def __init__(
+        self, uri: str | os.PathLike[str], *, storage_options: Mapping[str, str] | None = None
+    ) -> None:
+        self._table = HistoryTable(uri, storage_options)
+        self.uri = self._table.uri
+
+    def __repr__(self) -> str:
+        return f"ContactHistory({self.uri!r})"
+
+    def snapshot(
+        self,
+        frame: pl.DataFrame,
+        taken_at: datetime | None = None,
+        *,
+        evidence: Evidence | None = None,
+        allow_incomplete: bool = False,
+        allow_other_account: bool = False,
+        max_shrink: float = 0.2,
+        lock_timeout: float = _LOCK_SECONDS,
+    ) -> Snapshot:
+        """Record a pull. All of it is recorded, in one commit, or nothing.
+
+        A pull that shows just what the snapshot before shows makes no new snapshot: it is recorded as a later
+        look at the same one, since a week in which nobody opted out is something to know. The same pull with
+        the same `taken_at` again does nothing.
+
+        Args:
+            frame: every contact of the account, as `pull_contacts` gives it. Columns beyond `CONTACT_SCHEMA`
+                are kept too; the table gains a column when one appears.
+            taken_at: when the pull ended; naive is taken as UTC. Default: `evidence.finished`, else now.
+            evidence: what `pull_contacts(..., with_evidence=True)` gave beside the frame; kept with the snapshot.
+            allow_incomplete: record a pull whose evidence does not show that everything is in it.
+            allow_other_account: record a pull of another account than before: another `evidence.account`, or,
+                without evidence, one that shares less than a fifth of its contacts (by id and phone).
+            max_shrink: refuse a pull with this share fewer contacts than the snapshot before; 1 refuses none.
+            lock_timeout: seconds to wait for another writer on this machine.
+
+        Raises:
+            SnapshotRefusedError: the pull is incomplete, of another account, too small, or older than the last.
+            HistoryConflictError: another writer recorded at the same time, three times over.
+            FrameError: `frame` is not a whole contacts frame.
+        """
+        if not 0 <= max_shrink <= 1:
+            raise ConfigurationError(f"max_shrink={max_shrink!r} must be a share between 0 and 1.")
+        limits = Limits(
+            allow_incomplete=allow_incomplete, allow_other_account=allow_other_account, max_shrink=max_shrink
+        )
+        check_frame(frame, evidence)
+        check_evidence(evidence, limits)
+        at = moment(taken_at or (evidence.finished if evidence else datetime.now(UTC)))
+        with writer_lock(lock_path(self._table.root, self.uri), timeout=lock_timeout):
+            for attempt in range(1, _ATTEMPTS + 1):
+                try:
+                    recorded = record(self._table, frame, at, evidence, limits)
+                except HistoryConflictError:
+                    if attempt == _ATTEMPTS:
+                        raise
+                else:
+                    break
+            self._keep_small()
+        return recorded
+
+    def at(self, when: When) -> pl.DataFrame:
+        """Give the contacts frame as the last snapshot at or before `when` had it.
+
+        Args:
+            when: a moment (naive: UTC), ISO 8601 text, or a date, which means its last moment in UTC.
+
+        Returns:
+            The columns of that pull (`CONTACT_SCHEMA`, then its extra ones), and its row order if that was by
+            first sight or by `created_at`, as pulls are; else the order of first sight.
+
+        Raises:
+            HistoryRangeError: nothing was recorded that early.
+        """
+        self._open()
+        return self._table.read(lambda: contacts_at(self._table, snapshot_at(self._table, when)))
+
+    def changes(self, since: When, until: When | None = None) -> pl.DataFrame:
+        """Compare the contacts at `since` with those at `until` (default: the last snapshot).
+
+        Returns:
+            `phone, contact_id, change, field, before, after`: one row with `change` `"added"` or `"removed"` for a
+            contact that came or went, and one with `"changed"` for each field with another value, as text (lists
+            and maps as JSON). What came and went again between the two is not listed.
+
+        Raises:
+            HistoryRangeError: nothing was recorded as early as `since`.
+        """
+        self._open()
+
+        def compare() -> pl.DataFrame:
+            last = (
+                int(looks(self._table)["h_snapshot"][-1])
+                if until is None
+                else snapshot_at(self._table, until)
+            )
+            first = snapshot_at(self._table, since)
+            if first > last:
+                raise ConfigurationError(f"since={since} lies after until={until}. Swap them.")
+            return changes(self._table, first, last)
+
+        return self._table.read(compare)
+
+    def opt_out_events(self) -> pl.DataFrame:
+        """Give every opt-out and opt-in that the snapshots show, oldest first.
+
+        The event lies in (`after`, `before`]. A contact that is opted out when it is first seen has none: nobody
+        knows when it left. An `opt_out` that is null for a time, or a contact that is gone for a time, ends nothing:
+        if it comes back with another value, the event lies between the last and the next known value.
+
+        Returns:
+            `phone`, `contact_id` (at `before`), `event` (`"opt_out"` or `"opt_in"`), `after` (UTC, the last look
+            that shows the old value), `before` (the first that shows the new one), `after_snapshot`,
+            `before_snapshot` (their numbers), and `recreated`: True when the contact's id or `created_at` changed
+            in between. An opt-in with `recreated` is likely no opt-in: the contact was deleted and created again,
+            and its opt-out was lost.
+        """
+        self._open()
+        return self._table.read(lambda: opt_out_events(self._table))
+
+    def opt_out_trend(self, every: str = "1w", by: By = None, *, confidence: float = 0.95) -> pl.DataFrame:
+        """Count opt-outs per contact at risk, by period.
+
+        A contact is at risk in a period when a look in that period shows its opt-out as known, and the last known
+        value before that look was "not opted out". Events count in the period of the first look that shows them.
+
+        Args:
+            every: length of a period as Polars writes it (`"1d"`, `"1w"` from Monday, `"1mo"`), in UTC.
+            by: a column, several, an expression over contact fields, or `"tags"` (a contact counts in each tag).
+                A contact counts in the group it had before the event; moving to another group is no growth.
+            confidence: level of the interval.
+
+        Returns:
+            A row for each group and each period with a look in it: the group columns, `period` (its start),
+            `days` (from the last look before it to its last look), `looks`, `at_risk`, `opt_outs` and
+            `resubscribes` (events), `opted_out` (contacts with an opt-out; fewer than `opt_outs` only when somebody
+            left twice), `rate` (`opted_out` / `at_risk`), `low`, `high` (Wilson; null without anybody at risk),
+            `added`, `removed` (contacts that came and went after the first snapshot) and `net_growth`
+            (`added` - `removed`).
+        """
+        self._open()
+        return self._table.read(lambda: opt_out_trend(self._table, every, by, confidence))
+
+    def survival(self, by: By = None, *, confidence: float = 0.95) -> pl.DataFrame:
+        """Estimate the share of contacts still subscribed, by days since creation (Kaplan-Meier).
+
+        A contact enters the risk set at the age at which it was first seen not opted out, since one that left
+        before would not have been seen (delayed entry). It leaves with the first look that shows it opted out, or
+        is censored at the last look that shows its state. Contacts opted out at first sight and contacts without
+        `created_at` can't be placed and are left out. At ages at which few contacts were watched the curve
+        is rough: look at `at_risk`. With delayed entry that is the case at the youngest ages too.
+
+        Args:
+            by: as in `opt_out_trend`, by the value that the contact had when it was first seen subscribed.
+            confidence: level of the interval.
+
+        Returns:
+            The group columns, then `day` (age in days; 0, each age with an opt-out, and the last), `at_risk`
+            (just before), `opt_outs` (at that age), `censored` (since the row before), `survival`, `low`, `high`
+            (Greenwood's variance on the log-log scale; null where `survival` is 0).
+        """
+        self._open()
+        return self._table.read(lambda: survival(self._table, by, confidence))
+
+    def snapshots(self) -> pl.DataFrame:
+        """List the snapshots, oldest first.
+
+        Returns:
+            `snapshot` (number), `taken_at` (first look, UTC), `seen_until` (last look that showed the same),
+            `looks`, `contacts`, `added`, `removed`, `changed` (contacts, against the one before, as recorded: what
+            `forget` erased later is counted still), `account`, `complete` (null: no evidence was given) and
+            `evidence` (JSON) of the last look.
+        """
+        self._open()
+        return self._table.read(lambda: _snapshots(looks(self._table)))
+
+    @overload
+    def scan(self, spark: None = None, *, when: When | None = None) -> pl.LazyFrame: ...
+    @overload
+    def scan(self, spark: SparkSession, *, when: When | None = None) -> SparkFrame: ...
+    def scan(
+        self, spark: SparkSession | None = None, *, when: When | None = None
+    ) -> pl.LazyFrame | SparkFrame:
+        """Give the contacts at `when` (default: the last snapshot) as a lazy frame, for the analytics.
+
+        Args:
+            spark: a session; the frame is then Spark's, read by the Delta connector when the session has it,
+                else from the table's own list of Parquet files.
+            when: as in `at`.
+        """
+        self._open()
+        number = int(looks(self._table)["h_snapshot"][-1]) if when is None else snapshot_at(self._table, when)
+        return scan(self._table, number) if spark is None else scan_spark(self._table, number, spark)
+
+    def compact(self) -> int:
+        """Merge small files. `snapshot` does so by itself now and then; files replaced by the last time go now.
+
+        Returns:
+            The number of files merged.
+        """
+        with self._writing():
+            return maintenance.compact(self._table)
+
+    def forget(self, phones: Sequence[str]) -> pl.DataFrame:
+        """Erase the contacts with these phones from every snapshot, and delete every file that held them.
+
+        Nothing of the history before can be restored by Delta's time travel afterwards. A contact that is still
+        in the account comes back with the next snapshot: delete it there first. A phone that other contacts
+        mention in a name or a custom variable is their data and stays.
+
+        Args:
+            phones: E.164 numbers, just as the account has them.
+
+        Returns:
+            `phone, contacts, rows_erased`, a row for each phone asked for; 0 where the history never saw it.
+        """
+        with self._writing():
+            return maintenance.forget(self._table, phones)
+
+    def _open(self) -> None:
+        if not self._table.refresh():
+            raise HistoryRangeError(
+                f"{self.uri} holds no history yet. Record a pull first: history.snapshot(pull_contacts(client))."
+            )
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        self._open()
+        with writer_lock(lock_path(self._table.root, self.uri), timeout=_LOCK_SECONDS):
+            self._open()  # what another writer did while this one waited
+            yield
+
+    def _keep_small(self) -> None:
+        if not maintenance.crowded(self._table):
+            return
+        try:
+            maintenance.compact(self._table, at_least=maintenance.COMPACT_AT)
+        except HistoryConflictError:
+            return  # another writer came between; the next snapshot tries again, and nothing is lost
+
+
+def _snapshots(seen: pl.DataFrame) -> pl.DataFrame:
+    last = ("h_account", "h_complete", "h_evidence")
+    first = ("h_contacts", "h_added", "h_removed", "h_changed")
+    return (
+        seen.sort("h_taken_at")
+        .group_by(pl.col("h_snapshot").alias("snapshot"))
+        .agg(
+            taken_at=pl.col("h_taken_at").first(),
+            seen_until=pl.col("h_taken_at").last(),
+            looks=pl.len().cast(pl.Int64),
+            **{name.removeprefix("h_"): pl.col(name).first() for name in first},
+            **{name.removeprefix("h_"): pl.col(name).last() for name in last},
+        )
+        .sort("snapshot")
+    )

@@ -1,0 +1,66 @@
+"""One writer at a time on this machine; between machines Delta's own commits decide."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+
+from sendblue_data.errors import HistoryConflictError
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover -- Windows has no flock: Delta's commits alone decide there
+    fcntl = None  # type: ignore[assignment]
+
+_FILE = "_history.lock"
+_POLL_SECONDS = 0.05
+
+
+def lock_path(root: Path | None, uri: str) -> Path:
+    """Give the lock's file: inside a local table, else in the user's state folder, named by a hash of the URI."""
+    if root is not None:
+        return root / _FILE
+    name = hashlib.sha256(uri.encode()).hexdigest()[:24]
+    return Path(platformdirs.user_state_dir("sendblue-data")) / "locks" / f"{name}.lock"
+
+
+@contextmanager
+def writer_lock(path: Path, *, timeout: float) -> Iterator[None]:
+    """Hold the lock at `path`, waiting for another writer up to `timeout` seconds.
+
+    The operating system frees it when its process ends, however it ends: no stale lock survives a kill.
+
+    Raises:
+        HistoryConflictError: another process or thread held the lock all that time.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _wait(file, path, timeout)
+        yield
+    finally:
+        os.close(file)
+
+
+def _wait(file: int, path: Path, timeout: float) -> None:
+    if fcntl is None:  # pragma: no cover
+        return
+    until = time.monotonic() + timeout
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise HistoryConflictError(
+                    f"Another writer holds {path} and did not finish within {timeout:g} s; nothing was recorded. "
+                    "Wait for it to end, then take a new pull and record that."
+                ) from None
+            time.sleep(_POLL_SECONDS)
+        else:
+            return

@@ -1,0 +1,83 @@
+"""Keeping the table small, and erasing people from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from sendblue_data.errors import FrameError
+from sendblue_data.history.layout import CHANGE, CONTACT, LOOK, STATE
+from sendblue_data.history.table import HistoryTable
+
+COMPACT_AT = 32
+"""Files that one partition gathers before a snapshot merges them."""
+
+
+def compact(table: HistoryTable, *, at_least: int = 2) -> int:
+    """Merge the files of each partition that has `at_least` of them, and delete what the last compaction replaced.
+
+    What this compaction replaces stays until the next one, so that a reader who began before it can finish.
+
+    Returns:
+        The number of files merged.
+    """
+    before = table.version
+    crowded = (
+        table.files.filter(pl.col("part") != STATE)
+        .group_by("part", "epoch")
+        .agg(pl.len().alias("files"))
+        .filter(pl.col("files") >= at_least)
+        .sort("part", "epoch")
+    )
+    for part, epoch, _ in crowded.iter_rows():
+        columns = [
+            name
+            for name, kind in table.schema.items()
+            if name not in {"h_part", "h_epoch"} and kind != pl.Null
+        ]
+        merged = table.scan(part, columns, epoch=epoch).collect()
+        labels = (pl.lit(part).alias("h_part"), pl.lit(epoch, pl.Int32).alias("h_epoch"))
+        by = "h_taken_at" if part == LOOK else "h_contact"
+        table.replace(part, epoch, merged.sort("h_snapshot", by).select(*labels, pl.all()))
+    if crowded.height:
+        table.drop_replaced(keep_version=before)
+    return int(crowded["files"].sum())
+
+
+def crowded(table: HistoryTable) -> bool:
+    """Whether a partition has gathered so many small files that reading slows down."""
+    return bool((table.files.group_by("part", "epoch").len()["len"] >= COMPACT_AT).any())
+
+
+def forget(table: HistoryTable, phones: Sequence[str]) -> pl.DataFrame:
+    """Erase contacts; see `ContactHistory.forget`."""
+    if isinstance(phones, str):
+        raise FrameError("phones= must be a list of phone numbers, not one text. Write [phone].")
+    asked = pl.DataFrame({"phone": pl.Series(list(phones), dtype=pl.String)}).unique(maintain_order=True)
+    seen = (
+        table.scan(CONTACT, ["h_contact", "phone"])
+        .filter(pl.col("phone").is_in(asked["phone"].implode()))
+        .collect()
+    )
+    numbers = seen["h_contact"].unique().sort()
+    gone = numbers.implode()
+    rows = pl.concat(
+        [
+            table.scan(part, ["h_contact"]).filter(pl.col("h_contact").is_in(gone)).collect()
+            for part in (CONTACT, STATE, CHANGE)
+        ]
+    )
+    if len(numbers):
+        table.delete_contacts(numbers.to_list())
+    table.drop_everything_else()
+    per_contact = rows.group_by("h_contact").agg(pl.len().alias("rows_erased"))
+    erased = (
+        seen.unique(["h_contact", "phone"])
+        .join(per_contact, on="h_contact")
+        .group_by("phone")
+        .agg(pl.len().alias("contacts"), pl.col("rows_erased").sum())
+    )
+    return asked.join(erased, on="phone", how="left", maintain_order="left").with_columns(
+        pl.col("contacts", "rows_erased").fill_null(0).cast(pl.Int64)
+    )

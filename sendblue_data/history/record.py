@@ -1,0 +1,403 @@
+"""Recording a pull: what is refused, who is who, and what changed since the snapshot before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import polars as pl
+
+from sendblue_data.contacts import CONTACT_SCHEMA
+from sendblue_data.errors import FrameError, SnapshotRefusedError
+from sendblue_data.history.layout import (
+    ADDED,
+    CHANGE,
+    CHANGED,
+    CONTACT,
+    COPIED,
+    IDENTITY,
+    LOOK,
+    NUMBER,
+    PREFIX,
+    REMOVED,
+    SEEN,
+    STATE,
+    STATE_FIELDS,
+    rows,
+    table_frame,
+)
+from sendblue_data.history.state import ORDERS, epoch_of, identities, in_order, looks, state_at
+from sendblue_data.history.table import HistoryTable
+
+_SAME_ACCOUNT_SHARE = 0.2
+"""Two pulls of one account share at least this much of the smaller one: contact ids and phones both."""
+
+_FULL_EPOCH = 1.0
+_EARLY_EPOCH = 0.4
+"""An epoch ends after this many changes per contact: always, or when the copies are still cheap on disk."""
+
+
+class Evidence(Protocol):
+    """What `pull_contacts(..., with_evidence=True)` gives beside the frame, as far as a history asks."""
+
+    @property
+    def account(self) -> str: ...  # noqa: D102
+    @property
+    def contacts(self) -> int: ...  # noqa: D102
+    @property
+    def complete(self) -> bool: ...  # noqa: D102
+    @property
+    def since(self) -> datetime | None: ...  # noqa: D102
+    @property
+    def finished(self) -> datetime: ...  # noqa: D102
+    def as_dict(self) -> dict[str, object]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """What recording a pull did.
+
+    Attributes:
+        number: the snapshot's number, from 0.
+        taken_at: when the account was looked at, in UTC.
+        contacts: contacts in the account.
+        added: contacts that were not there at the snapshot before.
+        removed: contacts that are not there any more.
+        changed: contacts with another value in a field.
+        new: False when the account was just as the snapshot before has it: no new number, only a later look.
+    """
+
+    number: int
+    taken_at: datetime
+    contacts: int
+    added: int
+    removed: int
+    changed: int
+    new: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a snapshot is allowed to do; the fields are the options of `ContactHistory.snapshot`."""
+
+    allow_incomplete: bool
+    allow_other_account: bool
+    max_shrink: float
+
+
+def check_frame(frame: pl.DataFrame, evidence: Evidence | None) -> None:
+    """Refuse a frame that is not a contacts frame, or not the frame that the evidence speaks of.
+
+    Raises:
+        FrameError: a column is missing, has another type, or a name that the history keeps for itself.
+    """
+    for name, kind in CONTACT_SCHEMA.items():
+        if frame.schema.get(name) != kind:
+            found = frame.schema.get(name)
+            raise FrameError(
+                f"Column {name!r} of a snapshot must be {kind}, but it is {found or 'missing'}. "
+                "Record the frame that pull_contacts gave, or make one with contacts_frame(rows)."
+            )
+    own = next((name for name in frame.columns if name.startswith(PREFIX)), None)
+    if own:
+        raise FrameError(
+            f"Column {own!r}: names that begin with {PREFIX!r} are the history's own. Rename or drop it."
+        )
+    if evidence is not None and evidence.contacts != frame.height:
+        raise FrameError(
+            f"The frame has {frame.height:,} rows, but its evidence speaks of {evidence.contacts:,} contacts. "
+            "Record the whole frame of the pull, not a filtered one."
+        )
+
+
+def check_evidence(evidence: Evidence | None, limits: Limits) -> None:
+    """Refuse a pull that says of itself that it may not have everything."""
+    if evidence is None or limits.allow_incomplete:
+        return
+    if evidence.since is not None:
+        raise SnapshotRefusedError(
+            f"The pull holds only contacts created since {evidence.since.isoformat()}; every other contact would "
+            "count as removed. Pull without since=.",
+            reason="incomplete",
+        )
+    if not evidence.complete:
+        raise SnapshotRefusedError(
+            "The pull can't show that every contact is in it; those that are missing would count as removed. "
+            "Pull again, or pass allow_incomplete=True.",
+            reason="incomplete",
+        )
+
+
+def record(
+    table: HistoryTable, frame: pl.DataFrame, taken_at: datetime, evidence: Evidence | None, limits: Limits
+) -> Snapshot:
+    """Compare with the snapshot before and commit the difference, all of it or nothing."""
+    extra = [name for name in frame.columns if name not in CONTACT_SCHEMA]
+    if not table.refresh():
+        return _first(table, frame, taken_at, evidence, extra)
+    seen = looks(table)
+    latest = seen.row(-1, named=True)
+    number: int = latest["h_snapshot"]
+    before = state_at(table, number)
+    _check_account(seen, before, frame, evidence, limits)
+
+    fields = [*STATE_FIELDS, *dict.fromkeys([*table.extra_columns, *extra])]
+    before = before.with_columns(
+        pl.lit(None, frame.schema[name]).alias(name) for name in fields if name not in before.columns
+    )
+    known = identities(table, number)
+    after, order = _numbered(frame, known, fields, before.schema)
+    difference = _difference(before, after, fields)
+    same = not any(map(len, (difference.added, difference.removed, difference.changed)))
+    same = same and order == latest["h_order"] and extra == (latest["h_extra"] or [])
+    if taken_at <= latest["h_taken_at"]:
+        if same and taken_at == latest["h_taken_at"]:
+            return Snapshot(
+                number=number,
+                taken_at=taken_at,
+                contacts=frame.height,
+                added=0,
+                removed=0,
+                changed=0,
+                new=False,
+            )
+        raise SnapshotRefusedError(
+            f"The pull is of {taken_at.isoformat()}, but the history already reaches to "
+            f"{latest['h_taken_at'].isoformat()}. Snapshots are recorded in the order in which they were taken.",
+            reason="out of order",
+        )
+    _check_size(before.height, frame.height, limits)
+    number += not same
+    snapshot = Snapshot(
+        number=number,
+        taken_at=taken_at,
+        contacts=frame.height,
+        added=len(difference.added),
+        removed=len(difference.removed),
+        changed=len(difference.changed),
+        new=not same,
+    )
+    parts = [_look(snapshot, evidence, latest["h_account"], order, extra)]
+    if not same:
+        parts += _change_rows(table, number, before, after, known, difference, fields)
+    table.append(table_frame(parts))
+    return snapshot
+
+
+def _first(
+    table: HistoryTable, frame: pl.DataFrame, taken_at: datetime, evidence: Evidence | None, extra: list[str]
+) -> Snapshot:
+    after = frame.with_row_index("h_contact").with_columns(pl.col("h_contact").cast(NUMBER))
+    fields = [*STATE_FIELDS, *extra]
+    snapshot = Snapshot(
+        number=0, taken_at=taken_at, contacts=frame.height, added=frame.height, removed=0, changed=0, new=True
+    )
+    parts = [
+        _look(snapshot, evidence, None, ORDERS[0], extra),
+        rows(after, IDENTITY, part=CONTACT, epoch=0, kind=ADDED, snapshot=0),
+        rows(after, fields, part=STATE, epoch=0, kind=ADDED, snapshot=0),
+    ]
+    table.append(table_frame(parts))
+    return snapshot
+
+
+def _check_account(
+    seen: pl.DataFrame, before: pl.DataFrame, frame: pl.DataFrame, evidence: Evidence | None, limits: Limits
+) -> None:
+    if limits.allow_other_account:
+        return
+    labels = seen["h_account"].drop_nulls()
+    if evidence is not None and len(labels):
+        if evidence.account != labels[-1]:
+            raise SnapshotRefusedError(
+                f"The pull is of account {evidence.account}, but the history is of {labels[-1]}. Give each account a "
+                "history of its own; if this is the same account with a new key, pass allow_other_account=True once.",
+                reason="other account",
+            )
+        return
+    smaller = min(before.height, frame.height)
+    if not smaller:
+        return
+    keys = ["contact_id", "phone"]
+    shared = frame.select(keys).join(before.select(keys), on=keys, how="semi", nulls_equal=True).height
+    if shared < _SAME_ACCOUNT_SHARE * smaller:
+        raise SnapshotRefusedError(
+            f"Only {shared:,} of {smaller:,} contacts have an id and phone that the snapshot before has: this looks "
+            "like another account. Give each account a history of its own, or pass allow_other_account=True.",
+            reason="other account",
+        )
+
+
+def _check_size(before: int, now: int, limits: Limits) -> None:
+    if before and now < before * (1 - limits.max_shrink):
+        raise SnapshotRefusedError(
+            f"The account fell from {before:,} contacts to {now:,}, by more than {limits.max_shrink:.0%}. "
+            "Check the pull; if the contacts were really deleted, pass a larger max_shrink= (1 allows any fall).",
+            reason="shrunk",
+        )
+
+
+def _who(frame: pl.DataFrame) -> pl.DataFrame:
+    """Name each row's contact: its phone, else its id, and which of several rows with that name it is.
+
+    The phone comes first since people opt out by phone, and a contact that is deleted and created again gets
+    another id.
+    """
+    name = pl.coalesce("phone", "contact_id").alias("who")
+    return frame.select(name).with_columns(nth=pl.int_range(pl.len(), dtype=pl.Int32).over("who"))
+
+
+def _numbered(
+    frame: pl.DataFrame, known: pl.DataFrame, fields: Sequence[str], schema: pl.Schema
+) -> tuple[pl.DataFrame, str]:
+    """Give the new frame by ascending `h_contact`, and the row order that it had."""
+    numbers = (
+        _who(frame)
+        .join(
+            _who(known).with_columns(known["h_contact"]),
+            on=["who", "nth"],
+            how="left",
+            nulls_equal=True,
+            maintain_order="left",
+        )["h_contact"]
+    )  # fmt: skip
+    highest = known["h_contact"].max()
+    first_new = 0 if highest is None else int(highest) + 1  # type: ignore[arg-type]
+    new = numbers.is_null()
+    numbers = numbers.fill_null(strategy="zero").zip_with(
+        ~new, (new.cast(NUMBER).cum_sum() + (first_new - 1)).cast(NUMBER)
+    )
+    after = frame.with_columns(
+        numbers.alias("h_contact"),
+        *(pl.lit(None, schema[name]).alias(name) for name in fields if name not in frame.columns),
+    ).select("h_contact", *IDENTITY, *fields)
+    ordered = after.sort("h_contact")
+    keys = ordered.select("h_contact", "created_at")
+    order = next((name for name in ORDERS if in_order(keys, name)["h_contact"].equals(numbers)), ORDERS[0])
+    return ordered, order
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """Contact numbers, ascending."""
+
+    added: pl.Series
+    removed: pl.Series
+    changed: pl.Series
+    renamed: pl.Series
+
+
+def _difference(before: pl.DataFrame, after: pl.DataFrame, fields: Sequence[str]) -> _Difference:
+    left = before.filter(before["h_contact"].is_in(after["h_contact"].implode()))
+    right = after.filter(after["h_contact"].is_in(before["h_contact"].implode()))
+    renamed = _differs(left, right, IDENTITY)
+    changed = renamed | _differs(left, right, fields)
+    return _Difference(
+        added=after["h_contact"].filter(~after["h_contact"].is_in(before["h_contact"].implode())),
+        removed=before["h_contact"].filter(~before["h_contact"].is_in(after["h_contact"].implode())),
+        changed=right["h_contact"].filter(changed),
+        renamed=right["h_contact"].filter(renamed),
+    )
+
+
+def _differs(left: pl.DataFrame, right: pl.DataFrame, columns: Sequence[str]) -> pl.Series:
+    """Mark the rows, of two frames that lie beside each other, with another value in any of `columns`."""
+    marks = pl.repeat(False, left.height, eager=True)
+    for name in columns:
+        marks = marks | _plain(left[name]).ne_missing(_plain(right[name]))
+    return marks
+
+
+def _plain(values: pl.Series) -> pl.Series:
+    # A map equals another whatever the order of its entries; a snapshot must give back the order too.
+    return values.map.entries() if isinstance(values.dtype, pl.Map) else values
+
+
+def _look(
+    snapshot: Snapshot, evidence: Evidence | None, account: str | None, order: str, extra: list[str]
+) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "h_part": [LOOK],
+            "h_epoch": [0],
+            "h_kind": [SEEN],
+            "h_snapshot": [snapshot.number],
+            "h_taken_at": [snapshot.taken_at],
+            "h_account": [account if evidence is None else evidence.account],
+            "h_complete": [None if evidence is None else evidence.complete and evidence.since is None],
+            "h_evidence": [None if evidence is None else json.dumps(evidence.as_dict())],
+            "h_contacts": [snapshot.contacts],
+            "h_added": [snapshot.added],
+            "h_removed": [snapshot.removed],
+            "h_changed": [snapshot.changed],
+            "h_order": [order],
+            "h_extra": [extra or None],
+        },
+        schema_overrides={
+            "h_epoch": NUMBER,
+            "h_snapshot": NUMBER,
+            "h_taken_at": pl.Datetime("us", "UTC"),
+            "h_account": pl.String,
+            "h_complete": pl.Boolean,
+            "h_evidence": pl.String,
+            "h_extra": pl.List(pl.String),
+        },
+    )
+
+
+def _change_rows(
+    table: HistoryTable,
+    number: int,
+    before: pl.DataFrame,
+    after: pl.DataFrame,
+    known: pl.DataFrame,
+    difference: _Difference,
+    fields: Sequence[str],
+) -> list[pl.DataFrame]:
+    epoch, _ = epoch_of(table, number)
+
+    def some(frame: pl.DataFrame, numbers: pl.Series) -> pl.DataFrame:
+        return frame.filter(frame["h_contact"].is_in(numbers.implode()))
+
+    def change(frame: pl.DataFrame, columns: Sequence[str], kind: str) -> pl.DataFrame:
+        return rows(frame, columns, part=CHANGE, epoch=epoch, kind=kind, snapshot=number)
+
+    added = some(after, difference.added)
+    parts = [
+        change(added, fields, ADDED),
+        change(some(after, difference.changed), fields, CHANGED),
+        change(some(before, difference.removed), [], REMOVED),
+    ]
+    # A contact that came back has a row of its identity already; it needs another only if that changed.
+    back = some(known, difference.added)
+    back_now = some(after, back["h_contact"])
+    renamed_back = back_now["h_contact"].filter(_differs(back, back_now, IDENTITY))
+    first_seen = added.filter(~added["h_contact"].is_in(known["h_contact"].implode()))
+    renamed = some(after, pl.concat([difference.renamed, renamed_back]))
+    for frame, kind in ((first_seen, ADDED), (renamed, CHANGED)):
+        # The first snapshot's contacts lie alone in partition 0, which no compaction has to write again.
+        parts.append(rows(frame, IDENTITY, part=CONTACT, epoch=epoch + 1, kind=kind, snapshot=number))
+    if _epoch_ends(table, epoch, sum(part.height for part in parts[:3]), after.height):
+        parts.append(rows(after, fields, part=STATE, epoch=epoch + 1, kind=COPIED, snapshot=number))
+    return parts
+
+
+def _epoch_ends(table: HistoryTable, epoch: int, new_changes: int, contacts: int) -> bool:
+    """Whether to copy the whole state now, so that later days are read from here.
+
+    Copies must not outgrow what they speed up: beyond a whole snapshot's bytes and half the bytes of all
+    changes they are made only when an epoch has a change per contact.
+    """
+    of = {part: table.files.filter(pl.col("part") == part) for part in (CONTACT, STATE, CHANGE)}
+    changes = int(of[CHANGE].filter(pl.col("epoch") == epoch)["rows"].sum()) + new_changes
+    if not contacts or changes < _EARLY_EPOCH * contacts:
+        return False
+    if changes >= _FULL_EPOCH * contacts:
+        return True
+    size = {part: int(files["bytes"].sum()) for part, files in of.items()}
+    one_copy = size[STATE] / max(of[STATE]["epoch"].n_unique(), 1)
+    copies = size[STATE]  # the next one in, the first one (which is no copy) out
+    return copies <= size[CHANGE] / 2 + size[CONTACT] + one_copy

@@ -1,0 +1,138 @@
+"""Spells: for how long a contact's opt-out was known to be what it was, and what it was known to be next.
+
+A spell is one recorded version of a contact with a known opt-out. It begins with the snapshot that first shows
+it and ends before the contact's next row of any kind. An unknown opt-out, or an absence from the account, ends a
+spell without an event: if the contact is known again later with another opt-out, the event lies somewhere between
+the two spells, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from sendblue_data.history.layout import CHANGE, CONTACT, IDENTITY, REMOVED, STATE
+from sendblue_data.history.state import looks
+from sendblue_data.history.table import HistoryTable
+
+SPELL_COLUMNS = ("h_contact", "first", "opt_out", "end", "gone", "next_first", "next_opt_out")
+"""`first` snapshot; `end`, the snapshot that no longer shows it (null: it lasts); `gone`, whether the contact
+was removed then; `next_first`, `next_opt_out`: the next known spell's snapshot and value (null: there is none)."""
+
+
+def versions(table: HistoryTable, columns: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Give every version of the contacts that ever changed, and the only version of those that never did.
+
+    Both have `h_contact, h_snapshot, h_kind, opt_out` and `columns`; the first is sorted by contact and snapshot.
+    """
+    state = [name for name in columns if name not in IDENTITY and name != "opt_out"]
+    names = ["h_contact", "h_snapshot", "h_kind", "opt_out", *state]
+    start, changes = pl.collect_all([table.scan(STATE, names, epoch=0), table.scan(CHANGE, names)])
+    moved = start["h_contact"].is_in(changes["h_contact"].unique().implode())
+    changing = pl.concat([start.filter(moved), changes]).sort("h_contact", "h_snapshot")
+    frames = (changing, start.filter(~moved))
+    who = [name for name in columns if name in IDENTITY]
+    if not who:
+        return frames
+    identity = table.scan(CONTACT, ["h_contact", "h_snapshot", *who]).sort("h_snapshot").collect()
+    joined = [
+        frame.sort("h_snapshot")
+        .join_asof(identity, on="h_snapshot", by="h_contact", check_sortedness=False)
+        .sort("h_contact", "h_snapshot")
+        for frame in frames
+    ]
+    return joined[0], joined[1]
+
+
+def ended(changing: pl.DataFrame) -> pl.DataFrame:
+    """Add `end` and `gone` (see `SPELL_COLUMNS`) to versions that are sorted by contact and snapshot."""
+    follows = pl.col("h_contact") == pl.col("h_contact").shift(-1)
+    return changing.with_columns(
+        end=pl.when(follows).then(pl.col("h_snapshot").shift(-1)),
+        gone=(follows & (pl.col("h_kind").shift(-1) == REMOVED)).fill_null(value=False),
+    )
+
+
+def spells(versions_ended: pl.DataFrame, columns: Sequence[str] = ()) -> pl.DataFrame:
+    """Turn the versions that `ended` gives into spells: `SPELL_COLUMNS`, then `columns`."""
+    follows = pl.col("h_contact") == pl.col("h_contact").shift(-1)
+    return (
+        versions_ended.filter(pl.col("h_kind") != REMOVED, pl.col("opt_out").is_not_null())
+        .with_columns(
+            first=pl.col("h_snapshot"),
+            next_first=pl.when(follows).then(pl.col("h_snapshot").shift(-1)),
+            next_opt_out=pl.when(follows).then(pl.col("opt_out").shift(-1)),
+        )
+        .select(*SPELL_COLUMNS, *(name for name in columns if name not in SPELL_COLUMNS))
+    )
+
+
+def look_times(table: HistoryTable) -> pl.DataFrame:
+    """Give each snapshot's `number` (ascending), `first` and `last` look's moment, and their positions among looks."""
+    return (
+        looks(table)
+        .with_row_index("look")
+        .group_by(pl.col("h_snapshot").alias("number"))
+        .agg(
+            pl.col("h_taken_at").min().alias("seen_from"),
+            pl.col("h_taken_at").max().alias("seen_until"),
+            pl.col("look").min().cast(pl.Int32).alias("first_look"),
+            pl.col("look").max().cast(pl.Int32).alias("last_look"),
+        )
+        .sort("number")
+    )
+
+
+def at_number(numbers: pl.Series, times: pl.DataFrame, column: str) -> pl.Series:
+    """Look up a column of `look_times` by snapshot number; null for null."""
+    return times[column].gather(numbers)
+
+
+_EVENT_COLUMNS: dict[str, Any] = {
+    "phone": pl.String,
+    "contact_id": pl.String,
+    "event": pl.String,
+    "after": pl.Datetime("us", "UTC"),
+    "before": pl.Datetime("us", "UTC"),
+    "after_snapshot": pl.Int32,
+    "before_snapshot": pl.Int32,
+    "recreated": pl.Boolean,
+}
+EVENT_SCHEMA = pl.Schema(_EVENT_COLUMNS)
+
+
+def opt_out_events(table: HistoryTable) -> pl.DataFrame:
+    """Give every opt-out and opt-in, in the columns of `EVENT_SCHEMA`; see `ContactHistory.opt_out_events`."""
+    changing, _ = versions(table, [])
+    times = look_times(table)
+    turned = spells(ended(changing)).filter(pl.col("opt_out") != pl.col("next_opt_out"))
+    last_known = turned["end"] - 1
+    events = turned.select(
+        "h_contact",
+        pl.when("next_opt_out").then(pl.lit("opt_out")).otherwise(pl.lit("opt_in")).alias("event"),
+        at_number(last_known, times, "seen_until").alias("after"),
+        at_number(turned["next_first"], times, "seen_from").alias("before"),
+        last_known.alias("after_snapshot"),
+        pl.col("next_first").alias("before_snapshot"),
+    )
+    identity = table.scan(CONTACT, ["h_contact", "h_snapshot", *IDENTITY]).sort("h_snapshot").collect()
+    sides = [
+        events.select("h_contact", side)
+        .with_row_index("row")
+        .sort(side)
+        .join_asof(identity, left_on=side, right_on="h_snapshot", by="h_contact", check_sortedness=False)
+        .sort("row")
+        for side in ("after_snapshot", "before_snapshot")
+    ]
+    recreated = sides[0]["contact_id"].ne_missing(sides[1]["contact_id"]) | sides[0]["created_at"].ne_missing(
+        sides[1]["created_at"]
+    )
+    return (
+        events.with_columns(
+            sides[1]["phone"], sides[1]["contact_id"], recreated.alias("recreated"), sides[1]["h_contact"]
+        )
+        .sort("before_snapshot", "h_contact")
+        .select(EVENT_SCHEMA.names())
+    )

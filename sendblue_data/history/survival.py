@@ -1,0 +1,127 @@
+"""How long contacts stay subscribed: Kaplan and Meier's estimator with entry at first sight."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+
+import numpy as np
+import polars as pl
+
+from sendblue_data.history.grouping import By, Grouping
+from sendblue_data.history.layout import CONTACT
+from sendblue_data.history.spells import ended, look_times, spells, versions
+from sendblue_data.history.table import HistoryTable
+
+_DAY = 86_400e6
+
+
+def survival(table: HistoryTable, by: By, confidence: float) -> pl.DataFrame:
+    """Estimate by group; see `ContactHistory.survival`."""
+    grouping = Grouping(by)
+    lives = observed_lives(table, grouping)
+    keys = grouping.keys
+    if not keys:
+        return kaplan_meier(lives, confidence)
+    curves = [
+        kaplan_meier(group, confidence).select(
+            *(pl.lit(value, lives.schema[key]).alias(key) for key, value in zip(keys, values, strict=True)),
+            pl.all(),
+        )
+        for values, group in lives.sort(keys, nulls_last=True).group_by(keys, maintain_order=True)
+    ]
+    if not curves:
+        curves = [
+            kaplan_meier(lives, confidence)
+            .select(*(pl.lit(None, lives.schema[k]).alias(k) for k in keys), pl.all())
+            .clear()
+        ]
+    return grouping.named(pl.concat(curves))
+
+
+def observed_lives(table: HistoryTable, grouping: Grouping) -> pl.DataFrame:
+    """Give `entry` and `exit` in days since creation, `event`, and the group columns, a row per contact and group.
+
+    A contact enters with the first look that shows it as not opted out. It leaves with the first look that shows
+    it opted out (an event), or with the last look that showed its state (censored). One that was opted out when
+    it was first known never was at risk; one without `created_at` has no age; neither has a row.
+    """
+    changing, steady = versions(table, grouping.reads)
+    times = look_times(table)
+    known = spells(ended(changing), grouping.reads)
+    never_changed = steady.filter(pl.col("opt_out").is_not_null()).select(
+        "h_contact",
+        pl.col("h_snapshot").alias("first"),
+        "opt_out",
+        *(
+            pl.lit(None, known.schema[name]).alias(name)
+            for name in ("end", "gone", "next_first", "next_opt_out")
+        ),
+        *(name for name in grouping.reads if name != "opt_out"),
+    )
+    newest = times.height - 1
+    lives = (
+        pl.concat([known, never_changed])
+        .sort("h_contact", "first")
+        .group_by("h_contact", maintain_order=True)
+        .agg(
+            pl.col("first", "opt_out").first(),
+            *(pl.col(name).first() for name in grouping.reads if name != "opt_out"),
+            event=pl.col("next_first").filter(pl.col("next_opt_out")).min(),
+            last=(pl.col("end") - 1).fill_null(newest).max(),
+        )
+        .filter(~pl.col("opt_out"))
+    )
+    born = table.scan(CONTACT, ["h_contact", "h_snapshot", "created_at"]).collect()
+    born = born.sort("h_snapshot").unique("h_contact", keep="first").select("h_contact", born="created_at")
+    ages = grouping.apply(lives).join(born, on="h_contact").drop_nulls("born")
+    left = pl.coalesce(times["seen_from"].gather(ages["event"]), times["seen_until"].gather(ages["last"]))
+    days = [
+        ((moment - pl.col("born")).dt.total_microseconds() / _DAY).clip(lower_bound=0.0)
+        for moment in (pl.lit(times["seen_from"].gather(ages["first"])), left)
+    ]
+    return ages.select(
+        *grouping.keys, entry=days[0], exit=days[1], event=pl.col("event").is_not_null()
+    ).filter(pl.col("exit") > pl.col("entry"))
+
+
+def kaplan_meier(lives: pl.DataFrame, confidence: float) -> pl.DataFrame:
+    """Estimate the share still subscribed by age from `entry`, `exit` (same unit) and `event`.
+
+    A contact is at risk at age t when entry < t <= exit. The interval is Greenwood's on the log-log scale
+    (Kalbfleisch and Prentice, "The Statistical Analysis of Failure Time Data", 2nd ed., section 1.4).
+
+    Example:
+        >>> import polars as pl
+        >>> lives = pl.DataFrame({"entry": [0.0, 0.0, 1.0], "exit": [2.0, 3.0, 4.0], "event": [True, False, True]})
+        >>> kaplan_meier(lives, 0.95).select("day", "at_risk", "opt_outs", "survival").rows()
+        [(0.0, 2, 0, 1.0), (2.0, 3, 1, 0.666...), (4.0, 1, 1, 0.0)]
+    """
+    entry, leaving = np.sort(lives["entry"].to_numpy()), np.sort(lives["exit"].to_numpy())
+    steps = (
+        lives.group_by(pl.col("exit").alias("day"))
+        .agg(opt_outs=pl.col("event").sum().cast(pl.Int64), censored=(~pl.col("event")).sum().cast(pl.Int64))
+        .sort("day")
+    )
+    day = steps["day"].to_numpy()
+    at_risk = np.searchsorted(entry, day, side="left") - np.searchsorted(leaving, day, side="left")
+    died = steps["opt_outs"].to_numpy()
+    share = np.cumprod(1 - died / at_risk)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        greenwood = np.cumsum(died / (at_risk * (at_risk - died)))
+        spread = NormalDist().inv_cdf((1 + confidence) / 2) * np.sqrt(greenwood) / np.abs(np.log(share))
+        low, high = share ** np.exp(spread), share ** np.exp(-spread)
+    curve = steps.with_columns(
+        at_risk=pl.Series(at_risk, dtype=pl.Int64),
+        survival=pl.Series(share, dtype=pl.Float64),
+        # Before the first event the log-log scale has no width, and by convention both bounds are 1.
+        low=pl.Series(np.where(share < 1, low, 1.0), dtype=pl.Float64),
+        high=pl.Series(np.where(share < 1, high, 1.0), dtype=pl.Float64),
+        censored=pl.col("censored").cum_sum(),
+    ).with_columns(pl.when(pl.col("survival") > 0).then(pl.col("low", "high")))
+    # Every contact is censored at an age of its own: only the ages at which the curve steps, and its end, are kept.
+    curve = curve.filter((pl.col("opt_outs") > 0) | (pl.col("day") == pl.col("day").max()))
+    curve = curve.with_columns(pl.col("censored") - pl.col("censored").shift(1, fill_value=0))
+    start = {"day": 0.0, "at_risk": int(np.sum(entry <= 0.0)), "opt_outs": 0, "censored": 0}
+    first = pl.DataFrame([start | {"survival": 1.0, "low": 1.0, "high": 1.0}])
+    columns = ["day", "at_risk", "opt_outs", "censored", "survival", "low", "high"]
+    return pl.concat([first.select(columns), curve.select(columns)])

@@ -1,0 +1,97 @@
+"""Random account histories: each day comes back exactly, and events, trend and survival are the truth's."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from datetime import datetime, timedelta
+
+import polars as pl
+from hypothesis import HealthCheck, given, settings
+from polars.testing import assert_frame_equal
+
+from sendblue_data.history import ContactHistory
+
+from . import worlds as w
+
+
+def recorded(world: w.World, folder: str, *, compact_at: int = 0) -> ContactHistory:
+    history = ContactHistory(folder)
+    for n, (at, contacts) in enumerate(world.taken):
+        history.snapshot(w.frame(contacts), at, max_shrink=1, allow_other_account=True)
+        if compact_at and n % compact_at == compact_at - 1:
+            history.compact()
+    return history
+
+
+quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@quick
+@given(w.worlds())
+def test_each_snapshot_comes_back_exactly(world: w.World) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        history = recorded(world, folder, compact_at=3)
+        for at, contacts in world.taken:
+            expected = w.frame(contacts)
+            assert_frame_equal(history.at(at), expected)
+            assert_frame_equal(history.scan(when=at).collect(), expected, check_row_order=False)
+        assert ContactHistory(folder).snapshots()["looks"].sum() == len(world.taken)
+
+
+@quick
+@given(w.worlds())
+def test_events_are_those_that_happened(world: w.World) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        events = recorded(world, folder).opt_out_events().sort("before", "phone")
+    truth = world.events()
+    assert events.select("phone", "event", "after", "before").rows() == truth
+    ids = {(at, c["phone"]): c["contact_id"] for at, contacts in world.taken for c in contacts}
+    assert events["recreated"].to_list() == [
+        ids[after, who] != ids[before, who] for who, _, after, before in truth
+    ]
+
+
+@quick
+@given(w.worlds())
+def test_trend_counts_events_over_contacts_at_risk(world: w.World) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        trend = recorded(world, folder, compact_at=4).opt_out_trend("1w")
+
+    def week(at: datetime) -> datetime:
+        return (at - timedelta(days=at.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
+
+    risk = {period: len(phones) for period, phones in world.at_risk(week).items()}
+    events = world.events()
+    outs = Counter(week(before) for _, event, _, before in events if event == "opt_out")
+    left = {p: len({who for who, event, _, b in events if event == "opt_out" and week(b) == p}) for p in risk}
+    back = Counter(week(before) for _, event, _, before in events if event == "opt_in")
+    came, went = Counter(), Counter()
+    for (_, old), (at, new) in zip(world.taken, world.taken[1:], strict=False):
+        before, after = {c["phone"] for c in old}, {c["phone"] for c in new}
+        came[week(at)] += len(after - before)
+        went[week(at)] += len(before - after)
+    expected = [
+        (p, risk[p], outs[p], left[p], back[p], came[p], went[p], came[p] - went[p]) for p in sorted(risk)
+    ]
+    columns = ("period", "at_risk", "opt_outs", "opted_out", "resubscribes", "added", "removed", "net_growth")
+    assert trend.select(columns).rows() == expected
+    assert trend["looks"].to_list() == [sum(week(at) == p for at, _ in world.taken) for p in sorted(risk)]
+
+
+@quick
+@given(w.worlds())
+def test_a_trend_by_tag_counts_a_contact_in_each_group_once(world: w.World) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        history = recorded(world, folder)
+        by_first = history.opt_out_trend("1w", by="phone")
+        trend = history.opt_out_trend("1w")
+    # Grouped by phone, a group is a contact: each count adds up to the whole.
+    columns = ["at_risk", "opt_outs", "opted_out", "resubscribes", "added", "removed", "net_growth"]
+    summed = trend.select("period").join(
+        by_first.group_by("period").agg(pl.col(columns).sum()), on="period", how="left", maintain_order="left"
+    )
+    assert_frame_equal(
+        summed.with_columns(pl.col(columns).fill_null(0)).select(columns), trend.select(columns)
+    )
+    assert by_first["at_risk"].max() in {0, 1, None}

@@ -1,0 +1,123 @@
+"""Random accounts over time, and what is true of them: plain Python, written without the code it checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import polars as pl
+from hypothesis import strategies as st
+
+from sendblue_data.contacts import CONTACT_SCHEMA
+
+Contact = dict[str, Any]
+FIRST = datetime(2026, 1, 5, 6, tzinfo=UTC)
+
+
+def phone(n: int) -> str:
+    return f"+130555501{n:02d}"
+
+
+def contact(n: int, *, life: int = 0, **fields: Any) -> Contact:
+    """The n-th person; another `life` is the same phone after a delete and a create."""
+    made = dict.fromkeys(CONTACT_SCHEMA)
+    return (
+        made
+        | {
+            "contact_id": f"id-{n}-{life}",
+            "phone": phone(n),
+            "created_at": FIRST - timedelta(days=100 - n, microseconds=life),
+            "opt_out": False,
+            "tags": ["a"],
+        }
+        | fields
+    )
+
+
+def frame(contacts: list[Contact]) -> pl.DataFrame:
+    return pl.DataFrame(contacts, schema=CONTACT_SCHEMA)
+
+
+@dataclass
+class World:
+    """Snapshots of one account: when, and the contacts in the order of the pull."""
+
+    taken: list[tuple[datetime, list[Contact]]] = field(default_factory=list)
+
+    def state(self, n: int, who: str) -> bool | None:
+        """The opt-out that snapshot n shows for a phone; None when unknown or not there."""
+        return next((c["opt_out"] for c in self.taken[n][1] if c["phone"] == who), None)
+
+    @property
+    def phones(self) -> list[str]:
+        return sorted({c["phone"] for _, contacts in self.taken for c in contacts})
+
+    def events(self) -> list[tuple[str, str, datetime, datetime]]:
+        """Every opt-out and opt-in: phone, event, last look at the old value, first look at the new."""
+        found = []
+        for who in self.phones:
+            known = [
+                (at, state)
+                for n, (at, _) in enumerate(self.taken)
+                if (state := self.state(n, who)) is not None
+            ]
+            for (after, old), (before, new) in pairwise(known):
+                if old != new:
+                    found.append((who, "opt_out" if new else "opt_in", after, before))
+        return sorted(found, key=lambda event: (event[3], event[0]))
+
+    def at_risk(self, period: Any) -> dict[Any, set[str]]:
+        """By period: phones that a look of it shows, last known as not opted out before that look."""
+        risk: dict[Any, set[str]] = {period(at): set() for at, _ in self.taken}
+        for who in self.phones:
+            last = None
+            for n, (at, _) in enumerate(self.taken):
+                state = self.state(n, who)
+                if state is None:
+                    continue
+                if last is False:
+                    risk[period(at)].add(who)
+                last = state
+        return risk
+
+
+@st.composite
+def worlds(draw: st.DrawFn, *, people: int = 6, snapshots: int = 8) -> World:
+    """Accounts in which people come, go, come back (as they were, or created again), opt out and in, and get unknown."""
+    world = World()
+    at = FIRST
+    now: dict[int, Contact] = {
+        n: contact(n, opt_out=draw(st.sampled_from([False, False, True, None])))
+        for n in range(draw(st.integers(0, people)))
+    }
+    lives = dict.fromkeys(range(people), 0)
+    for _ in range(draw(st.integers(1, snapshots))):
+        world.taken.append((at, [dict(now[n]) for n in sorted(now, key=lambda n: now[n]["created_at"])]))
+        at += timedelta(hours=draw(st.integers(1, 200)))
+        for n in range(people):
+            if draw(st.integers(0, 3)):
+                continue
+            if n not in now:
+                lives[n] += draw(st.integers(0, 1))
+                now[n] = contact(n, life=lives[n], opt_out=draw(st.booleans()))
+            elif draw(st.integers(0, 2)) == 0:
+                del now[n]
+            else:
+                change = draw(
+                    st.sampled_from(
+                        [
+                            {"opt_out": True},
+                            {"opt_out": False},
+                            {"opt_out": None},
+                            {"tags": None},
+                            {"tags": ["b", None]},
+                            {"custom_variables": {"x": "1", "y": None}},
+                            {"custom_variables": {"y": None, "x": "1"}},
+                            {"first_name": "N"},
+                        ]
+                    )
+                )
+                now[n] = now[n] | change
+    return world

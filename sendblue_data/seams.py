@@ -1,0 +1,183 @@
+"""Putting pages together: what tells contacts apart, and whether one page goes on where another ended.
+
+Neighbouring pages of a listing overlap by a few rows. Pages sorted by `created_at` are joined at a moment: all
+before the moment that a page ended with is taken from that page, and the moment itself and all after it
+from the next one, which must begin before that moment. Then no contact that stayed lies between them,
+however many came or went between the two answers, and however equal moments are sorted. Where the whole
+overlap shares one moment, the pages must show the same contacts in the same order there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import polars as pl
+
+COARSEST = timedelta(seconds=1)
+"""Timestamps may be shown truncated to the second; the server's filter sees them whole."""
+_FIRST, _LAST = -(2**63), 2**63 - 1
+
+
+def keys(answer: pl.DataFrame) -> pl.Series:
+    """Give what tells the contacts of one answer apart.
+
+    That is the id; where the API gives none, the number and the moment of creation; without a number, the
+    whole row. Rows without an id that still look the same are numbered: one answer lists nobody twice.
+
+    Example:
+        >>> from sendblue_data.contacts import contacts_frame
+        >>> keys(contacts_frame([{"contact_id": "c1"}, {"phone": "+12125550100"}])).to_list()
+        ['c1', '+12125550100 created -']
+    """
+    ids = answer["contact_id"]
+    if not ids.null_count():
+        return ids
+    created = pl.col("created_at").to_physical().cast(pl.String).fill_null("-")
+    number = pl.concat_str("phone", pl.lit(" created "), created)
+    found = answer.select(pl.coalesce("contact_id", number)).to_series()
+    if found.null_count():
+        nameless = found.is_null()
+        rows = pl.Series([str(row) for row in answer.filter(nameless).iter_rows()], dtype=pl.String)
+        found = found.scatter(nameless.arg_true(), rows)
+    if found.n_unique() < found.len():
+        key, nth = pl.col("key"), pl.int_range(pl.len()).over("key")
+        is_same = pl.col("id").is_null() & (nth > 0)
+        numbered = pl.when(is_same).then(pl.concat_str(key, pl.lit(" #"), nth)).otherwise(key)
+        found = pl.DataFrame({"key": found, "id": ids}).select(numbered).to_series()
+    return found
+
+
+def key_at(answer: pl.DataFrame, row: int) -> str:
+    """Give the key of one row, without working out the others' where ids are given."""
+    found: str | None = answer["contact_id"][row]
+    return found if found is not None else keys(answer)[row]
+
+
+def merge_answers(answers: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Put answers together, each contact once, as it came last."""
+    rows = pl.concat(answers)
+    found = pl.concat([keys(answer) for answer in answers])
+    return rows if found.n_unique() == rows.height else rows.filter(found.is_last_distinct())
+
+
+def before(rows: pl.DataFrame, end: datetime | None) -> pl.DataFrame:
+    """Keep the contacts created before a moment, and those without one."""
+    if end is None:
+        return rows
+    created = rows["created_at"]
+    return rows.filter((created < end) | created.is_null())
+
+
+def is_ordered(page: pl.DataFrame, cursor: datetime | None, *, descending: bool = False) -> bool:
+    """Tell whether a page is sorted by `created_at` and begins at the cursor, nulls together at one end."""
+    created = page["created_at"]
+    if nulls := created.null_count():
+        if created[:nulls].null_count() != nulls and created[-nulls:].null_count() != nulls:
+            return False
+        created = created.drop_nulls()
+    if not created.len():
+        return True
+    earliest = created[-1] if descending else created[0]
+    # A truncated timestamp may lie before the cursor, by less than a second.
+    if cursor is not None and cursor - earliest >= COARSEST:
+        return False
+    return created.is_sorted(descending=descending)
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What pages of one window show together.
+
+    Attributes:
+        rows: each contact once, as far as the seams hold.
+        is_whole: every seam holds.
+        broke_at: where they don't, the moment that `rows` goes up to, exclusively; None if it has none.
+    """
+
+    rows: pl.DataFrame
+    is_whole: bool
+    broke_at: datetime | None = None
+
+
+def join_by_moment(pages: Sequence[pl.DataFrame], *, full: int, overlap: int) -> Joined:
+    """Join pages sorted by `created_at`, each going on from within the one before it.
+
+    Args:
+        pages: in the order of their offsets, the first from offset 0.
+        full: rows of a page that others may follow.
+        overlap: rows that neighbours share while nothing moves.
+    """
+    nulls_at = _LAST if any(_ends_in_nulls(page) for page in pages) else _FIRST
+    earlier = pages[0]
+    reached: int | None = None
+    taken: list[pl.DataFrame] = []
+    # Of the moment that `earlier` ended with, what is known so far; the next page may show more.
+    open_end = earlier[:0]
+    for page in pages:
+        if not page.height:
+            if earlier.height == full:
+                break
+            continue
+        moments = page["created_at"].to_physical().fill_null(nulls_at)
+        if reached is None:
+            rows = page
+        elif moments[-1] < reached:
+            continue
+        elif moments[0] < reached:
+            rows = page[moments.search_sorted(reached, "left") :]
+        elif moments[0] == reached and (shared := _shared(earlier, page, overlap)):
+            rows = pl.concat([open_end, page[shared:]])
+        else:
+            break
+        earlier, reached = page, moments[-1]
+        # The rows that hold the last moment stand at the end.
+        closed = rows["created_at"].to_physical().fill_null(nulls_at).search_sorted(reached, "left")
+        taken.append(rows[:closed])
+        open_end = rows[closed:]
+    else:
+        return Joined(pl.concat([*taken, open_end]), is_whole=True)
+    return Joined(pl.concat([*taken, open_end[:0]]), is_whole=False, broke_at=earlier["created_at"][-1])
+
+
+def fit_together(pages: Sequence[pl.DataFrame], *, full: int, overlap: int) -> bool:
+    """Tell whether each page goes on where the one before it ended, by its contacts alone.
+
+    That shows that nothing is missing between them where the server keeps to one order, whatever it is.
+    """
+    repeats = 0
+    for earlier, page in pairwise(pages):
+        if page.height and earlier.height:
+            shared = _shared(earlier, page, overlap)
+            if not shared:
+                return False
+            repeats += shared
+        elif page.height or earlier.height == full:
+            return False
+    found = pl.concat([keys(page) for page in pages])
+    return found.n_unique() == found.len() - repeats
+
+
+def _ends_in_nulls(page: pl.DataFrame) -> bool:
+    created = page["created_at"]
+    nulls = created.null_count()
+    return 0 < nulls < page.height and created[-1] is None
+
+
+def _shared(earlier: pl.DataFrame, page: pl.DataFrame, overlap: int) -> int:
+    """Count the rows that a page begins with and the one before it ended with; 0 if these are too few.
+
+    Half of the overlap has to be there: contacts may have gone meanwhile, but a server that sorts equal moments
+    anew for each answer hardly gives so many in the same order twice.
+    """
+    last = key_at(earlier, -1)
+    there = keys(page)
+    place = there.index_of(last)
+    if place is None:
+        return 0
+    shared = place + 1
+    if not (overlap + 1) // 2 <= shared <= earlier.height:
+        return 0
+    return shared if (keys(earlier)[-shared:] == there[:shared]).all() else 0

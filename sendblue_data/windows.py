@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -87,6 +89,7 @@ WINDOWS_AHEAD = 3
 """Windows under way at once; more would only hold more pages in memory."""
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
+Answer = TypeVar("Answer")
 
 
 class OrderIgnored(Exception):  # noqa: N818 -- a finding that the pull acts on
@@ -106,9 +109,11 @@ class Reader:
         self.caps = caps
         self._lock = threading.Lock()
         self._answers = 0
-        self._under_way: set[Future[pl.DataFrame]] = set()
+        self._under_way: set[Future[Any]] = set()
+        self._walked = 0
         self.pages = 0
         self.most_pages = 1_000_000
+        """Pages by `created_at` to read at most."""
         self.windows = 0
         self.retaken = 0
         self.repeats = 0
@@ -116,6 +121,8 @@ class Reader:
         """Moments that more contacts share than an offset reaches; None for contacts without a moment."""
         self.unproven = 0
         """Moments whose pages never fitted together, however often they were read."""
+        self.undated_shown = False
+        """Whether the contacts without a moment were within reach of a walk, if there are any."""
 
     def page(
         self,
@@ -135,7 +142,8 @@ class Reader:
         """
         with self._lock:
             self.pages += 1
-            if self.pages > self.most_pages:
+            self._walked += order_by == "created_at"
+            if self._walked > self.most_pages:
                 raise AccountNeverStill
         while True:
             answers = self._answers
@@ -168,7 +176,14 @@ class Reader:
         direction: str = "asc",
     ) -> Future[pl.DataFrame]:
         """Read a page in another thread."""
-        future = self._pool.submit(self.page, cursor, offset, order_by=order_by, direction=direction)
+        return self._submit(partial(self.page, cursor, offset, order_by=order_by, direction=direction))
+
+    def count(self) -> Future[int]:
+        """Count the account's contacts in another thread."""
+        return self._submit(self._client.count_contacts)
+
+    def _submit(self, work: Callable[[], Answer]) -> Future[Answer]:
+        future = self._pool.submit(work)
         self._under_way.add(future)
         future.add_done_callback(self._under_way.discard)
         return future
@@ -225,6 +240,8 @@ class Reader:
         """
         self.windows += 1
         pages = [future.result() for future in window.futures()]
+        if window.start is None and pages[0].height and pages[0]["created_at"][0] is None:
+            self.undated_shown = True
         if window.is_crowded:
             rows, following = self._one_moment(window.start)
             self.repeats += sum(page.height for page in pages)
@@ -235,6 +252,7 @@ class Reader:
             # Equal moments come in another order each time, so what was joined within one is in doubt.
             rows, read_on_from = rows[:0], None
         elif joined.is_whole:
+            self.undated_shown |= window.start is None and window.next_start is None
             rows = before(rows, window.next_start)
             self.repeats += sum(page.height for page in pages) - rows.height
             return rows.rechunk(), None

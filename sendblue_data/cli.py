@@ -1,0 +1,310 @@
+"""`sendblue-data pull | report | snapshot | sandbox | demo`: the package from a terminal.
+
+Exit codes: 0 done, 1 failed (one line on stderr says why), 2 wrong usage, 130 Ctrl-C, 143 a polite kill.
+Those of `snapshot` are in its help.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+from sendblue_data.errors import ConfigurationError, SendblueError
+
+if TYPE_CHECKING:
+    from sendblue_data.client import SendblueClient
+    from sendblue_data.history import ContactHistory
+
+FAILED, WRONG_USAGE, INTERRUPTED, KILLED = 1, 2, 130, 143
+
+Run = Callable[[argparse.Namespace], int]
+
+_CREDENTIALS = (
+    "Reads the account that SENDBLUE_API_API_KEY and SENDBLUE_API_API_SECRET name; "
+    "SENDBLUE_API_BASE_URL points it elsewhere."
+)
+_SYNTHETIC = "Synthetic contacts of a local sandbox: nobody of them exists, and no account was read."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and give its exit code.
+
+    Args:
+        argv: the words after `sendblue-data`; those of this process when not given.
+
+    Returns:
+        The exit code; see above.
+    """
+    words = sys.argv[1:] if argv is None else list(argv)
+    try:
+        with _killed_politely(), _short_warnings():
+            args = _parser(words).parse_args(words)
+            run: Run = args.run
+            return run(args)
+    except SystemExit as leaving:  # argparse: usage, --help; and the polite kill
+        return leaving.code if isinstance(leaving.code, int) else FAILED
+    except KeyboardInterrupt:
+        _say("Interrupted.")
+        return INTERRUPTED
+    except (SendblueError, OSError) as error:
+        _say(_one_line(error))
+        return FAILED
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sendblue-data", description="Every contact of a Sendblue account, and what they say."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, (words_of_help, fill) in _COMMANDS.items():
+        command = commands.add_parser(name, help=words_of_help, description=words_of_help)
+        if name in words:  # the options of the others would load what they need, extras too
+            fill(command)
+    return parser
+
+
+def _pull_options(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = _CREDENTIALS
+    parser.add_argument("out", metavar="OUT", type=_target, help="a .parquet, .csv, .ndjson or .jsonl file")
+    parser.add_argument(
+        "--since",
+        metavar="MOMENT",
+        type=_moment,
+        help="only contacts created since (ISO 8601); it can't see changes to older ones",
+    )
+    parser.add_argument(
+        "--exact-csv",
+        action="store_true",
+        help="keep a CSV to the letter: no apostrophe before what a spreadsheet would run",
+    )
+    _pulling_options(parser)
+    parser.set_defaults(run=_pull)
+
+
+def _report_options(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = _CREDENTIALS
+    parser.add_argument(
+        "--history", metavar="URI", help="a history made by `snapshot`: adds opt-outs over time"
+    )
+    _output_options(parser)
+    _pulling_options(parser)
+    parser.set_defaults(run=_report)
+
+
+def _demo_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--contacts", type=_count, default=5_000, help="synthetic people (%(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="the same seed gives the same people (%(default)s)"
+    )
+    _output_options(parser)
+    parser.add_argument("--quiet", action="store_true", help="show no progress bar")
+    parser.set_defaults(run=_demo)
+
+
+def _output_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out", metavar="FOLDER", type=Path, default=Path("report"),
+        help="folder for report.html and the plots, made when missing (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--show-phones", action="store_true", help="write phones in full")
+    parser.add_argument(
+        "--theme", choices=("auto", "light", "dark"), default="auto", help="of the page (%(default)s)"
+    )
+
+
+def _pulling_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--allow-incomplete", action="store_true", help="go on with a pull that can't show it is whole"
+    )
+    parser.add_argument("--quiet", action="store_true", help="show no progress bar")
+
+
+def _snapshot_options(parser: argparse.ArgumentParser) -> None:
+    from sendblue_data.history import command  # noqa: PLC0415 -- needs the history extra
+
+    command.add_arguments(parser)
+    parser.set_defaults(run=command.run)
+
+
+def _sandbox_options(parser: argparse.ArgumentParser) -> None:
+    from sendblue_data.sandbox import command  # noqa: PLC0415 -- the other commands stand without it
+
+    def run(args: argparse.Namespace) -> int:
+        try:
+            return command.run(args)
+        except (
+            ConfigurationError
+        ) as error:  # an option's value: --switch and --fault are checked as it starts
+            _say(_one_line(error))
+            return WRONG_USAGE
+
+    command.add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+_COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "pull": ("write every contact to a file, and show that none is missing", _pull_options),
+    "report": ("write a self-contained HTML report of the account, with its plots", _report_options),
+    "snapshot": ("pull the account and record it in a history; for cron", _snapshot_options),
+    "sandbox": ("run an account of synthetic contacts on this machine", _sandbox_options),
+    "demo": ("show what the package does, on synthetic contacts", _demo_options),
+}
+
+
+def _target(path: str) -> str:
+    from sendblue_data.export import check_target  # noqa: PLC0415 -- so that --help starts fast
+
+    try:
+        check_target(path)
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return path
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no moment in ISO 8601, such as 2026-01-31T09:00:00Z"
+        ) from None
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of contacts, such as 5000")
+    return int(text)
+
+
+def _pull(args: argparse.Namespace) -> int:
+    from sendblue_data.client import SendblueClient  # noqa: PLC0415 -- so that --help starts fast
+    from sendblue_data.export import write_contacts  # noqa: PLC0415
+    from sendblue_data.pull import iter_contacts  # noqa: PLC0415
+    from sendblue_data.report.certificate import certificate  # noqa: PLC0415
+
+    with SendblueClient() as client:
+        frames = iter_contacts(
+            client, since=args.since, progress=_bar(args), allow_incomplete=args.allow_incomplete
+        )
+        written = write_contacts(frames, args.out, safe_csv=not args.exact_csv)
+    assert written.evidence is not None  # noqa: S101 -- iter_contacts gives it
+    for name, value in certificate(written.evidence):
+        print(f"{name + ':':<20}{value}")
+    print(f"{written.path}: {written.contacts:,} contacts, {written.size:,} bytes")
+    return 0
+
+
+def _report(args: argparse.Namespace) -> int:
+    from sendblue_data.client import SendblueClient  # noqa: PLC0415 -- so that --help starts fast
+
+    with SendblueClient() as client:
+        print(f"Reading account {client.account}")
+        _tell(client, args, history=args.history, allow_incomplete=args.allow_incomplete)
+    return 0
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from sendblue_data.sandbox import Sandbox  # noqa: PLC0415 -- needs the sandbox extra
+
+    with Sandbox(args.contacts, seed=args.seed) as sandbox, sandbox.client() as client:
+        print(_SYNTHETIC)
+        _tell(client, args, note=_SYNTHETIC, title="Contacts report: demo")
+    return 0
+
+
+def _tell(
+    client: SendblueClient,
+    args: argparse.Namespace,
+    *,
+    history: str | None = None,
+    allow_incomplete: bool = False,
+    note: str | None = None,
+    title: str = "Contacts report",
+) -> None:
+    """Pull, print the headline tables, write the report and its plots, and print the report's path last."""
+    # Plots go to files: where a desktop is, matplotlib must not reach for it.
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    from sendblue_data.pull import pull_contacts  # noqa: PLC0415 -- so that --help starts fast
+    from sendblue_data.report.build import build_report  # noqa: PLC0415
+    from sendblue_data.report.page import save  # noqa: PLC0415
+    from sendblue_data.report.terminal import headline_tables  # noqa: PLC0415
+
+    folder: Path = args.out
+    folder.mkdir(parents=True, exist_ok=True)
+    contacts, evidence = pull_contacts(
+        client, progress=_bar(args), allow_incomplete=allow_incomplete, with_evidence=True
+    )
+    mask_phones = not args.show_phones
+    print(f"\n{headline_tables(contacts, mask_phones=mask_phones)}\n")
+    report = build_report(
+        contacts,
+        _history(history),
+        evidence=evidence,
+        mask_phones=mask_phones,
+        theme=args.theme,
+        title=title,
+        note=note,
+    )
+    path = save(report, folder / "report.html", plots=True)
+    print(f"Account {evidence.account}: {evidence.contacts:,} contacts, {len(report.pictures)} plots")
+    print(path)
+
+
+def _history(uri: str | None) -> ContactHistory | None:
+    if uri is None:
+        return None
+    from sendblue_data.history import ContactHistory  # noqa: PLC0415 -- needs the history extra
+
+    return ContactHistory(uri)
+
+
+def _bar(args: argparse.Namespace) -> bool:
+    """Show a bar only to someone who looks on: in a log it would be noise."""
+    return not args.quiet and sys.stderr.isatty()
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(f"sendblue-data: {words}\n")
+
+
+@contextmanager
+def _short_warnings() -> Iterator[None]:
+    """Write a warning as a line of its own, without the path and source line that mean nothing to a user."""
+
+    def write(message: Warning | str, *_where: object) -> None:
+        _say(f"warning: {' '.join(str(message).split())}")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = write  # type: ignore[assignment]
+        yield
+
+
+@contextmanager
+def _killed_politely() -> Iterator[None]:
+    """Turn SIGTERM (cron's, a container's) into an exit that cleans up: no temporary file stays behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(KILLED)

@@ -1,0 +1,296 @@
+"""One pull: sweeps over the account until what was listed agrees with what the account counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+from tqdm.auto import tqdm
+
+from sendblue_data.client import SendblueClient
+from sendblue_data.contacts import CONTACT_SCHEMA
+from sendblue_data.errors import InvalidRequestError
+from sendblue_data.evidence import PullEvidence
+from sendblue_data.seams import fit_together, keys
+from sendblue_data.windows import API_CAPS, AccountNeverStill, OrderIgnored, Reader
+
+SWEEPS = 3
+"""How often an account is read, at most, until the counts agree."""
+LOOKS = 3
+"""How often it is counted after a sweep, at most, with a look at the newest contacts in between."""
+OTHER_ORDERS = [
+    (name, direction)
+    for name in CONTACT_SCHEMA
+    for direction in ("asc", "desc")
+    if name not in {"created_at", "custom_variables", "tags"}
+]
+"""What to sort by where `created_at` can't reach all."""
+UNORDERED = "contact_id"
+"""What to ask for where `created_at` is ignored; it need not be honoured either."""
+UNORDERED_CURSORS = 8
+
+
+class Pull:
+    """One pull: the sweeps over the account, and the reconciliation with its count.
+
+    Args:
+        client: the account.
+        since: only contacts created at or after this moment.
+        progress: show a bar.
+
+    Attributes:
+        count_before: contacts that the account counted before the first page.
+        count_after: contacts that it counted last.
+        missing: how many of those never came, at least.
+        problem: what is missing, in words; None where nothing can be.
+        came_late: contacts came after a sweep, so that what came is not in order.
+    """
+
+    def __init__(self, client: SendblueClient, since: datetime | None, *, progress: bool) -> None:
+        # Connections of its own, so that Ctrl-C can break them off and leave the client usable.
+        self._client = client.stoppable()
+        self._since = since
+        self._progress = progress
+        self._seen = [pl.Series(dtype=pl.UInt64)]
+        self._newest = since
+        self._notes: list[str] = []
+        self._started = self._finished = datetime.now(UTC)
+        self.count_before = self.count_after = 0
+        self.missing = 0
+        self.problem: str | None = None
+        self.came_late = False
+
+    def windows(self) -> Iterator[pl.DataFrame]:
+        """Give frames of contacts, each contact once; then `problem` says what is missing, if anything."""
+        self._started = datetime.now(UTC)
+        pool = ThreadPoolExecutor(self._client.max_connections, thread_name_prefix="sendblue-pull")
+        self._reader = Reader(self._client, pool, API_CAPS)
+        bar: tqdm[Any] = tqdm(desc="Pulling contacts", unit=" contacts", disable=not self._progress)
+        try:
+            for rows in self._all(bar):
+                bar.update(rows.height)
+                if rows.height:
+                    yield rows
+        except BaseException:
+            self._reader.stop()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+            self._client.close()
+            bar.close()
+            self._finished = datetime.now(UTC)
+
+    def evidence(self) -> PullEvidence:
+        """Certify what was done."""
+        reader = self._reader
+        return PullEvidence(
+            account=self._client.account,
+            requests=self._client.requests,
+            pages=reader.pages,
+            windows=reader.windows,
+            retaken=reader.retaken,
+            repeats_dropped=reader.repeats,
+            count_before=self.count_before,
+            count_after=self.count_after,
+            contacts=self._distinct(),
+            complete=self.problem is None,
+            started=self._started,
+            finished=self._finished,
+            since=self._since,
+            notes=tuple(self._notes),
+        )
+
+    def _all(self, bar: tqdm[Any]) -> Iterator[pl.DataFrame]:
+        reader = self._reader
+        counted = reader.count()
+        first = reader.ask(self._since)
+        self.count_before = counted.result()
+        bar.total = expected = self.count_before if self._since is None else None
+        try:
+            is_smaller = self._is_page_smaller(first.result())
+            # Enough for every sweep; an account that needs more never holds still.
+            reader.most_pages = 400 + (SWEEPS + 2) * (self.count_before // reader.caps.step + 1)
+            yield from self._sweep(expected, None if is_smaller else first)
+            yield from self._reconcile()
+        except OrderIgnored:
+            self._notes.append("The server does not sort by created_at as asked; read by offset alone.")
+            reader.crowded.clear()
+            reader.unproven = 0
+            yield from self._unordered()
+        except AccountNeverStill:
+            self.count_after = self._client.count_contacts()
+            self.missing = max(self.count_after - self._distinct(), 0)
+            self.problem = (
+                f"The account never held still: {reader.most_pages:,} pages were read of "
+                f"{self.count_before:,} contacts (now {self.count_after:,}), and it still went on. "
+                "Pull when less is written to it."
+            )
+        listed = self._distinct()
+        if self._since is None and self.count_before == self.count_after < listed:
+            self._notes.append(f"The account counts {self.count_after:,} contacts and listed {listed:,}.")
+
+    def _is_page_smaller(self, first: pl.DataFrame) -> bool:
+        """Find out whether the server's pages are smaller than the API says, and ask for such pages then."""
+        caps = self._reader.caps
+        is_end = self._since is None and first.height >= self.count_before
+        if is_end or not 2 * caps.overlap <= first.height < caps.page:
+            return False
+        if not self._reader.page(self._since, first.height).height:
+            return False
+        self._reader.caps = replace(caps, page=first.height)
+        return True
+
+    def _sweep(
+        self, expected: int | None, first: Future[pl.DataFrame] | None = None, *, is_late: bool = False
+    ) -> Iterator[pl.DataFrame]:
+        """Read the whole account by `created_at`, and what hides from that at its other end."""
+        reader = self._reader
+        other_end: Future[pl.DataFrame] | None = None
+        if expected is None or expected >= reader.caps.page:
+            other_end = reader.ask(self._since, direction="desc")
+        for rows in reader.walk(self._since, expected, first):
+            yield self._keep_new(rows, is_late=is_late)
+        if self._since is None and reader.undated_shown:
+            return
+        page = (other_end or reader.ask(self._since, direction="desc")).result()
+        # For a part of the account, no count betrays a server that ignores the order; this page does.
+        yield self._keep_new(page if self._since else reader.undated(page))
+
+    def _keep_new(self, rows: pl.DataFrame, *, is_late: bool = True) -> pl.DataFrame:
+        """Keep the contacts that have not come before, and remember them: eight bytes a contact.
+
+        Args:
+            rows: contacts, each once.
+            is_late: they may be any; otherwise they come from the next window, and only contacts without a
+                moment, or with one that the server's filter blurs, can have come before.
+        """
+        found = keys(rows).hash()
+        seen = self._seen if is_late or rows["created_at"].null_count() else self._seen[-1:]
+        is_new = ~found.is_in(pl.concat(seen).implode()) & found.is_first_distinct()
+        if not is_new.all():
+            self._reader.repeats += rows.height - int(is_new.sum())
+            rows, found = rows.filter(is_new), found.filter(is_new)
+        self._seen.append(found)
+        self.came_late |= is_late and rows.height > 0
+        latest = rows["created_at"].max()
+        if isinstance(latest, datetime) and (self._newest is None or latest > self._newest):
+            self._newest = latest
+        return rows
+
+    def _distinct(self) -> int:
+        return pl.concat(self._seen).n_unique()
+
+    def _reconcile(self) -> Iterator[pl.DataFrame]:
+        """Compare with the account's count, and look again for what is missing."""
+        reader = self._reader
+        count_before = self.count_before
+        for sweep in range(1, SWEEPS + 1):
+            for look in range(LOOKS):
+                if look:
+                    # Created since the last window was read? Then the newest end has them.
+                    yield self._keep_new(reader.one_by_one(self._newest))
+                self.count_after = self._client.count_contacts()
+                if self._is_shown(count_before):
+                    return
+            is_large = reader.windows > sweep or reader.crowded or reader.unproven
+            if sweep == 1 and is_large:
+                yield from self._other_orders()
+                self.count_after = self._client.count_contacts()
+                if self._is_shown(count_before):
+                    return
+            if sweep == SWEEPS or reader.crowded:
+                break
+            count_before, reader.unproven = self.count_after, 0
+            yield from self._sweep(self.count_after if self._since is None else None, is_late=True)
+        self.problem = self._what_is_missing()
+
+    def _is_shown(self, count_before: int) -> bool:
+        """Tell whether nothing can be missing."""
+        reader, listed = self._reader, self._distinct()
+        is_proven = not reader.crowded and not reader.unproven
+        if self._since is not None:
+            # There is no count to compare with: the seams are the proof.
+            return is_proven
+        self.missing = max(self.count_after - listed, 0)
+        if is_proven:
+            # More than are counted have gone since they were listed.
+            return not self.missing
+        # One that was listed and has gone would stand in for one that was not listed.
+        return listed == self.count_after == count_before
+
+    def _what_is_missing(self) -> str:
+        listed = self._distinct()
+        if self._since is not None:
+            text = f"{listed:,} contacts were listed, but more may be there."
+        else:
+            text = f"The account counts {self.count_after:,} contacts and listed {listed:,}: "
+            text += f"{self.missing:,} missing." if self.missing else "it never held still while it was read."
+        for moment in dict.fromkeys(self._reader.crowded):
+            shared = "have no created_at" if moment is None else f"share created_at {moment.isoformat()}"
+            text += (
+                f" More than {self._reader.caps.reach:,} contacts {shared}; the API can't list all of them."
+            )
+        return text + " Use .frame for what arrived, or pull again when less is written to the account."
+
+    def _other_orders(self) -> Iterator[pl.DataFrame]:
+        """Read what other orderings reach, until nothing is missing."""
+        reader = self._reader
+        cursors = dict.fromkeys(moment or self._since for moment in reader.crowded) or [self._since]
+        for order_by, direction in OTHER_ORDERS:
+            for cursor in cursors:
+                pages = [
+                    reader.ask(cursor, offset, order_by=order_by, direction=direction)
+                    for offset in reader.caps.offsets(reader.caps.overlap)
+                ]
+                try:
+                    answers = [page.result() for page in pages]
+                except InvalidRequestError:
+                    self._notes.append(f"The server refuses to sort by {order_by}.")
+                    break
+                for answer in answers:
+                    yield self._keep_new(answer)
+                if self._since is None and self._distinct() >= self.count_after:
+                    return
+
+    def _unordered(self) -> Iterator[pl.DataFrame]:
+        """Read what can be read where the server sorts as it likes: by offset, then from later cursors."""
+        caps = self._reader.caps
+        created = pl.Series("created_at", dtype=CONTACT_SCHEMA["created_at"])
+        count_before = self.count_before
+        for _ in range(SWEEPS):
+            pages = self._listing(self._since)
+            created = pl.concat([created, *(page["created_at"] for page in pages)])
+            yield from (self._keep_new(page) for page in pages)
+            self.count_after = self._client.count_contacts()
+            is_end = pages[-1].height < caps.page
+            self._reader.unproven = not is_end or not fit_together(
+                pages, full=caps.page, overlap=caps.overlap
+            )
+            if self._is_shown(count_before):
+                return
+            if not is_end:
+                break
+            count_before = self.count_after
+        if self._since is None:
+            # A later cursor leaves fewer contacts to list, so those at the far end come within reach.
+            for share in range(1, UNORDERED_CURSORS):
+                cursor = created.quantile(share / UNORDERED_CURSORS, "lower")
+                if self._distinct() < self.count_after and isinstance(cursor, datetime):
+                    yield from (self._keep_new(page) for page in self._listing(cursor))
+            self.count_after = self._client.count_contacts()
+        if not self._is_shown(count_before):
+            self.problem = f"The server ignores order_by=created_at. {self._what_is_missing()}"
+
+    def _listing(self, cursor: datetime | None) -> list[pl.DataFrame]:
+        """Read the pages that offsets reach, in the server's own order."""
+        caps = self._reader.caps
+        pages: list[pl.DataFrame] = []
+        for offset in caps.offsets(caps.overlap):
+            pages.append(self._reader.page(cursor, offset, order_by=UNORDERED))
+            if pages[-1].height < caps.page:
+                break
+        return pages

@@ -1,0 +1,31 @@
+"""Plots: for each table of this package, a function of the same name that draws it."""
+
+from sendblue_data.plots.cohorts import opt_out_cohorts
+from sendblue_data.plots.drivers import opt_out_drivers
+from sendblue_data.plots.opt_outs import opt_out_rate
+from sendblue_data.plots.over_time import opt_out_trend, survival
+from sendblue_data.plots.pairs import similar_tags, tag_pairs
+from sendblue_data.plots.segments import compare_segments, segment_overlap
+from sendblue_data.plots.style import use_style
+from sendblue_data.plots.tags import tag_growth, tag_summary
+from sendblue_data.plots.upset import tag_combinations
+from sendblue_data.plots.verification import verification_backlog, verification_funnel, verification_rate
+
+__all__ = [
+    "compare_segments",
+    "opt_out_cohorts",
+    "opt_out_drivers",
+    "opt_out_rate",
+    "opt_out_trend",
+    "segment_overlap",
+    "similar_tags",
+    "survival",
+    "tag_combinations",
+    "tag_growth",
+    "tag_pairs",
+    "tag_summary",
+    "use_style",
+    "verification_backlog",
+    "verification_funnel",
+    "verification_rate",
+]

@@ -1,0 +1,354 @@
+"""What every plot shares: an axes in the house style, a title that says as of when, notes, text columns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from sendblue_data.errors import FrameError
+from sendblue_data.plots.labels import (
+    LONGEST_LABEL,
+    clean,
+    group_labels,
+    lacks_glyphs,
+    listed,
+    moment,
+    number,
+    percent,
+)
+from sendblue_data.plots.style import Palette, Theme, styled, theme_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.text import Text
+
+AsOf = datetime | date | str | None
+
+WIDTH = 8.6
+"""Inches of a figure that we make ourselves: fills a slide's or a page's column at 9 point text."""
+ROW = 0.29
+"""Inches that a group takes, so that 100 groups are as readable as 3."""
+SMALL_GROUP = 30
+"""Groups with fewer known contacts than this are greyed, unless the caller says otherwise."""
+SPELLED_OUT = "[ ]: characters that no installed font has, as code points."
+TOP = 25
+"""Groups drawn, unless the caller says otherwise; the rest is counted in a note."""
+
+
+@dataclass
+class Canvas:
+    """An axes being drawn, and what will be said around it."""
+
+    ax: Axes
+    colours: Palette
+    owned: bool
+    title: str
+    as_of: AsOf
+    subtitle: str = ""
+    label: str = ""
+    notes: list[str] = field(default_factory=list)
+    lift: float = 5.0
+    """Points between the axes and the subtitle, for what stands there."""
+
+    def text(self, x: float, y: float, words: str, **options: object) -> Text:
+        """Write words that may hold `$` and `_`, in data coordinates unless told otherwise."""
+        options.setdefault("color", self.colours.text)
+        return self.ax.text(x, y, words, parse_math=False, **options)  # type: ignore[arg-type]
+
+    def say_empty(self, words: str = "No contacts") -> None:
+        """Leave the axes blank but for a sentence."""
+        self.ax.set_axis_off()
+        self.ax.text(
+            0.5,
+            0.5,
+            words,
+            transform=self.ax.transAxes,
+            ha="center",
+            va="center",
+            color=self.colours.note,
+            size=13,
+        )
+
+    def names(self, values: Sequence[object], width: int = LONGEST_LABEL) -> list[str]:
+        """Make labels that can be drawn, and say so where a character had to be spelled out."""
+        if lacks_glyphs(values):
+            self.notes.append(SPELLED_OUT)
+        return group_labels(values, width)
+
+    def paired_names(self, left: Sequence[object], right: Sequence[object], joint: str) -> list[str]:
+        """Make labels of two names each, both short enough to be read."""
+        if lacks_glyphs([*left, *right]):
+            self.notes.append(SPELLED_OUT)
+        return group_labels(
+            (f"{clean(str(a), 20)} {joint} {clean(str(b), 20)}" for a, b in zip(left, right, strict=True)), 44
+        )
+
+    def rows(self, labels: Sequence[str], faint: Sequence[bool] | None = None) -> None:
+        """Give each group a row, the first on top."""
+        self.ax.set_yticks(range(len(labels)), labels, parse_math=False)
+        self.ax.set_ylim(len(labels) - 0.4, -0.6)
+        for tick, is_faint in zip(self.ax.get_yticklabels(), faint or [], strict=False):
+            if is_faint:
+                tick.set_color(self.colours.note)
+        self.ax.grid(visible=False, axis="y")
+
+    def columns(self, *columns: Column) -> None:
+        """Write columns of text at the right of the rows, under a small heading each."""
+        points = 4.0
+        for column in columns:
+            # A digit of DejaVu Sans is 5.7 points wide at 9 points, a letter 4.8 at 8.
+            points += 9 + max(4.8 * len(column.heading), *(5.7 * len(text) for text in column.texts))
+            place: dict[str, Any] = {
+                "textcoords": "offset points",
+                "ha": "right",
+                "annotation_clip": False,
+                "parse_math": False,
+            }
+            for row, text in enumerate(column.texts):
+                self.ax.annotate(
+                    text,
+                    (1, row),
+                    (points, 0),
+                    xycoords=self.ax.get_yaxis_transform(),
+                    va="center",
+                    size=9,
+                    color=column.colour or self.colours.text,
+                    **place,
+                )
+            self.ax.annotate(
+                column.heading,
+                (1, 1),
+                (points, 3),
+                xycoords="axes fraction",
+                va="bottom",
+                size=8,
+                color=self.colours.note,
+                **place,
+            )
+            self.lift = 16.0
+
+    def percent_axis(self, which: str = "x") -> None:
+        """Write ticks as percentages."""
+        from matplotlib.ticker import FuncFormatter, MaxNLocator  # noqa: PLC0415 -- late, like pyplot
+
+        axis = self.ax.xaxis if which == "x" else self.ax.yaxis
+        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+        axis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 3):g}%"))
+
+    def count_axis(self, which: str = "x") -> None:
+        """Write ticks as whole numbers with thousands separated."""
+        from matplotlib.ticker import FuncFormatter, MaxNLocator  # noqa: PLC0415 -- late, like pyplot
+
+        axis = self.ax.xaxis if which == "x" else self.ax.yaxis
+        axis.set_major_locator(MaxNLocator(6, integer=True))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+
+    def finish(self) -> None:
+        """Write title, subtitle, axis label and notes where nothing is clipped or covered."""
+        from matplotlib.transforms import (  # noqa: PLC0415 -- late, like pyplot
+            IdentityTransform,
+            ScaledTranslation,
+            blended_transform_factory,
+        )
+
+        figure = self.ax.get_figure(root=True)
+        assert figure is not None  # noqa: S101 -- an axes that was removed from its figure can't be drawn on
+        inches = figure.get_figwidth() * (1.0 if self.owned else self.ax.get_position().width)
+        across = figure.transFigure if self.owned else self.ax.transAxes
+        left = 0.012 if self.owned else 0.0
+        under = [self.subtitle, f"As of {moment(self.as_of)}" if self.as_of else ""]
+        subtitle = _wrapped(" · ".join(part for part in under if part), inches, 9.5)
+        self.ax.annotate(
+            subtitle,
+            (left, 1),
+            (0, self.lift),
+            xycoords=blended_transform_factory(across, self.ax.transAxes),
+            textcoords="offset points",
+            va="bottom",
+            size=9.5,
+            color=self.colours.note,
+            annotation_clip=False,
+            parse_math=False,
+        )
+        pad = self.lift + (4 + 13.5 * (subtitle.count("\n") + 1) if subtitle else 3)
+        # The centre title is the one that `ax.get_title()` gives; it only stands at the left.
+        title = self.ax.set_title(
+            _wrapped(self.title, inches, 13), loc="center", x=left, y=1.0, ha="left", parse_math=False
+        )
+        raised = ScaledTranslation(0, pad / 72, figure.dpi_scale_trans)
+        title.set_transform(blended_transform_factory(across, self.ax.transAxes) + raised)
+        below = "\n".join(_wrapped(line, inches, 9) for line in (self.label, *self.notes) if line)
+        label = self.ax.set_xlabel(below, loc="left", labelpad=6, parse_math=False, linespacing=1.35)
+        label.set_transform(blended_transform_factory(across, IdentityTransform()))
+        label.set_x(left)
+        self._keep_colours()
+
+    def _keep_colours(self) -> None:
+        # Ticks that matplotlib makes at drawing time would follow the settings of that moment.
+        if self.owned:
+            from sendblue_data.plots.style import font_families  # noqa: PLC0415 -- reads the installed fonts
+
+            family, colours = list(font_families()), self.colours
+            grid = {"grid_color": colours.line, "labelfontfamily": family}
+            self.ax.tick_params(axis="x", color=colours.line, labelcolor=colours.note, **grid)
+            self.ax.tick_params(axis="y", color=colours.line, **grid)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of text at the right of the rows."""
+
+    heading: str
+    texts: Sequence[str]
+    colour: str | None = None
+
+
+@contextmanager
+def canvas(
+    ax: Axes | None,
+    *,
+    title: str,
+    as_of: AsOf,
+    theme: Theme | None,
+    rows: int = 0,
+    height: float | None = None,
+    width: float = WIDTH,
+) -> Iterator[Canvas]:
+    """Open an axes in the house style; title and notes are written when the block ends.
+
+    Args:
+        ax: the caller's axes, or None for a new figure as high as its rows need.
+        title: what is measured.
+        as_of: moment of the pull, for the subtitle.
+        theme: `"light"`, `"dark"`, or None: that of `ax`, or the one `use_style` chose.
+        rows: groups, one below the other.
+        height: inches, for plots that aren't made of rows.
+        width: inches.
+    """
+    chosen = theme_of(ax) if ax is not None and theme is None else theme
+    with styled(chosen) as colours:
+        if ax is None:
+            from matplotlib import pyplot as plt  # noqa: PLC0415 -- importing this package must not load pyplot
+
+            inches = height or 1.75 + ROW * max(rows, 2)
+            figure = plt.figure(figsize=(width, inches), layout="constrained")
+            figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)  # type: ignore[union-attr, call-arg]
+            drawing = Canvas(figure.add_subplot(), colours, owned=True, title=title, as_of=as_of)
+        else:
+            drawing = Canvas(ax, colours, owned=False, title=title, as_of=as_of)
+        yield drawing
+        drawing.finish()
+
+
+def require(table: pl.DataFrame, columns: Sequence[str], maker: str) -> None:
+    """Check that a table is one that `maker` gives; more columns are welcome.
+
+    Raises:
+        FrameError: a column is missing, or this is no Polars frame.
+    """
+    if not isinstance(table, pl.DataFrame):
+        raise FrameError(
+            f"found a {type(table).__name__} where the table of {maker}() was expected. "
+            f"Pass the pl.DataFrame that sendblue_data.{maker}(contacts) gives."
+        )
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise FrameError(
+            f"found columns {listed(table.columns) if table.columns else '(none)'}, "
+            f"but {listed(missing)} missing. "
+            f"Pass the table that sendblue_data.{maker}(contacts) gives, not the contacts."
+        )
+
+
+def keep_top(table: pl.DataFrame, top: int | None, size: str, noun: str) -> tuple[pl.DataFrame, list[str]]:
+    """Keep the rows with the largest `size`, in the table's own order, and say what was left out.
+
+    Returns:
+        The rows kept, and a list of notes: none, or one that counts the rest.
+    """
+    if top is None or table.height <= max(top, 1):
+        return table, []
+    ranked = table.with_row_index("__row").sort(size, descending=True, nulls_last=True, maintain_order=True)
+    kept = ranked.head(max(top, 1)).sort("__row").drop("__row")
+    rest = ranked.slice(max(top, 1))
+    largest = rest.get_column(size).max()
+    largest = largest if isinstance(largest, int | float) else 0
+    note = (
+        f"The {kept.height} largest of {number(table.height)} {noun}; "
+        f"{number(rest.height)} more, of at most {number(largest)} contacts each, not drawn."
+    )
+    return kept, [note]
+
+
+def rate_limit(rates: Sequence[float | None], highs: Sequence[float | None]) -> float:
+    """Choose where a rate axis ends: past every rate and every interval that is to be seen whole."""
+    ends = [value for value in (*rates, *highs) if value is not None]
+    return min(max([*ends, 0.01]) * 1.06, 1.0) if max([*ends, 0.0]) < 0.94 else 1.02  # noqa: PLR2004
+
+
+def intervals(
+    drawing: Canvas,
+    table: pl.DataFrame,
+    *,
+    colour: str,
+    faint: Sequence[bool],
+    judged_only: bool = True,
+) -> None:
+    """Draw a dot and its interval for each row: columns `rate, low, high`.
+
+    The axis ends after the widest interval of a group large enough to judge: a group of one contact has an
+    interval of almost everything, and would squeeze all others. An interval cut off there ends in an arrow.
+    """
+    rates, lows, highs = (table.get_column(name).to_list() for name in ("rate", "low", "high"))
+    judged = [
+        high for high, is_faint in zip(highs, faint, strict=True) if not (is_faint and judged_only)
+    ] or highs
+    end = rate_limit(rates, judged)
+    cut = False
+    for row, (rate, low, high, is_faint) in enumerate(zip(rates, lows, highs, faint, strict=True)):
+        if rate is None or low is None or high is None:
+            continue
+        shade = drawing.colours.muted if is_faint else colour
+        drawing.ax.plot([low, high], [row, row], color=shade, linewidth=2.2, solid_capstyle="butt", zorder=2)
+        drawing.ax.plot([rate], [row], "o", color=shade, markersize=6.5, zorder=3)
+        if high > end:
+            cut = True
+            drawing.ax.plot(
+                [1],
+                [row],
+                ">",
+                color=shade,
+                markersize=5,
+                transform=drawing.ax.get_yaxis_transform(),
+                clip_on=False,
+                zorder=3,
+            )
+    drawing.ax.set_xlim(0, end)
+    drawing.percent_axis()
+    if cut:
+        drawing.notes.append("An interval that ends in an arrow goes on past the edge.")
+
+
+def rate_texts(table: pl.DataFrame) -> list[str]:
+    """Write each row's rate."""
+    return [percent(rate) for rate in table.get_column("rate").to_list()]
+
+
+def interval_texts(lows: Sequence[float | None], highs: Sequence[float | None]) -> list[str]:
+    """Write each interval as `4.1 to 6.0%`; `n/a` where there is none."""
+    return [
+        "n/a" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}%"
+        for low, high in zip(lows, highs, strict=True)
+    ]
+
+
+def _wrapped(text: str, inches: float, size: float) -> str:
+    # DejaVu Sans runs at about 0.58 of its size a character (bold titles 0.66): points to characters.
+    share = 0.66 if size > 12 else 0.58  # noqa: PLR2004
+    return "\n".join(textwrap.wrap(text, max(int(inches * 72 / (size * share)) - 2, 16))) or ""

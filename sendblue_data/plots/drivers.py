@@ -1,0 +1,209 @@
+"""Plot of what goes with opting out: relative risks on a log axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from sendblue_data.plots.canvas import SMALL_GROUP, TOP, AsOf, Canvas, Column, canvas, require
+from sendblue_data.plots.labels import NOT_SET, number, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from sendblue_data.plots.style import Theme
+
+WIDEST = 50.0
+"""Risks, and ends of intervals, beyond this many times (or one over it) are drawn as arrows at the edge."""
+NARROWEST = 2.0
+"""The axis goes at least from one over this to this, so that 1 is never at an edge."""
+TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
+NONE_TESTED = "No set has enough contacts to be compared with the rest"
+
+Risk = tuple[float | None, float | None, float | None]
+"""A relative risk, and the ends of its interval."""
+
+
+def opt_out_drivers(
+    table: pl.DataFrame,
+    *,
+    ax: Axes | None = None,
+    top: int | None = TOP,
+    min_contacts: int = SMALL_GROUP,
+    max_q: float = 0.05,
+    title: str | None = None,
+    as_of: AsOf = None,
+    theme: Theme | None = None,
+) -> Axes:
+    """Draw the relative risk of each set against the rest with its interval, on a log axis.
+
+    Args:
+        table: what `opt_out_drivers(contacts)` gives. Rows keep their order, the smallest p first.
+        ax: axes to draw on; a new figure, as high as the sets need, when None.
+        top: most sets drawn, the first; the rest is counted in a note. None draws all.
+        min_contacts: sets with fewer known contacts are greyed.
+        max_q: sets with a larger q, which may well differ by chance, are drawn as rings.
+        title: instead of `Relative risk of having opted out`.
+        as_of: moment of the pull, said below the title.
+        theme: `"light"` or `"dark"`; that of `ax`, or the one chosen by `use_style`, when None.
+
+    Returns:
+        The axes; nothing is shown.
+
+    Raises:
+        FrameError: the table lacks a column.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> table = pl.DataFrame({"factor": ["tag"], "level": ["Cold"], "contacts": [40], "unknown": [0],
+        ...     "opt_outs": [10], "relative_risk": [5.0], "low": [1.47], "high": [17.05],
+        ...     "q": [0.0036], "left_out": [2]})
+        >>> ax = opt_out_drivers(table, ax=Figure().subplots())
+        >>> "5.00 (1.47 to 17.1)" in [text.get_text() for text in ax.texts]
+        True
+    """
+    columns = ["factor", "level", "contacts", "unknown", "opt_outs", "relative_risk", "low", "high", "q"]
+    require(table, [*columns, "left_out"], "opt_out_drivers")
+    kept = table.head(table.height if top is None else max(top, 1))
+    heading = title or "Relative risk of having opted out"
+    with canvas(ax, title=heading, as_of=as_of, theme=theme, rows=kept.height) as drawing:
+        if not kept.height:
+            drawing.say_empty(NONE_TESTED)
+            return drawing.ax
+        known = (kept["contacts"] - kept["unknown"]).to_list()
+        faint = [size < min_contacts for size in known]
+        q = kept["q"].to_list()
+        levels = [
+            f"{factor}: {NOT_SET if level is None else level}"
+            for factor, level in kept["factor", "level"].rows()
+        ]
+        drawing.rows(drawing.names(levels, 38), faint)
+        risks: list[Risk] = kept["relative_risk", "low", "high"].rows()
+        _draw_risks(drawing, risks, faint, [value is None or value > max_q for value in q])
+        drawing.columns(
+            Column("risk (interval)", [risk_text(*risk) for risk in risks]),
+            Column("q", [_q_text(value) for value in q]),
+            Column(
+                "of known",
+                [
+                    f"{number(part)} / {number(whole)}"
+                    for part, whole in zip(kept["opt_outs"].to_list(), known, strict=True)
+                ],
+                drawing.colours.note,
+            ),
+        )
+        drawing.subtitle = (
+            "Opt-out rate of each set as a multiple of the rate of all other contacts, log scale"
+        )
+        drawing.label = (
+            "An association, not a cause: sets overlap, and tags are often given because of what someone did."
+        )
+        drawing.notes.append(
+            f"Rings: q (p adjusted for the number of tests) over {max_q:g}; may well differ by chance."
+        )
+        if any(faint):
+            drawing.notes.append(
+                f"Grey: fewer than {plural(min_contacts, 'known contact')}; too few to compare."
+            )
+        if kept.height < table.height:
+            drawing.notes.append(
+                f"The {plural(kept.height, 'set')} with the smallest p of {number(table.height)}; "
+                f"{number(table.height - kept.height)} more not drawn."
+            )
+        drawing.notes.extend(_left_out(table))
+    return drawing.ax
+
+
+def risk_text(risk: float | None, low: float | None, high: float | None) -> str:
+    """Write a relative risk with its interval; an end that can't be given is left open.
+
+    Example:
+        >>> risk_text(2.978, 2.41, 3.68), risk_text(0.0, 0.0, None), risk_text(inf, None, inf)
+        ('2.98 (2.41 to 3.68)', '0 (none opted out)', '∞ (none of the rest)')
+        >>> risk_text(None, None, None)
+        'n/a'
+    """
+    if risk is None:
+        return "n/a"
+    if risk == 0:
+        return "0 (none opted out)"
+    if risk == inf or low is None or high is None:
+        return "∞ (none of the rest)"
+    return f"{_times(risk)} ({_times(low)} to {_times(high)})"
+
+
+def _times(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else number(value)  # noqa: PLR2004
+
+
+def _q_text(q: float | None) -> str:
+    return "n/a" if q is None else "<0.001" if q < 0.001 else f"{q:.3f}"  # noqa: PLR2004
+
+
+def _draw_risks(drawing: Canvas, risks: Sequence[Risk], faint: Sequence[bool], rings: Sequence[bool]) -> None:
+    ax, colours = drawing.ax, drawing.colours
+    left, right = _limits([risk for risk, small in zip(risks, faint, strict=True) if not small] or risks)
+    ax.set_xscale("log")
+    ax.set_xlim(left, right)
+    _risk_ticks(drawing, left, right)
+    ax.axvline(1, color=colours.note, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    cut = False
+    for row, ((risk, low, high), small, ring) in enumerate(zip(risks, faint, rings, strict=True)):
+        if risk is None:
+            continue
+        shade = colours.muted if small else colours.accent if risk > 1 else colours.main
+        if low is not None and high is not None and low < right and high > left:
+            ends = [max(low, left), min(high, right)]
+            ax.plot(ends, [row, row], color=shade, linewidth=2.2, solid_capstyle="butt", zorder=2)
+        if left <= risk <= right:
+            face = colours.background if ring else shade
+            ax.plot([risk], [row], "o", color=shade, markerfacecolor=face, markersize=6.5, zorder=3)
+        for side, beyond in ((0, _under(left, risk, low)), (1, _over(right, risk, high))):
+            if beyond:
+                cut = True
+                ax.plot(
+                    [side],
+                    [row],
+                    ">" if side else "<",
+                    color=shade,
+                    markersize=5,
+                    transform=ax.get_yaxis_transform(),
+                    clip_on=False,
+                    zorder=3,
+                )
+    if cut:
+        drawing.notes.append("An arrow at the edge: the risk or its interval goes on past it.")
+
+
+def _under(left: float, risk: float, low: float | None) -> bool:
+    return risk < left or (low is not None and low < left)
+
+
+def _over(right: float, risk: float, high: float | None) -> bool:
+    return risk > right or (high is not None and high > right)
+
+
+def _limits(risks: Sequence[Risk]) -> tuple[float, float]:
+    ends = [end for risk in risks for end in risk if end is not None and 0 < end < inf]
+    left = max(min([*ends, 1 / NARROWEST]) / 1.1, 1 / WIDEST)
+    right = min(max([*ends, NARROWEST]) * 1.1, WIDEST)
+    return left, right
+
+
+def _risk_ticks(drawing: Canvas, left: float, right: float) -> None:
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator  # noqa: PLC0415 -- late, like pyplot
+
+    axis = drawing.ax.xaxis
+    axis.set_major_locator(FixedLocator([tick for tick in TICKS if left <= tick <= right]))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda times, _: f"{times:g}"))
+
+
+def _left_out(table: pl.DataFrame) -> list[str]:
+    """Count the sets that were too small to be tested, by factor; each row of a factor has its number."""
+    counts = table.group_by("factor", maintain_order=True).agg(pl.col("left_out").max())
+    said = [f"{factor} {number(count)}" for factor, count in counts.rows() if count]
+    return [f"Of too few contacts to be tested: {', '.join(said)}."] if said else []

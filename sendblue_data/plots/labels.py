@@ -1,0 +1,160 @@
+"""Text that came from contacts, made fit for a plot: drawable, one line, short, told apart."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from functools import lru_cache
+
+from sendblue_data.plots.style import font_families
+
+LONGEST_LABEL = 34
+"""Columns of text that a group's label may take; a wide (CJK) character takes two."""
+NOT_SET = "(not set)"
+
+
+def group_labels(values: Iterable[object], width: int = LONGEST_LABEL) -> list[str]:
+    """Make one label for each value: drawable, in one line, cut in the middle, no two alike.
+
+    Spaces at the ends are shown as `␣`, since `vip` and `vip ` are two tags. A character that no
+    installed font has is written as its code point, so that it is neither lost nor an empty box.
+
+    Example:
+        >>> group_labels(["VIP", "vip ", None, "newsletter-2024-black-friday-returning-customers"])
+        ['VIP', 'vip␣', '(not set)', 'newsletter-2024-…turning-customers']
+    """
+    labels = [clean(NOT_SET if value is None else str(value), width) for value in values]
+    seen: Counter[str] = Counter()
+    for row, label in enumerate(labels):
+        seen[label] += 1
+        if seen[label] > 1:
+            labels[row] = f"{label} ({seen[label]})"
+    return labels
+
+
+def clean(text: str, width: int = LONGEST_LABEL) -> str:
+    """Make a text drawable, one line, and at most `width` columns wide."""
+    if not text:
+        return "(empty)"
+    body = text.strip()
+    lead, tail = len(text) - len(text.lstrip()), len(text) - len(text.rstrip())
+    if not body:
+        return "␣" * min(len(text), width)
+    flat = "".join(_drawable(character) for character in " ".join(body.split())).replace("][", " ")
+    return shorten("␣" * min(lead, 1) + flat + "␣" * min(tail, 1), width)
+
+
+def shorten(text: str, width: int) -> str:
+    """Cut the middle out of a text that is wider than `width` columns: both ends tell labels apart."""
+    if _columns(text) <= width:
+        return text
+    half, rest = (width - 1) // 2, width - 1 - (width - 1) // 2
+    return _take(text, half) + "…" + _take(text[::-1], rest)[::-1]
+
+
+def _take(text: str, width: int) -> str:
+    used = 0
+    for position, character in enumerate(text):
+        used += _columns(character)
+        if used > width:
+            return text[:position]
+    return text
+
+
+def _columns(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+@lru_cache(maxsize=4096)
+def _drawable(character: str) -> str:
+    if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn"} or character == "\ufe0f":
+        # Controls, direction marks and joiners draw nothing, or turn the text around them.
+        return "" if unicodedata.category(character) == "Cf" or character == "\ufe0f" else "·"
+    if any(ord(character) in codes for codes in _charmaps()):
+        return character
+    if unicodedata.category(character) == "So":
+        return f":{unicodedata.name(character, f'U+{ord(character):04X}').lower()}:"
+    return f"[{ord(character):04X}]"
+
+
+def lacks_glyphs(values: Iterable[object]) -> bool:
+    """Tell whether any of these texts holds a character that no installed font has."""
+    return any(
+        _drawable(character)[:1] in "[:" for value in values for character in str(value) if character > "~"
+    )
+
+
+@lru_cache(maxsize=1)
+def _charmaps() -> list[frozenset[int]]:
+    from matplotlib import font_manager  # noqa: PLC0415 -- importing sendblue_data must not import matplotlib
+
+    return [
+        frozenset(font_manager.get_font(font_manager.findfont(name)).get_charmap())
+        for name in font_families()
+    ]
+
+
+def percent(rate: float | None, digits: int = 1) -> str:
+    """Write a share as a percentage, and never round a rare thing to none, or nearly all to all.
+
+    Example:
+        >>> percent(0.1234), percent(0.0), percent(0.0001), percent(0.99999), percent(None)
+        ('12.3%', '0.0%', '<0.1%', '>99.9%', 'n/a')
+    """
+    if rate is None or rate != rate:  # noqa: PLR0124 -- NaN
+        return "n/a"
+    smallest = 10.0**-digits
+    shown = f"{100 * rate:.{digits}f}"
+    if rate > 0 and float(shown) == 0:
+        return f"<{smallest:.{digits}f}%"
+    if rate < 1 and float(shown) == 100:  # noqa: PLR2004
+        return f">{100 - smallest:.{digits}f}%"
+    return f"{shown}%"
+
+
+def number(value: float) -> str:
+    """Write a count with thousands separated.
+
+    Example:
+        >>> number(12345)
+        '12,345'
+    """
+    return f"{value:,.0f}"
+
+
+def plural(value: int, one: str, many: str | None = None) -> str:
+    """Write a count with its noun.
+
+    Example:
+        >>> plural(1, "tag"), plural(1200, "tag"), plural(3, "company", "companies")
+        ('1 tag', '1,200 tags', '3 companies')
+    """
+    return f"{number(value)} {one if value == 1 else many or one + 's'}"
+
+
+def moment(when: datetime | date | str | None) -> str:
+    """Write an as-of time: a datetime to the minute with its zone (UTC where it has none), a date as a date.
+
+    Example:
+        >>> moment(date(2026, 3, 1)), moment(datetime(2026, 3, 1, 9, 5, tzinfo=UTC))
+        ('1 March 2026', '1 March 2026, 09:05 UTC')
+    """
+    if when is None or isinstance(when, str):
+        return when or ""
+    day = f"{when.day} {when:%B %Y}"
+    if not isinstance(when, datetime):
+        return day
+    zoned = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return f"{day}, {zoned:%H:%M} {zoned.tzname()}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join column names for a sentence.
+
+    Example:
+        >>> listed(["tag", "company", "line"])
+        'tag, company and line'
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

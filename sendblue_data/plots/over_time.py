@@ -1,0 +1,170 @@
+"""Plots of what a history of snapshots shows: opt-outs by period, and how long contacts stay subscribed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from sendblue_data.plots.canvas import SMALL_GROUP, AsOf, canvas, require
+from sendblue_data.plots.labels import number, plural
+from sendblue_data.plots.rates import group_title, line_groups
+from sendblue_data.plots.timelines import (
+    MOST_LINES,
+    draw_line,
+    finish_rates,
+    label_lines,
+    shifts,
+    write_sizes,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from sendblue_data.plots.style import Theme
+
+CROWDED = 0.6
+"""Where no interval goes below this share still subscribed, the scale starts above 0, and says so."""
+
+
+def opt_out_trend(
+    table: pl.DataFrame,
+    *,
+    ax: Axes | None = None,
+    top: int = MOST_LINES,
+    min_contacts: int = SMALL_GROUP,
+    title: str | None = None,
+    as_of: AsOf = None,
+    theme: Theme | None = None,
+) -> Axes:
+    """Draw the share of contacts at risk that opted out in each period, with its interval.
+
+    Args:
+        table: what `ContactHistory.opt_out_trend()` gives: the group's columns, then
+            `period, ..., at_risk, opted_out, rate, low, high`.
+        ax: axes to draw on; a new figure when None.
+        top: most groups drawn, those with most contacts at risk; the rest is counted in a note.
+        min_contacts: periods with fewer contacts at risk are greyed.
+        title: instead of `Contacts opting out in each period`.
+        as_of: moment of the last snapshot, said below the title.
+        theme: `"light"` or `"dark"`; that of `ax`, or the one chosen by `use_style`, when None.
+
+    Returns:
+        The axes; nothing is shown.
+
+    Raises:
+        FrameError: the table lacks a column.
+
+    Example:
+        >>> from datetime import date
+        >>> from matplotlib.figure import Figure
+        >>> table = pl.DataFrame({"period": [date(2026, 1, 5), date(2026, 1, 12)], "at_risk": [400, 390],
+        ...     "opted_out": [4, 8], "rate": [0.01, 0.0205], "low": [0.004, 0.01], "high": [0.025, 0.04]})
+        >>> ax = opt_out_trend(table, ax=Figure().subplots())
+        >>> ax.lines[0].get_ydata().tolist()
+        [0.01, 0.0205]
+    """
+    require(table, ["period", "at_risk", "opted_out", "rate", "low", "high"], "ContactHistory.opt_out_trend")
+    by = table.columns[: table.columns.index("period")]
+    heading = group_title("Contacts opting out in each period", by)
+    with canvas(ax, title=title or heading, as_of=as_of, theme=theme, height=4.2) as drawing:
+        if not table.get_column("at_risk").sum():
+            drawing.say_empty("No contacts at risk between two snapshots")
+            return drawing.ax
+        drawing.label = (
+            "Opted out in the period / at risk in it (seen, and not opted out before), between snapshots."
+        )
+        lines = line_groups(drawing, table, by, "at_risk", top)
+        rates, highs, faint = [], [], []
+        for colour, shift, (name, part) in zip(
+            drawing.colours.cycle, shifts(len(lines)), lines, strict=False
+        ):
+            small = [size < min_contacts for size in part.get_column("at_risk").to_list()]
+            columns = [part.get_column(column).to_list() for column in ("period", "rate", "low", "high")]
+            draw_line(drawing, *columns, colour=colour, faint=small, label=name, shift=shift)
+            rates += columns[1]
+            highs += columns[3]
+            faint += small
+        finish_rates(drawing, rates, highs, faint)
+        if any(faint):
+            drawing.notes.append(
+                f"Grey: fewer than {plural(min_contacts, 'contact')} at risk; too few to judge."
+            )
+        if len(lines) == 1:
+            part = lines[0][1]
+            write_sizes(
+                drawing,
+                part["period"].to_list(),
+                part["at_risk"].to_list(),
+                "Along the top: contacts at risk.",
+            )
+        else:
+            label_lines(drawing)
+    return drawing.ax
+
+
+def survival(
+    table: pl.DataFrame,
+    *,
+    ax: Axes | None = None,
+    top: int = MOST_LINES,
+    title: str | None = None,
+    as_of: AsOf = None,
+    theme: Theme | None = None,
+) -> Axes:
+    """Draw the share of contacts still subscribed by their age, a line a group, its interval shaded.
+
+    Args:
+        table: what `ContactHistory.survival()` gives: the group's columns, then
+            `day, at_risk, opt_outs, ..., survival, low, high`.
+        ax: axes to draw on; a new figure when None.
+        top: most groups drawn, those with most contacts; the rest is counted in a note.
+        title: instead of `Contacts still subscribed`.
+        as_of: moment of the last snapshot, said below the title.
+        theme: `"light"` or `"dark"`; that of `ax`, or the one chosen by `use_style`, when None.
+
+    Returns:
+        The axes; nothing is shown.
+
+    Raises:
+        FrameError: the table lacks a column.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> table = pl.DataFrame({"day": [0.0, 7.0], "at_risk": [50, 50], "opt_outs": [0, 5],
+        ...                       "survival": [1.0, 0.9], "low": [1.0, 0.78], "high": [1.0, 0.96]})
+        >>> survival(table, ax=Figure().subplots()).lines[0].get_ydata().tolist()
+        [1.0, 0.9]
+    """
+    require(table, ["day", "at_risk", "opt_outs", "survival", "low", "high"], "ContactHistory.survival")
+    by = table.columns[: table.columns.index("day")]
+    heading = group_title("Contacts still subscribed", by)
+    with canvas(ax, title=title or heading, as_of=as_of, theme=theme, height=4.2) as drawing:
+        if not table.height or not table.get_column("at_risk").max():
+            drawing.say_empty()
+            return drawing.ax
+        drawing.label = "Days since the contact was created."
+        drawing.subtitle = "Kaplan-Meier estimate, interval shaded"
+        lines = line_groups(drawing, table, by, "at_risk", top)
+        for colour, (name, part) in zip(drawing.colours.cycle, lines, strict=False):
+            days, share, low, high = (
+                part.get_column(column).to_list() for column in ("day", "survival", "low", "high")
+            )
+            drawing.ax.plot(days, share, drawstyle="steps-post", color=colour, label=name)
+            drawing.ax.fill_between(days, low, high, step="post", color=colour, alpha=0.2, linewidth=0)
+            seen = f"at most {plural(max(part['at_risk'].to_list()), 'contact')} at risk"
+            drawing.notes.append(f"{name}: {seen}, {number(sum(part['opt_outs'].to_list()))} opted out.")
+        floor = min([*table.get_column("low").drop_nulls().to_list(), 1.0])
+        if floor > CROWDED:
+            drawing.ax.set_ylim(floor - (1 - floor) * 0.15 - 0.002, 1 + (1 - floor) * 0.05 + 0.002)
+            drawing.notes.append("The scale does not start at 0.")
+        else:
+            drawing.ax.set_ylim(0, 1.02)
+        drawing.ax.set_xlim(left=0)
+        drawing.percent_axis("y")
+        drawing.count_axis("x")
+        drawing.ax.grid(visible=False, axis="x")
+        drawing.ax.grid(visible=True, axis="y")
+        if len(lines) > 1:
+            label_lines(drawing)
+    return drawing.ax

@@ -33,7 +33,7 @@ _CREDENTIALS = (
     "Reads the account that SENDBLUE_API_API_KEY and SENDBLUE_API_API_SECRET name; "
     "SENDBLUE_API_BASE_URL points it elsewhere."
 )
-_SYNTHETIC = "Synthetic contacts of a local sandbox: nobody of them exists, and no account was read."
+_SYNTHETIC = "Synthetic contacts of a local sandbox: nobody of them exists."
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,136 @@
+"""From contacts to a report: the headline, the facts, what must be said first, and the parts in order."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from sendblue_data import analytics
+from sendblue_data.errors import HistoryRangeError
+from sendblue_data.plots.labels import moment, number, percent
+from sendblue_data.report.certificate import certificate
+from sendblue_data.report.parts import Card, Report, Section, Table
+from sendblue_data.report.pictures import check_theme
+from sendblue_data.report.sections import Maker, without_history
+
+if TYPE_CHECKING:
+    from sendblue_data.evidence import PullEvidence
+    from sendblue_data.history import ContactHistory
+
+EMPTY = "This account has no contacts."
+
+
+def build_report(
+    contacts: Any,
+    history: ContactHistory | None = None,
+    *,
+    evidence: PullEvidence | None = None,
+    account: str | None = None,
+    as_of: datetime | None = None,
+    mask_phones: bool = True,
+    theme: str = "auto",
+    title: str = "Contacts report",
+    note: str | None = None,
+) -> Report:
+    """Make a report's numbers, pictures and tables; `write_report` says what each argument is."""
+    check_theme(theme)
+    pulled = as_of or (evidence.finished if evidence else None)
+    make = Maker(contacts, pulled, theme, mask_phones)
+    opt_outs = analytics.opt_out_rate(contacts).row(0, named=True)
+    size = opt_outs["contacts"]
+    sections = [make.opt_outs(), make.tags(), make.verification()] if size else []
+    sections.append(_over_time(make, history))
+    if evidence:
+        sections.append(_certificate(evidence))
+    facts = [
+        ("Account", account or (evidence.account if evidence else "not named")),
+        ("Contacts", number(size)),
+        ("As of", moment(pulled)) if pulled else ("Written", moment(datetime.now(UTC))),
+    ]
+    return Report(
+        title=title,
+        facts=facts,
+        warnings=_warnings(size, evidence, pulled, note),
+        cards=_cards(contacts, opt_outs) if size else [],
+        sections=sections,
+        over_time=history is not None,
+        theme=theme,
+    )
+
+
+def _cards(contacts: Any, opt_outs: dict[str, Any]) -> list[Card]:
+    verified = analytics.verification_rate(contacts).row(0, named=True)
+    funnel = analytics.verification_funnel(contacts)
+    reachable = funnel.filter(pl.col("step") == "reachable").row(0, named=True)
+    size, known = opt_outs["contacts"], opt_outs["contacts"] - opt_outs["unknown"]
+    known_verified = verified["contacts"] - verified["unknown"]
+    interval = (
+        f"95% interval {percent(opt_outs['low'])} to {percent(opt_outs['high'])}"
+        if known
+        else "nobody's state is known"
+    )
+    return [
+        Card("Contacts", number(size), "in the account, each once"),
+        Card("Opted out", number(opt_outs["opt_outs"]), f"of {number(known)} whose state is known"),
+        Card("Opt-out rate", percent(opt_outs["rate"]), f"{interval}; a prevalence, not per message"),
+        Card(
+            "Verified",
+            number(verified["verified"]),
+            f"{percent(verified['rate'])} of {number(known_verified)} whose state is known",
+        ),
+        Card(
+            "Reachable", number(reachable["contacts"]), f"{percent(reachable['share'])} of all may be texted"
+        ),
+        Card(
+            "Not known",
+            number(opt_outs["unknown"]),
+            f"opt-outs that the API did not say, and {number(verified['unknown'])} verifications; in no rate",
+        ),
+    ]
+
+
+def _warnings(
+    size: int, evidence: PullEvidence | None, pulled: datetime | None, note: str | None
+) -> list[str]:
+    words = [note] if note else []
+    if not size:
+        words.append(EMPTY)
+    if evidence and not evidence.complete:
+        words.append(
+            f"The pull is not complete: {number(evidence.contacts)} contacts arrived, and the account counts "
+            f"{number(evidence.count_after)}. The numbers below are of those that arrived."
+        )
+    if evidence and evidence.since:
+        words.append(
+            f"Only contacts created since {moment(evidence.since)} were read: "
+            "the numbers below are not those of the whole account."
+        )
+    if evidence and evidence.contacts != size:
+        words.append(f"The report covers {number(size)} of the {number(evidence.contacts)} contacts pulled.")
+    if not pulled:
+        words.append(
+            "When the contacts were pulled was not given; ages are counted to when this was written."
+        )
+    return words
+
+
+def _over_time(make: Maker, history: ContactHistory | None) -> Section:
+    if history is None:
+        return without_history()
+    try:
+        return make.over_time(history)
+    except HistoryRangeError:
+        return Section("over-time", "Over time", ["The history holds no snapshot yet."])
+
+
+def _certificate(evidence: PullEvidence) -> Section:
+    names, values = zip(*certificate(evidence), strict=True)
+    rows = pl.DataFrame({"What": names, "How it was": values})
+    return Section(
+        "certificate",
+        "How the account was read",
+        ["The API lists contacts by pages, and the account may change meanwhile: this is what was checked."],
+        [Table("pull", "The pull's certificate", rows, ("How it was",))],
+    )

@@ -1,0 +1,76 @@
+"""A report as one HTML page that needs nothing from anywhere, and runs nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import great_tables
+import jinja2
+from markupsafe import Markup
+
+from sendblue_data.files import replacing
+from sendblue_data.report.parts import Picture, Report, Table
+
+_HERE = "sendblue_data.report"
+_NEITHER = "base-uri 'none'; form-action 'none'"
+"""What `default-src` does not cover."""
+
+
+def render(report: Report) -> str:
+    """Give the page. Everything that came from contacts is escaped; the page allows no script.
+
+    Its Content-Security-Policy forbids all but pictures that are in the page, and the one style sheet, by its
+    hash: should a name slip through the escaping, it could neither run nor call home.
+    """
+    style = files(_HERE).joinpath("report.css").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(_HERE, "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["data_uri"] = _data_uri
+    environment.filters["table"] = _table
+    environment.tests["picture"] = lambda part: isinstance(part, Picture)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        style=Markup(style),  # noqa: S704 -- a file of this package, which the policy names by its hash
+        policy=f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; {_NEITHER}",
+    )
+
+
+def _data_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def _table(table: Table) -> Markup:
+    """Lay a table out by Great Tables, without the style sheet that it brings: the page has one for all."""
+    first, *others = table.rows.columns
+    laid = (
+        great_tables.GT(table.rows, id=table.name, rowname_col=first)
+        .tab_stubhead(label=first)
+        .cols_align("left", [first, *table.left])
+        .cols_align("right", [name for name in others if name not in table.left])
+    )
+    found = re.search(r"<table.*</table>", laid.as_raw_html(), flags=re.DOTALL)
+    assert found is not None  # noqa: S101 -- Great Tables makes a table
+    return Markup(found[0])  # noqa: S704 -- Great Tables escapes every cell
+
+
+def save(report: Report, path: str | os.PathLike[str], *, plots: bool = False) -> Path:
+    """Write the page, and with `plots` each picture beside it as a PNG; only the owner may read them."""
+    path = Path(path)
+    page = render(report)
+    for picture in report.pictures if plots else ():
+        with replacing(path.with_name(f"{picture.name}.png")) as part:
+            part.write_bytes(picture.light or picture.dark or b"")
+    with replacing(path) as part:
+        part.write_text(page, encoding="utf-8")
+    return path

@@ -1,0 +1,93 @@
+"""What a report is made of, before it is a page: numbers, pictures, tables, and the words around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Card:
+    """A headline number, what it counts, and what to know about it."""
+
+    name: str
+    value: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A plot as PNG, for light and for dark screens; None where it was not asked for.
+
+    Attributes:
+        name: of the file that it can be written to, without suffix.
+        alt: the same in words, for who can't see it.
+        width: in pixels of a page; the PNG has two for each.
+        height: in the same.
+    """
+
+    name: str
+    alt: str
+    width: int
+    height: int
+    light: bytes | None
+    dark: bytes | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A small table of texts; the first column names the row.
+
+    Attributes:
+        name: an id that no other table on the page has.
+        title: what it lists.
+        rows: all columns text, named as a reader shall see them.
+        left: columns that are words; the others are numbers, which stand at the right.
+        note: what to know about it.
+    """
+
+    name: str
+    title: str
+    rows: pl.DataFrame
+    left: Sequence[str] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page under one heading."""
+
+    name: str
+    title: str
+    words: Sequence[str] = ()
+    parts: Sequence[Picture | Table] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A whole report.
+
+    Attributes:
+        title: its heading.
+        facts: what was read, from where and when, as name and value.
+        warnings: what a reader must know first.
+        cards: the headline.
+        sections: the parts.
+        over_time: whether a history was given, whose metrics are then defined as well.
+        theme: `"auto"`, `"light"` or `"dark"`.
+    """
+
+    title: str
+    facts: Sequence[tuple[str, str]]
+    warnings: Sequence[str]
+    cards: Sequence[Card]
+    sections: Sequence[Section]
+    over_time: bool
+    theme: str = "auto"
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """The pictures of all sections."""
+        return [part for section in self.sections for part in section.parts if isinstance(part, Picture)]

@@ -1,0 +1,81 @@
+"""Plots as PNG with a text for those who can't see them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from sendblue_data.errors import ConfigurationError
+from sendblue_data.report.parts import Picture
+from sendblue_data.report.words import shown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from sendblue_data.plots.style import Theme
+
+Draw = Callable[["Theme"], "Axes"]
+
+PIXELS = 96
+"""Of a page, to the inch; a picture has two for each, to be sharp on any screen and on paper."""
+_SAID = 12
+"""Rows that the text for a picture lists."""
+_THEMES: dict[str, tuple[Theme, ...]] = {
+    "auto": ("light", "dark"),
+    "light": ("light",),
+    "dark": ("dark",),
+}
+
+
+def check_theme(theme: str) -> None:
+    """Raise `ConfigurationError` for a theme that is none."""
+    if theme not in _THEMES:
+        raise ConfigurationError(f'theme is {theme!r}; use "auto", "light" or "dark".')
+
+
+def picture(name: str, draw: Draw, alt: str, theme: str) -> Picture:
+    """Draw a plot in each theme that the page needs, and close its figures."""
+    made = {one: _png(draw, one) for one in _THEMES[theme]}
+    _, width, height = next(iter(made.values()))
+    light, dark = (made[one][0] if one in made else None for one in ("light", "dark"))
+    return Picture(name, alt, width, height, light, dark)
+
+
+def in_words(
+    title: str, table: pl.DataFrame, name: str | Sequence[str], value: str, write: Callable[[float], str]
+) -> str:
+    """Say a plot's first rows in words.
+
+    Example:
+        >>> table = pl.DataFrame({"tag": ["VIP", "Lead"], "contacts": [90, None]})
+        >>> in_words("Contacts by tag", table, "tag", "contacts", str)
+        'Contacts by tag. VIP: 90; Lead: not known.'
+    """
+    names = [name] if isinstance(name, str) else list(name)
+    parts = [
+        f"{' '.join(_said(key) for key in keys)}: {'not known' if held is None else write(held)}"
+        for *keys, held in table.head(_SAID).select(*names, value).rows()
+    ]
+    more = f"; and {table.height - _SAID} more" if table.height > _SAID else ""
+    return f"{title}. {'; '.join(parts) or 'None'}{more}."
+
+
+def _said(key: object) -> str:
+    return " + ".join(map(shown, key)) or "no tag" if isinstance(key, list) else shown(key)
+
+
+def _png(draw: Draw, theme: Theme) -> tuple[bytes, int, int]:
+    from matplotlib import pyplot as plt  # noqa: PLC0415 -- importing the report must not load pyplot
+
+    figure = draw(theme).get_figure(root=True)
+    assert figure is not None  # noqa: S101 -- a plot's axes are on a figure
+    try:
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=2 * PIXELS)
+        width, height = figure.get_size_inches()
+    finally:
+        plt.close(figure)
+    return file.getvalue(), round(width * PIXELS), round(height * PIXELS)

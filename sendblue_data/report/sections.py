@@ -1,0 +1,312 @@
+"""The parts of a report: which tables are made of the contacts, how they are drawn, what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from sendblue_data import analytics, plots
+from sendblue_data.errors import MissingExtraError
+from sendblue_data.plots.labels import number, percent, plural
+from sendblue_data.report.parts import Picture, Section, Table
+from sendblue_data.report.pictures import in_words, picture
+from sendblue_data.report.words import shown, without_phones
+from sendblue_data.writeback.fields import masked
+
+if TYPE_CHECKING:
+    from sendblue_data.history import ContactHistory
+
+MOST_TAGS = 100
+"""Tags that the table lists; a report with more would be an export."""
+MOST_DRIVERS = 15
+TO_VERIFY = 10
+LAST_SNAPSHOTS = 12
+_SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes a report's parts, all with the same choices.
+
+    Attributes:
+        contacts: a contacts frame of any engine that Narwhals knows.
+        as_of: moment of the pull; None where it isn't known.
+        theme: of the pictures.
+        mask_phones: whether phones are masked wherever they stand.
+    """
+
+    contacts: Any
+    as_of: datetime | None
+    theme: str
+    mask_phones: bool
+
+    def hidden(self, table: pl.DataFrame) -> pl.DataFrame:
+        """Mask the phones in a small table, unless told not to."""
+        return without_phones(table) if self.mask_phones else table
+
+    def drawn(self, name: str, table: pl.DataFrame, alt: str, **options: Any) -> Picture:
+        """Draw a table by the plot of this name."""
+        plot, said = getattr(plots, name), {"as_of": self.as_of, **options}
+        return picture(name, lambda theme: plot(table, theme=theme, **said), alt, self.theme)
+
+    def opt_outs(self) -> Section:
+        """Give the part on who has opted out."""
+        total = analytics.opt_out_rate(self.contacts)["rate"].item()
+        by_tag = self.hidden(analytics.opt_out_rate(self.contacts, by="tags"))
+        cohorts = analytics.opt_out_cohorts(self.contacts, now=self.as_of)
+        drivers = self.hidden(analytics.opt_out_drivers(self.contacts))
+        parts: list[Picture | Table] = []
+        if by_tag.height:
+            words = in_words("Opt-out rate by tag", by_tag, "tags", "rate", percent)
+            parts.append(self.drawn("opt_out_rate", by_tag, words, reference=total))
+        if drivers.height:
+            words = in_words(
+                "Relative risk of having opted out, against all other contacts",
+                drivers, ("factor", "level"), "relative_risk", "{:.2f}".format,
+            )  # fmt: skip
+            parts += [self.drawn("opt_out_drivers", drivers, words, top=MOST_DRIVERS), _drivers(drivers)]
+        words = in_words("Opt-out rate by month of creation", cohorts, "cohort", "rate", percent)
+        parts.append(self.drawn("opt_out_cohorts", cohorts, words))
+        return Section(
+            "opt-outs",
+            "Opt-outs",
+            [
+                "The rate is a prevalence: the share of contacts that have opted out, each counted once.",
+                "It is no rate of unsubscribes per message, and not to be compared with one.",
+                "Younger contacts had less time to opt out: a rate that falls to the present is no trend.",
+            ],
+            parts,
+        )
+
+    def tags(self) -> Section:
+        """Give the part on tags: sizes, growth, combinations, spellings."""
+        summary = self.hidden(analytics.tag_summary(self.contacts))
+        if not summary.height:
+            return Section("tags", "Tags", ["No contact has a tag."])
+        growth = self.hidden(analytics.tag_growth(self.contacts))
+        sets = self.hidden(analytics.tag_combinations(self.contacts))
+        parts: list[Picture | Table] = [
+            self.drawn(
+                "tag_summary", summary, in_words("Contacts by tag", summary, "tag", "contacts", number)
+            ),
+            _tags(summary),
+        ]
+        last = growth.group_by("tag", maintain_order=True).agg(pl.col("cumulative").last())
+        words = in_words(
+            "Contacts with each tag by month of creation, up to", last, "tag", "cumulative", number
+        )
+        parts.append(self.drawn("tag_growth", growth, words))
+        words = in_words("Contacts by exact combination of tags", sets, "tags", "contacts", number)
+        parts.append(self.drawn("tag_combinations", sets, words))
+        parts += self._spellings()
+        return Section(
+            "tags",
+            "Tags",
+            [f"{plural(summary.height, 'tag')} in use. A contact with several tags counts in each of them."],
+            parts,
+        )
+
+    def _spellings(self) -> list[Table]:
+        from sendblue_data.tag_spelling import similar_tags  # noqa: PLC0415 -- its check needs an extra
+
+        try:
+            found = self.hidden(similar_tags(self.contacts))
+        except MissingExtraError:
+            return []
+        if not found.height:
+            return []
+        rows = texts(
+            found.head(MOST_DRIVERS),
+            {
+                "Spelling": ("tag", shown),
+                "contacts": ("contacts", number),
+                "likely the same as": ("suggestion", shown),
+                "with contacts": ("suggestion_contacts", number),
+                "differs in": ("reason", str),
+            },
+        )
+        left = ("likely the same as", "differs in")
+        return [Table("spellings", "Spellings that are likely one tag", rows, left, _more(found, rows))]
+
+    def verification(self) -> Section:
+        """Give the part on who is verified and may be texted."""
+        funnel = analytics.verification_funnel(self.contacts)
+        by_tag = self.hidden(analytics.verification_rate(self.contacts, by="tags"))
+        backlog = analytics.verification_backlog(self.contacts, now=self.as_of)
+        total = analytics.verification_rate(self.contacts)["rate"].item()
+        words = in_words("From all contacts to reachable ones", funnel, "step", "contacts", number)
+        parts: list[Picture | Table] = [self.drawn("verification_funnel", funnel, words)]
+        if by_tag.height:
+            words = in_words("Verified share by tag", by_tag, "tags", "rate", percent)
+            parts.append(self.drawn("verification_rate", by_tag, words, reference=total))
+        words = in_words("Unverified contacts by age", backlog, "age", "contacts", number)
+        parts.append(self.drawn("verification_backlog", backlog, words))
+        worklist = analytics.verification_worklist(self.contacts)
+        if worklist.height:
+            parts.append(self._to_verify(worklist))
+        return Section(
+            "verification",
+            "Verification",
+            ["Reachable contacts are verified, known not to have opted out, and have a phone in E.164 form."],
+            parts,
+        )
+
+    def _to_verify(self, worklist: pl.DataFrame) -> Table:
+        first = self.hidden(worklist.head(TO_VERIFY).with_columns(pl.col("tags").list.join(", ")))
+        hide = masked if self.mask_phones else shown
+        names = [name for name in ("first_name", "last_name") if name in first.columns]
+        first = first.with_columns(
+            name=pl.concat_str(names, separator=" ", ignore_nulls=True).replace("", None)
+            if names
+            else pl.lit(None, pl.String)
+        )
+        rows = texts(
+            first,
+            {
+                "Name": ("name", shown),
+                "phone": ("phone", hide),
+                "company": ("company_name", shown),
+                "tags": ("tags", shown),
+                "created": ("created_at", _day),
+            },
+        )
+        note = (
+            f"The first {rows.height} of {number(worklist.height)} that may be sent a verification message."
+        )
+        left = ("phone", "company", "tags")
+        return Table("to-verify", "Waiting longest for verification", rows, left, note)
+
+    def over_time(self, history: ContactHistory) -> Section:
+        """Give the part on what the snapshots of a history show."""
+        snapshots = history.snapshots()
+        words = [
+            f"From {plural(snapshots.height, 'snapshot')}. Each opt-out is known to lie between two of them."
+        ]
+        if snapshots.height < 2:  # noqa: PLR2004 -- a change takes two
+            words.append("A trend needs two or more.")
+            return Section("over-time", "Over time", words, [_snapshots(snapshots)])
+        trend, survival = history.opt_out_trend(), history.survival()
+        until = snapshots["seen_until"].max()
+        weekly = in_words("Contacts opting out by week", trend, "period", "rate", percent)
+        kept = survival["survival"].to_list()[-1] if survival.height else None
+        days = survival["day"].to_list()[-1] if survival.height else 0
+        lasting = f"Share of contacts still subscribed by age: {percent(kept)} at {days:,.0f} days."
+        pictures = [
+            self.drawn("opt_out_trend", trend, weekly, as_of=until),
+            self.drawn("survival", survival, lasting, as_of=until),
+        ]
+        return Section("over-time", "Over time", words, [*pictures, _snapshots(snapshots)])
+
+
+def without_history() -> Section:
+    """Say why there is no trend, and how to come by one."""
+    return Section(
+        "over-time",
+        "Over time",
+        [
+            "The API keeps no time of opting out, so one pull shows no trend.",
+            "Record pulls with “sendblue-data snapshot FOLDER”, by cron, and give that folder to the report.",
+        ],
+    )
+
+
+def texts(
+    table: pl.DataFrame, columns: Mapping[str, tuple[str, Callable[[Any], str]]], missing: str = "n/a"
+) -> pl.DataFrame:
+    """Write out columns as text under new names."""
+    made = {}
+    for heading, (name, write) in columns.items():
+        values = table[name].to_list() if name in table.columns else [None] * table.height
+        made[heading] = [write(value) if value is not None or write is shown else missing for value in values]
+    return pl.DataFrame(made, schema=dict.fromkeys(made, pl.String))
+
+
+def _tags(summary: pl.DataFrame) -> Table:
+    top = summary.head(MOST_TAGS).with_columns(interval=pl.struct("opt_out_low", "opt_out_high"))
+    rows = texts(
+        top,
+        {
+            "Tag": ("tag", shown),
+            "contacts": ("contacts", number),
+            "of all": ("share", percent),
+            "opted out": ("opt_outs", number),
+            "not known": ("unknown", number),
+            "opt-out rate": ("opt_out_rate", percent),
+            "95% interval": ("interval", interval_text),
+            "verified": ("verified_rate", percent),
+            "first created": ("first_created", _day),
+        },
+    )
+    return Table("tag-summary", "All tags", rows, note=_more(summary, rows))
+
+
+def _drivers(drivers: pl.DataFrame) -> Table:
+    rows = texts(
+        drivers.head(MOST_DRIVERS).with_columns(interval=pl.struct("low", "high")),
+        {
+            "Contacts with this": ("level", shown),
+            "kind": ("factor", str),
+            "contacts": ("contacts", number),
+            "opt-out rate": ("rate", percent),
+            "rate of the rest": ("rest_rate", percent),
+            "relative risk": ("relative_risk", "{:.2f}".format),
+            "95% interval": ("interval", _ratio_interval),
+            "q": ("q", _chance),
+        },
+    )
+    found = drivers.filter(pl.col("q") < _SIGNIFICANT).height
+    note = (
+        f"{found:,} of {plural(drivers.height, 'set')} tested differ from the rest with q below "
+        f"{_SIGNIFICANT}. {_more(drivers, rows)} An association is no cause: "
+        "tags are often given because of what someone did."
+    )
+    return Table("drivers", "What goes with opting out", rows, ("kind",), " ".join(note.split()))
+
+
+def _snapshots(snapshots: pl.DataFrame) -> Table:
+    last = snapshots.tail(LAST_SNAPSHOTS).reverse()
+    rows = texts(
+        last,
+        {
+            "Taken": ("taken_at", "{:%Y-%m-%d %H:%M} UTC".format),
+            "contacts": ("contacts", number),
+            "added": ("added", number),
+            "removed": ("removed", number),
+            "changed": ("changed", number),
+            "shown complete": ("complete", lambda value: "yes" if value else "no"),
+        },
+        missing="not known",
+    )
+    return Table("snapshots", "Snapshots, latest first", rows, note=_more(snapshots, rows))
+
+
+def _more(table: pl.DataFrame, rows: pl.DataFrame) -> str:
+    left = table.height - rows.height
+    return (
+        f"The first {number(rows.height)} of {number(table.height)}; {number(left)} more not listed."
+        if left
+        else ""
+    )
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d}"
+
+
+def interval_text(ends: Mapping[str, float | None]) -> str:
+    """Write the ends of an interval of a rate."""
+    low, high = ends.values()
+    return "n/a" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}%"
+
+
+def _ratio_interval(ends: Mapping[str, float | None]) -> str:
+    low, high = ends.values()
+    return "n/a" if low is None or high is None else f"{low:.2f} to {high:.2f}"
+
+
+def _chance(value: float) -> str:
+    return "<0.001" if value < 0.001 else f"{value:.3f}"  # noqa: PLR2004

@@ -1,0 +1,100 @@
+"""The three headline tables as text, cut to fit a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+import polars as pl
+
+from sendblue_data import analytics
+from sendblue_data.plots.labels import number, percent
+from sendblue_data.report.sections import interval_text, texts
+from sendblue_data.report.words import shown, without_phones
+
+MOST_ROWS = 12
+_LONGEST_TAG = 24
+"""Columns of a tag: the table with its six columns then fits a terminal of 80."""
+
+
+def headline_tables(contacts: Any, *, mask_phones: bool = True) -> str:
+    """Give `tag_summary`, `opt_out_rate` and `verification_funnel` as text."""
+    summary = analytics.tag_summary(contacts)
+    rate = analytics.opt_out_rate(contacts)
+    funnel = analytics.verification_funnel(contacts)
+    top = summary.head(MOST_ROWS).with_columns(interval=pl.struct("opt_out_low", "opt_out_high"))
+    tags = texts(
+        without_phones(top) if mask_phones else top,
+        {
+            "tag": ("tag", lambda tag: shown(tag, _LONGEST_TAG)),
+            "contacts": ("contacts", number),
+            "of all": ("share", percent),
+            "opt-out rate": ("opt_out_rate", percent),
+            "95% interval": ("interval", interval_text),
+            "verified": ("verified_rate", percent),
+        },
+    )
+    rates = texts(
+        rate.with_columns(interval=pl.struct("low", "high")),
+        {
+            "contacts": ("contacts", number),
+            "unknown": ("unknown", number),
+            "opted out": ("opt_outs", number),
+            "opt-out rate": ("rate", percent),
+            "95% interval": ("interval", interval_text),
+        },
+    )
+    steps = texts(
+        funnel,
+        {
+            "step": ("step", str),
+            "contacts": ("contacts", number),
+            "of all": ("share", percent),
+            "of the step before": ("step_share", percent),
+            "unknown": ("unknown", number),
+        },
+        missing="",
+    )
+    left = summary.height - tags.height
+    more = f", the {tags.height} largest of {number(summary.height)}" if left else ""
+    return "\n\n".join(
+        [
+            f"Tags{more} (tag_summary)\n{_table(tags, left=('tag',))}",
+            f"Opt-out rate: a prevalence, not per message (opt_out_rate)\n{_table(rates)}",
+            f"Who may be texted (verification_funnel)\n{_table(steps, left=('step',))}",
+        ]
+    )
+
+
+def _table(rows: pl.DataFrame, left: tuple[str, ...] = ()) -> str:
+    """Lay texts out in columns: words at the left, numbers at the right."""
+    if not rows.height:
+        return "  (none)"
+    lines = [list(rows.columns), *(list(row) for row in rows.rows())]
+    widths = [max(_columns(line[place]) for line in lines) for place in range(rows.width)]
+    lines.insert(1, ["\u2500" * width for width in widths])
+    return "\n".join(
+        "  ".join(
+            [
+                "",
+                *(
+                    _padded(text, width, at_left=name in left)
+                    for name, text, width in zip(rows.columns, line, widths, strict=True)
+                ),
+            ]
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _padded(text: str, width: int, *, at_left: bool) -> str:
+    spaces = " " * (width - _columns(text))
+    return text + spaces if at_left else spaces + text
+
+
+def _columns(text: str) -> int:
+    """Count the columns of a terminal that a text takes: two for a wide (CJK) character, none for a mark."""
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )

@@ -1,0 +1,314 @@
+"""The command line: what it prints, what it leaves, its exit codes; never a traceback, never a key."""
+
+import io
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+from PIL import Image
+
+from sendblue_data import CONTACT_SCHEMA, ContactHistory, Sandbox, pull_contacts
+from sendblue_data import cli as command_line
+from sendblue_data.cli import main
+from sendblue_data.report import pictures
+
+KEYS = ("SENDBLUE_API_API_KEY", "SENDBLUE_API_API_SECRET", "SENDBLUE_API_BASE_URL")
+
+
+@pytest.fixture(autouse=True)
+def apart(monkeypatch, tmp_path):
+    """No credentials of the machine, no window, a folder of its own, and pictures of one dot."""
+    for name in KEYS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.chdir(tmp_path)
+    file = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(file, "PNG")
+    monkeypatch.setattr(pictures, "_png", lambda _draw, _theme: (file.getvalue(), 1, 1))
+
+
+@pytest.fixture
+def account(monkeypatch):
+    """An account of 80 that the environment names."""
+    with Sandbox(80, seed=3) as sandbox:
+        for name, value in zip(KEYS, (sandbox.api_key, sandbox.api_secret, sandbox.url), strict=True):
+            monkeypatch.setenv(name, value)
+        yield sandbox
+
+
+def run(capsys, *words):
+    code = main(words)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def left():
+    return [path.name for path in Path().iterdir()]
+
+
+def fails(capsys, code, words, *pattern):
+    """Check that a command fails in one line, and give it."""
+    found, out, err = run(capsys, *words)
+    assert (found, out.count("Traceback")) == (code, 0), err
+    lines = err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("sendblue-data: ")
+    for one in pattern:
+        assert re.search(one, lines[0]), lines[0]
+    return lines[0]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "ndjson"])
+def test_pull_writes_every_contact_and_its_certificate(account, capsys, suffix):
+    code, out, err = run(capsys, "pull", f"out.{suffix}")
+    assert (code, err) == (0, "")
+    path = Path(f"out.{suffix}")
+    read = {"parquet": pl.read_parquet, "csv": pl.read_csv, "ndjson": pl.read_ndjson}[suffix]
+    with account.client() as client:
+        there = pull_contacts(client, progress=False)
+    assert sorted(read(path)["phone"]) == sorted(there["phone"])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "Shown complete:     Yes" in out
+    assert "80; the account counted 80 before and 80 after" in out
+    assert out.splitlines()[-1] == f"out.{suffix}: 80 contacts, {path.stat().st_size:,} bytes"
+    assert account.api_key not in out
+    assert account.api_secret not in out
+
+
+def test_a_csv_is_safe_unless_told_otherwise(capsys, monkeypatch):
+    with Sandbox([{"phone": "+13055550100", "first_name": "=1+1"}]) as sandbox:
+        for name, value in zip(KEYS, (sandbox.api_key, sandbox.api_secret, sandbox.url), strict=True):
+            monkeypatch.setenv(name, value)
+        assert run(capsys, "pull", "safe.csv")[0] == run(capsys, "pull", "exact.csv", "--exact-csv")[0] == 0
+    assert pl.read_csv("safe.csv")["first_name"].to_list() == ["'=1+1"]
+    assert pl.read_csv("exact.csv")["first_name"].to_list() == ["=1+1"]
+
+
+def test_since_reads_a_part(account, capsys):
+    with account.client() as client:
+        created = pull_contacts(client, progress=False)["created_at"]
+    since = created.sort()[60]
+    code, out, _ = run(capsys, "pull", "out.parquet", "--since", since.isoformat())
+    assert code == 0
+    assert pl.read_parquet("out.parquet").height == (created >= since).sum() < 80
+    assert "no count for a part" in out
+    assert "Only since" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "pattern"),
+    [
+        ([], "COMMAND"),
+        (["fly"], "invalid choice: 'fly'"),
+        (["pull"], "OUT"),
+        (["pull", "out.xlsx"], r"use \.parquet, \.csv"),
+        (["pull", "nowhere/out.csv"], "nowhere does not exist"),
+        (["pull", "out.csv", "--since", "soon"], "'soon' is no moment in ISO 8601"),
+        (["report", "--theme", "blue"], "blue"),
+        (["demo", "--contacts", "-1"], "'-1'|expected one argument"),
+        (["sandbox", "--switch", "on_duplicate=keep"], "on_duplicate"),
+        (["snapshot"], "URI"),
+    ],
+)
+def test_wrong_usage_is_2_and_asks_nothing(account, capsys, words, pattern):
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (2, "")
+    assert re.search(pattern, err)
+    assert account.request_log == []
+    assert left() == []
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], *([name, "--help"] for name in ("pull", "report", "snapshot", "sandbox", "demo"))]
+)
+def test_help_is_there(capsys, words):
+    code, out, err = run(capsys, *words)
+    assert (code, err) == (0, "")
+    assert "usage: sendblue-data" in out
+    if words == ["--help"]:
+        assert len(re.findall(r"^    (pull|report|snapshot|sandbox|demo) ", out, re.MULTILINE)) == 5
+
+
+def test_no_credentials(capsys):
+    for words in (["pull", "out.csv"], ["report"]):
+        fails(capsys, 1, words, "No api_key: pass api_key=, or set SENDBLUE_API_API_KEY")
+    assert left() == []
+
+
+def test_wrong_credentials(account, capsys, monkeypatch):
+    monkeypatch.setenv(KEYS[1], "a-secret-that-is-wrong")
+    line = fails(capsys, 1, ["pull", "out.csv"], "401", "Check SENDBLUE_API_API_KEY")
+    assert "a-secret" not in line
+    assert account.api_key not in line
+    assert left() == []
+
+
+def test_plain_http_is_refused(account, capsys, monkeypatch):
+    monkeypatch.setenv(KEYS[2], "http://example.com")
+    fails(capsys, 1, ["pull", "out.csv"], "https")
+
+
+def test_an_incomplete_pull(account, capsys, monkeypatch):
+    from sendblue_data import SendblueClient
+
+    monkeypatch.setattr(SendblueClient, "count_contacts", lambda _: 90)
+    fails(capsys, 1, ["pull", "out.parquet"], "counts 90 contacts and listed 80: 10 missing")
+    assert left() == []
+    code, out, _ = run(capsys, "pull", "out.parquet", "--allow-incomplete")
+    assert code == 0
+    assert "Shown complete:     No" in out
+    assert pl.read_parquet("out.parquet").height == 80
+    code, out, _ = run(capsys, "report", "--allow-incomplete")
+    assert code == 0
+    assert "not complete: 80 contacts arrived" in Path("report/report.html").read_text()
+
+
+def test_ctrl_c_is_130_and_leaves_nothing(account, capsys, monkeypatch):
+    from sendblue_data import pull
+
+    def interrupted(*_args, **_options):
+        yield CONTACT_SCHEMA.to_frame()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pull, "iter_contacts", interrupted)
+    fails(capsys, 130, ["pull", "out.parquet"], "Interrupted")
+    assert left() == []
+
+
+@pytest.mark.parametrize(("stop", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_leaves_nothing(account, stop, code, tmp_path):
+    account.set(latency=30)
+    program = "import sys; from sendblue_data.cli import main; sys.exit(main(['pull', 'out.csv']))"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=-1, stderr=-1, text=True) as process:
+        try:
+            until = time.monotonic() + 30
+            while not list(tmp_path.iterdir()) and time.monotonic() < until:
+                time.sleep(0.02)
+            assert len(list(tmp_path.iterdir())) == 1
+            process.send_signal(stop)
+            out, err = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert (process.returncode, out) == (code, "")
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_refuses(account, capsys):
+    Path("report").write_text("a file")
+    fails(capsys, 1, ["report"], "report")
+    assert Path("report").read_text() == "a file"
+
+
+def test_warnings_are_one_line(account, capsys, monkeypatch):
+    import warnings
+
+    def noisy(_args):
+        warnings.simplefilter("always")
+        warnings.warn("the API sent\nsomething new", UserWarning, stacklevel=1)
+        return 0
+
+    monkeypatch.setattr(command_line, "_pull", noisy)
+    assert run(capsys, "pull", "out.csv") == (0, "", "sendblue-data: warning: the API sent something new\n")
+
+
+def test_report_says_which_account_it_read(account, capsys):
+    code, out, err = run(capsys, "report")
+    assert (code, err) == (0, "")
+    with account.client() as client:
+        assert out.splitlines()[0] == f"Reading account {client.account}"
+        page = Path("report/report.html").read_text()
+        assert client.account in page
+    assert out.splitlines()[-1] == "report/report.html"
+    assert account.api_key not in out + page
+    assert account.api_secret not in out + page
+    assert not re.search(r"\+1[0-9]{10}", out + page)
+
+
+def test_report_shows_a_history_made_by_snapshot(account, capsys):
+    for _ in range(2):
+        code, out, err = run(capsys, "snapshot", "history")
+        assert (code, err) == (0, "")
+    assert "contacts=80" in out
+    assert ContactHistory("history").snapshots().height == 1
+    code, _, _ = run(capsys, "report", "--history", "history", "--out", "deep/er", "--show-phones")
+    assert code == 0
+    page = Path("deep/er/report.html").read_text()
+    assert "From 1 snapshot." in page
+    assert re.search(r"\+1[0-9]{10}", page)
+
+
+def test_demo_from_nothing_to_a_report(capsys):
+    code, out, err = run(capsys, "demo", "--contacts", "300", "--out", "made")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[-1] == "made/report.html"
+    assert "nobody of them exists" in lines[0]
+    assert "nobody of them exists" in Path("made/report.html").read_text()
+    for table in ("tag_summary", "opt_out_rate", "verification_funnel"):
+        assert f"({table})" in out
+    assert re.search(r"^  all +300 +100\.0% +0$", out, re.MULTILINE)
+    assert max(map(len, lines)) < 80
+    assert "\x1b" not in out
+    assert sorted(path.name for path in Path("made").iterdir()) == [
+        "opt_out_cohorts.png", "opt_out_drivers.png", "opt_out_rate.png", "report.html", "tag_combinations.png",
+        "tag_growth.png", "tag_summary.png", "verification_backlog.png", "verification_funnel.png",
+        "verification_rate.png",
+    ]  # fmt: skip
+
+
+def test_demo_of_nobody(capsys):
+    code, out, _ = run(capsys, "demo", "--contacts", "0")
+    assert code == 0
+    assert "(none)" in out
+    assert "This account has no contacts." in Path("report/report.html").read_text()
+
+
+def without(module, *words):
+    code = f"import sys; sys.modules[{module!r}] = None\nfrom sendblue_data.cli import main\nsys.exit(main({list(words)}))"
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "words", "extra"),
+    [("deltalake", ["snapshot", "x"], "history"), ("starlette", ["demo"], "sandbox")],
+)
+def test_an_extra_that_is_missing_is_named(module, words, extra):
+    done = without(module, *words)
+    assert done.returncode == 1
+    assert f"pip install 'sendblue-data[{extra}]'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_help_loads_no_frames():
+    done = without("polars", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.slow
+def test_the_demo_as_a_user_runs_it(tmp_path):
+    program = Path(sys.executable).with_name("sendblue-data")
+    done = subprocess.run(
+        [program, "demo", "--out", tmp_path / "report"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=240,
+    )
+    path = Path(done.stdout.splitlines()[-1])
+    assert path == tmp_path / "report" / "report.html"
+    assert path.stat().st_size > 500_000
+    made = sorted(path.parent.glob("*.png"))
+    assert len(made) == 9
+    for picture in made:
+        with Image.open(picture) as image:
+            assert image.size[0] > 1000
+            assert len(image.convert("RGB").resize((200, 200)).getcolors(40_000)) > 5

@@ -1,0 +1,50 @@
+import pytest
+
+from sendblue_data import Sandbox, SendblueClient, retries
+from tests.client.servers import Server
+
+KEY, SECRET = "key-made-up-for-tests", "secret-made-up-for-tests"
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch):
+    """Neither credentials nor proxies of the machine reach a test, and no retry waits long."""
+    for name in ("API_KEY", "API_SECRET", "BASE_URL"):
+        monkeypatch.delenv(f"SENDBLUE_API_{name}", raising=False)
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr(retries, "FIRST_WAIT", 0.002)
+
+
+@pytest.fixture
+def open_account():
+    """Open sandboxes with a client each; all are closed after the test."""
+    opened = []
+
+    def opener(contacts=(), *, client=None, **options):
+        sandbox = Sandbox(contacts, **options)
+        opened.append(sandbox)
+        opened.append(sandbox.client(**(client or {})))
+        return opened[-2:]
+
+    yield opener
+    for thing in reversed(opened):
+        thing.close()
+
+
+@pytest.fixture
+def serve():
+    """Start servers that give these answers, and a client of each; all are closed after the test."""
+    opened = []
+
+    def opener(*answers, host="127.0.0.1", **options):
+        server = Server(*answers, host=host).__enter__()
+        client = SendblueClient(KEY, SECRET, server.url, **options)
+        opened.append((server, client))
+        return server, client
+
+    yield opener
+    for server, client in opened:
+        client.close()
+        server.__exit__()

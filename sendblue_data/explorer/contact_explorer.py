@@ -1,0 +1,201 @@
+"""`ContactExplorer`: the widgets wired to the functions."""
+
+from __future__ import annotations
+
+import os
+from html import escape
+from typing import Any
+
+import ipywidgets as widgets
+import polars as pl
+
+from sendblue_data.client import SendblueClient
+from sendblue_data.errors import SegmentError
+from sendblue_data.explorer.account import Account
+from sendblue_data.explorer.code import EVERYONE, parse_code, snippet
+from sendblue_data.explorer.controls import Controls
+from sendblue_data.explorer.filters import Filters, filters_of, predicate_of
+from sendblue_data.explorer.headline import Headline, headline, headline_html
+from sendblue_data.explorer.saved import SavedSegments
+from sendblue_data.explorer.style import STYLE
+from sendblue_data.explorer.tabs import Tabs
+from sendblue_data.explorer.write_panel import WritePanel
+from sendblue_data.explorer.writes import Outcome
+from sendblue_data.history import ContactHistory
+from sendblue_data.segments.predicates import Segment
+
+
+class ContactExplorer:
+    """Look, filter, decide, in the notebook: an audience, what it is worth, and the write to it.
+
+    Show it as the last line of a cell. What is selected can be read and set from code at any time.
+
+    Args:
+        contacts: every contact of the account, as `pull_contacts` gives them.
+        client: the account's client, to write with; without one the explorer only looks.
+        history: adds a tab of what changed over time.
+        segments_file: where segments are saved by name, and found again.
+        journal_dir: folder of the journals of writes, as in `bulk_create`.
+        show_phones: show phone numbers whole from the start; they are masked otherwise.
+
+    Attributes:
+        widget: the ipywidgets box with everything in it.
+        controls, tabs, saved, write: its parts.
+        whole: the headline numbers of all contacts.
+
+    Raises:
+        FrameError: it is no contacts frame.
+
+    Examples:
+        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data.segments import has_tag
+        >>> people = [{"phone": f"+1212555010{n}", "tags": ["VIP"] * (n < 2)} for n in range(4)]
+        >>> explorer = ContactExplorer(contacts_frame(people))
+        >>> explorer.predicate = has_tag("VIP")
+        >>> explorer.selection.height, explorer.code, explorer.numbers.share
+        (2, 'has_tag("VIP")', 0.5)
+    """
+
+    def __init__(
+        self,
+        contacts: pl.DataFrame | pl.LazyFrame,
+        client: SendblueClient | None = None,
+        history: ContactHistory | None = None,
+        *,
+        segments_file: str | os.PathLike[str] = "segments.toml",
+        journal_dir: str | os.PathLike[str] | None = None,
+        show_phones: bool = False,
+    ) -> None:
+        self._account = Account(contacts)
+        self._segment: Segment | None = None
+        self._mask = self._account.mask(None)
+        self.controls = Controls(self._account, self._filtered)
+        self.tabs = Tabs(history, show_phones=show_phones)
+        self.write = WritePanel(client, journal_dir, lambda: self.selection, self._written)
+        self.saved = SavedSegments(segments_file, lambda: self._segment, self._choose)
+        self.headline = widgets.HTML()
+        self.extra = widgets.HTML()
+        self.problem = widgets.HTML()
+        self.code_html = widgets.HTML()
+        main = widgets.VBox(
+            [
+                self.headline,
+                self.problem,
+                self.extra,
+                self.tabs.widget,
+                widgets.HTML("<h3>Code of the selection, to paste</h3>"),
+                self.code_html,
+                self.saved.widget,
+                self.write.widget,
+            ],
+            layout={"flex": "1 1 480px", "min_width": "0", "width": "auto"},
+        )
+        self.widget = widgets.VBox(
+            [
+                widgets.HTML(STYLE, layout={"display": "none"}),
+                widgets.HBox(
+                    [self.controls.widget, main], layout={"flex_flow": "row wrap", "grid_gap": "12px"}
+                ),
+            ]
+        )
+        self.widget.add_class("sendblue-explorer")
+        self._look_anew(self._account)
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        return self.widget._repr_mimebundle_(**options)
+
+    def __repr__(self) -> str:
+        return f"ContactExplorer({self.numbers.contacts:,} of {self.whole.contacts:,} contacts: {self.code})"
+
+    # What is selected
+
+    @property
+    def contacts(self) -> pl.DataFrame:
+        """All contacts; after a write, with what the account says of those written to."""
+        return self._account.frame
+
+    @property
+    def selection(self) -> pl.DataFrame:
+        """The selected contacts."""
+        return self._account.frame.filter(self._mask)
+
+    @property
+    def numbers(self) -> Headline:
+        """The headline numbers of the selection."""
+        return headline(self._account.tally(self._mask), self._account.whole)
+
+    @property
+    def predicate(self) -> pl.Expr:
+        """What selects: an expression for `contacts.filter(...)`. Setting it moves the controls; None clears.
+
+        What no control can express is kept as a further condition, and shown as text.
+        """
+        return pl.lit(value=True) if self._segment is None else self._segment
+
+    @predicate.setter
+    def predicate(self, predicate: pl.Expr | None) -> None:
+        filters = filters_of(predicate)
+        self._select(filters)
+        self.controls.show(filters)
+
+    @property
+    def code(self) -> str:
+        """The predicate as text, to paste into `contacts.filter(...)`. Setting it moves the controls."""
+        return EVERYONE if self._segment is None else repr(self._segment)
+
+    @code.setter
+    def code(self, code: str) -> None:
+        self.predicate = parse_code(code)
+
+    # Wiring
+
+    def _filtered(self) -> None:
+        try:
+            self._select(self.controls.filters)
+        except SegmentError as refusal:
+            self.problem.value = (
+                f'<div class="sb-words sb-error" role="alert">{escape(str(refusal))} '
+                "The selection is as it was.</div>"
+            )
+
+    def _choose(self, segment: Segment) -> None:
+        self.predicate = segment
+
+    def _select(self, filters: Filters) -> None:
+        """Select, all or nothing: where it fails the selection before stays.
+
+        Raises:
+            SegmentError: the filters contradict each other, or an expression can't be run.
+        """
+        segment = predicate_of(filters)
+        self._mask = self._account.mask(segment)
+        self._segment = segment
+        self.problem.value = self.saved.words.value = ""
+        extra = " and ".join(rule.words() for rule in filters.extra)
+        self.extra.value = (
+            f'<div class="sb-words"><b>Further condition</b>, kept until the filters are cleared: '
+            f"<code>{escape(extra)}</code></div>"
+            if extra
+            else ""
+        )
+        self._show()
+
+    def _show(self) -> None:
+        numbers = self.numbers
+        self.headline.value = headline_html(numbers, self.whole)
+        self.tabs.show(self._account, self._mask)
+        self.code_html.value = f'<pre class="sb-code">{escape(snippet(self.code))}</pre>'
+        self.write.selected(numbers.contacts)
+
+    def _written(self, outcome: Outcome) -> None:
+        """Show the account as it is after a run."""
+        if outcome.now is not None:
+            self._look_anew(self._account.patched(outcome.result.frame["phone"].drop_nulls(), outcome.now))
+
+    def _look_anew(self, account: Account) -> None:
+        self._account = account
+        self.whole = headline(account.whole, account.whole)
+        self.controls.offer(account)
+        self.write.offer(account.tags)
+        self._mask = account.mask(self._segment)
+        self._show()

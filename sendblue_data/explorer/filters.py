@@ -1,0 +1,245 @@
+"""What the controls say, as data: from it a predicate, and back from a predicate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
+from functools import reduce
+from typing import Any
+
+import polars as pl
+
+from sendblue_data.errors import SegmentError
+from sendblue_data.explorer.conditions import FieldIs, Mentions, Plain, Value, field_is, mentions
+from sendblue_data.segments import (
+    created_between,
+    has_any_tag,
+    has_tag,
+    opted_out,
+    phone_region,
+    reachable,
+    untagged,
+    variable,
+    verified,
+)
+from sendblue_data.segments.predicates import Segment
+from sendblue_data.segments.rules import (
+    Created,
+    Flag,
+    Joined,
+    Negated,
+    PhoneFrom,
+    Rule,
+    Tagged,
+    Variable,
+    join,
+)
+
+ANY = "any"
+OPT_OUTS = (ANY, "opted out", "not opted out", "unknown", "not opted out, or unknown")
+VERIFIED = (ANY, "verified", "not verified", "unknown", "not verified, or unknown")
+REACHES = (ANY, "reachable", "not reachable")
+TAGGED = (ANY, "without a tag", "with a tag")
+TESTS = ("is", "is not", "contains", "is set", "is not set")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """The state of every control; conditions join by "and".
+
+    Attributes:
+        all_tags: contacts have every one of these.
+        any_tags: contacts have at least one of these.
+        no_tags: contacts have none of these.
+        tagged: one of TAGGED.
+        opt_out: one of OPT_OUTS.
+        verified: one of VERIFIED.
+        reach: one of REACHES.
+        owners: `assigned_to_email`, any of these; None stands for nothing.
+        lines: `sendblue_number`, any of these.
+        companies: `company_name`, any of these.
+        regions: two-letter countries of the phone, any of these.
+        created_from: the first day, in UTC.
+        created_before: the day after the last one, in UTC.
+        variable: a custom variable's name; empty for none.
+        test: one of TESTS.
+        value: what to compare the variable with.
+        text: a text in names, company, phone or owner.
+        extra: what no control can express.
+    """
+
+    all_tags: tuple[str, ...] = ()
+    any_tags: tuple[str, ...] = ()
+    no_tags: tuple[str, ...] = ()
+    tagged: str = ANY
+    opt_out: str = ANY
+    verified: str = ANY
+    reach: str = ANY
+    owners: tuple[Value, ...] = ()
+    lines: tuple[Value, ...] = ()
+    companies: tuple[Value, ...] = ()
+    regions: tuple[str, ...] = ()
+    created_from: date | None = None
+    created_before: date | None = None
+    variable: str = ""
+    test: str = "is set"
+    value: str = ""
+    text: str = ""
+    extra: tuple[Rule, ...] = ()
+
+
+def predicate_of(filters: Filters) -> Segment | None:
+    """The segment that the filters say; None when they say nothing.
+
+    Raises:
+        SegmentError: they contradict each other, such as a range that ends before it begins.
+
+    Examples:
+        >>> predicate_of(Filters(all_tags=("VIP",), no_tags=("Churned",), reach="reachable"))
+        has_tag("VIP") & ~has_any_tag("Churned") & reachable()
+        >>> predicate_of(Filters()) is None
+        True
+    """
+    rules = [segment.rule for segment in _segments(filters)] + list(filters.extra)
+    return Segment(reduce(lambda left, right: join(left, right, every=True), rules)) if rules else None
+
+
+def _segments(f: Filters) -> Iterable[Segment]:
+    if f.all_tags:
+        yield has_tag(*f.all_tags)
+    if f.any_tags:
+        yield has_any_tag(*f.any_tags)
+    if f.no_tags:
+        yield ~has_any_tag(*f.no_tags)
+    if f.tagged != ANY:
+        yield untagged() if f.tagged == TAGGED[1] else ~untagged()
+    if f.opt_out != ANY:
+        yield _flag(f.opt_out, OPT_OUTS, opted_out(), "opt_out")
+    if f.verified != ANY:
+        yield _flag(f.verified, VERIFIED, verified(), "verified")
+    if f.reach != ANY:
+        yield reachable() if f.reach == REACHES[1] else ~reachable()
+    for name, values in (
+        ("assigned_to_email", f.owners),
+        ("sendblue_number", f.lines),
+        ("company_name", f.companies),
+    ):
+        if values:
+            yield field_is(name, *values)
+    if f.regions:
+        yield phone_region(*f.regions)
+    if f.created_from or f.created_before:
+        yield created_between(f.created_from, f.created_before)
+    if f.variable:
+        yield _variable(f)
+    if f.text.strip():
+        yield mentions(f.text)
+
+
+def _flag(choice: str, choices: tuple[str, ...], known: Segment, name: str) -> Segment:
+    _, yes, no, unknown, _ = choices
+    if choice == yes:
+        return known
+    if choice == no:
+        return field_is(name, False)
+    return field_is(name, None) if choice == unknown else ~known
+
+
+def _variable(f: Filters) -> Segment:
+    of = variable(f.variable)
+    match f.test:
+        case "is":
+            return of == f.value
+        case "is not":
+            return of != f.value
+        case "contains":
+            return of.contains(f.value)
+        case "is set":
+            return of.is_not_null()
+    return of.is_null()
+
+
+def filters_of(predicate: pl.Expr | None) -> Filters:
+    """The filters that say what a predicate says.
+
+    What no control can express (an "or" across fields, a second condition on the same field, a moment within
+    a day, a plain Polars expression) is kept whole, as `extra`.
+
+    Raises:
+        SegmentError: it is no predicate at all.
+
+    Examples:
+        >>> filters = filters_of(has_tag("VIP") & opted_out() & (has_tag("Lead") | verified()))
+        >>> filters.all_tags, filters.opt_out, [rule.code() for rule in filters.extra]
+        (('VIP',), 'opted out', ['has_tag("Lead") | verified()'])
+    """
+    if predicate is None:
+        return Filters()
+    if not isinstance(predicate, pl.Expr):
+        raise SegmentError(
+            f"a predicate is has_tag(...), reachable() and so on, or a Polars expression, not {predicate!r}; "
+            "text goes to .code."
+        )
+    rule = predicate.rule if isinstance(predicate, Segment) else Plain(predicate)
+    filters = Filters()
+    for part in rule.parts if isinstance(rule, Joined) and rule.every else (rule,):
+        said = _said(part)
+        free = all(getattr(filters, name) == getattr(Filters(), name) for name in said)
+        filters = replace(filters, **(said if said and free else {"extra": (*filters.extra, part)}))
+    return filters
+
+
+def _said(rule: Rule) -> dict[str, Any]:
+    """What one condition sets; nothing where no control can."""
+    negated = isinstance(rule, Negated)
+    match rule.part if isinstance(rule, Negated) else rule:
+        case Tagged(tags, every):
+            # All of one tag and any of one tag are the same; not all of several are no control's.
+            if not negated:
+                return {"all_tags" if every else "any_tags": tags}
+            return {"no_tags": tags} if not every or len(tags) == 1 else {}
+        case Flag(name):
+            slots = {"opted_out": ("opt_out", OPT_OUTS[1], OPT_OUTS[4])}
+            slots["verified"] = ("verified", VERIFIED[1], VERIFIED[4])
+            slots["reachable"] = ("reach", REACHES[1], REACHES[2])
+            slots["untagged"] = ("tagged", TAGGED[1], TAGGED[2])
+            slot, yes, no = slots[name]
+            return {slot: no if negated else yes}
+        case FieldIs(name, values) if not negated:
+            return _field_said(name, values)
+        case PhoneFrom(regions, ()) if not negated:
+            return {"regions": regions}
+        case Created(start, end) if not negated and _is_day(start) and _is_day(end):
+            return {name: at.date() for name, at in (("created_from", start), ("created_before", end)) if at}
+        case Variable(name, test, values):
+            return _variable_said(name, test, values, negated=negated)
+        case Mentions(text) if not negated:
+            return {"text": text}
+    return {}
+
+
+def _field_said(name: str, values: tuple[Value, ...]) -> dict[str, Any]:
+    slots = {"assigned_to_email": "owners", "sendblue_number": "lines", "company_name": "companies"}
+    if name in slots:
+        return {slots[name]: values}
+    choices = OPT_OUTS if name == "opt_out" else VERIFIED
+    said = {True: choices[1], False: choices[2], None: choices[3]}
+    return {name: said[bool(values[0]) if values[0] is not None else None]} if len(values) == 1 else {}
+
+
+def _variable_said(name: str, test: str, values: tuple[str, ...], *, negated: bool) -> dict[str, Any]:
+    words = {
+        ("equals", False): "is",
+        ("equals", True): "is not",
+        ("contains", False): "contains",
+        ("is_null", True): "is set",
+        ("is_null", False): "is not set",
+    }.get((test, negated))
+    if words is None:
+        return {}
+    return {"variable": name, "test": words} | ({"value": values[0]} if values else {})
+
+
+def _is_day(at: datetime | None) -> bool:
+    return at is None or at.astimezone(UTC).time() == time()

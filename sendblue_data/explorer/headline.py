@@ -1,0 +1,93 @@
+"""The numbers on top: what the selection is worth, against the whole account."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+from sendblue_data.analytics.rates import wilson_interval
+from sendblue_data.explorer.account import Tally
+from sendblue_data.plots.labels import percent
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A selection beside the account that it was made from.
+
+    Attributes:
+        contacts: in the selection.
+        share: of all contacts; None of an empty account.
+        reachable: of them, who may be texted.
+        reachable_share: of the selection.
+        opt_outs: of them, known to have opted out.
+        unknown: of them, of whom the API didn't say; in no rate.
+        opt_out_rate: opt-outs / known; None where nobody is known.
+        opt_out_low: lower end of its 95% Wilson interval.
+        opt_out_high: upper end.
+    """
+
+    contacts: int
+    share: float | None
+    reachable: int
+    reachable_share: float | None
+    opt_outs: int
+    unknown: int
+    opt_out_rate: float | None
+    opt_out_low: float | None
+    opt_out_high: float | None
+
+
+def headline(part: Tally, whole: Tally) -> Headline:
+    """The numbers of a selection.
+
+    Examples:
+        >>> of = headline(Tally(40, 20, 5, 30, 10), Tally(400, 380, 30, 300, 200))
+        >>> of.share, of.reachable_share, of.opt_out_rate, of.unknown
+        (0.1, 0.25, 0.25, 20)
+        >>> round(of.opt_out_low, 4), round(of.opt_out_high, 4)
+        (0.1119, 0.4687)
+    """
+    interval = wilson_interval(part.opt_outs, part.known)
+    return Headline(
+        contacts=part.contacts,
+        share=_ratio(part.contacts, whole.contacts),
+        reachable=part.reachable,
+        reachable_share=_ratio(part.reachable, part.contacts),
+        opt_outs=part.opt_outs,
+        unknown=part.contacts - part.known,
+        opt_out_rate=_ratio(part.opt_outs, part.known),
+        opt_out_low=interval.low,
+        opt_out_high=interval.high,
+    )
+
+
+def headline_html(part: Headline, whole: Headline) -> str:
+    """The numbers as HTML, read out by screen readers when they change."""
+    interval = (
+        f"{percent(part.opt_out_low)} to {percent(part.opt_out_high)}"
+        if part.opt_out_low is not None
+        else "nobody known"
+    )
+    if part.unknown:
+        interval += f"; {part.unknown:,} unknown"
+    cards = (
+        ("contacts", f"{part.contacts:,}", f"of {whole.contacts:,}"),
+        ("share of account", percent(part.share), "of all contacts"),
+        (
+            "reachable",
+            f"{part.reachable:,}",
+            f"{percent(part.reachable_share)} of them; account {percent(whole.reachable_share)}",
+        ),
+        ("opt-out rate", percent(part.opt_out_rate), f"{interval}; account {percent(whole.opt_out_rate)}"),
+    )
+    shown = "".join(
+        f'<div class="sb-card"><div class="sb-name">{escape(name)}</div>'
+        f'<div class="sb-number" data-number="{escape(name)}">{escape(number)}</div>'
+        f'<div class="sb-note">{escape(note)}</div></div>'
+        for name, number, note in cards
+    )
+    return f'<div class="sb-cards" role="status" aria-live="polite" aria-label="Selection">{shown}</div>'
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

@@ -1,0 +1,262 @@
+"""A staged write: selection to plan, plan to run, run to outcome, and back by undo. No widgets here."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import polars as pl
+
+from sendblue_data.client import SendblueClient
+from sendblue_data.errors import ApiError, RateLimitedError, SegmentError, WriteInterruptedError
+from sendblue_data.writeback import WritePlan, WriteResult, resume, undo
+from sendblue_data.writeback.account import look
+from sendblue_data.writeback.catalogue import journal_folder, known_from
+from sendblue_data.writeback.fields import Contact
+from sendblue_data.writeback.plan import plan_from
+from sendblue_data.writeback.rows import WRITES, Kind, Options
+
+ACTIONS: dict[str, Kind] = {
+    "Delete contacts": "delete",
+    "Add a tag": "update",
+    "Remove a tag": "update",
+    "Opt out": "opt_out",
+    "Send verification": "verify",
+}
+"""What can be staged, and what kind of run that is."""
+ADD, REMOVE = "Add a tag", "Remove a tag"
+_SENT = ("phone", "contact_id", "created_at")
+_DIGITS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+|[0-9]+")
+
+
+class StoppedError(RateLimitedError):
+    """A write that was turned away on this side, since someone pressed stop.
+
+    To a run it is what an answer "come back in an hour" is: nothing was sent, nothing is tried again now,
+    what is under way is written down, and the run is left to be resumed.
+    """
+
+    remedy = "Resume the run, or undo it."
+
+
+class WatchedClient:
+    """A client that counts what it writes, and turns writes away once it is told to stop.
+
+    Args:
+        client: the client that does the work.
+        stop: set from another thread to turn further writes away.
+        progress: called with the number of contacts written so far, from the run's threads.
+    """
+
+    def __init__(
+        self, client: SendblueClient, stop: threading.Event, progress: Callable[[int], object]
+    ) -> None:
+        self._client = client
+        self._stop = stop
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._done = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def bulk_create_contacts(self, contacts: list[dict[str, Any]]) -> object:
+        """As the client's."""
+        return self._write(len(contacts), lambda: self._client.bulk_create_contacts(contacts))
+
+    def bulk_delete_contacts(self, phones: list[str]) -> object:
+        """As the client's."""
+        return self._write(len(phones), lambda: self._client.bulk_delete_contacts(phones))
+
+    def update_contact(self, phone: str, **fields: Any) -> object:
+        """As the client's."""
+        return self._write(1, lambda: self._client.update_contact(phone, **fields))
+
+    def opt_out_contact(self, phone: str, *, opted_out: bool = True) -> object:
+        """As the client's."""
+        return self._write(1, lambda: self._client.opt_out_contact(phone, opted_out=opted_out))
+
+    def verify_contact(self, phone: str) -> object:
+        """As the client's."""
+        return self._write(1, lambda: self._client.verify_contact(phone))
+
+    def _write(self, contacts: int, send: Callable[[], object]) -> object:
+        if self._stop.is_set():
+            raise StoppedError("not sent: the run was stopped", method="-", path="", retry_after=float("inf"))
+        answer = send()
+        with self._lock:
+            self._done += contacts
+            self._progress(self._done)
+        return answer
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did, and what the account says now.
+
+    Attributes:
+        result: a row a contact.
+        run_id: for `resume` and `undo`.
+        stopped: it was cut off, by a person or by the server, and can be resumed.
+        words: how it ended.
+        now: the run's contacts as the account has them now, by phone; None where it could not be asked.
+    """
+
+    result: WriteResult
+    run_id: str
+    stopped: bool
+    words: str
+    now: Mapping[str, Contact] | None
+
+
+class Writer:
+    """Plans and runs over one account's client.
+
+    Args:
+        client: the account.
+        journal_dir: folder of the journals, as in `bulk_create`.
+        progress: called with the number of contacts written so far.
+    """
+
+    def __init__(
+        self,
+        client: SendblueClient,
+        journal_dir: str | os.PathLike[str] | None,
+        progress: Callable[[int], object],
+    ) -> None:
+        self._client = client
+        self._journal_dir = journal_dir
+        self._progress = progress
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """Send nothing more; the run under way ends and can be resumed."""
+        self._stop.set()
+
+    def plan(self, frame: pl.DataFrame, action: str, tag: str = "") -> WritePlan:
+        """Plan a write on the account as it is now, whatever the frame said of it. Touches nothing.
+
+        Args:
+            frame: the selected contacts.
+            action: one of ACTIONS.
+            tag: to add or remove.
+
+        Raises:
+            SegmentError: a tag is needed and blank.
+            FrameError, ApiError: as in `plan_delete`.
+        """
+        kind = ACTIONS[action]
+        if kind == "update" and not tag.strip():
+            raise SegmentError(f"{action}: which? Write its name.")
+        label = self._client.account
+        view = look(self._client, set(frame["phone"].drop_nulls()), size=True)
+        rows = frame.select(_SENT).to_dicts()
+        options = Options()
+        if kind == "update":
+            options = Options(columns=("tags",))
+            for row in rows:
+                # From the account and not from the frame: tags are replaced whole, and others may have
+                # tagged since the pull.
+                row["tags"] = retagged(view.contacts.get(row["phone"], {}).get("tags"), action, tag)
+        known = known_from(journal_folder(self._journal_dir), label)
+        return plan_from(kind, rows, view, options, known=known, label=label, not_writable=[])
+
+    def run(self, plan: WritePlan, *, allow_most: bool = False) -> Outcome:
+        """Carry a confirmed plan out.
+
+        Raises:
+            WriteRefusedError: it takes more than half of the account.
+            AccountMovedError: the account is not as it was when the plan was made.
+            ApiError, JournalError: it could not begin; nothing was sent.
+        """
+        return self._carried(
+            lambda client: plan.run(
+                client,
+                confirm=writes(plan) if plan.kind == "delete" else None,
+                allow_most=allow_most,
+                progress=False,
+                journal_dir=self._journal_dir,
+            )
+        )
+
+    def resume(self, run_id: str) -> Outcome:
+        """Take a stopped run up again.
+
+        Raises:
+            JournalError, ApiError: as in `resume`.
+        """
+        return self._carried(
+            lambda client: resume(client, run_id, progress=False, journal_dir=self._journal_dir)
+        )
+
+    def undo(self, run_id: str) -> Outcome:
+        """Take a run back; that is a run of its own.
+
+        Raises:
+            JournalError, ApiError: as in `undo`.
+        """
+        return self._carried(
+            lambda client: undo(client, run_id, progress=False, journal_dir=self._journal_dir)
+        )
+
+    def _carried(self, carry_out: Callable[[SendblueClient], WriteResult]) -> Outcome:
+        self._stop.clear()
+        watched = cast("SendblueClient", WatchedClient(self._client, self._stop, self._progress))
+        stopped, words = False, "Done."
+        try:
+            result = carry_out(watched)
+        except WriteInterruptedError as cut:
+            result, stopped = cut.result, True
+            words = "Stopped, as you asked." if self._stop.is_set() else str(cut)
+            words += " What was done is kept; resume goes on from there."
+        phones = set(result.frame["phone"].drop_nulls())
+        try:
+            now = look(self._client, phones).contacts
+        except ApiError as refusal:
+            return Outcome(
+                result, str(result.run_id), stopped, f"{words} The account can't be seen now: {refusal}", None
+            )
+        return Outcome(result, str(result.run_id), stopped, words, now)
+
+
+def writes(plan: WritePlan) -> int:
+    """How many contacts a plan would write to: the number to be typed."""
+    return sum(number for action, number in plan.counts.items() if action in WRITES)
+
+
+def is_confirmed(plan: WritePlan, typed: str) -> bool:
+    """Whether what was typed is the number of contacts that would be written to, and that is not none.
+
+    Examples:
+        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data.writeback import plan_delete
+        >>> account = contacts_frame([{"phone": f"+1212555010{n}"} for n in range(4)])
+        >>> plan = plan_delete(account, account.head(2))
+        >>> is_confirmed(plan, " 2 "), is_confirmed(plan, "yes"), is_confirmed(plan, "20")
+        (True, False, False)
+    """
+    text = typed.strip()
+    number = writes(plan)
+    return number > 0 and _DIGITS.fullmatch(text) is not None and int(text.replace(",", "")) == number
+
+
+def takes_most(plan: WritePlan) -> bool:
+    """Whether it deletes more than half of the account, which has to be allowed on its own."""
+    return plan.kind == "delete" and writes(plan) * 2 > plan.size
+
+
+def retagged(tags: list[str | None] | None, action: str, tag: str) -> list[str]:
+    """A contact's tags with one added or removed, all others as they were.
+
+    Examples:
+        >>> retagged(["VIP", None], ADD, "Lead"), retagged(["VIP", "Lead"], REMOVE, "VIP")
+        (['VIP', 'Lead'], ['Lead'])
+    """
+    held = [name for name in tags or () if name is not None]
+    if action == ADD:
+        return held if tag in held else [*held, tag]
+    return [name for name in held if name != tag]

@@ -1,0 +1,126 @@
+"""Headline, counts, pages: against counts in Python and statsmodels' interval."""
+
+import re
+from collections import Counter
+
+import pytest
+from statsmodels.stats.proportion import proportion_confint
+
+from sendblue_data.explorer import Filters, predicate_of
+from sendblue_data.explorer.account import Account
+from sendblue_data.explorer.headline import headline, headline_html
+from sendblue_data.explorer.table import COLUMNS, SORTABLE, page_html, page_of
+from tests.explorer.people import HOSTILE, frame, mixed, person
+
+
+def test_headline_numbers():
+    rows = mixed()
+    account = Account(frame(rows))
+    mask = account.mask(predicate_of(Filters(companies=("Acme", None))))
+    part = [row for row in rows if row["company_name"] in ("Acme", None)]
+    known = [row for row in part if row["opt_out"] is not None]
+    outs = sum(row["opt_out"] for row in known)
+    numbers = headline(account.tally(mask), account.whole)
+    assert (numbers.contacts, numbers.unknown, numbers.opt_outs) == (len(part), len(part) - len(known), outs)
+    assert numbers.share == len(part) / len(rows)
+    assert numbers.reachable == sum(row["verified"] is True and row["opt_out"] is False for row in part)
+    assert numbers.opt_out_rate == outs / len(known)
+    low, high = proportion_confint(outs, len(known), method="wilson")
+    assert (numbers.opt_out_low, numbers.opt_out_high) == pytest.approx((low, high), abs=1e-12)
+    html = headline_html(numbers, headline(account.whole, account.whole))
+    shown = dict(re.findall(r'data-number="([^"]+)">([^<]+)<', html))
+    assert shown["contacts"] == str(len(part))
+    assert shown["opt-out rate"] == f"{100 * outs / len(known):.1f}%"
+
+
+def test_an_empty_selection_and_an_empty_account_have_numbers_too():
+    account = Account(frame(mixed(6)))
+    nobody = account.tally(account.mask(predicate_of(Filters(text="nobody at all"))))
+    numbers = headline(nobody, account.whole)
+    assert (numbers.contacts, numbers.share, numbers.opt_out_rate, numbers.opt_out_low) == (
+        0,
+        0.0,
+        None,
+        None,
+    )
+    empty = Account(frame([]))
+    assert headline(empty.whole, empty.whole).share is None
+    assert "nobody known" in headline_html(numbers, numbers)
+    assert page_of(empty, empty.mask(None)).words == "No contact is selected."
+
+
+def test_counts_of_what_can_be_chosen():
+    rows = mixed()
+    account = Account(frame(rows))
+    tags = Counter(tag for row in rows for tag in set(row["tags"] or ()) if tag.strip())
+    assert dict(account.tags) == tags
+    assert [count for _, count in account.tags] == sorted(tags.values(), reverse=True)
+    assert dict(account.values("assigned_to_email")) == Counter(row["assigned_to_email"] for row in rows)
+    assert dict(account.variables) == Counter(name for row in rows for name in row["custom_variables"] or ())
+    twice = Account(frame([person(1, tags=["VIP", "VIP", None])]))
+    assert twice.tags == [("VIP", 1)]
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("by", [None, *SORTABLE])
+def test_pages_follow_one_another_in_order_with_nothing_missing(by, descending):
+    rows = mixed(60)
+    account = Account(frame(rows))
+    mask = account.mask(predicate_of(Filters(no_tags=("Lead",))))
+    seen = []
+    pages = [
+        page_of(account, mask, number=n, by=by, descending=descending, size=7, show_phones=True)
+        for n in range(1, 8)
+    ]
+    for page in pages:
+        seen += [row[0] for row in page.rows]
+    chosen = [row for row in rows if "Lead" not in (row["tags"] or ())]
+    assert (len(seen), pages[0].pages) == (len(chosen), 7)
+    assert set(seen) == {row["phone"] for row in chosen}
+    values = {row["phone"]: row[by] if by else rows.index(row) for row in chosen}
+    told = [values[phone] for phone in seen if values[phone] is not None]
+    assert told == sorted(told, reverse=descending)
+    assert all(values[phone] is None for phone in seen[len(told) :])
+
+
+def test_a_page_past_the_end_is_the_last():
+    account = Account(frame(mixed(30)))
+    page = page_of(account, account.mask(None), number=99)
+    assert (page.number, page.pages, page.first, len(page.rows)) == (2, 2, 26, 5)
+    assert page.words == "Rows 26 to 30 of 30 selected contacts: page 2 of 2."
+
+
+def test_phones_are_masked_unless_asked_for():
+    account = Account(frame([person(7)]))
+    assert page_of(account, account.mask(None)).rows[0][0] == "+1212•••0107"
+    assert page_of(account, account.mask(None), show_phones=True).rows[0][0] == "+12125550107"
+
+
+def test_every_text_of_a_contact_is_escaped_in_the_table():
+    texts = dict.fromkeys(
+        ("first_name", "last_name", "company_name", "assigned_to_email", "sendblue_number"), HOSTILE
+    )
+    account = Account(frame([person(1, **texts, tags=[HOSTILE], custom_variables={HOSTILE: HOSTILE})]))
+    html = page_html(page_of(account, account.mask(None)))
+    assert html.count("&lt;img src=x onerror=window.pwned=1&gt;") == 8
+    assert set(re.findall(r"<(\w+)", html)) <= {
+        "div", "table", "caption", "thead", "tbody", "tr", "th", "td", "bdi",
+    }  # fmt: skip
+    assert html.count("<tr>") == 2
+    assert html.count("<th ") == len(COLUMNS)
+
+
+def test_a_long_text_is_cut():
+    account = Account(frame([person(1, first_name="x" * 500)]))
+    assert page_of(account, account.mask(None)).rows[0][1] == "x" * 120 + "…"
+
+
+def test_after_a_write_only_what_it_touched_is_changed():
+    account = Account(frame(mixed(10)))
+    phones = account.frame["phone"].to_list()
+    now = {phones[3]: {**account.frame.row(3, named=True), "tags": ["New"], "opt_out": True}}
+    after = account.patched([phones[3], phones[4]], now).frame
+    assert after.height == 9
+    assert phones[4] not in after["phone"]
+    assert after.row(8, named=True)["tags"] == ["New"]
+    assert after.head(8).equals(account.frame.filter(~account.frame["phone"].is_in(phones[3:5])))

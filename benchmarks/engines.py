@@ -1,0 +1,94 @@
+"""The same tables on each engine, each in a process of its own: seconds from the file, and the most memory.
+
+python -m benchmarks.engines --contacts 1000000
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from benchmarks.contacts_parquet import write_contacts
+from sendblue_data import opt_out_rate, tag_pairs
+
+TABLES: dict[str, Callable[[Any], pl.DataFrame]] = {
+    "opt_out_rate by company": lambda contacts: opt_out_rate(contacts, by="company_name"),
+    "opt_out_rate by tags": lambda contacts: opt_out_rate(contacts, by="tags"),
+    "tag_pairs": tag_pairs,
+}
+
+
+def duckdb_relation(path: str) -> Any:
+    import duckdb
+
+    connection = duckdb.connect()
+    connection.execute("SET threads = 2")
+    return connection.read_parquet(path)
+
+
+def spark_frame(path: str) -> Any:
+    from pyspark.sql import SparkSession
+
+    session = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    return session.read.parquet(path)
+
+
+ENGINES: dict[str, Callable[[str], Any]] = {
+    "Polars, eager": pl.read_parquet,
+    "Polars, lazy": pl.scan_parquet,
+    "DuckDB": duckdb_relation,
+    "PySpark, local[2]": spark_frame,
+}
+
+
+def measure(engine: str, path: str) -> None:
+    """Print the start, then a first and a second time for each table, then the peak in MiB."""
+    began = time.perf_counter()
+    contacts = ENGINES[engine](path)
+    figures = [f"{time.perf_counter() - began:.2f} s"]
+    for table in TABLES.values():
+        times = []
+        for _ in range(2):
+            began = time.perf_counter()
+            table(contacts)
+            times.append(time.perf_counter() - began)
+        figures.append(f"{times[0]:.2f} s, {times[1]:.2f} s")
+    [peak] = [line.split()[1] for line in status() if line.startswith("VmHWM")]
+    # Spark's work is done in a Java process, which this figure leaves out.
+    figures.append("-" if engine.startswith("PySpark") else f"{int(peak) // 1024} MiB")
+    print(" | ".join(figures))
+
+
+def status() -> list[str]:
+    return Path("/proc/self/status").read_text().splitlines()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--contacts", type=int, default=1_000_000)
+    parser.add_argument("--engine", choices=ENGINES, help=argparse.SUPPRESS)
+    parser.add_argument("--parquet", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.engine:
+        measure(options.engine, options.parquet)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "contacts.parquet")
+        write_contacts(Path(path), options.contacts)
+        print(f"{options.contacts:,} contacts; each table a first and a second time\n")
+        print(f"| engine | open | {' | '.join(TABLES)} | peak |\n| --- |{' --: |' * (len(TABLES) + 2)}")
+        for engine in ENGINES:
+            command = [sys.executable, "-m", "benchmarks.engines", "--engine", engine, "--parquet", path]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            print(f"| {engine} | {done.stdout.strip()} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

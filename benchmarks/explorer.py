@@ -1,0 +1,111 @@
+"""Kernel time of a change of filter in the explorer, against a plain Polars filter of the same frame.
+
+    python -m benchmarks.explorer [--contacts 100000 1000000] [--repeat 7]
+
+A change is timed from the control's new value to the headline, the table's first page, the code and the write
+panel being set, as a kernel would do it. `first` asks the frame about a condition that is new to it; `again`
+takes the condition off and sets it once more, when its mask is known. The plain filter is
+`contacts.filter(predicate)`, which gives the frame and counts nothing. Targets: 150 ms at 100,000 contacts,
+1 s at a million. Pictures are drawn after the numbers, once the filters have settled: they are timed apart.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from datetime import date
+from functools import partial
+
+import polars as pl
+
+from sendblue_data.contacts import contacts_frame
+from sendblue_data.explorer import ContactExplorer, Filters, predicate_of
+from sendblue_data.sandbox import people
+
+PEOPLE = 50_000
+"""Synthetic people, repeated to the size that is asked for, each time with other phones."""
+
+CHANGES = {
+    "a tag": Filters(all_tags=("VIP",)),
+    "none of two tags": Filters(no_tags=("Lead", "Customer")),
+    "opt-out": Filters(opt_out="not opted out"),
+    "reachable": Filters(reach="reachable"),
+    "created from": Filters(created_from=date(2025, 1, 1)),
+    "owner": Filters(owners=("ana@example.com",)),
+    "company": Filters(companies=("Acme Fitness",)),
+    "region": Filters(regions=("CA",)),
+    "variable": Filters(variable="Plan", test="is", value="Pro"),
+    "text": Filters(text="smith"),
+    "six at once": Filters(
+        any_tags=("VIP", "Customer"),
+        no_tags=("Churned",),
+        verified="verified",
+        regions=("US",),
+        variable="Plan",
+        test="contains",
+        value="r",
+        text="an",
+    ),
+}
+
+
+def account(contacts: int) -> pl.DataFrame:
+    base = contacts_frame(people.contacts(min(contacts, PEOPLE), seed=1))
+    copies = [
+        base.with_columns(
+            phone=pl.col("phone").str.slice(0, 8) + f"{copy:02}" + pl.col("phone").str.slice(10)
+        )
+        for copy in range(-(-contacts // base.height))
+    ]
+    return pl.concat(copies).head(contacts).rechunk()
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def change(explorer: ContactExplorer, filters: Filters) -> float:
+    explorer.controls.show(filters)
+    return seconds(explorer.controls.changed)
+
+
+def compare(frame: pl.DataFrame, repeat: int) -> None:
+    explorers: list[ContactExplorer] = []
+    made = seconds(lambda: explorers.append(ContactExplorer(frame)))
+    explorer = explorers[0]
+    print(f"\n{frame.height:,} contacts; the explorer is made in {made:.2f} s")
+    print(
+        f"{'change of filter':18}{'first':>9}{'again':>9}{'plain':>9}{'first/plain':>13}{'again/plain':>13}"
+    )
+    for name, filters in CHANGES.items():
+        predicate = predicate_of(filters)
+        first = change(explorer, filters)
+        again, plain = [], []
+        for _ in range(repeat):
+            change(explorer, Filters())
+            again.append(change(explorer, filters))
+            plain.append(seconds(partial(frame.filter, predicate)))
+        usual, base = statistics.median(again), statistics.median(plain)
+        times = "".join(f"{1e3 * value:6.0f} ms" for value in (first, usual, base))
+        print(f"{name:18}{times}{first / base:13.2f}{usual / base:13.2f}")
+    change(explorer, Filters(all_tags=("VIP",)))
+    sort = seconds(lambda: setattr(explorer.tabs.table.by, "value", "last_name"))
+    print(f"sorted by last name, the first time: {1e3 * sort:.0f} ms")
+    for view in ("Tags", "Opt-outs", "Verification"):
+        drawn = seconds(partial(setattr, explorer.tabs.choice, "value", view))
+        print(f"picture {view}: {1e3 * drawn:.0f} ms")
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    options.add_argument("--contacts", type=int, nargs="+", default=[100_000, 1_000_000])
+    options.add_argument("--repeat", type=int, default=7)
+    asked = options.parse_args()
+    for contacts in asked.contacts:
+        compare(account(contacts), asked.repeat)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""The documentation's examples run, with the outputs shown; its pictures exist; it leaves no public name out."""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+import sendblue_data
+from sendblue_data import analytics, errors, explorer, history, plots, sandbox, segments, writeback
+
+ROOT = Path(__file__).parent.parent
+MADE = {"docs/gallery.md"}  # by docs/gallery.py, which runs the code that it shows
+PAGES = [page.relative_to(ROOT).as_posix() for page in sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [page for page in PAGES if page not in MADE]
+BLOCK = re.compile(r"^```pycon\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def examples(page):
+    return "\n".join(BLOCK.findall((ROOT / page).read_text(encoding="utf-8")))
+
+
+WITH_EXAMPLES = [page for page in PAGES if examples(page)]
+
+
+def failures(text, name):
+    """What doctest has to say; nothing when every example gives the output shown."""
+    found = []
+    test = doctest.DocTestParser().get_doctest(text, {"__name__": "__main__"}, name, name, 0)
+    assert test.examples
+    doctest.DocTestRunner(optionflags=FLAGS).run(test, out=found.append)
+    return "".join(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", WITH_EXAMPLES)
+def test_a_page_shows_what_its_examples_give(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SENDBLUE_DATA_JOURNAL", str(tmp_path / "runs"))
+    assert failures(examples(page), page) == ""
+
+
+def test_a_wrong_output_is_found():
+    assert "Got:\n    4" in failures(">>> 2 + 2\n5\n", "wrong")
+
+
+def test_no_example_hides_in_another_kind_of_block():
+    assert len(WITH_EXAMPLES) >= 10
+    for page in PAGES:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert text.count(">>> ") == examples(page).count(">>> "), page
+
+
+@pytest.mark.parametrize("page", ["README.md", *PAGES])
+def test_a_page_links_to_files_that_are_there(page):
+    text = re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        file = (ROOT / page).parent.joinpath(target).resolve()
+        if not re.match(r"[a-z]+:", target) and file.relative_to(ROOT).as_posix() not in MADE:
+            assert file.exists(), f"{page} links to {target}"
+
+
+def test_the_reference_has_every_public_name():
+    pages = [page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md")]
+    listed = {name.rsplit(".", 1)[-1] for page in pages for name in re.findall(r"(?m)^::: (\S+)$", page)}
+    homes = (sendblue_data, analytics, explorer, history, plots, sandbox, segments, writeback)
+    public = {name for home in homes for name in home.__all__} - {"plots"}
+    public |= {
+        name
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, errors.SendblueError)
+    }
+    assert len(public) > 90
+    assert public - listed == set()
+
+
+def test_the_readme_names_the_command_that_ci_runs():
+    assert "$ make test\n" in (ROOT / "README.md").read_text()
+    assert "\nmake test\n" in (ROOT / ".ci" / "run").read_text()

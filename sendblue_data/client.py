@@ -49,6 +49,8 @@ class SendblueClient:
         SendblueClient(account='api.example.com/1f0991eb')
     """
 
+    account = "not set up"  # until it is: a traceback may show a client that was refused an option
+
     def __init__(
         self,
         api_key: str | None = None,
@@ -406,9 +408,17 @@ class SendblueClient:
         )
 
 
+class _Hidden(str):
+    """A credential that a traceback shown with its variables does not show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'•••'"
+
+
 def _credential(name: str, given: str | None, variable: str) -> str:
-    value = given if given is not None else os.environ.get(variable, "")
-    value = value.strip()
+    value = _Hidden((given if given is not None else os.environ.get(variable, "")).strip())
     if not value:
         raise ConfigurationError(f"No {name}: pass {name}=, or set {variable} in the environment.")
     if not value.isascii() or not value.isprintable():

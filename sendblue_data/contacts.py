@@ -62,6 +62,8 @@ class _ExactContact(_Contact, gc=False, forbid_unknown_fields=True):
 _DECODE_EXACT = msgspec.json.Decoder(list[_ExactContact])
 _DECODE_LAX = msgspec.json.Decoder(list[_Contact])
 _NOTHING_KNOWN = _Contact()
+_FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
+_LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
 
 # A UTF-16 half without its other half: legal in JSON text, but no Unicode character.
 _LONE_SURROGATE = re.compile(
@@ -128,7 +130,8 @@ def decode_contacts(
         )
     for field in ("phone", "opt_out"):
         _refuse_two_values(frame, contacts, field, method=method, path=path)
-    if frame["created_at"].null_count():
+    usual = frame["created_at"].is_between(_FIRST_MOMENT, _LAST_MOMENT)
+    if usual.null_count() or not usual.all():
         frame = _with_unusual_dates(frame, contacts, method=method, path=path)
     return frame
 
@@ -201,8 +204,12 @@ def _refuse_two_values(
 def _with_unusual_dates(
     frame: pl.DataFrame, contacts: list[_ExactContact] | list[_Contact], *, method: str, path: str
 ) -> pl.DataFrame:
-    """Fill in the dates that `read_json` read as null although the answer gave one, or refuse them."""
-    read = frame["created_at"].to_list()
+    """Fill in the dates that `read_json` read as null although the answer gave one, or refuse them.
+
+    It also reads dates beyond what a Python datetime can hold, such as `9999-12-31T23:59:59-01:00`.
+    """
+    usual = pl.when(pl.col("created_at").is_between(_FIRST_MOMENT, _LAST_MOMENT)).then("created_at")
+    read = frame.select(usual)["created_at"].to_list()
     unusual = [
         row
         for row, (contact, value) in enumerate(zip(contacts, read, strict=True))

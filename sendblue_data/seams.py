@@ -32,6 +32,16 @@ def keys(answer: pl.DataFrame) -> pl.Series:
         >>> keys(contacts_frame([{"contact_id": "c1"}, {"phone": "+12125550100"}])).to_list()
         ['c1', '+12125550100 created -']
     """
+    found, ids = _bare_keys(answer), answer["contact_id"]
+    if ids.null_count() and found.n_unique() < found.len():
+        key, nth = pl.col("key"), pl.int_range(pl.len()).over("key")
+        is_same = pl.col("id").is_null() & (nth > 0)
+        numbered = pl.when(is_same).then(pl.concat_str(key, pl.lit(" #"), nth)).otherwise(key)
+        found = pl.DataFrame({"key": found, "id": ids}).select(numbered).to_series()
+    return found
+
+
+def _bare_keys(answer: pl.DataFrame) -> pl.Series:
     ids = answer["contact_id"]
     if not ids.null_count():
         return ids
@@ -42,18 +52,13 @@ def keys(answer: pl.DataFrame) -> pl.Series:
         nameless = found.is_null()
         rows = pl.Series([str(row) for row in answer.filter(nameless).iter_rows()], dtype=pl.String)
         found = found.scatter(nameless.arg_true(), rows)
-    if found.n_unique() < found.len():
-        key, nth = pl.col("key"), pl.int_range(pl.len()).over("key")
-        is_same = pl.col("id").is_null() & (nth > 0)
-        numbered = pl.when(is_same).then(pl.concat_str(key, pl.lit(" #"), nth)).otherwise(key)
-        found = pl.DataFrame({"key": found, "id": ids}).select(numbered).to_series()
     return found
 
 
 def key_at(answer: pl.DataFrame, row: int) -> str:
     """Give the key of one row, without working out the others' where ids are given."""
     found: str | None = answer["contact_id"][row]
-    return found if found is not None else keys(answer)[row]
+    return found if found is not None else _bare_keys(answer)[row]
 
 
 def merge_answers(answers: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -142,22 +147,25 @@ def join_by_moment(pages: Sequence[pl.DataFrame], *, full: int, overlap: int) ->
     return Joined(pl.concat([*taken, open_end[:0]]), is_whole=False, broke_at=earlier["created_at"][-1])
 
 
-def fit_together(pages: Sequence[pl.DataFrame], *, full: int, overlap: int) -> bool:
-    """Tell whether each page goes on where the one before it ended, by its contacts alone.
+def fit_together(pages: Sequence[pl.DataFrame], *, full: int, overlap: int) -> pl.DataFrame | None:
+    """Join pages of which each goes on where the one before it ended, by their contacts alone.
 
     That shows that nothing is missing between them where the server keeps to one order, whatever it is.
+
+    Returns:
+        The contacts, each once; None where a page does not go on so, or a contact comes again.
     """
-    repeats = 0
+    joined = [pages[0]]
     for earlier, page in pairwise(pages):
         if page.height and earlier.height:
             shared = _shared(earlier, page, overlap)
             if not shared:
-                return False
-            repeats += shared
+                return None
+            joined.append(page[shared:])
         elif page.height or earlier.height == full:
-            return False
-    found = pl.concat([keys(page) for page in pages])
-    return found.n_unique() == found.len() - repeats
+            return None
+    rows = pl.concat(joined)
+    return rows if keys(rows).n_unique() == rows.height else None
 
 
 def _ends_in_nulls(page: pl.DataFrame) -> bool:
@@ -172,12 +180,13 @@ def _shared(earlier: pl.DataFrame, page: pl.DataFrame, overlap: int) -> int:
     Half of the overlap has to be there: contacts may have gone meanwhile, but a server that sorts equal moments
     anew for each answer hardly gives so many in the same order twice.
     """
-    last = key_at(earlier, -1)
-    there = keys(page)
-    place = there.index_of(last)
-    if place is None:
+    there = _bare_keys(page)
+    places: list[int] = (there == key_at(earlier, -1)).arg_true().to_list()
+    if not places:
         return 0
-    shared = place + 1
-    if not (overlap + 1) // 2 <= shared <= earlier.height:
-        return 0
-    return shared if (keys(earlier)[-shared:] == there[:shared]).all() else 0
+    here = _bare_keys(earlier)
+    # More than one place only where contacts without an id share a number and a moment.
+    for shared in sorted((place + 1 for place in places), key=lambda shared: abs(shared - overlap)):
+        if (overlap + 1) // 2 <= shared <= earlier.height and (here[-shared:] == there[:shared]).all():
+            return shared
+    return 0

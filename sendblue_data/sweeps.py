@@ -196,8 +196,7 @@ class Pull:
                 self.count_after = self._client.count_contacts()
                 if self._is_shown(count_before):
                     return
-            is_large = reader.windows > sweep or reader.crowded or reader.unproven
-            if sweep == 1 and is_large:
+            if sweep == 1 and (reader.windows > 1 or reader.crowded or reader.unproven):
                 yield from self._other_orders()
                 self.count_after = self._client.count_contacts()
                 if self._is_shown(count_before):
@@ -267,9 +266,8 @@ class Pull:
             yield from (self._keep_new(page) for page in pages)
             self.count_after = self._client.count_contacts()
             is_end = pages[-1].height < caps.page
-            self._reader.unproven = not is_end or not fit_together(
-                pages, full=caps.page, overlap=caps.overlap
-            )
+            is_proven = is_end and fit_together(pages, full=caps.page, overlap=caps.overlap) is not None
+            self._reader.unproven = int(not is_proven)
             if self._is_shown(count_before):
                 return
             if not is_end:

@@ -148,6 +148,9 @@ class Transport:
                 if self.cancelled.is_set():
                     raise Cancelled from None
                 raise _connection_error(error, method=method, path=path, is_write=is_write) from None
+            except BaseException as error:  # noqa: BLE001 -- it goes on, without what it passed on its way
+                # The frames below hold the headers, and some notebooks and loggers print every variable.
+                raise error.with_traceback(None) from None
         if response.status_code // 100 != 2:  # noqa: PLR2004 -- the class of good answers
             raise _status_error(response, content, method=method, path=path, is_write=is_write)
         return content

@@ -347,9 +347,12 @@ class Reader:
                 is_whole = page.height < self.caps.page or following is not None
                 if is_whole:
                     break
-            gathered += [page.filter(pl.col("created_at").eq_missing(moment)) for page in pages]
-            if fit_together(pages, full=self.caps.page, overlap=self.caps.tie_overlap):
+            is_of_moment = pl.col("created_at").eq_missing(moment)
+            joined = fit_together(pages, full=self.caps.page, overlap=self.caps.tie_overlap)
+            if joined is not None:
+                gathered.append(joined.filter(is_of_moment))
                 break
+            gathered += [page.filter(is_of_moment) for page in pages]
         else:
             self.unproven += 1
         return self._distinct(gathered), following, is_whole

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from sendblue_data.plots.labels import (
     number,
     percent,
 )
+from sendblue_data.plots.measure import text_width, wrapped
 from sendblue_data.plots.style import Palette, Theme, styled, theme_of
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ class Canvas:
         """Write columns of text at the right of the rows, under a small heading each."""
         points = 4.0
         for column in columns:
-            # A digit of DejaVu Sans is 5.7 points wide at 9 points, a letter 4.8 at 8.
-            points += 9 + max(4.8 * len(column.heading), *(5.7 * len(text) for text in column.texts))
+            longest = max(column.texts, key=len, default="")
+            points += 11 + max(text_width(column.heading, 8), text_width(longest, 9))
             place: dict[str, Any] = {
                 "textcoords": "offset points",
                 "ha": "right",
@@ -159,11 +159,15 @@ class Canvas:
 
         figure = self.ax.get_figure(root=True)
         assert figure is not None  # noqa: S101 -- an axes that was removed from its figure can't be drawn on
-        inches = figure.get_figwidth() * (1.0 if self.owned else self.ax.get_position().width)
+        points = 72 * figure.get_figwidth() * (0.975 if self.owned else self.ax.get_position().width)
         across = figure.transFigure if self.owned else self.ax.transAxes
         left = 0.012 if self.owned else 0.0
-        under = [self.subtitle, f"As of {moment(self.as_of)}" if self.as_of else ""]
-        subtitle = _wrapped(" · ".join(part for part in under if part), inches, 9.5)
+        under = [
+            part for part in (self.subtitle, f"As of {moment(self.as_of)}" if self.as_of else "") if part
+        ]
+        subtitle = wrapped(" · ".join(under), points, 9.5)
+        if "\n" in subtitle:
+            subtitle = "\n".join(wrapped(part, points, 9.5) for part in under)
         self.ax.annotate(
             subtitle,
             (left, 1),
@@ -179,11 +183,16 @@ class Canvas:
         pad = self.lift + (4 + 13.5 * (subtitle.count("\n") + 1) if subtitle else 3)
         # The centre title is the one that `ax.get_title()` gives; it only stands at the left.
         title = self.ax.set_title(
-            _wrapped(self.title, inches, 13), loc="center", x=left, y=1.0, ha="left", parse_math=False
+            wrapped(self.title, points, 13, bold=True),
+            loc="center",
+            x=left,
+            y=1.0,
+            ha="left",
+            parse_math=False,
         )
         raised = ScaledTranslation(0, pad / 72, figure.dpi_scale_trans)
         title.set_transform(blended_transform_factory(across, self.ax.transAxes) + raised)
-        below = "\n".join(_wrapped(line, inches, 9) for line in (self.label, *self.notes) if line)
+        below = "\n".join(wrapped(line, points, 9) for line in (self.label, *self.notes) if line)
         label = self.ax.set_xlabel(below, loc="left", labelpad=6, parse_math=False, linespacing=1.35)
         label.set_transform(blended_transform_factory(across, IdentityTransform()))
         label.set_x(left)
@@ -346,9 +355,3 @@ def interval_texts(lows: Sequence[float | None], highs: Sequence[float | None]) 
         "n/a" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}%"
         for low, high in zip(lows, highs, strict=True)
     ]
-
-
-def _wrapped(text: str, inches: float, size: float) -> str:
-    # DejaVu Sans runs at about 0.58 of its size a character (bold titles 0.66): points to characters.
-    share = 0.66 if size > 12 else 0.58  # noqa: PLR2004
-    return "\n".join(textwrap.wrap(text, max(int(inches * 72 / (size * share)) - 2, 16))) or ""

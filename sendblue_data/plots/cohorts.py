@@ -15,6 +15,7 @@ from sendblue_data.plots.timelines import (
     draw_line,
     finish_rates,
     label_lines,
+    line_colours,
     shifts,
     write_sizes,
 )
@@ -77,7 +78,7 @@ def opt_out_cohorts(
         lines = line_groups(drawing, dated, by, "contacts", top)
         rates, highs, faint = [], [], []
         for colour, shift, (name, part) in zip(
-            _colours(drawing, len(lines)), shifts(len(lines)), lines, strict=False
+            line_colours(drawing, len(lines)), shifts(len(lines)), lines, strict=False
         ):
             known = (part["contacts"] - part["unknown"]).to_list()
             small = [size < min_contacts for size in known]
@@ -119,10 +120,6 @@ def opt_out_cohorts(
         drawing.notes.extend(left_out(table, "cohorts"))
         drawing.notes.extend(_undated(table))
     return drawing.ax
-
-
-def _colours(drawing: Canvas, lines: int) -> tuple[str, ...]:
-    return (drawing.colours.accent,) if lines == 1 else drawing.colours.cycle
 
 
 def _warn(drawing: Canvas, table: pl.DataFrame) -> None:

@@ -165,13 +165,12 @@ def _draw_risks(drawing: Canvas, risks: Sequence[Risk], faint: Sequence[bool], r
             if beyond:
                 cut = True
                 ax.plot(
-                    [side],
+                    [0.985 if side else 0.015],
                     [row],
                     ">" if side else "<",
                     color=shade,
                     markersize=5,
                     transform=ax.get_yaxis_transform(),
-                    clip_on=False,
                     zorder=3,
                 )
     if cut:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -10,10 +11,12 @@ from sendblue_data.plots.canvas import SMALL_GROUP, AsOf, canvas, require
 from sendblue_data.plots.labels import number, plural
 from sendblue_data.plots.rates import group_title, line_groups
 from sendblue_data.plots.timelines import (
+    LABELS_APART,
     MOST_LINES,
     draw_line,
     finish_rates,
     label_lines,
+    line_colours,
     shifts,
     write_sizes,
 )
@@ -74,14 +77,19 @@ def opt_out_trend(
         drawing.label = (
             "Opted out in the period / at risk in it (seen, and not opted out before), between snapshots."
         )
-        lines = line_groups(drawing, table, by, "at_risk", top)
+        # Before a group's second look nobody was at risk.
+        begun = pl.col("at_risk").cum_max() > 0
+        lines = line_groups(drawing, table.filter(begun.over(by) if by else begun), by, "at_risk", top)
         rates, highs, faint = [], [], []
         for colour, shift, (name, part) in zip(
-            drawing.colours.cycle, shifts(len(lines)), lines, strict=False
+            line_colours(drawing, len(lines)), shifts(len(lines)), lines, strict=False
         ):
-            small = [size < min_contacts for size in part.get_column("at_risk").to_list()]
+            sizes = part.get_column("at_risk").to_list()
+            small = [0 < size < min_contacts for size in sizes]
             columns = [part.get_column(column).to_list() for column in ("period", "rate", "low", "high")]
-            draw_line(drawing, *columns, colour=colour, faint=small, label=name, shift=shift)
+            draw_line(
+                drawing, *columns, colour=colour, faint=small, label=f"{name} ({_range(sizes)})", shift=shift
+            )
             rates += columns[1]
             highs += columns[3]
             faint += small
@@ -100,7 +108,13 @@ def opt_out_trend(
             )
         else:
             label_lines(drawing)
+            drawing.notes.append("In brackets: contacts at risk.")
     return drawing.ax
+
+
+def _range(sizes: Sequence[int]) -> str:
+    low, high = number(min(sizes)), number(max(sizes))
+    return low if low == high else f"{low} to {high}"
 
 
 def survival(
@@ -163,6 +177,7 @@ def survival(
         drawing.ax.set_xlim(left=0)
         drawing.percent_axis("y")
         drawing.count_axis("x")
+        drawing.ax.tick_params(axis="x", pad=LABELS_APART)
         drawing.ax.grid(visible=False, axis="x")
         drawing.ax.grid(visible=True, axis="y")
         if len(lines) > 1:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from sendblue_data.plots.style import Theme
 
+WIDTH_WITH_DIFFERENCES = 10.0
+"""Inches, so that a fifth column leaves room for the intervals."""
+
 
 def compare_segments(
     table: pl.DataFrame,
@@ -59,7 +62,12 @@ def compare_segments(
     require(table, [*columns, *differences], "compare_segments")
     shown = min(table.height, top or table.height)
     with canvas(
-        ax, title=title or "Opt-out rate by segment", as_of=as_of, theme=theme, rows=shown
+        ax,
+        title=title or "Opt-out rate by segment",
+        as_of=as_of,
+        theme=theme,
+        rows=shown,
+        width=WIDTH_WITH_DIFFERENCES,
     ) as drawing:
         if not table.get_column("contacts").sum():
             drawing.say_empty()

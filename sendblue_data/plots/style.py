@@ -137,11 +137,14 @@ def styled(theme: Theme | None = None) -> Iterator[Palette]:
         ...     colours.main
         '#56B4E9'
     """
-    from matplotlib import style  # noqa: PLC0415 -- as above
+    from matplotlib import interactive, is_interactive, style  # noqa: PLC0415 -- as above
 
     checked = check_theme(theme)
     with style.context([f"sendblue_data.plots.{checked}", _fonts()]):
         yield DARK if checked == "dark" else LIGHT
+        was_interactive = is_interactive()
+    # A notebook's backend, loaded by the first figure, turns this on: without it, no later figure is shown.
+    interactive(was_interactive)
 
 
 def theme_of(ax: Axes) -> Theme:

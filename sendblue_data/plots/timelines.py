@@ -8,25 +8,42 @@ from typing import TYPE_CHECKING
 
 from sendblue_data.plots.canvas import Canvas, rate_limit
 from sendblue_data.plots.labels import number
+from sendblue_data.plots.measure import text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_LINES = 6
 """Lines that can be told apart in one plot; the rest is counted in a note."""
+LABELS_APART = 7
+"""Points that labels are below the horizontal axis, away from the lowest label of the vertical one."""
 MOST_NUMBERS = 40
 """Points that still leave room for a number above each; beyond, every second, third, ... is written."""
 
 
 def time_axis(ax: Axes) -> None:
-    """Write dates short: the year once, then months or days; in UTC, whatever matplotlib is set to."""
+    """Write dates short, the year once below the first; in UTC, whatever matplotlib is set to."""
     from matplotlib import dates  # noqa: PLC0415 -- late, like pyplot
+
+    class Short(dates.ConciseDateFormatter):
+        def format_ticks(self, values: Sequence[float]) -> list[str]:
+            labels: list[str] = super().format_ticks(values)  # type: ignore[no-untyped-call]
+            # Ticks outside of the axes are asked for too, and not drawn.
+            left, right = sorted(ax.get_xlim())
+            inside = [tick for tick, value in enumerate(values) if left <= value <= right]
+            if inside:
+                first: datetime = dates.num2date(values[inside[0]], tz=UTC)  # type: ignore[no-untyped-call]
+                name = labels[inside[0]]
+                if name != str(first.year):
+                    labels[inside[0]] = (
+                        f"{name} {first:%b}\n{first:%Y}" if name.isdigit() else f"{name}\n{first:%Y}"
+                    )
+            return labels
 
     locator = dates.AutoDateLocator(tz=UTC, minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(
-        dates.ConciseDateFormatter(locator, tz=UTC, show_offset=False)  # type: ignore[no-untyped-call]
-    )
+    ax.xaxis.set_major_formatter(Short(locator, tz=UTC, show_offset=False))  # type: ignore[no-untyped-call]
+    ax.tick_params(axis="x", pad=LABELS_APART)
 
 
 def days(moments: Sequence[date | datetime]) -> list[float]:
@@ -85,6 +102,11 @@ def draw_line(
         line.set_transform(place)
 
 
+def line_colours(drawing: Canvas, lines: int) -> tuple[str, ...]:
+    """Give a colour for each line of opt-outs: that of opt-outs for one, else any that differ."""
+    return (drawing.colours.accent,) if lines == 1 else drawing.colours.cycle
+
+
 def shifts(lines: int) -> list[float]:
     """Give each line of a plot its `shift`, around none.
 
@@ -135,15 +157,22 @@ def write_sizes(
 
 
 def label_lines(drawing: Canvas) -> None:
-    """Name the lines above the axes, where they cover nothing."""
-    names = [str(line.get_label()) for line in drawing.ax.lines if not str(line.get_label()).startswith("_")]
-    columns = 3 if max(map(len, names)) <= 24 else 2  # noqa: PLR2004 -- what fits beside each other
-    legend = drawing.ax.legend(
+    """Name the lines above the axes, as many beside each other as there is room for."""
+    ax = drawing.ax
+    figure = ax.get_figure(root=True)
+    assert figure is not None  # noqa: S101 -- a canvas draws on axes that are on a figure
+    names = [str(line.get_label()) for line in ax.lines if not str(line.get_label()).startswith("_")]
+    # The axis's own labels take their part of a figure of our own, once it is laid out.
+    points = 72 * figure.get_figwidth() * (0.85 if drawing.owned else ax.get_position().width)
+    most = max(1, min(len(names), int(points / (36 + max(text_width(name, 9) for name in names)))))
+    rows = -(-len(names) // most)
+    columns = -(-len(names) // rows)
+    legend = ax.legend(
         loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2, handlelength=1.4
     )
     for text in legend.get_texts():
         text.set_parse_math(False)
-    drawing.lift = 8 + 15.5 * -(-len(names) // columns)
+    drawing.lift = 8 + 15.5 * rows
 
 
 def label_ends(drawing: Canvas, ends: Sequence[tuple[float, float, str, str]], high: float) -> None:

@@ -235,7 +235,7 @@ def verification_backlog(
         drawing.count_axis()
         drawing.columns(
             Column("unverified", [number(size) for size in sizes]),
-            Column("of all such", [percent(share) for share in shares], colours.note),
+            Column("share", [percent(share) for share in shares], colours.note),
             Column("to verify", [number(size) for size in to_verify]),
             Column("opted out", [number(size) for size in opted_out], colours.note),
             *_unknown_if_any(drawing, unknown),

@@ -21,6 +21,7 @@ Draw = Callable[["Theme"], "Axes"]
 
 PIXELS = 96
 """Of a page, to the inch; a picture has two for each, to be sharp on any screen and on paper."""
+_COLOURS = 128
 _SAID = 12
 """Rows that the text for a picture lists."""
 _THEMES: dict[str, tuple[Theme, ...]] = {
@@ -74,8 +75,24 @@ def _png(draw: Draw, theme: Theme) -> tuple[bytes, int, int]:
     assert figure is not None  # noqa: S101 -- a plot's axes are on a figure
     try:
         file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=2 * PIXELS)
+        figure.savefig(file, format="png", dpi=2 * PIXELS, pil_kwargs={"compress_level": 1})
         width, height = figure.get_size_inches()
     finally:
         plt.close(figure)
-    return file.getvalue(), round(width * PIXELS), round(height * PIXELS)
+    return _smaller(file), round(width * PIXELS), round(height * PIXELS)
+
+
+def _smaller(png: io.BytesIO) -> bytes:
+    """Keep as many colours as a few flat ones and their soft edges need: a third of the size."""
+    from PIL import Image  # noqa: PLC0415 -- comes with matplotlib, and is as slow to import
+
+    file = io.BytesIO()
+    with Image.open(png) as image:
+        full = image.convert("RGB")
+        few = full.quantize(_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    # Like colours are averaged; the background must stay that of the page, or its edge would show.
+    background, colours = 3 * few.getpixel((0, 0)), few.getpalette()
+    colours[background : background + 3] = full.getpixel((0, 0))
+    few.putpalette(colours)
+    few.save(file, "PNG")
+    return file.getvalue()

@@ -156,7 +156,8 @@ class Maker:
         )
 
     def _to_verify(self, worklist: pl.DataFrame) -> Table:
-        first = self.hidden(worklist.head(TO_VERIFY).with_columns(pl.col("tags").list.join(", ")))
+        tags = pl.when(pl.col("tags").list.len() > 0).then(pl.col("tags").list.join(", "))
+        first = self.hidden(worklist.head(TO_VERIFY).with_columns(tags=tags))
         hide = masked if self.mask_phones else shown
         names = [name for name in ("first_name", "last_name") if name in first.columns]
         first = first.with_columns(
@@ -259,12 +260,9 @@ def _drivers(drivers: pl.DataFrame) -> Table:
         },
     )
     found = drivers.filter(pl.col("q") < _SIGNIFICANT).height
-    note = (
-        f"{found:,} of {plural(drivers.height, 'set')} tested differ from the rest with q below "
-        f"{_SIGNIFICANT}. {_more(drivers, rows)} An association is no cause: "
-        "tags are often given because of what someone did."
-    )
-    return Table("drivers", "What goes with opting out", rows, ("kind",), " ".join(note.split()))
+    tested = plural(drivers.height, "set")
+    note = f"{found:,} of {tested} tested differ from the rest with q below {_SIGNIFICANT}. {_more(drivers, rows)}"
+    return Table("drivers", "What goes with opting out", rows, ("kind",), note.strip())
 
 
 def _snapshots(snapshots: pl.DataFrame) -> Table:

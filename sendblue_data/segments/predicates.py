@@ -133,12 +133,25 @@ def has_any_tag(*tags: str) -> Segment:
 
     Raises:
         SegmentError: no tag is given, or one is not a text.
+
+    Examples:
+        >>> import polars as pl
+        >>> people = pl.DataFrame({"tags": [["VIP", "Lead"], ["Customer"], [], None]})
+        >>> people.select(has_any_tag("VIP", "Customer").alias("any")).to_series().to_list()
+        [True, True, False, False]
     """
     return Segment(rules.Tagged(_texts(tags, "has_any_tag", "tag"), every=False))
 
 
 def untagged() -> Segment:
-    """Contacts without a tag: the list is null or empty, or holds nothing but nulls and blanks."""
+    """Contacts without a tag: the list is null or empty, or holds nothing but nulls and blanks.
+
+    Examples:
+        >>> import polars as pl
+        >>> people = pl.DataFrame({"tags": [["VIP"], [], [" "], None]})
+        >>> people.select(untagged().alias("untagged")).to_series().to_list()
+        [False, True, True, True]
+    """
     return Segment(rules.Flag("untagged"))
 
 
@@ -147,12 +160,25 @@ def opted_out() -> Segment:
 
     The complement, `~opted_out()`, keeps those of whom the API did not say. To pick whom to text, use
     `reachable()`, which leaves them out.
+
+    Examples:
+        >>> import polars as pl
+        >>> people = pl.DataFrame({"opt_out": [True, False, None]})
+        >>> people.select(opted_out().alias("out"), (~opted_out()).alias("others")).rows()
+        [(True, False), (False, True), (False, True)]
     """
     return Segment(rules.Flag("opted_out"))
 
 
 def verified() -> Segment:
-    """Contacts known to be verified."""
+    """Contacts known to be verified.
+
+    Examples:
+        >>> import polars as pl
+        >>> people = pl.DataFrame({"verified": [True, False, None]})
+        >>> people.select(verified().alias("verified")).to_series().to_list()
+        [True, False, False]
+    """
     return Segment(rules.Flag("verified"))
 
 

@@ -67,12 +67,19 @@ def save_segments(path: str | os.PathLike[str], segments: Mapping[str, pl.Expr])
 
 
 def load_segments(path: str | os.PathLike[str]) -> dict[str, Segment]:
-    """The named segments of a TOML file that `save_segments` or a person wrote.
+    r"""The named segments of a TOML file that `save_segments` or a person wrote.
 
     Raises:
         SegmentError: the file is not TOML, has another key than `[segments]`, or a rule can't be read; with
             the file, the segment's name and the remedy. Nothing in the file is run.
         FileNotFoundError: there is no such file.
+
+    Examples:
+        >>> import tempfile, pathlib
+        >>> file = pathlib.Path(tempfile.mkdtemp(), "segments.toml")
+        >>> _ = file.write_text("[segments]\nLapsed = 'has_tag(\"Churned\") & ~opted_out()'")
+        >>> load_segments(file)
+        {'Lapsed': has_tag("Churned") & ~opted_out()}
     """
     source = Path(path)
     try:

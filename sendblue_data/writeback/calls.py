@@ -177,6 +177,17 @@ def update(
     Raises:
         FrameError: a column is not in the frame, or no call of the API writes it.
         WriteInterruptedError, WriteIncompleteError, JournalError, ApiError: as in `bulk_create`.
+
+    Example:
+        >>> import tempfile
+        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data.sandbox import Sandbox
+        >>> mine = contacts_frame([{"phone": "+12125550100", "tags": ["VIP"]}, {"phone": "+12125550101"}])
+        >>> with Sandbox([{"phone": "+12125550100"}]) as sandbox, sandbox.client() as client:
+        ...     with tempfile.TemporaryDirectory() as folder:
+        ...         result = update(client, mine, ["tags"], progress=False, journal_dir=folder)
+        >>> result.counts
+        {'updated': 1, 'absent': 1}
     """
     names = read_rows(frame)[1]
     chosen = [name for name in names if name in WRITABLE] if columns is None else list(columns)
@@ -229,6 +240,17 @@ def opt_out(
     Raises:
         WriteRefusedError: an opt-out would be cleared without `opt_back_in=True`.
         FrameError, WriteInterruptedError, WriteIncompleteError, JournalError, ApiError: as in `bulk_create`.
+
+    Example:
+        >>> import tempfile
+        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data.sandbox import Sandbox
+        >>> mine = contacts_frame([{"phone": "+12125550100"}, {"phone": "+12125550101"}])
+        >>> with Sandbox([{"phone": "+12125550100"}]) as sandbox, sandbox.client() as client:
+        ...     with tempfile.TemporaryDirectory() as folder:
+        ...         result = opt_out(client, mine, progress=False, journal_dir=folder)
+        >>> result.counts
+        {'updated': 1, 'absent': 1}
     """
     if not opted_out and not opt_back_in:
         raise WriteRefusedError(
@@ -275,6 +297,19 @@ def verify(
 
     Raises:
         FrameError, WriteInterruptedError, WriteIncompleteError, JournalError, ApiError: as in `bulk_create`.
+
+    Example:
+        >>> import tempfile
+        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data.sandbox import Sandbox
+        >>> account = contacts_frame(
+        ...     [{"phone": "+12125550100"}, {"phone": "+12125550101", "verified": True}]
+        ... )
+        >>> with Sandbox(account.to_dicts()) as sandbox, sandbox.client() as client:
+        ...     with tempfile.TemporaryDirectory() as folder:
+        ...         result = verify(client, account, progress=False, journal_dir=folder)
+        >>> result.counts
+        {'updated': 1, 'unchanged': 1}
     """
     plan = make_plan("verify", client, frame, Options(), journal_dir)
     return run_fresh(

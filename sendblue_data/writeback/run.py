@@ -66,6 +66,17 @@ def resume(
         JournalError: there is no such run, its journal is damaged, in use, undone, or of another account.
         WriteInterruptedError, WriteIncompleteError: as in `bulk_create`.
         ApiError: the account could not be asked.
+
+    Example:
+        >>> import tempfile
+        >>> from sendblue_data import Sandbox, bulk_create, contacts_frame
+        >>> mine = contacts_frame([{"phone": "+12125550100"}])
+        >>> with Sandbox([]) as sandbox, sandbox.client() as client:
+        ...     with tempfile.TemporaryDirectory() as folder:
+        ...         run_id = bulk_create(client, mine, progress=False, journal_dir=folder).run_id
+        ...         again = resume(client, run_id, progress=False, journal_dir=folder)
+        >>> again.counts
+        {'created': 1}
     """
     with open_run(client, run_id, journal_dir, allow_other_key=allow_other_key) as journal:
         meta = journal.meta()

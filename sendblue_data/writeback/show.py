@@ -33,7 +33,10 @@ def counts_table(
         head = "".join(f'<th style="{_STYLE}">{escape(name)}</th>' for name in columns)
         lines = [
             "<tr>"
-            + "".join(f'<td style="{_STYLE}">{escape(_cell(name, row[name]))}</td>' for name in columns)
+            + "".join(
+                f'<td style="{_STYLE}">{escape(_cell(name, row[name], row["phone"]))}</td>'
+                for name in columns
+            )
             + "</tr>"
             for row in rows.head(SHOWN).select(columns).to_dicts()
         ]
@@ -43,8 +46,10 @@ def counts_table(
     return "".join(parts)
 
 
-def _cell(name: str, value: object) -> str:
+def _cell(name: str, value: object, phone: str | None) -> str:
     if value is None:
         return ""
     text = masked(value) if name == "phone" else str(value)
+    if name in ("before", "after") and phone:
+        text = text.replace(phone, masked(phone))  # a deleted contact is there whole, its number too
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -62,6 +62,18 @@ def undo(
     Raises:
         JournalError: as in `resume`.
         WriteInterruptedError, WriteIncompleteError, ApiError: as in `bulk_create`.
+
+    Example:
+        >>> import tempfile
+        >>> from sendblue_data import Sandbox, bulk_delete, contacts_frame
+        >>> account = contacts_frame([{"phone": f"+1212555010{n}", "opt_out": True} for n in range(4)])
+        >>> with Sandbox(account.to_dicts()) as sandbox, sandbox.client() as client:
+        ...     with tempfile.TemporaryDirectory() as folder:
+        ...         run_id = bulk_delete(client, account.head(1), progress=False, journal_dir=folder).run_id
+        ...         result = undo(client, run_id, progress=False, journal_dir=folder)
+        ...     opted_out = [contact["opt_out"] for contact in sandbox.rows()]
+        >>> result.counts, opted_out
+        ({'created': 1}, [True, True, True, True])
     """
     with open_run(client, run_id, journal_dir, allow_other_key=allow_other_key) as journal:
         meta = journal.meta()

@@ -10,7 +10,7 @@ import polars as pl
 from sendblue_data.contacts import CONTACT_SCHEMA
 from sendblue_data.windows import Caps
 
-SMALL = Caps(page=10, last_offset=100)
+SMALL = Caps(page=10, last_offset=100, overlap=3)
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -19,9 +19,8 @@ class Person:
     number: int
     created: datetime | None
 
-    @property
-    def contact_id(self) -> str:
-        return f"c{self.number:06d}"
+
+NOBODY = pl.DataFrame({name: [None] * SMALL.page for name in CONTACT_SCHEMA}, schema=CONTACT_SCHEMA)
 
 
 @dataclass
@@ -35,6 +34,9 @@ class ModelAccount:
     stable_ties: bool = True
     honours_order: bool = True
     hidden: frozenset[int] = frozenset()
+    shows: tuple[str, ...] = ("contact_id", "phone")
+    persons_a_phone: int = 1
+    page_cap: int = SMALL.page
     caps: Caps = SMALL
     max_connections: int = 2
     account: str = "model"
@@ -76,25 +78,31 @@ class ModelAccount:
                 person
                 for person in self.people
                 if person.number not in self.hidden
-                and (created_at_gte is None or (person.created is not None and person.created >= created_at_gte))
+                and (
+                    created_at_gte is None
+                    or (person.created is not None and person.created >= created_at_gte)
+                )
             ]
             self._sort(listed, order_by, order_direction)
-            page = listed[offset : offset + limit]
-        shown = [
-            person.created and person.created - (person.created - datetime.min.replace(tzinfo=UTC)) % self.truncate_to
-            for person in page
-        ]
-        return pl.DataFrame(
-            {
-                name: [person.contact_id for person in page]
-                if name == "contact_id"
-                else shown
-                if name == "created_at"
-                else [None] * len(page)
-                for name in CONTACT_SCHEMA
-            },
-            schema=CONTACT_SCHEMA,
-        )
+            page = listed[offset : offset + min(limit, self.page_cap)]
+        return self._answer(page)
+
+    def _answer(self, page: list[Person]) -> pl.DataFrame:
+        epoch = datetime.min.replace(tzinfo=UTC)
+        fields = {
+            "contact_id": [f"c{person.number:06d}" for person in page],
+            "phone": [f"+1212555{person.number // self.persons_a_phone:04d}" for person in page],
+            "created_at": [
+                person.created and person.created - (person.created - epoch) % self.truncate_to
+                for person in page
+            ],
+            "assigned_to_email": [f"{person.number}@example.com" for person in page],
+        }
+        frame = NOBODY.head(len(page)).clone()
+        for name in (*self.shows, "created_at", "assigned_to_email"):
+            values = pl.Series(name, fields[name], dtype=CONTACT_SCHEMA[name])
+            frame.replace_column(frame.get_column_index(name), values)
+        return frame
 
     def _sort(self, listed: list[Person], order_by, order_direction) -> None:
         listed.sort(key=lambda person: person.number)
@@ -128,4 +136,4 @@ class ModelAccount:
 
 
 def numbers(frame: pl.DataFrame) -> list[int]:
-    return [int(contact_id[1:]) for contact_id in frame["contact_id"]]
+    return [int(email.removesuffix("@example.com")) for email in frame["assigned_to_email"]]

@@ -1,6 +1,7 @@
 """The pull against an account whose truth the test holds: any size, ties, truncation, nulls and churn.
 
 The API's caps are scaled down to pages of 10 and offsets of 100, so that small accounts need many windows.
+Each property is tried on a few accounts in the quick tests, and on many in the slow ones.
 """
 
 from collections import Counter
@@ -10,38 +11,40 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import sendblue_data.pull as pull_module
-from sendblue_data import pull_contacts
+from sendblue_data import iter_contacts, pull_contacts, sweeps
 from sendblue_data.errors import IncompletePullError
 from tests.pull.model_account import EPOCH, SMALL, ModelAccount, Person, numbers
 
 
 @pytest.fixture(autouse=True)
 def small_caps(monkeypatch):
-    monkeypatch.setattr(pull_module, "API_CAPS", SMALL)
+    monkeypatch.setattr(sweeps, "API_CAPS", SMALL)
 
 
-relaxed = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+def holds_for(**drawn):
+    """Make a test of a property: of the same few examples each time, and marked slow of many."""
 
+    def test_of(body):
+        deep = pytest.param(600, marks=[pytest.mark.slow, pytest.mark.timeout(1_200)])
 
-@st.composite
-def people(draw, most=700, biggest_tie=100):
-    """Contacts in groups that share a moment, some without one."""
-    groups = draw(
-        st.lists(
-            st.tuples(st.integers(0, 3_000_000), st.integers(1, biggest_tie)),
-            max_size=draw(st.sampled_from([3, 30, 200])),
-            unique_by=lambda group: group[0],  # more at one moment than listings reach is another test's
-        )
-    )
-    undated = draw(st.sampled_from([0, 0, 1, 15]))
-    return People(undated, groups, most)
+        @pytest.mark.parametrize("examples", [10, deep])
+        def test(examples):
+            settings(
+                max_examples=examples,
+                derandomize=examples == 10,
+                database=None,
+                deadline=None,
+                suppress_health_check=[HealthCheck.too_slow],
+            )(given(**drawn)(body))()
+
+        test.__name__, test.__doc__ = body.__name__, body.__doc__
+        return test
+
+    return test_of
 
 
 class People(list):
-    """Persons who print as their groups, so that a failing case can be read."""
+    """Persons in groups that share a moment, the first of them without one; prints as its groups."""
 
     def __init__(self, undated, groups, most):
         self.says = f"People({undated}, {groups}, {most})"
@@ -54,6 +57,25 @@ class People(list):
         return self.says
 
 
+@st.composite
+def people(draw, most=260, biggest_tie=100, undated=(0, 0, 1, 15)):
+    groups = draw(
+        st.lists(
+            st.tuples(st.integers(0, 3_000_000), st.integers(1, biggest_tie)),
+            max_size=draw(st.sampled_from([3, 30, 200])),
+            unique_by=lambda group: group[0],  # more at one moment than listings reach is another test's
+        )
+    )
+    return People(draw(st.sampled_from(undated)), groups, most)
+
+
+def pulled(account):
+    try:
+        return pull_contacts(account, progress=False), None
+    except IncompletePullError as error:
+        return error.frame, error
+
+
 churn = st.dictionaries(
     st.integers(1, 120),
     st.lists(
@@ -64,15 +86,16 @@ churn = st.dictionaries(
     max_size=40,
 )
 truncations = st.sampled_from([timedelta(microseconds=1), timedelta(milliseconds=1), timedelta(seconds=1)])
+fields_shown = st.sampled_from([("contact_id", "phone"), ("contact_id",), ("phone",), ()])
 
 
-@relaxed
-@given(people=people(), truncate_to=truncations, nulls_first=st.booleans())
-def test_a_quiet_account_arrives_whole(people, truncate_to, nulls_first):
-    account = ModelAccount(people, truncate_to=truncate_to, nulls_first=nulls_first)
+@holds_for(people=people(), truncate_to=truncations, nulls_first=st.booleans(), shows=fields_shown)
+def test_a_quiet_account_arrives_whole(people, truncate_to, nulls_first, shows):
+    account = ModelAccount(people, truncate_to=truncate_to, nulls_first=nulls_first, shows=shows)
 
     frame, evidence = pull_contacts(account, progress=False, with_evidence=True)
 
+    assert frame.height == len(people)
     assert sorted(numbers(frame)) == sorted(account.stayed)
     assert evidence.complete
     assert evidence.contacts == evidence.count_before == evidence.count_after == frame.height
@@ -80,10 +103,11 @@ def test_a_quiet_account_arrives_whole(people, truncate_to, nulls_first):
         assert evidence.pages <= 2 * len(people) // SMALL.step + 12
 
 
-@relaxed
-@given(people=people(), events=churn, truncate_to=truncations, nulls_first=st.booleans())
-def test_a_contact_that_stays_is_never_missing(people, events, truncate_to, nulls_first):
-    account = ModelAccount(people, events, truncate_to=truncate_to, nulls_first=nulls_first)
+@holds_for(
+    people=people(), events=churn, truncate_to=truncations, nulls_first=st.booleans(), shows=fields_shown
+)
+def test_a_contact_that_stays_is_never_missing(people, events, truncate_to, nulls_first, shows):
+    account = ModelAccount(people, events, truncate_to=truncate_to, nulls_first=nulls_first, shows=shows)
 
     frame = pull_contacts(account, progress=False)
 
@@ -92,8 +116,17 @@ def test_a_contact_that_stays_is_never_missing(people, events, truncate_to, null
     assert account.stayed <= set(found) <= account.ever
 
 
-@relaxed
-@given(people=people(biggest_tie=9), events=churn)
+@holds_for(people=people(), events=churn, nulls_first=st.booleans())
+def test_windows_of_a_moving_account_don_t_repeat_a_contact(people, events, nulls_first):
+    account = ModelAccount(people, events, nulls_first=nulls_first)
+
+    found = [number for rows in iter_contacts(account, progress=False) for number in numbers(rows)]
+
+    assert len(found) == len(set(found))
+    assert account.stayed <= set(found) <= account.ever
+
+
+@holds_for(people=people(biggest_tie=9), events=churn)
 def test_equal_moments_may_come_in_any_order(people, events):
     account = ModelAccount(people, events, stable_ties=False)
 
@@ -103,8 +136,38 @@ def test_equal_moments_may_come_in_any_order(people, events):
     assert account.stayed <= set(found) <= account.ever
 
 
-@relaxed
-@given(people=people(), hidden=st.sets(st.integers(0, 699), min_size=1, max_size=10))
+@holds_for(people=people(undated=[0], biggest_tie=9), since=st.integers(0, 3_000_000), events=churn)
+def test_a_part_of_the_account_has_all_that_was_created_since(people, since, events):
+    since = EPOCH + timedelta(milliseconds=since)
+    account = ModelAccount(people, events)
+    earlier = {person.number for person in people if person.created < since}
+
+    found = numbers(pull_contacts(account, since=since, progress=False))
+
+    assert len(found) == len(set(found))
+    assert account.stayed - earlier <= set(found) <= account.ever - earlier
+
+
+@holds_for(people=people(biggest_tie=9), shows=fields_shown)
+def test_contacts_that_share_a_phone_are_not_merged(people, shows):
+    account = ModelAccount(people, shows=shows, persons_a_phone=3)
+
+    found = numbers(pull_contacts(account, progress=False))
+
+    assert sorted(found) == sorted(account.stayed)
+
+
+@holds_for(people=people(biggest_tie=9), page_cap=st.integers(6, 9))
+def test_a_server_may_cap_pages_lower_than_it_says(people, page_cap):
+    account = ModelAccount(people, page_cap=page_cap)
+
+    assert sorted(numbers(pull_contacts(account, progress=False))) == sorted(account.stayed)
+    assert sorted(numbers(pull_contacts(account, since=EPOCH, progress=False))) == sorted(
+        person.number for person in people if person.created
+    )
+
+
+@holds_for(people=people(), hidden=st.sets(st.integers(0, 259), min_size=1, max_size=10))
 def test_a_contact_that_is_counted_but_never_listed_raises(people, hidden):
     account = ModelAccount(people, hidden=frozenset(hidden))
     missing = len(hidden & account.stayed)
@@ -120,57 +183,65 @@ def test_a_contact_that_is_counted_but_never_listed_raises(people, hidden):
     assert sorted(numbers(caught.value.frame)) == sorted(account.stayed - hidden)
 
 
-@relaxed
-@given(crowd=st.integers(111, 420), before=st.integers(0, 60), after=st.integers(0, 60), truncate_to=truncations)
+@holds_for(
+    crowd=st.integers(111, 280), before=st.integers(0, 60), after=st.integers(0, 60), truncate_to=truncations
+)
 def test_a_crowd_at_one_moment_is_listed_or_counted(crowd, before, after, truncate_to):
     moments = [EPOCH - timedelta(minutes=number + 1) for number in range(before)]
     moments += [EPOCH] * crowd
     moments += [EPOCH + timedelta(minutes=number + 1) for number in range(after)]
-    account = ModelAccount([Person(number, moment) for number, moment in enumerate(moments)], truncate_to=truncate_to)
+    account = ModelAccount(
+        [Person(number, moment) for number, moment in enumerate(moments)], truncate_to=truncate_to
+    )
 
-    try:
-        frame = pull_contacts(account, progress=False)
-    except IncompletePullError as error:
-        assert error.missing == len(moments) - error.frame.height > 0
+    frame, error = pulled(account)
+
+    assert len(set(numbers(frame))) == frame.height
+    if error is None:
+        assert frame.height == len(moments)
+    else:
+        assert error.missing == len(moments) - frame.height > 0
         assert crowd + after > 2 * SMALL.reach  # from either end, another order reaches that many
         assert "share created_at 2026-01-01T00:00:00" in str(error)
-        frame = error.frame
-    else:
-        assert frame.height == len(moments)
-    assert len(set(numbers(frame))) == frame.height
 
 
-@relaxed
-@given(crowd=st.integers(111, 700), spread=st.integers(10, 900_000))
+@holds_for(crowd=st.integers(111, 400), spread=st.integers(10, 900_000))
 def test_moments_that_only_look_equal_are_told_apart(crowd, spread):
     moments = [EPOCH + timedelta(microseconds=number * spread // crowd) for number in range(crowd)]
-    account = ModelAccount([Person(number, moment) for number, moment in enumerate(moments)], truncate_to=timedelta(seconds=1))
+    people = [Person(number, moment) for number, moment in enumerate(moments)]
+    account = ModelAccount(people, truncate_to=timedelta(seconds=1))
     if spread * 100 < crowd:  # more than a listing's reach in one microsecond
         return
 
     assert pull_contacts(account, progress=False).height == crowd
 
 
-@relaxed
-@given(size=st.integers(0, 400))
+@holds_for(size=st.integers(0, 260))
 def test_an_order_that_is_ignored_is_found_out(size):
-    account = ModelAccount(
-        [Person(number, EPOCH + timedelta(minutes=number)) for number in range(size)], honours_order=False
-    )
+    people = [Person(number, EPOCH + timedelta(minutes=number)) for number in range(size)]
+    account = ModelAccount(people, honours_order=False)
 
-    try:
-        frame, evidence = pull_contacts(account, progress=False, with_evidence=True)
-    except IncompletePullError as error:
-        assert size > SMALL.reach
-        assert error.missing == size - error.frame.height > 0
-        assert "ignores order_by" in str(error)
-    else:
+    frame, error = pulled(account)
+
+    if error is None:
         assert sorted(numbers(frame)) == list(range(size))
-        assert size < 3 or any("does not sort" in note for note in evidence.notes)
+    else:
+        assert size > SMALL.reach
+        assert error.missing == size - frame.height > 0
+        assert "ignores order_by" in str(error)
+
+
+def test_an_order_that_is_ignored_is_noted():
+    people = [Person(number, EPOCH + timedelta(minutes=number)) for number in range(80)]
+
+    _, evidence = pull_contacts(ModelAccount(people, honours_order=False), progress=False, with_evidence=True)
+
+    assert evidence.complete
+    assert [note for note in evidence.notes if "does not sort by created_at" in note]
 
 
 def test_an_account_that_never_holds_still_ends():
-    busy = {request: [("create now", 0)] * 25 for request in range(1, 5_000)}
+    busy = {request: [("create now", 0)] * 12 for request in range(1, 5_000)}
     account = ModelAccount([Person(number, EPOCH) for number in range(50)], busy)
 
     with pytest.raises(IncompletePullError, match="never held still") as caught:

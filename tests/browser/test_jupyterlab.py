@@ -1,0 +1,332 @@
+"""A person at a real JupyterLab, in a real browser, with an account that the test can look into."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import expect, sync_playwright
+from statsmodels.stats.proportion import proportion_confint
+
+from sendblue_data.sandbox import Sandbox
+from tests.browser.jupyter import jupyter_lab
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
+
+ROOT = Path(__file__).parents[2]
+ARTIFACTS = ROOT / "artifacts"
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+HOSTILE = "<img src=x onerror=window.pwned=1>"
+TAG = "Pilot <i>2024</i>"
+PATIENCE = 60_000
+"""Milliseconds; a kernel on a busy machine takes its time."""
+
+LABS_OWN = ()
+"""What JupyterLab itself writes to the console as an error, without us."""
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    if not Path(CHROMIUM).is_file():
+        pytest.fail(
+            f"no browser at {CHROMIUM}: `apt-get install -y chromium`, or set CHROMIUM to another one."
+        )
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    """Synthetic people, and six of whom every text is hostile; some of them opted out."""
+    with Sandbox(contacts=3_000, seed=7) as sandbox:
+        sandbox.add(
+            {
+                "phone": f"+1212555018{n}",
+                "first_name": HOSTILE,
+                "last_name": "</td></table><script>window.pwned=1</script>",
+                "company_name": HOSTILE,
+                "assigned_to_email": HOSTILE,
+                "tags": [TAG, HOSTILE],
+                "custom_variables": {HOSTILE: HOSTILE},
+                "opt_out": n < 2,
+                "verified": True,
+                "created_at": f"2026-01-0{n + 1}T00:00:00Z",
+            }
+            for n in range(6)
+        )
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory, sandbox):
+    """JupyterLab with a copy of the notebook, of which only the account is another: the test's."""
+    folder = tmp_path_factory.mktemp("lab")
+    notebook = nbformat.read(ROOT / "notebooks" / "07_explorer.ipynb", 4)
+    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    made = "sandbox = Sandbox(contacts=3_000, seed=7)\nclient = sandbox.client()\n"
+    assert made in first.source
+    first.source = first.source.replace(
+        made, "from sendblue_data import SendblueClient\nclient = SendblueClient()\n"
+    )
+    keys = {
+        "SENDBLUE_API_API_KEY": sandbox.api_key,
+        "SENDBLUE_API_API_SECRET": sandbox.api_secret,
+        "SENDBLUE_API_BASE_URL": sandbox.url,
+    }
+    # The cells up to the explorer: what follows it in the story are writes from code.
+    shown = next(n for n, cell in enumerate(notebook.cells) if cell.source.endswith("\nexplorer"))
+    notebook.cells = notebook.cells[: shown + 1]
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    notebook.metadata.pop("widgets", None)
+    files = folder / "files"
+    shutil.copytree(ROOT / "docs" / "images", files / "docs" / "images")
+    (files / "notebooks").mkdir()
+    nbformat.write(notebook, files / "notebooks" / "explorer.ipynb")
+    with jupyter_lab(folder, keys) as (url, token):
+        yield url, token
+
+
+@pytest.fixture(scope="module")
+def seen():
+    """Errors of the console, and what was asked of other machines."""
+    return {"errors": [], "elsewhere": []}
+
+
+@pytest.fixture(scope="module")
+def page(chromium, lab, seen):
+    """The notebook, run to its end by the menu."""
+    url, token = lab
+    page = chromium.new_page(viewport={"width": 1500, "height": 1250})
+    page.set_default_timeout(PATIENCE)
+    page.on(
+        "console",
+        lambda told: (
+            seen["errors"].append(f"{told.text} {told.location['url']}") if told.type == "error" else None
+        ),
+    )
+    page.on("pageerror", lambda error: seen["errors"].append(str(error)))
+
+    def only_here(route):
+        if route.request.url.startswith(url):
+            route.continue_()
+        else:
+            seen["elsewhere"].append(route.request.url)
+            route.abort()
+
+    page.route(re.compile("^https?:"), only_here)
+    page.goto(f"{url}/lab/tree/notebooks/explorer.ipynb?token={token}")
+    page.get_by_text(re.compile(r"Python 3.* \| Idle")).wait_for()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    traceback = page.locator("[data-mime-type='application/vnd.jupyter.error']")
+    try:
+        at(page).locator(".sb-cards").or_(traceback).first.wait_for()
+    finally:
+        picture(page, "0-notebook")
+    assert traceback.all_text_contents() == []
+    # Room for the explorer: the file browser goes.
+    page.keyboard.press("Control+b")
+    yield page
+    page.close()
+
+
+def at(page):
+    """The explorer, and nothing of JupyterLab around it."""
+    return page.locator(".sendblue-explorer")
+
+
+def picture(page, name):
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / f"explorer-{name}.png")
+
+
+def number(page, name):
+    return at(page).locator(f'[data-number="{name}"]')
+
+
+def expect_numbers(page, rows, whole):
+    """The headline says what is counted in plain Python from the account's own rows."""
+    known = [row for row in rows if row["opt_out"] is not None]
+    outs = sum(row["opt_out"] for row in known)
+    reachable = sum(
+        row["opt_out"] is False
+        and row["verified"] is True
+        and bool(re.fullmatch(r"\+[1-9]\d{6,14}", row["phone"]))
+        for row in rows
+    )
+    expect(number(page, "contacts")).to_have_text(f"{len(rows):,}")
+    expect(number(page, "reachable")).to_have_text(f"{reachable:,}")
+    expect(number(page, "share of account")).to_have_text(f"{100 * len(rows) / len(whole):.1f}%")
+    expect(number(page, "opt-out rate")).to_have_text(f"{100 * outs / len(known):.1f}%")
+    low, high = proportion_confint(outs, len(known), method="wilson")
+    cards = at(page).locator(".sb-cards")
+    expect(cards).to_contain_text(f"{100 * low:.1f}% to {100 * high:.1f}%")
+    expect(cards).to_contain_text(f"of {len(whole):,}")
+
+
+def tagged(sandbox, *tags):
+    return [row for row in sandbox.rows() if set(tags) <= set(row["tags"] or ())]
+
+
+def choose(page, label, *values):
+    """Choose entries of a list by how they begin, as the eye does."""
+    options = at(page).get_by_label(label).locator("option")
+    texts = [text.replace("\xa0", " ") for text in options.all_text_contents()]
+    wanted = [next(n for n, text in enumerate(texts) if text.startswith(f"{value} (")) for value in values]
+    at(page).get_by_label(label).select_option(index=wanted)
+
+
+def test_the_notebook_shows_the_account(page, sandbox):
+    everyone = sandbox.rows()
+    assert len(everyone) == 3_006
+    at(page).scroll_into_view_if_needed()
+    expect_numbers_of_all(page, everyone)
+    picture(page, "1-all")
+
+
+def expect_numbers_of_all(page, everyone):
+    expect(number(page, "contacts")).to_have_text(f"{len(everyone):,}")
+    expect(number(page, "share of account")).to_have_text("100.0%")
+
+
+def test_every_control_has_a_label_and_is_reached_by_the_keyboard(page):
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll('.sendblue-explorer :is(input, select, textarea, button)')]
+            .filter(e => !(e.labels && e.labels.length) && !e.ariaLabel
+                && !(e.tagName == 'BUTTON' && e.textContent.trim()))
+            .map(e => e.outerHTML.slice(0, 200))"""
+    )
+    assert nameless == []
+    at(page).get_by_label("Search", exact=True).focus()
+    reached = set()
+    for _ in range(45):
+        reached.add(
+            page.evaluate(
+                """() => { const e = document.activeElement;
+                return e.closest('.sendblue-explorer')
+                    ? (e.labels && e.labels.length ? e.labels[0].textContent : e.ariaLabel || e.textContent) : '' }"""
+            ).strip()
+        )
+        page.keyboard.press("Tab")
+    assert {
+        "Search", "Find a tag", "Has all of these tags", "Has any of these tags", "Has none of these tags",
+        "Opt-out", "Verified", "Reachable", "Created from", "Created before", "More filters",
+        "Clear all filters", "Contacts", "Tags", "Opt-outs", "Verification", "Sort by", "Next page",
+        "Segment name", "Save segment", "Action", "Make the plan",
+    } <= reached  # fmt: skip
+
+
+def test_a_tag_and_a_text_change_the_numbers(page, sandbox):
+    everyone = sandbox.rows()
+    choose(page, "Has all of these tags", "Customer")
+    expect_numbers(page, tagged(sandbox, "Customer"), everyone)
+    choose(page, "Has all of these tags", "Customer", "VIP")
+    both = tagged(sandbox, "Customer", "VIP")
+    assert 0 < len(both) < len(tagged(sandbox, "Customer"))
+    expect_numbers(page, both, everyone)
+    at(page).get_by_label("Search", exact=True).press_sequentially("smith", delay=40)
+    smiths = [row for row in tagged(sandbox, "Customer", "VIP") if "smith" in searched(row)]
+    assert 0 < len(smiths) < len(both)
+    expect_numbers(page, smiths, everyone)
+    expect(at(page).locator(".sb-code")).to_contain_text(
+        'contacts.filter(has_tag("Customer", "VIP") & mentions("smith"))'
+    )
+    picture(page, "2-filtered")
+    at(page).screenshot(path=ARTIFACTS / "explorer-2-alone.png")
+    at(page).get_by_role("button", name="Clear all filters").click()
+    expect_numbers_of_all(page, everyone)
+    expect(at(page).get_by_label("Search", exact=True)).to_have_value("")
+
+
+def searched(row):
+    fields = ("first_name", "last_name", "company_name", "phone", "assigned_to_email")
+    return " ".join(row[name] for name in fields if row[name]).lower()
+
+
+def test_pictures_are_drawn_when_seen(page):
+    plots = at(page).locator(".sb-plot")
+    expect(plots).to_have_count(0)
+    for number_of, (tab, count) in enumerate((("Tags", 1), ("Opt-outs", 1), ("Verification", 2))):
+        at(page).get_by_role("button", name=tab, exact=True).click()
+        expect(plots).to_have_count(count)
+        expect(plots.first).to_have_attribute("alt", re.compile(r"\d"))
+        picture(page, f"3-{number_of}-{tab.lower()}")
+    at(page).get_by_role("button", name="Contacts", exact=True).click()
+    expect(plots).to_have_count(0)
+
+
+def test_hostile_texts_are_shown_as_text(page, sandbox):
+    at(page).get_by_role("button", name="More filters").click()
+    for label in ("Company", "Owner"):
+        choose(page, label, HOSTILE)
+    at(page).get_by_label("Variable").select_option(label=f"{HOSTILE} (6)")
+    expect_numbers(page, tagged(sandbox, TAG), sandbox.rows())
+    table = at(page).locator(".sb-table")
+    expect(table.locator("tbody tr")).to_have_count(6)
+    expect(table.locator("tbody tr").first).to_contain_text(HOSTILE)
+    expect(table.locator("tbody tr").first).to_contain_text(f"{TAG}, {HOSTILE}")
+    expect(table.locator("tbody tr").first.locator("td").first).to_have_text("+1212•••0180")
+    expect(table.locator("img, i, script")).to_have_count(0)
+    picture(page, "4-hostile")
+    at(page).get_by_label("Segment name").fill("none of their texts can be kept")
+    at(page).get_by_role("button", name="Save segment").click()
+    expect(at(page)).to_contain_text("A file of segments can't hold owner")
+    at(page).get_by_role("button", name="Clear all filters").click()
+    expect_numbers_of_all(page, sandbox.rows())
+
+
+def test_a_segment_is_deleted_and_brought_back(page, sandbox):
+    before = {row["phone"]: row for row in sandbox.rows()}
+    pilots = tagged(sandbox, TAG)
+    assert len(pilots) == 6
+    choose(page, "Has all of these tags", TAG)
+    expect_numbers(page, pilots, list(before.values()))
+    run = at(page).get_by_role("button", name=re.compile("^Run"))
+    at(page).get_by_role("button", name="Make the plan").click()
+    expect(at(page)).to_contain_text("Plan: delete, 6 rows, account of 3,006")
+    expect(at(page)).to_contain_text("2 of them opted out")
+    expect(run).to_be_disabled()
+    typed = at(page).get_by_label("Type the number of contacts to go on")
+    typed.fill("5")
+    expect(run).to_be_disabled()
+    assert sandbox.count() == 3_006
+    typed.fill("6")
+    expect(run).to_be_enabled()
+    typed.scroll_into_view_if_needed()
+    picture(page, "5-plan")
+    run.click()
+    undo = at(page).get_by_role("button", name="Undo", exact=True)
+    expect(undo).to_be_enabled()
+    expect(number(page, "contacts")).to_have_text("0")
+    assert sandbox.count() == 3_000
+    assert tagged(sandbox, TAG) == []
+    undo.scroll_into_view_if_needed()
+    picture(page, "6-deleted")
+    undo.click()
+    expect(at(page).get_by_role("button", name="Undo the undo")).to_be_enabled()
+    after = {row["phone"]: row for row in sandbox.rows()}
+    assert set(after) == set(before)
+    lost = {"contact_id", "created_at", "verified"}
+    assert [
+        {name: value for name, value in row.items() if name not in lost} for row in tagged(sandbox, TAG)
+    ] == [{name: value for name, value in row.items() if name not in lost} for row in pilots]
+    expect_numbers(page, tagged(sandbox, TAG), list(after.values()))
+    at(page).get_by_role("button", name="Undo the undo").scroll_into_view_if_needed()
+    picture(page, "7-undone")
+
+
+def test_nothing_hostile_ran_and_the_console_is_quiet(page, seen):
+    assert page.evaluate("() => window.pwned") is None
+    assert [error for error in seen["errors"] if error not in LABS_OWN] == []
+    assert seen["elsewhere"] == []

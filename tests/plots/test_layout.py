@@ -1,0 +1,100 @@
+"""Whatever the groups and their names, no text is cut off by the figure or lies on another."""
+
+from itertools import combinations
+
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from sendblue_data import plots
+from tests.plots.tables import PLOTS
+
+SLACK = 1.0
+"""Pixels of the padding around letters that boxes may share."""
+
+
+def boxes(ax):
+    """Each text that will be seen, with its box on the figure; ticks outside of the axes are not drawn."""
+    figure = ax.get_figure(root=True)
+    figure.canvas.draw()
+    renderer = figure.canvas.get_renderer()
+    hidden = set()
+    for one in figure.axes + [child for axes in figure.axes for child in axes.child_axes]:
+        for axis in (one.xaxis, one.yaxis):
+            drawn = {id(tick) for tick in axis._update_ticks()} if one.axison else set()
+            ticks = axis.get_major_ticks() + axis.get_minor_ticks()
+            hidden |= {id(text) for tick in ticks if id(tick) not in drawn for text in (tick.label1, tick.label2)}
+    seen = [
+        text
+        for text in figure.findobj(Text)
+        if text.get_visible() and text.get_text().strip() and id(text) not in hidden
+    ]
+    return [(text.get_text(), text.get_window_extent(renderer)) for text in seen]
+
+
+def clipped(ax):
+    figure = ax.get_figure(root=True)
+    return [
+        text
+        for text, box in boxes(ax)
+        if box.x0 < -SLACK
+        or box.y0 < -SLACK
+        or box.x1 > figure.bbox.width + SLACK
+        or box.y1 > figure.bbox.height + SLACK
+    ]
+
+
+def overlapping(ax):
+    return [
+        (one, other)
+        for (one, a), (other, b) in combinations(boxes(ax), 2)
+        if min(a.x1, b.x1) - max(a.x0, b.x0) > SLACK and min(a.y1, b.y1) - max(a.y0, b.y0) > SLACK
+    ]
+
+
+def check(name, count, **options):
+    plot, table = PLOTS[name]
+    ax = plot(table(count), as_of="1 March 2026", **options)
+    assert len(boxes(ax)) > 3
+    assert clipped(ax) == []
+    assert overlapping(ax) == []
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_twelve_nasty_names_fit(name):
+    check(name, 12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("count", [1, 3, 60, 100])
+@pytest.mark.parametrize("name", PLOTS)
+def test_any_number_of_groups_fits(name, count, theme):
+    check(name, count, theme=theme)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(PLOTS.keys() - {"verification_backlog"}))
+def test_all_of_a_hundred_groups_fit(name):
+    top = 6 if name in {"opt_out_cohorts", "opt_out_cohorts by", "opt_out_trend", "opt_out_trend by"} else 100
+    check(name, 100, top=min(top, 6) if name in {"survival", "tag_growth"} else top)
+
+
+def test_a_text_that_is_cut_off_or_covered_is_found():
+    ax = plots.verification_backlog(PLOTS["verification_backlog"][1](3))
+    ax.text(-0.9, 0.5, "outside", transform=ax.transAxes)
+    assert clipped(ax) == ["outside"]
+    before = len(overlapping(ax))
+    ax.text(0.5, 0.5, "one", transform=ax.transAxes)
+    ax.text(0.5, 0.5, "other", transform=ax.transAxes)
+    assert ("one", "other") in overlapping(ax)
+    assert before == 0
+
+
+def test_on_axes_of_the_caller_texts_fit_too():
+    figure = Figure(figsize=(17, 5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    assert plots.opt_out_rate(PLOTS["opt_out_rate"][1](4), ax=left) is left
+    assert plots.verification_funnel(PLOTS["verification_funnel"][1](2), ax=right) is right
+    assert clipped(left) == []
+    assert overlapping(left) == []

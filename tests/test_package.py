@@ -1,0 +1,225 @@
+"""The public names: all there, with the signatures that were promised, documented, and cheap to import."""
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import sendblue_data
+from sendblue_data import ContactHistory, SendblueClient, SendblueError, plots
+
+EMPTY = inspect.Parameter.empty
+# name: parameters in their order, each with its default; `*` for keyword-only ones after it.
+PROMISED = {
+    "SendblueClient": "api_key=None, api_secret=None, base_url=None, *, timeout=60, max_connections=8, "
+    "requests_per_second=None, retries=5",
+    "pull_contacts": "client, *, since=None, progress=True, allow_incomplete=False",
+    "has_tag": "*tags",
+    "has_any_tag": "*tags",
+    "untagged": "",
+    "opted_out": "",
+    "verified": "",
+    "reachable": "",
+    "created_between": "start, end",
+    "variable": "name",
+    "phone_region": "",
+    "compare_segments": "contacts, segments",
+    "segment_overlap": "contacts, segments",
+    "tag_summary": "contacts",
+    "tag_pairs": "contacts",
+    "tag_combinations": "contacts",
+    "tag_growth": "contacts, every='1mo'",
+    "similar_tags": "contacts",
+    "opt_out_rate": "contacts, by=None, *, confidence=0.95, min_contacts=0",
+    "opt_out_cohorts": "contacts, every='1mo', by=None",
+    "opt_out_drivers": "contacts",
+    "verification_funnel": "contacts, by=None",
+    "verification_rate": "contacts, by=None",
+    "verification_backlog": "contacts, now=None",
+    "plan_create": "contacts_or_client, frame",
+    "plan_delete": "contacts_or_client, frame",
+    "bulk_create": "client, frame",
+    "bulk_delete": "client, frame",
+    "resume": "client, run_id",
+    "undo": "client, run_id",
+    "opt_out": "client, frame, opted_out=True",
+    "verify": "client, frame",
+    "update": "client, frame, columns=None",
+    "ContactHistory": "uri",
+    "ContactExplorer": "contacts, client=None",
+    "write_report": "contacts, path, history=None",
+    "Sandbox": "contacts=5000, **switches",
+    "normalize_phones": "frame, column, region=None",
+}
+ENDPOINTS = {
+    "list_contacts": "limit offset created_at_gte order_by order_direction phone_number cid",
+    "count_contacts": "",
+    "get_contact": "phone_number",
+    "create_contact": "number first_name last_name assigned_to_email sendblue_number tags custom_variables "
+    "update_if_exists",
+    "update_contact": "phone_number first_name last_name company_name assigned_to_email sendblue_number tags "
+    "custom_variables opt_out",
+    "delete_contact": "phone_number",
+    "opt_out_contact": "number opted_out",
+    "verify_contact": "number",
+    "bulk_create_contacts": "contacts",
+    "bulk_delete_contacts": "phones",
+}
+HISTORY = {
+    "snapshot": "frame",
+    "at": "when",
+    "changes": "since, until",
+    "opt_out_events": "",
+    "opt_out_trend": "every='1w'",
+    "survival": "by=None",
+}
+PLOTS = [
+    "compare_segments",
+    "opt_out_cohorts",
+    "opt_out_drivers",
+    "opt_out_rate",
+    "segment_overlap",
+    "similar_tags",
+    "tag_combinations",
+    "tag_growth",
+    "tag_pairs",
+    "tag_summary",
+    "verification_backlog",
+    "verification_funnel",
+    "verification_rate",
+]
+# Given by other calls, whose examples show them: nobody makes one.
+MADE_BY_OTHERS = {"IncompletePullError", "PullEvidence", "SendblueError", "WritePlan", "WriteResult"}
+
+
+def parameters(promise):
+    """Read a promise as the parameters of a function."""
+    made = {}
+    exec(f"def promised({promise}): ...", made)
+    return inspect.signature(made["promised"]).parameters
+
+
+def assert_keeps(call, promise, *, method=False):
+    """Every call that the promise allows is allowed, and means the same; more options may follow."""
+    actual = dict(inspect.signature(call).parameters)
+    if method:
+        actual.pop("self")
+    promised = parameters(promise)
+    for name, parameter in promised.items():
+        assert name in actual, f"{call.__name__} has no {name}"
+        assert actual[name].kind is parameter.kind, name
+        assert parameter.default in (EMPTY, actual[name].default), name
+    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    places = [name for name, parameter in promised.items() if parameter.kind in by_place]
+    assert [name for name, parameter in actual.items() if parameter.kind in by_place][: len(places)] == places
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    required = {name for name, one in actual.items() if one.default is EMPTY and one.kind not in several}
+    assert required <= set(promised)
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_the_signature_is_the_promised_one(name):
+    assert name in sendblue_data.__all__
+    assert_keeps(getattr(sendblue_data, name), PROMISED[name])
+
+
+@pytest.mark.parametrize("name", HISTORY)
+def test_the_historys_methods(name):
+    assert_keeps(getattr(ContactHistory, name), HISTORY[name], method=True)
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_the_clients_methods(name):
+    actual = inspect.signature(getattr(SendblueClient, name)).parameters
+    assert list(actual) == ["self", *ENDPOINTS[name].split()]
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_each_table_has_its_plot(name):
+    assert name in plots.__all__
+    assert_keeps(getattr(plots, name), "table, *, ax=None")
+    assert callable(getattr(sendblue_data, name))
+
+
+def test_an_error_carries_what_was_promised():
+    error = sendblue_data.IncompletePullError("half", frame=None, expected=4, missing=2)
+    assert (error.frame, error.expected, error.missing) == (None, 4, 2)
+    assert isinstance(error, SendblueError)
+
+
+def test_every_name_is_listed_once_and_there():
+    names = sendblue_data.__all__
+    assert len(names) == len(set(names)) >= len(PROMISED)
+    assert [name for name in names if not hasattr(sendblue_data, name)] == []
+    assert set(names) <= set(dir(sendblue_data))
+    with pytest.raises(AttributeError, match="has no attribute 'tag_sumary'"):
+        _ = sendblue_data.tag_sumary
+
+
+def documented():
+    for module in (sendblue_data, plots):
+        for name in module.__all__:
+            value = getattr(module, name)
+            if callable(value):
+                yield f"{module.__name__}.{name}", value
+
+
+def test_everything_public_is_explained_with_an_example():
+    public = dict(documented())
+    assert len(public) >= len(PROMISED) + len(PLOTS)
+    unexplained, without_example = [], []
+    for name, value in public.items():
+        text = inspect.getdoc(value) or ""
+        if not text or value.__doc__ is None:
+            unexplained.append(name)
+        if name.split(".")[-1] not in MADE_BY_OTHERS and not ("Example" in text and ">>> " in text):
+            without_example.append(name)
+    assert (unexplained, without_example) == ([], [])
+
+
+def test_every_public_method_is_explained():
+    classes = [value for _, value in documented() if inspect.isclass(value)]
+    assert len(classes) >= 5
+    bare = [
+        f"{one.__name__}.{name}"
+        for one in classes
+        for name, value in vars(one).items()
+        if not name.startswith("_") and (callable(value) or isinstance(value, property)) and not value.__doc__
+    ]
+    assert bare == []
+
+
+HEAVY = (
+    "matplotlib",
+    "ipywidgets",
+    "deltalake",
+    "great_tables",
+    "rapidfuzz",
+    "starlette",
+    "uvicorn",
+    "pyspark",
+)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import sendblue_data",
+        "from sendblue_data import SendblueClient, pull_contacts, has_tag, tag_summary, bulk_create",
+        "import sendblue_data.cli",
+    ],
+)
+def test_an_import_loads_only_what_it_needs(code):
+    """Each of these takes a noticeable part of a second, and most calls need none."""
+    asked = f"{code}\nimport sys\nprint(*[name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_names_that_load_later_do_load():
+    asked = "import sys, sendblue_data\nsendblue_data.plots.tag_summary\nprint('sendblue_data.plots' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", asked], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True"]

@@ -239,6 +239,10 @@ class WriteIncompleteError(SendblueError, RuntimeError):
         super().__init__(message)
 
 
+class FileNotWrittenError(SendblueError, OSError):
+    """An export or a history can't be written: a full disk, most often. What was there before is still there."""
+
+
 class HistoryConflictError(SendblueError, RuntimeError):
     """Another writer recorded to the same history at the same time, and won; this write changed nothing."""
 

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from sendblue_data.contacts import CONTACT_SCHEMA
-from sendblue_data.errors import ConfigurationError, FrameError
+from sendblue_data.errors import ConfigurationError, FileNotWrittenError, FrameError, SendblueError
 from sendblue_data.evidence import PullEvidence
 from sendblue_data.files import check_folder, replacing
 
@@ -81,6 +81,7 @@ def write_contacts(
 
     Raises:
         ConfigurationError: a suffix that is none of these, or no such folder.
+        FileNotWrittenError: the disk does not take it.
         FrameError: a frame has other columns or types than the one before it.
         IncompletePullError: from `iter_contacts`; nothing is written.
 
@@ -102,13 +103,26 @@ def write_contacts(
         contacts = contacts.collect_batches()
     frames = _Frames(contacts)
     with replacing(path) as part:
-        with _writer(part, suffix, safe_csv=safe_csv) as write:
+        with _written(path), _writer(part, suffix, safe_csv=safe_csv) as write:
             for frame in frames:
                 write(frame)
             if not frames.count:
                 write(CONTACT_SCHEMA.to_frame())
         size = part.stat().st_size
     return Written(path=Path(path), contacts=frames.rows, size=size, evidence=frames.evidence)
+
+
+@contextmanager
+def _written(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Say in one way what Polars and the system say in several of a disk that takes no more."""
+    try:
+        yield
+    except SendblueError:
+        raise
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise FileNotWrittenError(
+            f"{path} can't be written ({error}); nothing was left there. Free the disk, or give another path."
+        ) from error
 
 
 def check_target(path: str | os.PathLike[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from sendblue_data.errors import ConfigurationError, HistoryConflictError
+from sendblue_data.errors import ConfigurationError, FileNotWrittenError, HistoryConflictError
 from sendblue_data.history.layout import CONFIGURATION, TABLE_SCHEMA
 
 try:
@@ -189,7 +189,7 @@ class HistoryTable:
                 )
             except DeltaError as error:
                 if not DeltaTable.is_deltatable(self.uri, storage_options=self.storage_options):
-                    raise
+                    raise self._not_written(error) from error
                 raise _conflict() from error
             self.refresh()
             return
@@ -251,11 +251,19 @@ class HistoryTable:
             options["storage_options"] = self.storage_options
         return options
 
+    def _not_written(self, error: Exception) -> FileNotWrittenError:
+        return FileNotWrittenError(
+            f"The history {self.uri} can't be written ({error}); it is as it was. Free the disk, then record the "
+            "pull again."
+        )
+
     def _commit(self, write: Callable[[], Any]) -> Any:
         try:
             answer = write()
         except CommitFailedError as error:
             raise _conflict() from error
+        except (DeltaError, OSError) as error:
+            raise self._not_written(error) from error
         self.cache.clear()
         self.refresh()
         return answer

@@ -21,11 +21,12 @@ from sendblue_data.plots.labels import (
     number,
     percent,
 )
-from sendblue_data.plots.measure import text_width, wrapped
+from sendblue_data.plots.measure import text_width, widest, wrapped
 from sendblue_data.plots.style import Palette, Theme, styled, theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.text import Text
 
 AsOf = datetime | date | str | None
@@ -34,6 +35,12 @@ WIDTH = 8.6
 """Inches of a figure that we make ourselves: fills a slide's or a page's column at 9 point text."""
 ROW = 0.29
 """Inches that a group takes, so that 100 groups are as readable as 3."""
+NARROWEST = 190
+"""Points that are left for the axes, however long labels are."""
+MARGIN = 26
+"""Points between the figure's sides and what is drawn, and between labels and the axes."""
+UNDER = 40
+"""Points below the axes that the lowest line of text doesn't take: ticks' labels, the figure's margins."""
 SMALL_GROUP = 30
 """Groups with fewer known contacts than this are greyed, unless the caller says otherwise."""
 SPELLED_OUT = "[ ]: characters that no installed font has, as code points."
@@ -55,6 +62,27 @@ class Canvas:
     notes: list[str] = field(default_factory=list)
     lift: float = 5.0
     """Points between the axes and the subtitle, for what stands there."""
+    left: float = 40.0
+    """Points that labels take at the left of the axes."""
+    right: float = 0.0
+    """Points that text takes at the right of the axes."""
+    inches: float = 0.0
+    """Height of the axes, when the figure is ours."""
+
+    @property
+    def figure(self) -> Figure:
+        """The figure that the axes are on."""
+        figure = self.ax.get_figure(root=True)
+        assert figure is not None  # noqa: S101 -- an axes that was removed from its figure can't be drawn on
+        return figure
+
+    def room(self) -> tuple[float, float]:
+        """Give width and height that the axes will have, in points, as far as that can be known before."""
+        figure, place = self.figure, self.ax.get_position()
+        if self.owned:
+            return 72 * figure.get_figwidth() - self.left - self.right - MARGIN, 72 * self.inches
+        width = 72 * figure.get_figwidth() * place.width - self.right
+        return max(width, 72.0), max(72 * figure.get_figheight() * place.height, 36.0)
 
     def text(self, x: float, y: float, words: str, **options: object) -> Text:
         """Write words that may hold `$` and `_`, in data coordinates unless told otherwise."""
@@ -91,6 +119,7 @@ class Canvas:
 
     def rows(self, labels: Sequence[str], faint: Sequence[bool] | None = None) -> None:
         """Give each group a row, the first on top."""
+        self.left = widest(labels, 9.5)
         self.ax.set_yticks(range(len(labels)), labels, parse_math=False)
         self.ax.set_ylim(len(labels) - 0.4, -0.6)
         for tick, is_faint in zip(self.ax.get_yticklabels(), faint or [], strict=False):
@@ -102,8 +131,7 @@ class Canvas:
         """Write columns of text at the right of the rows, under a small heading each."""
         points = 4.0
         for column in columns:
-            longest = max(column.texts, key=len, default="")
-            points += 11 + max(text_width(column.heading, 8), text_width(longest, 9))
+            points += 11 + max(text_width(column.heading, 8), widest(column.texts, 9))
             place: dict[str, Any] = {
                 "textcoords": "offset points",
                 "ha": "right",
@@ -131,7 +159,7 @@ class Canvas:
                 color=self.colours.note,
                 **place,
             )
-            self.lift = 16.0
+        self.lift, self.right = 16.0, points
 
     def percent_axis(self, which: str = "x") -> None:
         """Write ticks as percentages."""
@@ -157,8 +185,12 @@ class Canvas:
             blended_transform_factory,
         )
 
-        figure = self.ax.get_figure(root=True)
-        assert figure is not None  # noqa: S101 -- an axes that was removed from its figure can't be drawn on
+        figure = self.figure
+        if self.owned:
+            figure.set_figwidth(
+                max(figure.get_figwidth(), (self.left + NARROWEST + self.right + MARGIN) / 72)
+            )
+        self._thin_ticks()
         points = 72 * figure.get_figwidth() * (0.975 if self.owned else self.ax.get_position().width)
         across = figure.transFigure if self.owned else self.ax.transAxes
         left = 0.012 if self.owned else 0.0
@@ -196,7 +228,24 @@ class Canvas:
         label = self.ax.set_xlabel(below, loc="left", labelpad=6, parse_math=False, linespacing=1.35)
         label.set_transform(blended_transform_factory(across, IdentityTransform()))
         label.set_x(left)
+        if self.owned:
+            above = pad + 16.5 * (title.get_text().count("\n") + 1)
+            figure.set_figheight(self.inches + (above + UNDER + 12.5 * (below.count("\n") + 1)) / 72)
         self._keep_colours()
+
+    def _thin_ticks(self) -> None:
+        """Keep as many labels below the axes as don't touch each other."""
+        from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 -- late, like pyplot
+
+        axis = self.ax.xaxis
+        locator, (start, end) = axis.get_major_locator(), self.ax.get_xlim()
+        if type(locator) is not MaxNLocator:
+            return
+        for most in (6, 5, 4, 3, 2, 1):
+            locator.set_params(nbins=most)
+            ticks = [tick for tick in locator.tick_values(start, end) if start <= tick <= end]
+            if sum(text_width(axis.get_major_formatter()(tick), 9) + 9 for tick in ticks) < self.room()[0]:
+                return
 
     def _keep_colours(self) -> None:
         # Ticks that matplotlib makes at drawing time would follow the settings of that moment.
@@ -237,18 +286,18 @@ def canvas(
         as_of: moment of the pull, for the subtitle.
         theme: `"light"`, `"dark"`, or None: that of `ax`, or the one `use_style` chose.
         rows: groups, one below the other.
-        height: inches, for plots that aren't made of rows.
-        width: inches.
+        height: inches of the axes, for plots that aren't made of rows.
+        width: inches of the figure; labels that need more get more.
     """
     chosen = theme_of(ax) if ax is not None and theme is None else theme
     with styled(chosen) as colours:
         if ax is None:
             from matplotlib import pyplot as plt  # noqa: PLC0415 -- importing this package must not load pyplot
 
-            inches = height or 1.75 + ROW * max(rows, 2)
-            figure = plt.figure(figsize=(width, inches), layout="constrained")
+            inches = height or ROW * (max(rows, 2) + 0.2)
+            figure = plt.figure(figsize=(width, inches + 1), layout="constrained")
             figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)  # type: ignore[union-attr, call-arg]
-            drawing = Canvas(figure.add_subplot(), colours, owned=True, title=title, as_of=as_of)
+            drawing = Canvas(figure.add_subplot(), colours, True, title, as_of, inches=inches)
         else:
             drawing = Canvas(ax, colours, owned=False, title=title, as_of=as_of)
         yield drawing
@@ -293,65 +342,3 @@ def keep_top(table: pl.DataFrame, top: int | None, size: str, noun: str) -> tupl
         f"{number(rest.height)} more, of at most {number(largest)} contacts each, not drawn."
     )
     return kept, [note]
-
-
-def rate_limit(rates: Sequence[float | None], highs: Sequence[float | None]) -> float:
-    """Choose where a rate axis ends: past every rate and every interval that is to be seen whole."""
-    ends = [value for value in (*rates, *highs) if value is not None]
-    return min(max([*ends, 0.01]) * 1.06, 1.0) if max([*ends, 0.0]) < 0.94 else 1.02  # noqa: PLR2004
-
-
-def intervals(
-    drawing: Canvas,
-    table: pl.DataFrame,
-    *,
-    colour: str,
-    faint: Sequence[bool],
-    judged_only: bool = True,
-) -> None:
-    """Draw a dot and its interval for each row: columns `rate, low, high`.
-
-    The axis ends after the widest interval of a group large enough to judge: a group of one contact has an
-    interval of almost everything, and would squeeze all others. An interval cut off there ends in an arrow.
-    """
-    rates, lows, highs = (table.get_column(name).to_list() for name in ("rate", "low", "high"))
-    judged = [
-        high for high, is_faint in zip(highs, faint, strict=True) if not (is_faint and judged_only)
-    ] or highs
-    end = rate_limit(rates, judged)
-    cut = False
-    for row, (rate, low, high, is_faint) in enumerate(zip(rates, lows, highs, faint, strict=True)):
-        if rate is None or low is None or high is None:
-            continue
-        shade = drawing.colours.muted if is_faint else colour
-        drawing.ax.plot([low, high], [row, row], color=shade, linewidth=2.2, solid_capstyle="butt", zorder=2)
-        drawing.ax.plot([rate], [row], "o", color=shade, markersize=6.5, zorder=3)
-        if high > end:
-            cut = True
-            drawing.ax.plot(
-                [1],
-                [row],
-                ">",
-                color=shade,
-                markersize=5,
-                transform=drawing.ax.get_yaxis_transform(),
-                clip_on=False,
-                zorder=3,
-            )
-    drawing.ax.set_xlim(0, end)
-    drawing.percent_axis()
-    if cut:
-        drawing.notes.append("An interval that ends in an arrow goes on past the edge.")
-
-
-def rate_texts(table: pl.DataFrame) -> list[str]:
-    """Write each row's rate."""
-    return [percent(rate) for rate in table.get_column("rate").to_list()]
-
-
-def interval_texts(lows: Sequence[float | None], highs: Sequence[float | None]) -> list[str]:
-    """Write each interval as `4.1 to 6.0%`; `n/a` where there is none."""
-    return [
-        "n/a" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}%"
-        for low, high in zip(lows, highs, strict=True)
-    ]

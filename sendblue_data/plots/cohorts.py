@@ -68,7 +68,7 @@ def opt_out_cohorts(
     require(table, [*columns, "exposure_days", "unequal_exposure"], "opt_out_cohorts")
     by = table.columns[: table.columns.index("cohort")]
     heading = group_title("Opt-out rate", ["period of creation", *by])
-    with canvas(ax, title=title or heading, as_of=as_of, theme=theme, height=4.4) as drawing:
+    with canvas(ax, title=title or heading, as_of=as_of, theme=theme, height=2.7) as drawing:
         dated = table.drop_nulls("cohort")
         if not dated.get_column("contacts").sum():
             drawing.say_empty("No contacts with a creation date" if table.height else "No contacts")

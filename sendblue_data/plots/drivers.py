@@ -21,6 +21,9 @@ WIDEST = 50.0
 NARROWEST = 2.0
 """The axis goes at least from one over this to this, so that 1 is never at an edge."""
 TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
+FEW_TICKS = (0.1, 1, 10)
+CROWDED = 60
+"""Where the axis's end is more than this many times its start, only the few ticks have room."""
 NONE_TESTED = "No set has enough contacts to be compared with the rest"
 
 Risk = tuple[float | None, float | None, float | None]
@@ -196,7 +199,8 @@ def _risk_ticks(drawing: Canvas, left: float, right: float) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator  # noqa: PLC0415 -- late, like pyplot
 
     axis = drawing.ax.xaxis
-    axis.set_major_locator(FixedLocator([tick for tick in TICKS if left <= tick <= right]))
+    ticks = FEW_TICKS if right / left > CROWDED else TICKS
+    axis.set_major_locator(FixedLocator([tick for tick in ticks if left <= tick <= right]))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda times, _: f"{times:g}"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from sendblue_data.plots.style import font_families
@@ -10,20 +11,31 @@ HINTED = 1.07
 """Text drawn at a screen's resolution is up to this much wider than its outlines: letters stand on pixels."""
 
 
-@lru_cache(maxsize=2048)
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
-    """Give the width of a line of text in points.
+    """Give the width of a line of text in points, or a little more: kerning and ligatures aren't looked at.
 
     Example:
         >>> 40 < text_width("Newsletter", 9) < text_width("Newsletter", 9, bold=True) < 70
         True
     """
+    return sum(_advance(character, bold) for character in text) * size * HINTED
+
+
+def widest(texts: Iterable[str], size: float, *, bold: bool = False) -> float:
+    """Give the width of the widest of these texts in points; 0 for none."""
+    return max((text_width(text, size, bold=bold) for text in texts), default=0.0)
+
+
+@lru_cache(maxsize=4096)
+def _advance(character: str, bold: bool) -> float:
     from matplotlib.font_manager import FontProperties  # noqa: PLC0415 -- late, like pyplot
     from matplotlib.textpath import text_to_path  # noqa: PLC0415 -- as above
 
-    font = FontProperties(family=list(font_families()), size=size, weight="bold" if bold else "normal")
-    width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
-    return float(width) * HINTED
+    font = FontProperties(family=list(font_families()), size=100, weight="bold" if bold else "normal")
+    # Between two others, since a space alone has no outline.
+    around, _, _ = text_to_path.get_text_width_height_descent("||", font, ismath=False)
+    width, _, _ = text_to_path.get_text_width_height_descent(f"|{character}|", font, ismath=False)
+    return float(width - around) / 100
 
 
 def wrapped(text: str, points: float, size: float, *, bold: bool = False) -> str:

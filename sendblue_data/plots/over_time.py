@@ -70,7 +70,7 @@ def opt_out_trend(
     require(table, ["period", "at_risk", "opted_out", "rate", "low", "high"], "ContactHistory.opt_out_trend")
     by = table.columns[: table.columns.index("period")]
     heading = group_title("Contacts opting out in each period", by)
-    with canvas(ax, title=title or heading, as_of=as_of, theme=theme, height=4.2) as drawing:
+    with canvas(ax, title=title or heading, as_of=as_of, theme=theme, height=2.7) as drawing:
         if not table.get_column("at_risk").sum():
             drawing.say_empty("No contacts at risk between two snapshots")
             return drawing.ax
@@ -153,7 +153,7 @@ def survival(
     require(table, ["day", "at_risk", "opt_outs", "survival", "low", "high"], "ContactHistory.survival")
     by = table.columns[: table.columns.index("day")]
     heading = group_title("Contacts still subscribed", by)
-    with canvas(ax, title=title or heading, as_of=as_of, theme=theme, height=4.2) as drawing:
+    with canvas(ax, title=title or heading, as_of=as_of, theme=theme, height=2.7) as drawing:
         if not table.height or not table.get_column("at_risk").max():
             drawing.say_empty()
             return drawing.ax

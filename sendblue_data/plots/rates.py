@@ -7,7 +7,8 @@ from datetime import date
 
 import polars as pl
 
-from sendblue_data.plots.canvas import Canvas, Column, interval_texts, intervals, keep_top, rate_texts
+from sendblue_data.plots.canvas import Canvas, Column, keep_top
+from sendblue_data.plots.intervals import interval_texts, intervals, rate_texts
 from sendblue_data.plots.labels import listed, moment, number, percent, plural
 
 NOUNS = {

@@ -12,10 +12,10 @@ from sendblue_data.plots.canvas import (
     AsOf,
     Column,
     canvas,
-    interval_texts,
     keep_top,
     require,
 )
+from sendblue_data.plots.intervals import interval_texts
 from sendblue_data.plots.labels import clean, number, percent, plural
 from sendblue_data.plots.rates import line_groups
 from sendblue_data.plots.timelines import MOST_LINES, days, label_ends, time_axis
@@ -142,7 +142,7 @@ def tag_growth(
     """
     require(table, ["tag", "period", "contacts", "cumulative"], "tag_growth")
     heading = title or "Contacts by tag and time of creation"
-    with canvas(ax, title=heading, as_of=as_of, theme=theme, height=4.4) as drawing:
+    with canvas(ax, title=heading, as_of=as_of, theme=theme, height=2.9) as drawing:
         dated = table.drop_nulls("period")
         if not dated.height:
             drawing.say_empty("No tagged contacts with a creation date" if table.height else NO_TAGS)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from sendblue_data.plots.canvas import Canvas, rate_limit
+from sendblue_data.plots.canvas import Canvas
+from sendblue_data.plots.intervals import rate_limit
 from sendblue_data.plots.labels import number
-from sendblue_data.plots.measure import text_width
+from sendblue_data.plots.measure import widest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,8 +85,6 @@ def draw_line(
 
     ax, colours = drawing.ax, drawing.colours
     at = days(moments)
-    figure = ax.get_figure(root=True)
-    assert figure is not None  # noqa: S101 -- a canvas draws on axes that are on a figure
     known = [float("nan") if rate is None else rate for rate in rates]
     drawn = ax.plot(at, known, color=colour, linewidth=1.4, label=label)
     rings = hollow or [False] * len(at)
@@ -97,7 +96,7 @@ def draw_line(
         drawn += ax.plot([when, when], [low, high], color=shade, linewidth=2, zorder=3)
         drawn += ax.plot([when], [rate], "o", color=shade, markerfacecolor=face, markersize=5, zorder=4)
     # Only now: the axis takes its limits from where the data are.
-    place = ax.transData + ScaledTranslation(shift / 72, 0, figure.dpi_scale_trans)
+    place = ax.transData + ScaledTranslation(shift / 72, 0, drawing.figure.dpi_scale_trans)
     for line in drawn:
         line.set_transform(place)
 
@@ -159,12 +158,8 @@ def write_sizes(
 def label_lines(drawing: Canvas) -> None:
     """Name the lines above the axes, as many beside each other as there is room for."""
     ax = drawing.ax
-    figure = ax.get_figure(root=True)
-    assert figure is not None  # noqa: S101 -- a canvas draws on axes that are on a figure
     names = [str(line.get_label()) for line in ax.lines if not str(line.get_label()).startswith("_")]
-    # The axis's own labels take their part of a figure of our own, once it is laid out.
-    points = 72 * figure.get_figwidth() * (0.85 if drawing.owned else ax.get_position().width)
-    most = max(1, min(len(names), int(points / (36 + max(text_width(name, 9) for name in names)))))
+    most = max(1, min(len(names), int(drawing.room()[0] / (36 + widest(names, 9)))))
     rows = -(-len(names) // most)
     columns = -(-len(names) // rows)
     legend = ax.legend(
@@ -186,14 +181,11 @@ def label_ends(drawing: Canvas, ends: Sequence[tuple[float, float, str, str]], h
     from matplotlib.transforms import ScaledTranslation  # noqa: PLC0415 -- late, like pyplot
 
     ax = drawing.ax
-    figure = ax.get_figure(root=True)
-    assert figure is not None  # noqa: S101 -- a canvas draws on axes that are on a figure
-    # Title and notes take their part of a figure of our own, once it is laid out.
-    inches = figure.get_figheight() * (0.6 if drawing.owned else ax.get_position().height)
-    gap = 13.5 / 72 / max(inches, 0.5)
+    gap = 13.5 / drawing.room()[1]
     order = sorted(range(len(ends)), key=lambda line: (ends[line][1], -line))
     heights = spread([ends[line][1] / high for line in order], gap)
-    place = ax.transAxes + ScaledTranslation(16 / 72, 0, figure.dpi_scale_trans)
+    place = ax.transAxes + ScaledTranslation(16 / 72, 0, drawing.figure.dpi_scale_trans)
+    drawing.right = 16 + widest((name for _, _, name, _ in ends), 9)
     for line, height in zip(order, heights, strict=True):
         at, end, name, colour = ends[line]
         ax.annotate(

@@ -8,6 +8,7 @@ import polars as pl
 
 from sendblue_data.plots.canvas import AsOf, Canvas, canvas, keep_top, require
 from sendblue_data.plots.labels import number, plural
+from sendblue_data.plots.measure import widest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +57,7 @@ def tag_combinations(
     require(table, ["tags", "contacts"], "tag_combinations")
     kept, rest = keep_top(table, top, "contacts", "combinations")
     tags = _tags_by_size(kept)
-    height = 1.55 + BARS + MATRIX_ROW * max(len(tags), 2)
+    height = BARS + MATRIX_ROW * max(len(tags), 2)
     with canvas(
         ax,
         title=title or "Contacts by exact combination of tags",
@@ -118,7 +119,9 @@ def _matrix(drawing: Canvas, combinations: list[list[str] | None], tags: list[st
     for spine in matrix.spines.values():
         spine.set_visible(False)
     matrix.tick_params(axis="x", bottom=False, labelbottom=False)
-    matrix.set_yticks(range(len(tags)), drawing.names(tags, 30), parse_math=False)
+    names = drawing.names(tags, 30)
+    drawing.left = widest(names, 9.5)
+    matrix.set_yticks(range(len(tags)), names, parse_math=False)
     across = blended_transform_factory(matrix.transAxes, matrix.transData)
     for row in range(0, len(tags), 2):
         matrix.fill_between(
@@ -134,7 +137,7 @@ def _matrix(drawing: Canvas, combinations: list[list[str] | None], tags: list[st
         zorder=2,
         label="not in it",
     )
-    points = [(at, place[tag]) for at, names in enumerate(combinations) for tag in names or []]
+    points = [(at, place[tag]) for at, held in enumerate(combinations) for tag in held or []]
     matrix.scatter(
         [at for at, _ in points],
         [row for _, row in points],
@@ -143,8 +146,8 @@ def _matrix(drawing: Canvas, combinations: list[list[str] | None], tags: list[st
         zorder=4,
         label="in it",
     )
-    for at, names in enumerate(combinations):
-        rows = [place[tag] for tag in names or []]
+    for at, held in enumerate(combinations):
+        rows = [place[tag] for tag in held or []]
         if len(rows) > 1:
             matrix.plot([at, at], [min(rows), max(rows)], color=colours.main, linewidth=1.8, zorder=3)
         if not rows:

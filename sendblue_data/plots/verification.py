@@ -10,6 +10,7 @@ import polars as pl
 
 from sendblue_data.plots.canvas import SMALL_GROUP, TOP, AsOf, Canvas, Column, canvas, require
 from sendblue_data.plots.labels import clean, number, percent, plural
+from sendblue_data.plots.measure import widest
 from sendblue_data.plots.rates import draw_rates, group_columns, group_noun, group_title, line_groups
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def _draw_funnels(drawing: Canvas, groups: Sequence[tuple[str, pl.DataFrame]], *
         ],
     )
     if grouped:
+        drawing.left = max(drawing.left, widest((name for name, _ in groups), 9.5, bold=True))
         ticks = drawing.ax.get_yticklabels()
         for row in starts[:-1]:
             ticks[row].set_fontweight("bold")

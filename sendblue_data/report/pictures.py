@@ -91,8 +91,9 @@ def _smaller(png: io.BytesIO) -> bytes:
         full = image.convert("RGB")
         few = full.quantize(_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     # Like colours are averaged; the background must stay that of the page, or its edge would show.
-    background, colours = 3 * few.getpixel((0, 0)), few.getpalette()
-    colours[background : background + 3] = full.getpixel((0, 0))
+    corner = (0, 0, 1, 1)
+    place, colours = 3 * few.crop(corner).tobytes()[0], bytearray(few.getpalette() or b"")
+    colours[place : place + 3] = full.crop(corner).tobytes()
     few.putpalette(colours)
     few.save(file, "PNG")
     return file.getvalue()

@@ -6,6 +6,7 @@ import os
 import secrets
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,7 +119,7 @@ class Known:
 
 
 def known_from(folder: Path, account: str) -> Known:
-    """Read what earlier runs in an account know, the later ones last."""
+    """Read what earlier runs in an account know, the later ones last, by their turn: a clock may jump back."""
     known = Known()
     for _, rows in sorted(_seen(folder, account), key=lambda one: one[0]):
         for phone, opted_out, status, contact_id, created_at in rows:
@@ -129,7 +130,17 @@ def known_from(folder: Path, account: str) -> Known:
     return known
 
 
-def _seen(folder: Path, account: str) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+def next_turn(folder: Path) -> int:
+    """Give the number of a run that begins now, above those of all that began before it."""
+    last = 0
+    for path in _journals(folder):
+        with suppress(JournalError), reading(path) as base:
+            found = base.execute("SELECT value FROM meta WHERE name = 'turn'").fetchone()
+            last = max(last, msgspec.json.decode(found[0]) if found else 0)
+    return last + 1
+
+
+def _seen(folder: Path, account: str) -> Iterator[tuple[tuple[int, str], list[tuple[Any, ...]]]]:
     for path in _journals(folder):
         try:
             with reading(path) as base:
@@ -141,6 +152,7 @@ def _seen(folder: Path, account: str) -> Iterator[tuple[str, list[tuple[Any, ...
                     "json_extract(left, '$.created_at') FROM rows WHERE opted_out IS NOT NULL "
                     "OR action IN ('create', 'update', 'delete')"
                 )
-                yield msgspec.json.decode(meta["started"]), rows.fetchall()
+                turn = msgspec.json.decode(meta.get("turn", "0")), msgspec.json.decode(meta["started"])
+                yield turn, rows.fetchall()
         except JournalError as error:
             warnings.warn(f"Opt-outs in one journal are not known: {error}", JournalWarning, stacklevel=2)

@@ -20,7 +20,7 @@ from sendblue_data.errors import (
     WriteRefusedError,
 )
 from sendblue_data.writeback.account import look
-from sendblue_data.writeback.catalogue import Known, journal_folder, known_from, new_run_id
+from sendblue_data.writeback.catalogue import Known, journal_folder, known_from, new_run_id, next_turn
 from sendblue_data.writeback.engine import Engine, StillFailingError
 from sendblue_data.writeback.fields import Contact, masked
 from sendblue_data.writeback.journal import SUFFIX, Journal
@@ -206,14 +206,16 @@ def begin(
     **more: str,
 ) -> Journal:
     """Write a run down before anything is sent."""
+    folder = journal_folder(journal_dir)
     meta = {
         "kind": kind,
         "account": client.account,
+        "turn": next_turn(folder),
         "started": datetime.now(UTC).isoformat(),
         "options": asdict(options),
         **more,
     }
-    return Journal.create(journal_folder(journal_dir), new_run_id(kind), meta, rows)
+    return Journal.create(folder, new_run_id(kind), meta, rows)
 
 
 def carry_out(

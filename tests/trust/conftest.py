@@ -1,4 +1,3 @@
-import os
 import tempfile
 from pathlib import Path
 
@@ -27,7 +26,7 @@ def no_settings_from_outside(monkeypatch):
 @pytest.fixture(autouse=True)
 def journals(monkeypatch):
     """A folder of journals, in memory where there is one: hundreds of runs that wait for a disk take minutes."""
-    with tempfile.TemporaryDirectory(dir=MEMORY if os.path.isdir(MEMORY) else None) as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY if Path(MEMORY).is_dir() else None) as folder:
         monkeypatch.setenv("SENDBLUE_DATA_JOURNAL", f"{folder}/runs")
         yield Path(folder, "runs")
 

@@ -73,7 +73,8 @@ class ApiError(SendblueError):
 
     def __str__(self) -> str:
         answer = "no answer" if self.status is None else f"status {self.status}"
-        text = f"{self.method} {self.path}: {answer}: {self.message} {self.remedy}"
+        said = self.message if self.message.endswith((".", "!", "?")) else f"{self.message}."
+        text = f"{self.method} {self.path}: {answer}: {said} {self.remedy}"
         if self.may_have_applied:
             text += " The write may have happened all the same: ask the account before repeating it."
         return text

@@ -228,6 +228,8 @@ class Pull:
         else:
             text = f"The account counts {self.count_after:,} contacts and listed {listed:,}: "
             text += f"{self.missing:,} missing." if self.missing else "it never held still while it was read."
+        if self._reader.unproven:
+            text += " Contacts that share a created_at came in another order each time."
         for moment in dict.fromkeys(self._reader.crowded):
             shared = "have no created_at" if moment is None else f"share created_at {moment.isoformat()}"
             text += (

@@ -19,7 +19,6 @@ from sendblue_data.plots.labels import (
     listed,
     moment,
     number,
-    percent,
 )
 from sendblue_data.plots.measure import text_width, widest, wrapped
 from sendblue_data.plots.style import Palette, Theme, styled, theme_of

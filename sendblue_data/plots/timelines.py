@@ -181,7 +181,7 @@ def label_ends(drawing: Canvas, ends: Sequence[tuple[float, float, str, str]], h
     from matplotlib.transforms import ScaledTranslation  # noqa: PLC0415 -- late, like pyplot
 
     ax = drawing.ax
-    gap = 13.5 / drawing.room()[1]
+    gap = 14.5 / drawing.room()[1]
     order = sorted(range(len(ends)), key=lambda line: (ends[line][1], -line))
     heights = spread([ends[line][1] / high for line in order], gap)
     place = ax.transAxes + ScaledTranslation(16 / 72, 0, drawing.figure.dpi_scale_trans)

@@ -3,6 +3,7 @@
 from itertools import combinations
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -29,7 +30,8 @@ def boxes(ax):
         for text in figure.findobj(Text)
         if text.get_visible() and text.get_text().strip() and id(text) not in hidden
     ]
-    return [(text.get_text(), text.get_window_extent(renderer)) for text in seen]
+    # Text's own extent: an annotation's would take in its leader, which may pass behind other words.
+    return [(text.get_text(), Text.get_window_extent(text, renderer)) for text in seen]
 
 
 def clipped(ax):
@@ -93,6 +95,7 @@ def test_a_text_that_is_cut_off_or_covered_is_found():
 
 def test_on_axes_of_the_caller_texts_fit_too():
     figure = Figure(figsize=(17, 5), layout="constrained")
+    FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     assert plots.opt_out_rate(PLOTS["opt_out_rate"][1](4), ax=left) is left
     assert plots.verification_funnel(PLOTS["verification_funnel"][1](2), ax=right) is right

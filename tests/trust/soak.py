@@ -1,0 +1,137 @@
+"""Mixed pulls and writes against a faulty sandbox, for minutes: what grows?
+
+`python -m tests.trust.soak 60` runs for an hour and prints, at the start, each minute and at the end: memory,
+threads, sockets and open files of the process that works. It fails when one of them grew, or a contact was lost.
+"""
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from sendblue_data import SendblueClient, retries
+from sendblue_data.contacts import contacts_frame
+from sendblue_data.errors import SendblueError, WriteInterruptedError
+from sendblue_data.export import write_contacts
+from sendblue_data.pull import iter_contacts, pull_contacts
+from sendblue_data.sandbox import Sandbox
+from sendblue_data.writeback import bulk_create, bulk_delete, opt_out, resume, sending, undo, update
+from tests.writeback.people import people, phone, state
+
+FAULTS = ("429", "500", "500_after", "reset", "reset_after", "cut", "error_200")
+WARM_UP = 60
+"""Seconds, or a tenth of the time if that is less, until the first measure: caches and pools fill first."""
+MOST_GROWTH = 1.10
+"""Memory at the end against that after the warm-up."""
+
+
+def measure():
+    process = psutil.Process()
+    with process.oneshot():
+        return {
+            "memory, MB": round(process.memory_info().rss / 1e6, 1),
+            "threads": process.num_threads(),
+            "sockets": len(process.net_connections()),
+            "files": process.num_fds(),
+        }
+
+
+def finished(client, call):
+    """Do a write to its end, however often it is interrupted."""
+    try:
+        return call()
+    except WriteInterruptedError as error:
+        run_id = error.run_id
+    for _ in range(50):
+        try:
+            return resume(client, run_id, progress=False)
+        except SendblueError:
+            continue
+    raise AssertionError(f"{run_id} never ends")
+
+
+def tried(call):
+    """Do a read, again where the server answered 200 and an error; an error of another family ends the soak."""
+    for _ in range(50):
+        try:
+            return call()
+        except SendblueError:
+            continue
+    raise AssertionError("it never answers")
+
+
+def one_round(client, sandbox, folder, chance):
+    """Pull, export, create, update, opt out, delete and undo; the account ends as it began."""
+    before = state(sandbox.rows())
+    number = chance.randrange(3_000, 6_000)
+    mine = contacts_frame(
+        [{"phone": phone(n), "opt_out": n % 3 == 0, "tags": ["Soak"]} for n in range(number, number + 40)]
+    )
+    sandbox.set(**{f"every_{kind}": chance.choice([0, 7, 11, 13]) for kind in FAULTS})
+    contacts = tried(lambda: pull_contacts(client, progress=False))
+    assert set(contacts["phone"]) == set(before)
+    tried(lambda: write_contacts(iter_contacts(client, progress=False), folder / "contacts.parquet"))
+    made = finished(client, lambda: tried(lambda: bulk_create(client, mine, chunk_size=10, progress=False)))
+    there = state(sandbox.rows())
+    assert len(there) == len(before) + 40
+    assert all(there[phone(n)]["opt_out"] is (n % 3 == 0) for n in range(number, number + 40))
+    finished(client, lambda: tried(lambda: update(client, mine.head(9), ["tags"], progress=False)))
+    finished(client, lambda: tried(lambda: opt_out(client, contacts.sample(5, seed=number), progress=False)))
+    gone = contacts.sample(30, seed=number)
+    deleted = finished(client, lambda: tried(lambda: bulk_delete(client, gone, progress=False)))
+    for run in (deleted, made):
+        tried(lambda run=run: undo(client, run.run_id, progress=False))
+    after = state(sandbox.rows())
+    assert set(after) == set(before)
+    assert all(after[number]["opt_out"] for number, row in before.items() if row["opt_out"])
+    sandbox.set(**{f"every_{kind}": 0 for kind in FAULTS})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("minutes", type=float)
+    minutes = parser.parse_args().minutes
+    retries.FIRST_WAIT = sending.FIRST_WAIT = 0.002
+    begun = time.monotonic()
+    ends = begun + 60 * minutes
+    warm = begun + min(WARM_UP, 6 * minutes)
+    chance = random.Random(8)
+    first = None
+    rounds = 0
+    said = 0.0
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Sandbox(people(2_500)) as sandbox,
+        SendblueClient(sandbox.api_key, sandbox.api_secret, sandbox.url) as client,
+    ):
+        os.environ["SENDBLUE_DATA_JOURNAL"] = f"{folder}/runs"
+        print("start", measure(), flush=True)
+        while time.monotonic() < ends:
+            one_round(client, sandbox, Path(folder), chance)
+            rounds += 1
+            sandbox.reset_log()
+            for journal in Path(folder, "runs").iterdir():
+                journal.unlink()  # each run reads the journals of all before it: that is growth of another kind
+            if first is None and time.monotonic() > warm:
+                first = measure()
+                print(f"warm, after {rounds} rounds", first, flush=True)
+            if time.monotonic() > said + 60:
+                said = time.monotonic()
+                print(f"{(said - begun) / 60:.0f} min, {rounds} rounds", measure(), flush=True)
+        last = measure()
+    print(f"end, after {rounds} rounds and {client.requests:,} requests", last, flush=True)
+    assert first is not None
+    grown = [name for name in ("threads", "sockets", "files") if last[name] > first[name] + 4]
+    if last["memory, MB"] > first["memory, MB"] * MOST_GROWTH:
+        grown.append("memory")
+    print("grew: " + (", ".join(grown) or "nothing"))
+    return bool(grown)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

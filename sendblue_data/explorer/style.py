@@ -21,7 +21,8 @@ STYLE = """
 .sendblue-explorer .sb-table td {max-width: 260px; min-width: 40px}
 .sendblue-explorer .widget-select-multiple > .widget-label {text-align: left}
 .sendblue-explorer .sb-plot {max-width: 100%; height: auto; background: #fff}
-.sendblue-explorer .sb-code {margin: 0; padding: 6px 8px; font-size: 12px; line-height: 1.4;
+.sendblue-explorer .sb-code {font-family: var(--jp-code-font-family, monospace); margin: 0;
+  padding: 6px 8px; font-size: 12px; line-height: 1.4;
   white-space: pre-wrap; overflow-wrap: anywhere;
   border: 1px solid var(--jp-border-color2, #ccc); border-radius: 4px;
   color: var(--jp-ui-font-color1, #222); background: var(--jp-layout-color2, #f5f5f5)}

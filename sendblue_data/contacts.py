@@ -175,8 +175,9 @@ def _check(body: bytes, announced: set[str] | None) -> list[_ExactContact] | lis
     new = sorted({name for row in rows for name in row} - known)
     if announced is not None:
         announced.update(new)
+    names = ", ".join(name if name.isprintable() else ascii(name) for name in new)
     warnings.warn(
-        f"The API sent contact fields that this version of sendblue_data ignores: {', '.join(new)}.",
+        f"The API sent contact fields that this version of sendblue_data ignores: {names}.",
         NewFieldWarning,
         stacklevel=4,
     )

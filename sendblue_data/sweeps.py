@@ -108,10 +108,10 @@ class Pull:
         reader = self._reader
         counted = reader.count()
         first = reader.ask(self._since)
-        self.count_before = counted.result()
+        self.count_before = reader.result(counted)
         bar.total = expected = self.count_before if self._since is None else None
         try:
-            is_smaller = self._is_page_smaller(first.result())
+            is_smaller = self._is_page_smaller(reader.result(first))
             # Enough for every sweep; an account that needs more never holds still.
             reader.most_pages = 400 + (SWEEPS + 2) * (self.count_before // reader.caps.step + 1)
             yield from self._sweep(expected, None if is_smaller else first)
@@ -122,7 +122,7 @@ class Pull:
             reader.unproven = 0
             yield from self._unordered()
         except AccountNeverStill:
-            self.count_after = self._client.count_contacts()
+            self.count_after = reader.result(reader.count())
             self.missing = max(self.count_after - self._distinct(), 0)
             self.problem = (
                 f"The account never held still: {reader.most_pages:,} pages were read of "
@@ -150,13 +150,13 @@ class Pull:
         """Read the whole account by `created_at`, and what hides from that at its other end."""
         reader = self._reader
         other_end: Future[pl.DataFrame] | None = None
-        if expected is None or expected >= reader.caps.page:
+        if expected is None or expected > reader.caps.most_in_window:
             other_end = reader.ask(self._since, direction="desc")
         for rows in reader.walk(self._since, expected, first):
             yield self._keep_new(rows, is_late=is_late)
         if self._since is None and reader.undated_shown:
             return
-        page = (other_end or reader.ask(self._since, direction="desc")).result()
+        page = reader.result(other_end or reader.ask(self._since, direction="desc"))
         # For a part of the account, no count betrays a server that ignores the order; this page does.
         yield self._keep_new(page if self._since else reader.undated(page))
 
@@ -193,12 +193,12 @@ class Pull:
                 if look:
                     # Created since the last window was read? Then the newest end has them.
                     yield self._keep_new(reader.one_by_one(self._newest))
-                self.count_after = self._client.count_contacts()
+                self.count_after = reader.result(reader.count())
                 if self._is_shown(count_before):
                     return
             if sweep == 1 and (reader.windows > 1 or reader.crowded or reader.unproven):
                 yield from self._other_orders()
-                self.count_after = self._client.count_contacts()
+                self.count_after = reader.result(reader.count())
                 if self._is_shown(count_before):
                     return
             if sweep == SWEEPS or reader.crowded:
@@ -248,7 +248,7 @@ class Pull:
                     for offset in reader.caps.offsets(reader.caps.overlap)
                 ]
                 try:
-                    answers = [page.result() for page in pages]
+                    answers = [reader.result(page) for page in pages]
                 except InvalidRequestError:
                     self._notes.append(f"The server refuses to sort by {order_by}.")
                     break
@@ -259,17 +259,18 @@ class Pull:
 
     def _unordered(self) -> Iterator[pl.DataFrame]:
         """Read what can be read where the server sorts as it likes: by offset, then from later cursors."""
-        caps = self._reader.caps
+        reader = self._reader
+        caps = reader.caps
         created = pl.Series("created_at", dtype=CONTACT_SCHEMA["created_at"])
         count_before = self.count_before
         for _ in range(SWEEPS):
             pages = self._listing(self._since)
             created = pl.concat([created, *(page["created_at"] for page in pages)])
             yield from (self._keep_new(page) for page in pages)
-            self.count_after = self._client.count_contacts()
+            self.count_after = reader.result(reader.count())
             is_end = pages[-1].height < caps.page
             is_proven = is_end and fit_together(pages, full=caps.page, overlap=caps.overlap) is not None
-            self._reader.unproven = int(not is_proven)
+            reader.unproven = int(not is_proven)
             if self._is_shown(count_before):
                 return
             if not is_end:
@@ -281,7 +282,7 @@ class Pull:
                 cursor = created.quantile(share / UNORDERED_CURSORS, "lower")
                 if self._distinct() < self.count_after and isinstance(cursor, datetime):
                     yield from (self._keep_new(page) for page in self._listing(cursor))
-            self.count_after = self._client.count_contacts()
+            self.count_after = reader.result(reader.count())
         if not self._is_shown(count_before):
             self.problem = f"The server ignores order_by=created_at. {self._what_is_missing()}"
 

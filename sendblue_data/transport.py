@@ -266,7 +266,7 @@ def _status_error(
     response: requests.Response, content: bytes, *, method: str, path: str, is_write: bool
 ) -> ApiError:
     status = response.status_code
-    message = error_message(content) or response.reason or "no message"
+    message = error_message(content) or _plain(response.reason or "") or "no message"
     if status == 429:  # noqa: PLR2004 -- Too Many Requests
         wait = retry_after_seconds(response.headers.get("Retry-After"))
         return RateLimitedError(message, method=method, path=path, retry_after=wait)
@@ -292,7 +292,7 @@ def _status_error(
 
 def _host(url: str) -> str:
     try:
-        return urlsplit(url).hostname or "another path"
+        return _plain(urlsplit(url).hostname or "another path")
     except ValueError:
         return "an address that can't be read"
 
@@ -311,6 +311,10 @@ def error_message(content: bytes) -> str | None:
     if isinstance(answer, dict):
         for key in ("message", "error_message", "error"):
             if isinstance(answer.get(key), str) and answer[key].strip():
-                text: str = answer[key].strip()
-                return text[:500]
+                return _plain(answer[key])[:500]
     return None
+
+
+def _plain(text: str) -> str:
+    """Give what a server said as one line that drives no terminal: no escape, no change of direction."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())

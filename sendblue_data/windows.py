@@ -13,6 +13,7 @@ contacts created before that moment; those of the moment itself come whole with 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -73,6 +74,11 @@ class Caps:
         """Contacts that offsets reach."""
         return self.last_offset + self.page
 
+    @property
+    def most_in_window(self) -> int:
+        """Contacts that a window shows to the end, so that its last page is not full."""
+        return (self.pages_a_window - 1) * self.step + self.page - 1
+
     def pages_for(self, contacts: int) -> int:
         """Pages of a window with so many contacts, so that the last one is not full."""
         return min(1 + max(0, -(-(contacts + 1 - self.page) // self.step)), self.pages_a_window)
@@ -87,6 +93,10 @@ API_CAPS = Caps(page=1_000, last_offset=10_000, overlap=10)
 TIE_TRIES = 5
 WINDOWS_AHEAD = 3
 """Windows under way at once; more would only hold more pages in memory."""
+PATIENCE = 20.0
+"""Seconds without any answer but 429 after which a pull gives up."""
+AWAKE_EVERY = 0.2
+"""Seconds after which a waiting thread looks up."""
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
 Answer = TypeVar("Answer")
@@ -108,7 +118,7 @@ class Reader:
         self._pool = pool
         self.caps = caps
         self._lock = threading.Lock()
-        self._answers = 0
+        self._last_answer = float("-inf")
         self._under_way: set[Future[Any]] = set()
         self._walked = 0
         self.pages = 0
@@ -140,47 +150,62 @@ class Reader:
             AccountNeverStill: too many pages were needed.
             ApiError: the request failed for good.
         """
-        with self._lock:
-            self.pages += 1
-            self._walked += order_by == "created_at"
-            if self._walked > self.most_pages:
-                raise AccountNeverStill
-        while True:
-            answers = self._answers
-            try:
-                page = self._client.list_contacts(
-                    limit=limit or self.caps.page,
-                    offset=offset,
-                    created_at_gte=cursor,
-                    order_by=order_by,
-                    order_direction=None if order_by is None else direction,
-                )
-                break
-            except RateLimitedError:
-                # A server that turns most requests away still lets the pull get on: this page waits its turn
-                # as long as others have theirs.
-                if answers == self._answers:
-                    raise
-        with self._lock:
-            self._answers += 1
-        if order_by == "created_at" and not is_ordered(page, cursor, descending=direction == "desc"):
-            raise OrderIgnored
-        return page
+        return self.result(self.ask(cursor, offset, limit=limit, order_by=order_by, direction=direction))
 
     def ask(
         self,
         cursor: datetime | None,
         offset: int = 0,
         *,
+        limit: int | None = None,
         order_by: str | None = "created_at",
         direction: str = "asc",
     ) -> Future[pl.DataFrame]:
         """Read a page in another thread."""
-        return self._submit(partial(self.page, cursor, offset, order_by=order_by, direction=direction))
+
+        def read() -> pl.DataFrame:
+            with self._lock:
+                self.pages += 1
+                self._walked += order_by == "created_at"
+                if self._walked > self.most_pages:
+                    raise AccountNeverStill
+            page = self._patiently(
+                partial(
+                    self._client.list_contacts,
+                    limit=limit or self.caps.page,
+                    offset=offset,
+                    created_at_gte=cursor,
+                    order_by=order_by,
+                    order_direction=None if order_by is None else direction,
+                )
+            )
+            if order_by == "created_at" and not is_ordered(page, cursor, descending=direction == "desc"):
+                raise OrderIgnored
+            return page
+
+        return self._submit(read)
 
     def count(self) -> Future[int]:
         """Count the account's contacts in another thread."""
-        return self._submit(self._client.count_contacts)
+        return self._submit(lambda: self._patiently(self._client.count_contacts))
+
+    def result(self, future: Future[Answer]) -> Answer:
+        """Wait for an answer, and notice Ctrl-C where the system would not wake a waiting thread for it."""
+        while not future.done():
+            wait([future], timeout=AWAKE_EVERY)
+        return future.result()
+
+    def _patiently(self, request: Callable[[], Answer]) -> Answer:
+        """Send a request again as long as the server turns this one away, but not every one."""
+        while True:
+            try:
+                answer = request()
+            except RateLimitedError:
+                if time.monotonic() - self._last_answer > PATIENCE:
+                    raise
+            else:
+                self._last_answer = time.monotonic()
+                return answer
 
     def _submit(self, work: Callable[[], Answer]) -> Future[Answer]:
         future = self._pool.submit(work)
@@ -215,9 +240,7 @@ class Reader:
             oldest, newest = under_way[0], under_way[-1]
             has_room = len(under_way) < WINDOWS_AHEAD
             if has_room and newest.reach_end() and newest.next_start is not None:
-                caps = self.caps
-                whole = (caps.pages_a_window - 1) * caps.step + caps.page - 1
-                expected = None if expected is None else max(expected - whole, 0)
+                expected = None if expected is None else max(expected - self.caps.most_in_window, 0)
                 under_way.append(_Window(self, newest.next_start, expected))
                 continue
             if oldest.is_read():
@@ -230,7 +253,7 @@ class Reader:
             awaited = oldest.pending()
             if has_room:
                 awaited |= newest.pending_end()
-            wait(awaited, return_when=FIRST_COMPLETED)
+            wait(awaited, timeout=AWAKE_EVERY, return_when=FIRST_COMPLETED)
 
     def _finish(self, window: _Window) -> tuple[pl.DataFrame, datetime | None]:
         """Join a window's pages where their seams hold, else read on from there; go round a crowd that ends it.

@@ -65,6 +65,8 @@ class Canvas:
     """Points that labels take at the left of the axes."""
     right: float = 0.0
     """Points that text takes at the right of the axes."""
+    narrowest: float = NARROWEST
+    """Points that the axes have at least, when the figure is ours."""
     inches: float = 0.0
     """Height of the axes, when the figure is ours."""
 
@@ -108,12 +110,15 @@ class Canvas:
             self.notes.append(SPELLED_OUT)
         return group_labels(values, width)
 
-    def paired_names(self, left: Sequence[object], right: Sequence[object], joint: str) -> list[str]:
+    def paired_names(
+        self, left: Sequence[object], right: Sequence[object], joint: str, width: int = 20
+    ) -> list[str]:
         """Make labels of two names each, both short enough to be read."""
         if lacks_glyphs([*left, *right]):
             self.notes.append(SPELLED_OUT)
+        pairs = zip(left, right, strict=True)
         return group_labels(
-            (f"{clean(str(a), 20)} {joint} {clean(str(b), 20)}" for a, b in zip(left, right, strict=True)), 44
+            (f"{clean(str(a), 20)}{joint}{clean(str(b), width)}" for a, b in pairs), width + 20 + len(joint)
         )
 
     def rows(self, labels: Sequence[str], faint: Sequence[bool] | None = None) -> None:
@@ -187,7 +192,7 @@ class Canvas:
         figure = self.figure
         if self.owned:
             figure.set_figwidth(
-                max(figure.get_figwidth(), (self.left + NARROWEST + self.right + MARGIN) / 72)
+                max(figure.get_figwidth(), (self.left + self.narrowest + self.right + MARGIN) / 72)
             )
         self._thin_ticks()
         points = 72 * figure.get_figwidth() * (0.975 if self.owned else self.ax.get_position().width)

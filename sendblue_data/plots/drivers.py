@@ -79,11 +79,8 @@ def opt_out_drivers(
         known = (kept["contacts"] - kept["unknown"]).to_list()
         faint = [size < min_contacts for size in known]
         q = kept["q"].to_list()
-        levels = [
-            f"{factor}: {NOT_SET if level is None else level}"
-            for factor, level in kept["factor", "level"].rows()
-        ]
-        drawing.rows(drawing.names(levels, 38), faint)
+        levels = kept["level"].fill_null(NOT_SET).to_list()
+        drawing.rows(drawing.paired_names(kept["factor"].to_list(), levels, ": ", width=30), faint)
         risks: list[Risk] = kept["relative_risk", "low", "high"].rows()
         _draw_risks(drawing, risks, faint, [value is None or value > max_q for value in q])
         drawing.columns(

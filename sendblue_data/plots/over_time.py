@@ -166,8 +166,10 @@ def survival(
             )
             drawing.ax.plot(days, share, drawstyle="steps-post", color=colour, label=name)
             drawing.ax.fill_between(days, low, high, step="post", color=colour, alpha=0.2, linewidth=0)
-            seen = f"at most {plural(max(part['at_risk'].to_list()), 'contact')} at risk"
-            drawing.notes.append(f"{name}: {seen}, {number(sum(part['opt_outs'].to_list()))} opted out.")
+            seen, out = max(part["at_risk"].to_list()), sum(part["opt_outs"].to_list())
+            drawing.notes.append(
+                f"At most {plural(seen, 'contact')} at risk, {number(out)} opted out: {name}."
+            )
         floor = min([*table.get_column("low").drop_nulls().to_list(), 1.0])
         if floor > CROWDED:
             drawing.ax.set_ylim(floor - (1 - floor) * 0.15 - 0.002, 1 + (1 - floor) * 0.05 + 0.002)

@@ -57,7 +57,7 @@ def tag_pairs(
             drawing.say_empty("No contacts have two tags")
             return drawing.ax
         kept, rest = keep_top(table, top, "contacts", "pairs")
-        drawing.rows(drawing.paired_names(kept["tag_a"].to_list(), kept["tag_b"].to_list(), "+"))
+        drawing.rows(drawing.paired_names(kept["tag_a"].to_list(), kept["tag_b"].to_list(), " + "))
         sizes = kept.get_column("contacts").to_list()
         drawing.ax.barh(range(kept.height), sizes, height=0.66, color=drawing.colours.main)
         drawing.ax.set_xlim(0, max(sizes) * 1.02)
@@ -122,7 +122,7 @@ def similar_tags(
             drawing.say_empty("No tags look alike")
             return drawing.ax
         kept, rest = keep_top(table, top, "contacts", "spellings")
-        drawing.rows(drawing.paired_names(kept["tag"].to_list(), kept["suggestion"].to_list(), "→"))
+        drawing.rows(drawing.paired_names(kept["tag"].to_list(), kept["suggestion"].to_list(), " → "))
         sizes = kept.get_column("contacts").to_list()
         drawing.ax.barh(range(kept.height), sizes, height=0.66, color=drawing.colours.main)
         drawing.ax.set_xlim(0, max(*sizes, 1) * 1.02)

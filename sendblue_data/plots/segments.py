@@ -147,7 +147,7 @@ def segment_overlap(
             drawing.say_empty("No two segments to compare")
             return drawing.ax
         kept, rest = keep_top(table, top, "contacts", "pairs")
-        drawing.rows(drawing.paired_names(kept["segment_a"].to_list(), kept["segment_b"].to_list(), "∩"))
+        drawing.rows(drawing.paired_names(kept["segment_a"].to_list(), kept["segment_b"].to_list(), " ∩ "))
         sizes = kept.get_column("contacts").to_list()
         drawing.ax.barh(range(kept.height), sizes, height=0.66, color=drawing.colours.main)
         drawing.ax.set_xlim(0, max(*sizes, 1) * 1.02)

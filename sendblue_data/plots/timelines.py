@@ -33,14 +33,18 @@ def time_axis(ax: Axes) -> None:
             left, right = sorted(ax.get_xlim())
             inside = [tick for tick, value in enumerate(values) if left <= value <= right]
             if inside:
-                first: datetime = dates.num2date(values[inside[0]], tz=UTC)  # type: ignore[no-untyped-call]
+                start: datetime = dates.num2date(values[inside[0]], tz=UTC)  # type: ignore[no-untyped-call]
                 name = labels[inside[0]]
-                if name != str(first.year):
+                if name != str(start.year):
                     labels[inside[0]] = (
-                        f"{name} {first:%b}\n{first:%Y}" if name.isdigit() else f"{name}\n{first:%Y}"
+                        f"{name} {start:%b}\n{start:%Y}" if name.isdigit() else f"{name}\n{start:%Y}"
                     )
             return labels
 
+    first, last = ax.dataLim.intervalx
+    if first == last:
+        # Matplotlib would show four years around a single day.
+        ax.set_xlim(first - 20, last + 20)
     locator = dates.AutoDateLocator(tz=UTC, minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(Short(locator, tz=UTC, show_offset=False))  # type: ignore[no-untyped-call]
@@ -196,7 +200,14 @@ def label_ends(drawing: Canvas, ends: Sequence[tuple[float, float, str, str]], h
             va="center",
             size=9,
             color=drawing.colours.text,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.9, "shrinkA": 1, "shrinkB": 3},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": colour,
+                "linewidth": 0.9,
+                "shrinkA": 1,
+                "shrinkB": 3,
+                "relpos": (0, 0.5),
+            },
             annotation_clip=False,
             parse_math=False,
         )

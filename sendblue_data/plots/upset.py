@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MATRIX_ROW = 0.27
 """Inches that a tag takes in the matrix below the bars."""
+COLUMN = 12.0
+"""Points that a combination takes at least."""
 BARS = 2.3
 """Inches of the bars."""
 
@@ -71,8 +73,10 @@ def tag_combinations(
         drawing.notes.extend(rest)
         drawing.subtitle = "Each contact counts once, under all its tags together"
         share = MATRIX_ROW * (len(tags) or 1) / (BARS + MATRIX_ROW * (len(tags) or 1))
+        names = drawing.names(tags, 30)
+        drawing.left = widest(names, 9.5)
         _bars(drawing, kept.get_column("contacts").to_list(), share)
-        _matrix(drawing, kept.get_column("tags").to_list(), tags, share)
+        _matrix(drawing, kept.get_column("tags").to_list(), tags, names, share)
     return drawing.ax
 
 
@@ -90,10 +94,13 @@ def _tags_by_size(table: pl.DataFrame) -> list[str]:
 
 def _bars(drawing: Canvas, sizes: list[int], share: float) -> None:
     ax = drawing.ax
+    drawing.narrowest = max(drawing.narrowest, COLUMN * len(sizes))
+    longest = widest(map(number, sizes), 8)
+    upright = (longest + 3) * len(sizes) > drawing.room()[0]
     ax.bar(range(len(sizes)), sizes, width=0.62, color=drawing.colours.main)
     ax.set_xlim(-0.7, max(len(sizes), 8) - 0.3)
     # The lower part of the axes is the matrix's: the scale of the bars begins above it.
-    top = max(sizes) * 1.12
+    top = max(sizes) * (1 + (longest + 6 if upright else 15) / (72 * BARS))
     floor = -top * share / (1 - share)
     ax.set_ylim(floor, top)
     drawing.count_axis("y")
@@ -104,10 +111,24 @@ def _bars(drawing: Canvas, sizes: list[int], share: float) -> None:
     ax.grid(visible=True, axis="y")
     ax.spines["bottom"].set_visible(False)
     for at, size in enumerate(sizes):
-        drawing.text(at, size + top * 0.012, number(size), ha="center", va="bottom", size=8)
+        drawing.text(
+            at,
+            size + top * 0.012,
+            number(size),
+            ha="center",
+            va="bottom",
+            size=8,
+            rotation=90 if upright else 0,
+        )
 
 
-def _matrix(drawing: Canvas, combinations: list[list[str] | None], tags: list[str], share: float) -> None:
+def _matrix(
+    drawing: Canvas,
+    combinations: list[list[str] | None],
+    tags: list[str],
+    names: list[str],
+    share: float,
+) -> None:
     from matplotlib.transforms import blended_transform_factory  # noqa: PLC0415 -- late, like pyplot
 
     colours = drawing.colours
@@ -119,8 +140,6 @@ def _matrix(drawing: Canvas, combinations: list[list[str] | None], tags: list[st
     for spine in matrix.spines.values():
         spine.set_visible(False)
     matrix.tick_params(axis="x", bottom=False, labelbottom=False)
-    names = drawing.names(tags, 30)
-    drawing.left = widest(names, 9.5)
     matrix.set_yticks(range(len(tags)), names, parse_math=False)
     across = blended_transform_factory(matrix.transAxes, matrix.transData)
     for row in range(0, len(tags), 2):

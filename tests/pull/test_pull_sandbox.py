@@ -1,5 +1,6 @@
 """The pull over HTTP against the sandbox: faults, switches, churn and Ctrl-C, with the sandbox's rows as truth."""
 
+import os
 import signal
 import threading
 import time
@@ -209,12 +210,15 @@ def test_windows_stream_and_can_be_left():
         assert client.count_contacts() == 12_500
 
 
-def test_ctrl_c_stops_within_a_second_and_leaves_the_client_usable():
-    """Against a server that answers in five seconds, with the real signal in the main thread."""
+@pytest.mark.parametrize(
+    "interrupt", [lambda: signal.raise_signal(signal.SIGINT), lambda: os.kill(os.getpid(), signal.SIGINT)]
+)
+def test_ctrl_c_stops_within_a_second_and_leaves_the_client_usable(interrupt):
+    """Against a server that takes five seconds to answer."""
     with Sandbox(8_000) as sandbox, sandbox.client() as client:
         pull_contacts(client, progress=False)
         sandbox.set(latency=5.0)
-        threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
+        threading.Timer(0.5, interrupt).start()
         started = time.monotonic()
 
         with pytest.raises(KeyboardInterrupt):

@@ -10,6 +10,7 @@ import random
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -41,28 +42,26 @@ def measure():
         }
 
 
-def finished(client, call):
-    """Do a write to its end, however often it is interrupted."""
-    try:
-        return call()
-    except WriteInterruptedError as error:
-        run_id = error.run_id
-    for _ in range(50):
-        try:
-            return resume(client, run_id, progress=False)
-        except SendblueError:
-            continue
-    raise AssertionError(f"{run_id} never ends")
-
-
 def tried(call):
-    """Do a read, again where the server answered 200 and an error; an error of another family ends the soak."""
+    """Do what may be done again, where the server answered with an error; any other error ends the soak."""
     for _ in range(50):
         try:
             return call()
         except SendblueError:
             continue
-    raise AssertionError("it never answers")
+    raise AssertionError("it never ends")
+
+
+def finished(client, call):
+    """Do a write to its end: again where it was not begun, taken up where it was interrupted."""
+    for _ in range(50):
+        try:
+            return call()
+        except WriteInterruptedError as error:
+            return tried(partial(resume, client, error.run_id, progress=False))
+        except SendblueError:
+            continue
+    raise AssertionError("it never begins")
 
 
 def one_round(client, sandbox, folder, chance):
@@ -76,14 +75,14 @@ def one_round(client, sandbox, folder, chance):
     contacts = tried(lambda: pull_contacts(client, progress=False))
     assert set(contacts["phone"]) == set(before)
     tried(lambda: write_contacts(iter_contacts(client, progress=False), folder / "contacts.parquet"))
-    made = finished(client, lambda: tried(lambda: bulk_create(client, mine, chunk_size=10, progress=False)))
+    made = finished(client, lambda: bulk_create(client, mine, chunk_size=10, progress=False))
     there = state(sandbox.rows())
     assert len(there) == len(before) + 40
     assert all(there[phone(n)]["opt_out"] is (n % 3 == 0) for n in range(number, number + 40))
-    finished(client, lambda: tried(lambda: update(client, mine.head(9), ["tags"], progress=False)))
-    finished(client, lambda: tried(lambda: opt_out(client, contacts.sample(5, seed=number), progress=False)))
+    finished(client, lambda: update(client, mine.head(9), ["tags"], progress=False))
+    finished(client, lambda: opt_out(client, contacts.sample(5, seed=number), progress=False))
     gone = contacts.sample(30, seed=number)
-    deleted = finished(client, lambda: tried(lambda: bulk_delete(client, gone, progress=False)))
+    deleted = finished(client, lambda: bulk_delete(client, gone, progress=False))
     for run in (deleted, made):
         tried(lambda run=run: undo(client, run.run_id, progress=False))
     after = state(sandbox.rows())

@@ -1,12 +1,13 @@
 """Runs the notebooks and keeps their outputs: `python notebooks/run.py`, or with the names of some.
 
-What a run must leave the same is the same: no timing, no versions, numbered widgets; and where a cell's new output
-differs from the kept one in nothing but run ids, the kept one stays. So a second run changes no file.
+What a run must leave the same is the same: no timing, no versions, no temporary folder, numbered widgets; and what
+differs from what was kept in nothing but run ids (and, in widgets, moments) stays. So a second run changes no file.
 """
 
 import argparse
 import json
 import re
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -24,6 +25,8 @@ _METADATA = {
 _WIDGETS = "application/vnd.jupyter.widget-state+json"
 # A run of a write is named by its moment and a random number; a table may cut the name short.
 _RUN_ID = re.compile(r"\d{8}T\d{6}-[a-z]+(?:-[0-9a-f]{0,8})?")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
+_TEMPORARY = re.compile(re.escape(tempfile.gettempdir()) + r"/tmp\w+/")
 
 
 def executed(path: Path) -> NotebookNode:
@@ -49,18 +52,16 @@ def tidied(notebook: NotebookNode) -> NotebookNode:
     for place, cell in enumerate(notebook.cells):
         cell.id = f"cell-{place:02}"
         cell.metadata = NotebookNode()
-    return _numbered(notebook)
-
-
-def _numbered(notebook: NotebookNode) -> NotebookNode:
-    """Widgets get random ids: give them their numbers in the order they were made."""
-    state = notebook.metadata.get("widgets", {}).get(_WIDGETS, {}).get("state", {})
-    if not state:
-        return notebook
-    numbers = {model: f"{number:032x}" for number, model in enumerate(state, start=1)}
-    any_id = re.compile("|".join(numbers))
-    text = any_id.sub(lambda found: numbers[found.group()], json.dumps(notebook))
+    text = _TEMPORARY.sub("", json.dumps(notebook))
+    if widgets:
+        text = _numbered(text, list(widgets[_WIDGETS]["state"]))
     return nbformat.from_dict(json.loads(text))
+
+
+def _numbered(text: str, models: list[str]) -> str:
+    """Widgets get random ids: give them their numbers, in the order they were made."""
+    numbers = {model: f"{number:032x}" for number, model in enumerate(models, start=1)}
+    return re.sub("|".join(numbers), lambda found: numbers[found.group()], text)
 
 
 def shown(cell: NotebookNode) -> list[dict[str, str]]:
@@ -76,6 +77,10 @@ def shown(cell: NotebookNode) -> list[dict[str, str]]:
     return outputs
 
 
+def _steady(metadata: NotebookNode) -> str:
+    return _MOMENT.sub("MOMENT", _RUN_ID.sub("RUN", _text(metadata)))
+
+
 def _text(content: object) -> str:
     return content if isinstance(content, str) else json.dumps(content, sort_keys=True)
 
@@ -87,6 +92,8 @@ def keep(path: Path) -> bool:
     for cell, old in zip(notebook.cells, kept.cells, strict=True):
         if shown(cell) == shown(old) and cell.cell_type == "code":
             cell.outputs = old.outputs
+    if _steady(notebook.metadata) == _steady(kept.metadata):
+        notebook.metadata = kept.metadata
     after = nbformat.writes(notebook) + "\n"
     path.write_text(after, encoding="utf-8")
     return after != before

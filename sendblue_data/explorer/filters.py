@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from sendblue_data.errors import SegmentError
-from sendblue_data.explorer.conditions import FieldIs, Mentions, Plain, Value, field_is, mentions
+from sendblue_data.explorer.conditions import Plain
 from sendblue_data.segments import (
     created_between,
     has_any_tag,
@@ -23,6 +23,7 @@ from sendblue_data.segments import (
     variable,
     verified,
 )
+from sendblue_data.segments.field_rules import FieldIs, Mentions, Value, field_is, mentions
 from sendblue_data.segments.predicates import Segment
 from sendblue_data.segments.rules import (
     Created,

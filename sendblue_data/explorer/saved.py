@@ -32,8 +32,7 @@ def save_segment(path: Path, name: str, predicate: Segment | None) -> str:
         parse_segment(repr(predicate))
     except SegmentError:
         raise SegmentError(
-            "A file of segments can't hold owner, line, company, search, a known 'not opted out', or a plain "
-            "expression. Leave them out, or keep the code."
+            "A file of segments can't hold a plain Polars expression. Leave it out, or keep it in a notebook."
         ) from None
     earlier = load_segments(path) if path.is_file() else {}
     save_segments(path, {**earlier, name.strip(): predicate})

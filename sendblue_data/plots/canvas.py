@@ -20,7 +20,7 @@ from sendblue_data.plots.labels import (
     moment,
     number,
 )
-from sendblue_data.plots.measure import text_width, widest, wrapped
+from sendblue_data.plots.measure import fitting, text_width, widest, wrapped
 from sendblue_data.plots.style import Palette, Theme, styled, theme_of
 
 if TYPE_CHECKING:
@@ -79,11 +79,25 @@ class Canvas:
 
     def room(self) -> tuple[float, float]:
         """Give width and height that the axes will have, in points, as far as that can be known before."""
-        figure, place = self.figure, self.ax.get_position()
         if self.owned:
-            return 72 * figure.get_figwidth() - self.left - self.right - MARGIN, 72 * self.inches
-        width = 72 * figure.get_figwidth() * place.width - self.right
-        return max(width, 72.0), max(72 * figure.get_figheight() * place.height, 36.0)
+            return 72 * self.figure.get_figwidth() - self.left - self.right - MARGIN, 72 * self.inches
+        width, height = self._cell()
+        return max(width - self.right - (self.left if self._laid_out() else 0), 72.0), max(height, 36.0)
+
+    def _cell(self) -> tuple[float, float]:
+        # Before a layout engine has run, axes are as large as the place that they and their labels will share.
+        place = self.ax.get_position()
+        return 72 * self.figure.get_figwidth() * place.width, 72 * self.figure.get_figheight() * place.height
+
+    def _laid_out(self) -> bool:
+        return self.figure.get_layout_engine() is not None
+
+    def _line(self) -> float:
+        """Points that a line of title or notes may take."""
+        if self.owned:
+            return 72 * self.figure.get_figwidth() * 0.975
+        width, _ = self._cell()
+        return max(width - self.left, 150.0) if self._laid_out() else width
 
     def text(self, x: float, y: float, words: str, **options: object) -> Text:
         """Write words that may hold `$` and `_`, in data coordinates unless told otherwise."""
@@ -123,6 +137,8 @@ class Canvas:
 
     def rows(self, labels: Sequence[str], faint: Sequence[bool] | None = None) -> None:
         """Give each group a row, the first on top."""
+        if not self.owned:
+            labels = [fitting(label, self._cell()[0] / 3, 9.5) for label in labels]
         self.left = widest(labels, 9.5)
         self.ax.set_yticks(range(len(labels)), labels, parse_math=False)
         self.ax.set_ylim(len(labels) - 0.4, -0.6)
@@ -195,7 +211,7 @@ class Canvas:
                 max(figure.get_figwidth(), (self.left + self.narrowest + self.right + MARGIN) / 72)
             )
         self._thin_ticks()
-        points = 72 * figure.get_figwidth() * (0.975 if self.owned else self.ax.get_position().width)
+        points = self._line()
         across = figure.transFigure if self.owned else self.ax.transAxes
         left = 0.012 if self.owned else 0.0
         under = [

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
+from sendblue_data.plots.labels import shorten
 from sendblue_data.plots.style import font_families
 
+SHORTEST = 5
+"""Columns that are left of a text at least."""
 HINTED = 1.07
 """Text drawn at a screen's resolution is up to this much wider than its outlines: letters stand on pixels."""
 
@@ -36,6 +39,20 @@ def _advance(character: str, bold: bool) -> float:
     around, _, _ = text_to_path.get_text_width_height_descent("||", font, ismath=False)
     width, _, _ = text_to_path.get_text_width_height_descent(f"|{character}|", font, ismath=False)
     return float(width - around) / 100
+
+
+def fitting(text: str, points: float, size: float) -> str:
+    """Cut the middle out of a text that is wider than so many points.
+
+    Example:
+        >>> fitting("newsletter", 100, 9), fitting("newsletter-black-friday-returning-customers", 100, 9)
+        ('newsletter', 'newslett…customers')
+    """
+    cut, columns = text, len(text)
+    while columns > SHORTEST and text_width(cut, size) > points:
+        columns -= 1
+        cut = shorten(text, columns)
+    return cut
 
 
 def wrapped(text: str, points: float, size: float, *, bold: bool = False) -> str:

@@ -1,6 +1,7 @@
 """Segments: predicates over contacts that join with `&`, `|`, `~`, describe themselves and can be saved."""
 
 from sendblue_data.segments.comparison import compare_segments, segment_overlap
+from sendblue_data.segments.field_rules import field_is, mentions
 from sendblue_data.segments.parsing import parse_segment
 from sendblue_data.segments.predicates import (
     Segment,
@@ -25,9 +26,11 @@ __all__ = [
     "compare_segments",
     "created_between",
     "describe",
+    "field_is",
     "has_any_tag",
     "has_tag",
     "load_segments",
+    "mentions",
     "opted_out",
     "parse_segment",
     "phone_region",

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable
 
 from sendblue_data.errors import SegmentError
-from sendblue_data.segments import predicates
+from sendblue_data.segments import field_rules, predicates
 from sendblue_data.segments.predicates import Segment, Variable
 
 LONGEST = 20_000
@@ -28,6 +28,8 @@ _PREDICATES: dict[str, Callable[..., Segment]] = {
     "reachable": predicates.reachable,
     "created_between": predicates.created_between,
     "phone_region": predicates.phone_region,
+    "field_is": field_rules.field_is,
+    "mentions": field_rules.mentions,
 }
 _TESTS = ("is_in", "contains", "is_null", "is_not_null")
 
@@ -98,8 +100,9 @@ def _call(name: str, args: list[ast.expr], options: list[ast.keyword]) -> Segmen
     if any(option.arg != "area_code" or name != "phone_region" for option in options):
         raise SegmentError(f"{name} was given an option that it does not have.")
     keywords = {str(option.arg): _constant(option.value) for option in options}
+    read = _field_value if name == "field_is" else _constant
     try:
-        return _PREDICATES[name](*map(_constant, args), **keywords)
+        return _PREDICATES[name](*map(read, args), **keywords)
     except TypeError as broken:
         raise SegmentError(
             f"{name} was given {len(args)} arguments, which is not how it is called."
@@ -138,6 +141,13 @@ def _constant(node: ast.expr) -> str | list[str] | None:
         case ast.List(elts=elements):
             return [_text(element) for element in elements]
     raise SegmentError(f"{_found(node)} is not a text in quotes.")
+
+
+def _field_value(node: ast.expr) -> str | bool | None:
+    match node:
+        case ast.Constant(value=str() | bool() | None as value):
+            return value
+    raise SegmentError(f"{_found(node)} is not a text in quotes, True, False or None.")
 
 
 def _text(node: ast.expr) -> str:

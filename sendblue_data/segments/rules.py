@@ -21,8 +21,15 @@ from sendblue_data.segments.regions import E164, in_area, in_region
 
 
 def quoted(text: str) -> str:
-    """Text as a literal that Python and TOML both read back, on one line."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """Text as a literal that Python and TOML both read back, on one line, with nothing in it that is not seen."""
+    return "".join(
+        letter
+        if letter.isprintable()
+        else f"\\u{ord(letter):04x}"
+        if letter < "\U00010000"
+        else f"\\U{ord(letter):08x}"
+        for letter in json.dumps(text, ensure_ascii=False)
+    )
 
 
 def listed(texts: tuple[str, ...]) -> str:

@@ -6,15 +6,17 @@ import polars as pl
 import pytest
 
 from sendblue_data.errors import FrameError, SegmentError
-from sendblue_data.explorer import Filters, field_is, filters_of, mentions, parse_code, predicate_of
+from sendblue_data.explorer import Filters, filters_of, parse_code, predicate_of
 from sendblue_data.explorer.account import Account
 from sendblue_data.explorer.code import snippet
 from sendblue_data.sandbox import people as synthetic
 from sendblue_data.segments import (
     created_between,
     describe,
+    field_is,
     has_any_tag,
     has_tag,
+    mentions,
     opted_out,
     phone_region,
     reachable,

@@ -1,6 +1,7 @@
 """The widgets do what the functions say; no browser."""
 
 import asyncio
+import html
 import re
 import threading
 from datetime import UTC, date, datetime
@@ -13,7 +14,7 @@ from sendblue_data.explorer import ContactExplorer, Filters, pictures, predicate
 from sendblue_data.explorer.timing import Background, Debounced
 from sendblue_data.history import ContactHistory
 from sendblue_data.pull import pull_contacts
-from sendblue_data.segments import has_tag, load_segments, opted_out, reachable, verified
+from sendblue_data.segments import field_is, has_tag, load_segments, mentions, opted_out, reachable, verified
 from sendblue_data.writeback import runs
 from tests.explorer.people import HOSTILE, frame, mixed, person, phone
 
@@ -211,10 +212,15 @@ def test_segments_are_saved_by_name_and_chosen_again(explorer, tmp_path):
     assert {name: repr(segment) for name, segment in kept.items()} == {
         HOSTILE: 'has_tag("VIP") & reachable()'
     }
-    explorer.controls.text.value = "ada"
+    saved.name.value = "Searched"
+    explorer.predicate = mentions("ada") & field_is("opt_out", False)
     saved.save.click()
-    assert "hold owner, line, company" in saved.words.value
-    assert len(load_segments(tmp_path / "segments.toml")) == 1
+    assert repr(load_segments(tmp_path / "segments.toml")["Searched"]) == explorer.code
+    saved.name.value = "Plain"
+    explorer.predicate = pl.col("first_name") == "Ada"
+    saved.save.click()
+    assert "can't hold a plain Polars expression" in html.unescape(saved.words.value)
+    assert len(load_segments(tmp_path / "segments.toml")) == 2
     again = ContactExplorer(frame(mixed()), segments_file=tmp_path / "segments.toml")
     again.saved.known.value = HOSTILE
     assert again.code == 'has_tag("VIP") & reachable()'

@@ -208,7 +208,9 @@ def opt_out_trend(count):
     table = rates(count).drop("tags")
     return table.select(
         pl.Series(
-            "period", [datetime(2024, 1, 1) + timedelta(weeks=n) for n in range(count)], dtype=pl.Datetime("us")
+            "period",
+            [datetime(2024, 1, 1) + timedelta(weeks=n) for n in range(count)],
+            dtype=pl.Datetime("us"),
         ),
         at_risk="contacts",
         opted_out="opt_outs",

@@ -257,6 +257,7 @@ def test_a_history_keeps_them(opened, tmp_path):
     assert state(history.at(taken).to_dicts()) == state(sandbox.rows())
 
 
+@pytest.mark.filterwarnings("default::sendblue_data.contacts.NewFieldWarning")
 def test_a_name_of_a_new_field_does_not_drive_the_terminal(open_account, monkeypatch, capsys, tmp_path):
     sandbox, _ = open_account(account())
     for name, value in (

@@ -1,0 +1,277 @@
+"""Whatever bytes come: the decoder, journals, segments and exports end well, or in an error of the family.
+
+A minute here; `TRUST_EXAMPLES=200000` for an hour by hand, and `benchmarks/fuzz.py` with atheris.
+"""
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sendblue_data.contacts import CONTACT_SCHEMA, NewFieldWarning, contacts_frame, decode_contacts
+from sendblue_data.errors import JournalError, SegmentError, UnexpectedAnswerError
+from sendblue_data.export import write_contacts
+from sendblue_data.segments import has_tag, load_segments, parse_segment, reachable, save_segments, variable
+from sendblue_data.writeback import bulk_create, resume, runs
+from sendblue_data.writeback.journal import Journal
+from tests.writeback.people import people, phone
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sendblue_data.contacts.NewFieldWarning"),
+    pytest.mark.filterwarnings("ignore::sendblue_data.writeback.JournalWarning"),
+]
+EXAMPLES = int(os.environ.get("TRUST_EXAMPLES", "1500"))
+MANY = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=EXAMPLES // 5, deadline=None, suppress_health_check=list(HealthCheck))
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+CONTACTS = st.lists(
+    st.fixed_dictionaries(
+        {"phone": st.integers(0, 400).map(phone)},
+        optional={
+            **dict.fromkeys(("first_name", "last_name", "company_name", "contact_id"), st.none() | TEXT),
+            "tags": st.none() | st.lists(TEXT, max_size=4),
+            "custom_variables": st.none() | st.dictionaries(TEXT, TEXT, max_size=4),
+            "opt_out": st.none() | st.booleans(),
+            "verified": st.none() | st.booleans(),
+            "created_at": st.none()
+            | st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),
+        },
+    ),
+    max_size=6,
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda children: st.lists(children, max_size=3)
+    | st.dictionaries(st.sampled_from(["phone", "tags", "opt_out", "created_at", "custom_variables", "new"]) | TEXT, children, max_size=3),
+    max_leaves=12,
+)  # fmt: skip
+PAGE = msgspec.json.encode(
+    [
+        {
+            "contact_id": f"id-{n}", "phone": phone(n), "first_name": "Zoë \u2028", "tags": ["VIP", ""],
+            "custom_variables": {"City": "Rome"}, "opt_out": n % 2 == 0, "verified": None,
+            "created_at": f"2026-01-01T00:00:0{n}.123456Z",
+        }
+        for n in range(5)
+    ]
+)  # fmt: skip
+
+
+def damaged(whole):
+    """Bytes changed, cut out, doubled, or the end cut off."""
+    places = st.integers(0, len(whole) - 1)
+
+    def change(edits):
+        body = bytearray(whole)
+        for kind, place, other, byte in edits:
+            at, to = sorted((min(place, len(body)), min(other, len(body))))
+            if kind == "set" and at < len(body):
+                body[at] = byte
+            elif kind == "cut":
+                del body[at : min(to, at + 40)]
+            elif kind == "double":
+                body[at:at] = body[at : min(to, at + 40)]
+            elif kind == "end":
+                del body[max(at, 1) :]
+        return bytes(body)
+
+    edit = st.tuples(
+        st.sampled_from(["set", "set", "cut", "double", "end"]), places, places, st.integers(0, 255)
+    )
+    return st.lists(edit, min_size=1, max_size=4).map(change)
+
+
+def decoded(body):
+    """Decode a page; it is a contacts frame, or an error of the family."""
+    try:
+        frame = decode_contacts(body)
+    except UnexpectedAnswerError as error:
+        assert str(error)
+        return None
+    assert frame.schema == CONTACT_SCHEMA
+    return frame
+
+
+@MANY
+@given(st.binary(max_size=200))
+def test_the_decoder_takes_any_bytes(body):
+    decoded(body)
+
+
+@MANY
+@given(damaged(PAGE))
+def test_the_decoder_takes_a_damaged_page(body):
+    decoded(body)
+
+
+@MANY
+@given(st.lists(JSON, max_size=4).map(msgspec.json.encode))
+def test_the_decoder_takes_any_json(body):
+    """And gives a row for each contact, never one made up of what is none."""
+    frame = decoded(body)
+    assert frame is None or frame.height == len(msgspec.json.decode(body))
+
+
+@FEW
+@given(CONTACTS)
+def test_a_page_comes_back_as_it_was_sent(rows):
+    frame = decode_contacts(msgspec.json.encode(rows))
+    assert frame.equals(contacts_frame(rows))
+
+
+@pytest.fixture(scope="module")
+def journal_file(tmp_path_factory):
+    """The journal of a run that was cut off, as one file."""
+    from sendblue_data.sandbox import Sandbox
+
+    folder = tmp_path_factory.mktemp("fuzz")
+    mine = contacts_frame([{"phone": phone(n), "tags": ["A"], "opt_out": n % 2 == 0} for n in range(20, 50)])
+    with Sandbox(people(5)) as sandbox, sandbox.client() as client:
+        run_id = bulk_create(client, mine, progress=False, journal_dir=folder).run_id
+        path = folder / f"{run_id}.sqlite3"
+        base = sqlite3.connect(path)
+        base.execute("PRAGMA journal_mode = DELETE")
+        base.execute("UPDATE rows SET done = 0, status = NULL WHERE pos > 10")
+        base.execute("DELETE FROM meta WHERE name = 'finished'")
+        base.commit()
+        base.close()
+        yield client, run_id, path.read_bytes()
+
+
+def test_a_damaged_journal_is_an_error_of_the_family(journal_file):
+    client, run_id, whole = journal_file
+    folder = Path(tempfile.mkdtemp())
+    ends = set()
+
+    @FEW
+    @given(damaged(whole))
+    def damage(body):
+        for one in folder.iterdir():
+            one.unlink()
+        path = folder / f"{run_id}.sqlite3"
+        path.write_bytes(body)
+        try:
+            with Journal(path) as journal:
+                journal.meta()
+                assert len(journal.rows()) <= 30
+            ends.add("read")
+        except JournalError as error:
+            assert run_id in str(error)
+            ends.add("refused")
+        listed = runs(folder)
+        assert listed.height == 1
+        assert listed["state"][0] in ("open", "finished", "undone", "unreadable")
+        try:
+            resume(client, run_id, progress=False, journal_dir=folder)
+        except JournalError:
+            ends.add("not resumed")
+
+    try:
+        damage()
+    finally:
+        shutil.rmtree(folder)
+    assert ends == {"read", "refused", "not resumed"}
+
+
+@MANY
+@given(st.text(max_size=60) | st.binary(max_size=60).map(lambda body: body.decode("latin-1")))
+def test_any_text_is_a_segment_or_refused(text):
+    try:
+        segment = parse_segment(text)
+    except SegmentError:
+        return
+    assert repr(parse_segment(repr(segment))) == repr(segment)
+
+
+RULES = b"""# a comment
+[segments]
+"Spring" = 'has_tag("VIP") & reachable()'
+"Lapsed" = 'has_tag("Churned", "x\\\\u00e9") & ~opted_out() | variable("Plan").is_in(["Pro"])'
+'Year' = 'created_between("2026-01-01", None) & phone_region("US-212")'
+"""
+
+
+def test_segments_files(tmp_path):
+    path = tmp_path / "segments.toml"
+
+    @MANY
+    @given(damaged(RULES) | st.binary(max_size=80))
+    def read(body):
+        path.write_bytes(body)
+        try:
+            segments = load_segments(path)
+        except SegmentError as error:
+            assert str(path) in str(error)
+            return
+        save_segments(path, segments)
+        assert {name: repr(one) for name, one in load_segments(path).items()} == {
+            name: repr(one) for name, one in segments.items()
+        }
+
+    read()
+
+
+@pytest.mark.parametrize("deep", ["(" * 5_000 + ")" * 5_000, "~" * 20_000 + "verified()", "[" * 5_000])
+def test_a_segment_nested_too_deep_is_refused(tmp_path, deep):
+    with pytest.raises(SegmentError):
+        parse_segment(deep)
+    path = tmp_path / "segments.toml"
+    path.write_text(f"[segments]\na = {deep}\n")
+    with pytest.raises(SegmentError):
+        load_segments(path)
+
+
+def test_segments_of_any_text_come_back(tmp_path):
+    path = tmp_path / "segments.toml"
+
+    @FEW
+    @given(st.dictionaries(TEXT.filter(str.strip), TEXT.filter(str.strip), max_size=4))
+    def write(named):
+        segments = {
+            name: has_tag(text) & ~reachable() | (variable(text) == name) for name, text in named.items()
+        }
+        save_segments(path, segments)
+        again = load_segments(path)
+        assert {name: repr(one) for name, one in again.items()} == {
+            name: repr(one) for name, one in segments.items()
+        }
+
+    write()
+
+
+def test_exports_come_back(tmp_path):
+    @FEW
+    @given(CONTACTS)
+    def write(rows):
+        frame = contacts_frame(rows)
+        write_contacts(frame, tmp_path / "out.ndjson")
+        assert pl.read_ndjson(tmp_path / "out.ndjson", schema=CONTACT_SCHEMA).equals(frame)
+        write_contacts(frame, tmp_path / "out.csv", safe_csv=False)
+        back = pl.read_csv(tmp_path / "out.csv", schema_overrides={"phone": pl.String}, infer_schema=False)
+        assert back.height == frame.height
+        for name in ("phone", "first_name", "last_name", "company_name", "contact_id"):
+            assert back[name].to_list() == frame[name].to_list()
+        tags = [None if cell is None else msgspec.json.decode(cell) for cell in back["tags"]]
+        assert tags == frame["tags"].to_list()
+        write_contacts(frame, tmp_path / "out.parquet")
+        assert (
+            pl.read_parquet(tmp_path / "out.parquet")
+            .drop("custom_variables")
+            .equals(frame.drop("custom_variables"))
+        )
+
+    write()
+
+
+def test_the_warning_that_is_ignored_here_is_one_of_ours():
+    assert issubclass(NewFieldWarning, UserWarning)

@@ -12,7 +12,7 @@ help: ## Show this help
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sandbox]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sandbox,similar]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt

@@ -46,7 +46,7 @@ def fitting(text: str, points: float, size: float) -> str:
 
     Example:
         >>> fitting("newsletter", 100, 9), fitting("newsletter-black-friday-returning-customers", 100, 9)
-        ('newsletter', 'newslett…customers')
+        ('newsletter', 'newslett…ustomers')
     """
     cut, columns = text, len(text)
     while columns > SHORTEST and text_width(cut, size) > points:

@@ -92,8 +92,8 @@ def _draw_funnels(drawing: Canvas, groups: Sequence[tuple[str, pl.DataFrame]], *
         ],
     )
     if grouped:
-        drawing.left = max(drawing.left, widest((name for name, _ in groups), 9.5, bold=True))
         ticks = drawing.ax.get_yticklabels()
+        drawing.left = widest((tick.get_text() for tick in ticks), 9.5, bold=True)
         for row in starts[:-1]:
             ticks[row].set_fontweight("bold")
         for row in starts[1:-1]:

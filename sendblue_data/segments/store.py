@@ -85,7 +85,7 @@ def load_segments(path: str | os.PathLike[str]) -> dict[str, Segment]:
     source = Path(path)
     try:
         content = tomllib.loads(source.read_bytes().decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as broken:
         raise SegmentError(f"{source} is not a TOML file: {broken}") from broken
     named = content.get("segments")
     if set(content) != {"segments"} or not isinstance(named, dict):

@@ -89,20 +89,23 @@ def _summary(path: Path) -> dict[str, Any]:
             total, remaining = base.execute(
                 "SELECT count(*), coalesce(sum(done = 0), 0) FROM rows"
             ).fetchone()
+            return {
+                "run_id": run_id,
+                "kind": meta["kind"],
+                "account": meta["account"],
+                "started": datetime.fromisoformat(meta["started"]),
+                "finished": datetime.fromisoformat(meta["finished"]) if meta.get("finished") else None,
+                "rows": total,
+                "open": remaining,
+                "state": "undone"
+                if meta.get("undone_by")
+                else "finished"
+                if meta.get("finished")
+                else "open",
+                "undo_of": meta.get("undo_of"),
+            }
     except JournalError:
         return {**empty, "run_id": run_id, "state": "unreadable"}
-    state = "undone" if meta.get("undone_by") else "finished" if meta.get("finished") else "open"
-    return {
-        "run_id": run_id,
-        "kind": meta["kind"],
-        "account": meta["account"],
-        "started": datetime.fromisoformat(meta["started"]),
-        "finished": datetime.fromisoformat(meta["finished"]) if meta.get("finished") else None,
-        "rows": total,
-        "open": remaining,
-        "state": state,
-        "undo_of": meta.get("undo_of"),
-    }
 
 
 @dataclass(frozen=True)

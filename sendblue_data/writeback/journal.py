@@ -49,6 +49,9 @@ _COLUMNS = (
 _FLAGS = ("done", "sent", "answered", "alone", "made")
 _SAVE = f"INSERT OR REPLACE INTO rows VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 -- marks only
 _LOAD = f"SELECT {', '.join(_COLUMNS)} FROM rows ORDER BY pos"  # noqa: S608 -- names of ours
+_NEEDED = {"kind", "account", "started", "options"}
+_DAMAGE = (sqlite3.Error, msgspec.MsgspecError, LookupError, TypeError, ValueError)
+"""What reading a journal raises whose texts were damaged in a way that SQLite does not notice."""
 _encode = msgspec.json.encode
 _decode = msgspec.json.decode
 
@@ -76,7 +79,7 @@ class Journal:
             self._base.execute("PRAGMA journal_mode = WAL")
             self._base.execute("PRAGMA synchronous = FULL")
             self._requests = self._base.execute("SELECT count(*) FROM requests").fetchone()[0]
-        except (JournalError, sqlite3.Error, OSError) as error:
+        except (JournalError, OSError, *_DAMAGE) as error:
             self.close()
             raise _explained(error, path) from None
 
@@ -137,7 +140,10 @@ class Journal:
     def meta(self) -> dict[str, Any]:
         """Give what is known of the run: kind, account, options, moments."""
         with self._guarded() as base:
-            return {name: _decode(value) for name, value in base.execute("SELECT name, value FROM meta")}
+            found = {name: _decode(value) for name, value in base.execute("SELECT name, value FROM meta")}
+            if missing := _NEEDED - found.keys():
+                raise LookupError(f"it does not say {min(missing)}")
+            return found
 
     def rows(self) -> list[Row]:
         """Give every row, in the order of the caller's frame."""
@@ -200,7 +206,7 @@ class Journal:
         with self._lock:
             try:
                 yield self._base
-            except sqlite3.Error as error:
+            except _DAMAGE as error:
                 if self._base.in_transaction:
                     self._base.execute("ROLLBACK")
                 raise _explained(error, self.path) from None
@@ -217,7 +223,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         _check_ours(base, path)
         yield base
-    except sqlite3.Error as error:
+    except _DAMAGE as error:
         raise _explained(error, path) from None
     finally:
         base.close()
@@ -275,7 +281,7 @@ def _check_whole(base: sqlite3.Connection, path: Path) -> None:
 def _explained(error: BaseException, path: Path) -> BaseException:
     if isinstance(error, OSError):
         return JournalError(f"The journal {path} can't be used ({error}).")
-    if not isinstance(error, sqlite3.Error):
+    if not isinstance(error, _DAMAGE):
         return error
     if "locked" in str(error) or "busy" in str(error):
         return JournalError(

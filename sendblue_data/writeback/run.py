@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sendblue_data.client import SendblueClient
 from sendblue_data.errors import (
@@ -98,7 +98,11 @@ def open_run(
     if Path(run_id).name != run_id:
         raise JournalError(f"{run_id!r} is not the name of a run: see runs().")
     journal = Journal(journal_folder(journal_dir) / f"{run_id}{SUFFIX}")
-    account = str(journal.meta()["account"])
+    try:
+        account = str(journal.meta()["account"])
+    except JournalError:
+        journal.close()
+        raise
     host = client.account.rpartition("/")[0]
     if account != client.account and not (allow_other_key and account.rpartition("/")[0] == host):
         journal.close()
@@ -218,6 +222,19 @@ def begin(
     return Journal.create(folder, new_run_id(kind), meta, rows)
 
 
+def options_of(meta: Mapping[str, Any], path: Path, **changes: Any) -> Options:
+    """Read a run's options from its journal.
+
+    Raises:
+        JournalError: they are damaged.
+    """
+    try:
+        columns = tuple(meta["options"]["columns"])
+        return Options(**{**meta["options"], "columns": columns, **changes})
+    except (LookupError, TypeError) as error:
+        raise JournalError(f"{path} is damaged ({error}); it was left as it is. Nothing was sent.") from None
+
+
 def carry_out(
     client: SendblueClient,
     journal: Journal,
@@ -230,7 +247,7 @@ def carry_out(
     """Finish the run of a journal, and give its result."""
     meta = journal.meta()
     kind: Kind = meta["kind"]
-    options = Options(**{**meta["options"], "columns": tuple(meta["options"]["columns"])})
+    options = options_of(meta, journal.path)
     rows = journal.rows() if rows is None else rows
     try:
         Engine(client, journal, rows, kind, options, progress=progress).run(seen)

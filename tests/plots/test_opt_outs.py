@@ -1,0 +1,216 @@
+"""Plots of cohorts, drivers, trends and survival: rings, edges and warnings against the table."""
+
+from datetime import date
+from math import inf, isnan
+
+import polars as pl
+import pytest
+from matplotlib.dates import date2num
+from matplotlib.figure import Figure
+
+from sendblue_data import plots
+from sendblue_data.analytics.cohorts import COMPARABLE
+from sendblue_data.plots.style import LIGHT
+from tests.plots.tables import dots, notes, words
+
+QUARTERS = [date(2025, 1, 1), date(2025, 4, 1), date(2025, 7, 1)]
+COHORTS = pl.DataFrame(
+    {
+        "cohort": [*QUARTERS, None],
+        "contacts": [500, 400, 20, 50],
+        "unknown": [0, 10, 0, 10],
+        "opt_outs": [50, 20, 1, 4],
+        "rate": [0.1, 0.0513, 0.05, 0.1],
+        "low": [0.077, 0.03, 0.01, 0.04],
+        "high": [0.13, 0.08, 0.24, 0.23],
+        "exposure_days": [700.4, 600.0, 40.0, None],
+        "unequal_exposure": [False, True, True, True],
+    }
+)
+
+
+def axes():
+    return Figure(figsize=(20, 6)).subplots()
+
+
+def said(ax):
+    return [" ".join(text.split()) for text in words(ax)]
+
+
+def test_cohorts_that_had_less_time_are_rings_and_the_plot_says_so_first():
+    ax = plots.opt_out_cohorts(COHORTS, ax=axes())
+    at = [float(date2num(day)) for day in QUARTERS]
+    assert dots(ax) == [
+        (at[0], 0.1, LIGHT.accent, LIGHT.accent),
+        (at[1], 0.0513, LIGHT.accent, LIGHT.background),
+        (at[2], 0.05, LIGHT.muted, LIGHT.background),
+    ]
+    bars = [line for line in ax.lines if len(line.get_xdata()) == 2]
+    assert [tuple(line.get_ydata()) for line in bars] == [(0.077, 0.13), (0.03, 0.08), (0.01, 0.24)]
+    warning = (
+        "Younger cohorts had less time to opt out: on average 700 days in the oldest, 40 in the youngest"
+    )
+    assert any(text.startswith(warning) for text in said(ax))
+    assert any(note.startswith(f"Rings: had less than {COMPARABLE:.0%} of the longest") for note in notes(ax))
+    assert {"500", "390", "20"} <= set(words(ax))
+
+
+def test_cohorts_of_like_exposure_carry_no_warning():
+    ax = plots.opt_out_cohorts(COHORTS.head(1), ax=axes())
+    assert len(dots(ax)) == 1
+    assert not any("less time" in text or "Rings" in text for text in said(ax))
+
+
+def test_contacts_without_a_date_and_small_cohorts_are_counted():
+    ax = plots.opt_out_cohorts(COHORTS.with_columns(left_out=pl.lit(3)), ax=axes())
+    assert "Created at an unknown time, and not drawn: 50, of them 10.0% opted out." in notes(ax)
+    assert "Left out of the table, of too few contacts: 3 cohorts." in notes(ax)
+    only = plots.opt_out_cohorts(COHORTS.tail(1), ax=axes())
+    assert "No contacts with a creation date" in words(only)
+
+
+def test_cohorts_of_groups_are_lines_beside_each_other():
+    sizes = {"a": 1, "b": 3, "c": 2}
+    table = pl.concat(
+        COHORTS.select(pl.lit(name).alias("tags"), pl.all()).with_columns(pl.col("contacts") * times)
+        for name, times in sizes.items()
+    )
+    ax = plots.opt_out_cohorts(table, ax=axes(), top=2)
+    assert ax.get_title() == "Opt-out rate by period of creation and tag"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["b (2,750)", "c (1,830)"]
+    lines = [line for line in ax.lines if len(line.get_xdata()) == 3]
+    assert [list(line.get_ydata()) for line in lines] == [[0.1, 0.0513, 0.05]] * 2
+    first, second = [line.get_transform().transform((0, 0))[0] for line in lines]
+    assert second - first > 2
+    assert "The 2 largest of 3 tags; 1 more not drawn." in notes(ax)
+
+
+DRIVERS = pl.DataFrame(
+    {
+        "factor": ["tag", "tag", "company", "line", "tag", "tag"],
+        "level": ["cold", "warm", "Acme", "+12125550100", "odd", "wide"],
+        "contacts": [571, 400, 60, 50, 12, 90],
+        "unknown": [0, 20, 0, 0, 0, 0],
+        "opt_outs": [110, 3, 0, 9, 1, 4],
+        "relative_risk": [3.3, 0.25, 0.0, inf, None, 1.4],
+        "low": [2.7, 0.1, 0.0, None, None, 0.001],
+        "high": [4.0, 0.6, None, inf, None, 900.0],
+        "q": [1e-9, 0.03, 0.2, 0.004, None, 0.9],
+        "left_out": [7, 7, 40, 0, 7, 7],
+    }
+)
+
+
+def test_risks_stand_on_a_log_axis_with_1_marked():
+    ax = plots.opt_out_drivers(DRIVERS, ax=axes())
+    assert ax.get_xscale() == "log"
+    assert [list(line.get_xdata()) for line in ax.lines if line.get_linestyle() == "--"] == [[1, 1]]
+    assert dots(ax) == [
+        (3.3, 0, LIGHT.accent, LIGHT.accent),
+        (0.25, 1, LIGHT.main, LIGHT.main),
+        (1.4, 5, LIGHT.accent, LIGHT.background),
+    ]
+    spans = {line.get_ydata()[0]: list(line.get_xdata()) for line in ax.lines if line.get_linewidth() > 2}
+    assert spans == {0: [2.7, 4.0], 1: [0.1, 0.6], 5: list(ax.get_xlim())}
+    assert {"3.30 (2.70 to 4.00)", "<0.001", "0.030", "110 / 571", "3 / 380"} <= set(words(ax))
+
+
+def test_risks_of_nothing_and_without_end_are_arrows_at_their_edge():
+    ax = plots.opt_out_drivers(DRIVERS, ax=axes())
+    arrows = [(line.get_marker(), line.get_ydata()[0]) for line in ax.lines if line.get_marker() in "<>"]
+    assert sorted(arrows) == [("<", 2), ("<", 5), (">", 3), (">", 5)]
+    assert {"0 (none opted out)", "∞ (none of the rest)"} <= set(words(ax))
+    assert words(ax).count("n/a") == 2
+    assert "An arrow at the edge: the risk or its interval goes on past it." in notes(ax)
+
+
+def test_what_may_be_chance_is_a_ring_at_the_q_asked_for():
+    ax = plots.opt_out_drivers(DRIVERS, ax=axes(), max_q=0.001)
+    assert [face == LIGHT.background for *_, face in dots(ax)] == [False, True, True]
+    assert any(
+        note.startswith("Rings: q (p adjusted for the number of tests) over 0.001") for note in notes(ax)
+    )
+
+
+def test_sets_left_out_and_not_drawn_are_counted():
+    ax = plots.opt_out_drivers(DRIVERS, ax=axes(), top=2)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["tag: cold", "tag: warm"]
+    assert "The 2 sets with the smallest p of 6; 4 more not drawn." in notes(ax)
+    assert "Of too few contacts to be tested: tag 7, company 40." in notes(ax)
+    assert any(
+        note.startswith("Grey: fewer than 30") for note in notes(plots.opt_out_drivers(DRIVERS, ax=axes()))
+    )
+
+
+def test_one_side_alone_does_not_move_1_off_the_axis():
+    ax = plots.opt_out_drivers(DRIVERS.head(1), ax=axes())
+    assert ax.get_xlim() == pytest.approx((0.5 / 1.1, 4.4))
+
+
+WEEKS = [date(2026, 1, 5), date(2026, 1, 12), date(2026, 1, 19), date(2026, 1, 26)]
+TREND = pl.DataFrame(
+    {
+        "period": WEEKS,
+        "at_risk": [0, 400, 0, 20],
+        "opted_out": [0, 4, 0, 2],
+        "rate": [None, 0.01, None, 0.1],
+        "low": [None, 0.004, None, 0.03],
+        "high": [None, 0.025, None, 0.3],
+    }
+)
+
+
+def test_a_trend_begins_with_the_first_at_risk_and_breaks_where_nobody_was():
+    ax = plots.opt_out_trend(TREND, ax=axes())
+    first = ax.lines[0]
+    assert list(first.get_xdata()) == [float(date2num(day)) for day in WEEKS[1:]]
+    assert [None if isnan(rate) else rate for rate in first.get_ydata()] == [0.01, None, 0.1]
+    assert [(rate, colour) for _, rate, colour, _ in dots(ax)] == [(0.01, LIGHT.accent), (0.1, LIGHT.muted)]
+    assert "Grey: fewer than 30 contacts at risk; too few to judge." in notes(ax)
+    assert not any("Grey" in note for note in notes(plots.opt_out_trend(TREND.head(3), ax=axes())))
+
+
+def test_trends_of_groups_say_how_many_were_at_risk():
+    table = pl.concat(TREND.select(pl.lit(name).alias("tags"), pl.all()) for name in ("a", "b"))
+    ax = plots.opt_out_trend(table, ax=axes())
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a (0 to 400)", "b (0 to 400)"]
+
+
+def test_a_year_is_said_below_the_dates():
+    ax = plots.opt_out_trend(TREND)
+    ax.figure.draw_without_rendering()
+    years = [label.get_text() for label in ax.get_xticklabels() if "2026" in label.get_text()]
+    assert len(years) == 1
+
+
+SURVIVAL = pl.DataFrame(
+    {
+        "day": [0.0, 10.0, 30.0],
+        "at_risk": [80, 90, 50],
+        "opt_outs": [0, 9, 5],
+        "survival": [1.0, 0.9, 0.81],
+        "low": [1.0, 0.8, 0.7],
+        "high": [1.0, 0.95, 0.88],
+    }
+)
+
+
+def test_survival_is_a_step_with_its_interval_shaded():
+    ax = plots.survival(SURVIVAL, ax=axes())
+    (line,) = ax.lines
+    assert line.get_drawstyle() == "steps-post"
+    assert list(line.get_xdata()) == [0, 10, 30]
+    assert list(line.get_ydata()) == [1.0, 0.9, 0.81]
+    (band,) = ax.collections
+    heights = {round(y, 6) for _, y in band.get_paths()[0].vertices.tolist()}
+    assert heights == {1.0, 0.8, 0.7, 0.95, 0.88}
+    assert "At most 90 contacts at risk, 14 opted out: All contacts." in notes(ax)
+
+
+def test_a_scale_that_starts_above_0_says_so():
+    ax = plots.survival(SURVIVAL, ax=axes())
+    assert ax.get_ylim()[0] > 0.6
+    assert "The scale does not start at 0." in notes(ax)
+    low = plots.survival(SURVIVAL.with_columns(low=pl.col("low") - 0.4), ax=axes())
+    assert low.get_ylim()[0] == 0
+    assert not any("scale" in note for note in notes(low))

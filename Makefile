@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-SOURCES := sendblue_data tests benchmarks docs
+SOURCES := sendblue_data tests benchmarks docs notebooks
 .DEFAULT_GOAL := help
 
 .PHONY: help demo test test-slow check format notebooks bench cassettes docs gallery clean

@@ -9,16 +9,17 @@ overlap shares one moment, the pages must show the same contacts in the same ord
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import polars as pl
 
 COARSEST = timedelta(seconds=1)
 """Timestamps may be shown truncated to the second; the server's filter sees them whole."""
-_FIRST, _LAST = -(2**63), 2**63 - 1
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 def keys(answer: pl.DataFrame) -> pl.Series:
@@ -117,7 +118,7 @@ def join_by_moment(pages: Sequence[pl.DataFrame], *, full: int, overlap: int) ->
     """
     nulls_at = _LAST if any(_ends_in_nulls(page) for page in pages) else _FIRST
     earlier = pages[0]
-    reached: int | None = None
+    reached: datetime | None = None
     taken: list[pl.DataFrame] = []
     # Of the moment that `earlier` ended with, what is known so far; the next page may show more.
     open_end = earlier[:0]
@@ -126,20 +127,19 @@ def join_by_moment(pages: Sequence[pl.DataFrame], *, full: int, overlap: int) ->
             if earlier.height == full:
                 break
             continue
-        moments = page["created_at"].to_physical().fill_null(nulls_at)
+        begins, ends = (page["created_at"][row] or nulls_at for row in (0, -1))
         if reached is None:
             rows = page
-        elif moments[-1] < reached:
+        elif ends < reached:
             continue
-        elif moments[0] < reached:
-            rows = page[moments.search_sorted(reached, "left") :]
-        elif moments[0] == reached and (shared := _shared(earlier, page, overlap)):
+        elif begins < reached:
+            rows = page[_rows_before(page, reached, nulls_at) :]
+        elif begins == reached and (shared := _shared(earlier, page, overlap)):
             rows = pl.concat([open_end, page[shared:]])
         else:
             break
-        earlier, reached = page, moments[-1]
-        # The rows that hold the last moment stand at the end.
-        closed = rows["created_at"].to_physical().fill_null(nulls_at).search_sorted(reached, "left")
+        earlier, reached = page, ends
+        closed = _rows_before(rows, reached, nulls_at)
         taken.append(rows[:closed])
         open_end = rows[closed:]
     else:
@@ -166,6 +166,12 @@ def fit_together(pages: Sequence[pl.DataFrame], *, full: int, overlap: int) -> p
             return None
     rows = pl.concat(joined)
     return rows if keys(rows).n_unique() == rows.height else None
+
+
+def _rows_before(rows: pl.DataFrame, moment: datetime, nulls_at: datetime) -> int:
+    """Count the rows before a moment. They are sorted, so a few looks are enough."""
+    created = rows["created_at"]
+    return bisect_left(range(rows.height), moment, key=lambda row: created[row] or nulls_at)
 
 
 def _ends_in_nulls(page: pl.DataFrame) -> bool:

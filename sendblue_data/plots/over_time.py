@@ -161,8 +161,10 @@ def survival(
         drawing.subtitle = "Kaplan-Meier estimate, interval shaded"
         lines = line_groups(drawing, table, by, "at_risk", top)
         for colour, (name, part) in zip(drawing.colours.cycle, lines, strict=False):
+            # Bounds are null once nobody is left: the shading ends there.
             days, share, low, high = (
-                part.get_column(column).to_list() for column in ("day", "survival", "low", "high")
+                part.get_column(column).cast(pl.Float64).fill_null(float("nan")).to_list()
+                for column in ("day", "survival", "low", "high")
             )
             drawing.ax.plot(days, share, drawstyle="steps-post", color=colour, label=name)
             drawing.ax.fill_between(days, low, high, step="post", color=colour, alpha=0.2, linewidth=0)

@@ -273,6 +273,7 @@ def verify(
     client: SendblueClient,
     frame: Any,
     *,
+    allow_unknown: bool = False,
     dry_run: bool = False,
     raise_on_errors: bool = False,
     progress: bool = True,
@@ -280,12 +281,14 @@ def verify(
 ) -> WriteResult:
     """Send each of a frame's contacts a verification message, once.
 
-    Who is verified already or opted out gets none (`unchanged`). A message whose answer was lost is never
-    sent again: its row is `unknown`.
+    Who is verified already or opted out gets none (`unchanged`), nor who may have opted out: a message can't
+    be taken back. `verification_worklist` gives those who are to get one. A message whose answer was lost is
+    never sent again: its row is `unknown`.
 
     Args:
         client: the account.
         frame: with `phone`.
+        allow_unknown: send one to contacts too of whom the API does not say whether they opted out.
         dry_run: send nothing; give what a run would do.
         raise_on_errors: as in `bulk_create`.
         progress: show a bar.
@@ -303,15 +306,15 @@ def verify(
         >>> from sendblue_data.contacts import contacts_frame
         >>> from sendblue_data.sandbox import Sandbox
         >>> account = contacts_frame(
-        ...     [{"phone": "+12125550100"}, {"phone": "+12125550101", "verified": True}]
+        ...     [{"phone": f"+1212555010{n}", "opt_out": out} for n, out in enumerate([False, True, None])]
         ... )
         >>> with Sandbox(account.to_dicts()) as sandbox, sandbox.client() as client:
         ...     with tempfile.TemporaryDirectory() as folder:
         ...         result = verify(client, account, progress=False, journal_dir=folder)
         >>> result.counts
-        {'updated': 1, 'unchanged': 1}
+        {'updated': 1, 'unchanged': 2}
     """
-    plan = make_plan("verify", client, frame, Options(), journal_dir)
+    plan = make_plan("verify", client, frame, Options(allow_unknown=allow_unknown), journal_dir)
     return run_fresh(
         plan,
         client,

@@ -71,7 +71,7 @@ def plan_rows(
         elif kind == "opt_out":
             _plan_opt_out(planned_row, options)
         else:
-            _plan_verify(planned_row)
+            _plan_verify(planned_row, options)
         planned.append(planned_row)
     return planned
 
@@ -151,7 +151,7 @@ def _plan_opt_out(planned: Row, options: Options) -> None:
     _set_changes(planned, wanted, lacking(wanted, planned.before))
 
 
-def _plan_verify(planned: Row) -> None:
+def _plan_verify(planned: Row, options: Options) -> None:
     if planned.before is None:
         planned.action = "absent"
         planned.note("not in the account")
@@ -159,6 +159,8 @@ def _plan_verify(planned: Row) -> None:
         planned.note("verified already: no message is sent")
     elif planned.before.get("opt_out") is True:
         planned.note("opted out: no message is sent")
+    elif planned.before.get("opt_out") is None and not options.allow_unknown:
+        planned.note("not known whether opted out: no message is sent without allow_unknown=True")
     else:
         planned.action = "verify"
 

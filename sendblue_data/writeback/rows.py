@@ -37,6 +37,7 @@ class Options:
     opted_out: bool = True
     columns: tuple[str, ...] = ()
     longest_variable: int = 1_000
+    allow_unknown: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -207,6 +207,16 @@ def test_survival_is_a_step_with_its_interval_shaded():
     assert "At most 90 contacts at risk, 14 opted out: All contacts." in notes(ax)
 
 
+def test_shading_ends_where_nobody_is_left():
+    end = pl.DataFrame(
+        {"day": [40.0], "at_risk": [5], "opt_outs": [5], "survival": [0.0], "low": [None], "high": [None]}
+    )
+    ax = plots.survival(pl.concat([SURVIVAL, end.cast(dict(SURVIVAL.schema))]), ax=axes())
+    assert list(ax.lines[0].get_ydata()) == [1.0, 0.9, 0.81, 0.0]
+    (band,) = ax.collections
+    assert max(x for x, _ in band.get_paths()[0].vertices.tolist()) <= 40
+
+
 def test_a_scale_that_starts_above_0_says_so():
     ax = plots.survival(SURVIVAL, ax=axes())
     assert ax.get_ylim()[0] > 0.6

@@ -234,6 +234,15 @@ def test_a_verification_is_never_sent_twice(open_account, fault):
     assert len(sandbox.verifications) == len(set(sandbox.verifications))
 
 
+def test_no_message_goes_to_who_may_have_opted_out(open_account):
+    sandbox, client = open_account([person(0), person(1, opt_out=None), person(2, opt_out=True)])
+    mine = contacts_frame([{"phone": phone(n)} for n in range(3)])
+    assert statuses(verify(client, mine, progress=False)) == ["updated", "unchanged", "unchanged"]
+    assert sandbox.verifications == [phone(0)]
+    verify(client, mine[1:], allow_unknown=True, progress=False)
+    assert sandbox.verifications == [phone(0), phone(1)]
+
+
 def test_updates_go_to_those_that_differ(open_account):
     sandbox, client = open_account(people(4, tags=["VIP"], custom_variables={"City": "Rome"}))
     mine = contacts_frame(

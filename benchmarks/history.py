@@ -123,7 +123,8 @@ def measure(options: argparse.Namespace, scratch: Path) -> int:
         history.snapshot(frame, START + timedelta(days=day))
         spent.append(time.perf_counter() - start)
     print(
-        f"{options.days} snapshots of {frame.height:,} contacts; each took {np.median(spent):.2f} s (median), {max(spent):.2f} s (longest)"
+        f"{options.days} snapshots of {frame.height:,} contacts; each took {np.median(spent):.2f} s (median), "
+        f"{max(spent):.2f} s (longest)"
     )
 
     one = scratch / "one.parquet"
@@ -143,7 +144,8 @@ def measure(options: argparse.Namespace, scratch: Path) -> int:
         of_day, of_parquet = seconds(lambda at=when: history.at(at)), seconds(lambda: pl.read_parquet(one))
         worst = max(worst, of_day / of_parquet)
         print(
-            f"at day {day}: {of_day * 1e3:.0f} ms, one Parquet {of_parquet * 1e3:.0f} ms: {of_day / of_parquet:.2f} times"
+            f"at day {day}: {of_day * 1e3:.0f} ms, one Parquet {of_parquet * 1e3:.0f} ms: "
+            f"{of_day / of_parquet:.2f} times"
         )
     ratios["at"] = worst
 
@@ -155,7 +157,7 @@ def measure(options: argparse.Namespace, scratch: Path) -> int:
         )
         if by is None:
             ratios["trend"] = trend / scan
-    survival = seconds(lambda: history.survival())
+    survival = seconds(history.survival)
     print(f"survival: {survival * 1e3:.0f} ms: {survival / scan:.2f} times a scan")
     failed = [
         f"{name} {ratio:.2f} > {ALLOWED[name]:g}" for name, ratio in ratios.items() if ratio > ALLOWED[name]

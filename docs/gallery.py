@@ -298,7 +298,7 @@ def shown(entry: Entry) -> str:
         f"![{entry.heading}: {entry.words}](gallery/{entry.name}-{theme}.png#only-{theme})"
         for theme in THEMES
     )
-    return f"### {entry.heading}\n\n{entry.words}\n\n{fenced(entry.code)}\n\n{pictures}\n"
+    return f"### {entry.heading}\n\n{entry.words}\n\n{fenced(entry.code)}\n\n{pictures}"
 
 
 def make_gallery() -> None:
@@ -321,7 +321,7 @@ def make_gallery() -> None:
             for theme in THEMES:
                 drawn(entry.code, scope, PICTURES / f"{entry.name}-{theme}.png", theme)
             page.append(shown(entry))
-    (DOCS / "gallery.md").write_text("\n\n".join(page), encoding="utf-8")
+    (DOCS / "gallery.md").write_text("\n\n".join(page) + "\n", encoding="utf-8")
     print(f"{DOCS / 'gallery.md'}: {sum(len(entries) for _, _, entries in SECTIONS)} plots, light and dark")
 
 

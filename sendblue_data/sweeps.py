@@ -149,15 +149,14 @@ class Pull:
     ) -> Iterator[pl.DataFrame]:
         """Read the whole account by `created_at`, and what hides from that at its other end."""
         reader = self._reader
-        other_end: Future[pl.DataFrame] | None = None
+        newest: Future[pl.DataFrame] | None = None
         if expected is None or expected > reader.caps.most_in_window:
-            other_end = reader.ask(self._since, direction="desc")
+            newest = reader.newest(self._since)
         for rows in reader.walk(self._since, expected, first):
             yield self._keep_new(rows, is_late=is_late)
         if self._since is None and reader.undated_shown:
             return
-        page = reader.result(other_end or reader.ask(self._since, direction="desc"))
-        # For a part of the account, no count betrays a server that ignores the order; this page does.
+        page = reader.result(newest or reader.newest(self._since))
         yield self._keep_new(page if self._since else reader.undated(page))
 
     def _keep_new(self, rows: pl.DataFrame, *, is_late: bool = True) -> pl.DataFrame:

@@ -310,19 +310,24 @@ class Reader:
             cursor = following
         return self._distinct([before(rows, end) for rows in found])
 
-    def undated(self, newest_first: pl.DataFrame) -> pl.DataFrame:
+    def newest(self, start: datetime | None) -> Future[pl.DataFrame]:
+        """Ask for what a server lists first when it sorts downwards.
+
+        For the whole account one contact is enough: the newest, or one without a moment. For a part of it a
+        page: no count betrays a server there that ignores the order it is asked for, but this page does.
+        """
+        return self.ask(start, limit=1 if start is None else None, direction="desc")
+
+    def undated(self, newest: pl.DataFrame) -> pl.DataFrame:
         """Give the contacts without `created_at` that a server lists before the newest when it sorts downwards.
 
         Such contacts lie behind all others when it sorts upwards, out of a large account's reach.
 
         Args:
-            newest_first: the first page, sorted downwards.
+            newest: the first contact, sorted downwards.
         """
-        rows = newest_first.filter(newest_first["created_at"].is_null())
-        if not rows.height or newest_first["created_at"][0] is not None:
-            return rows[:0]
-        if rows.height < self.caps.page:
-            return rows
+        if not newest["created_at"].null_count():
+            return newest[:0]
         rows, _, is_whole = self._by_offset(None, direction="desc")
         if not is_whole:
             self.crowded.append(None)

@@ -73,11 +73,10 @@ def test_twelve_nasty_names_fit(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("count", [1, 3, 12, 60, 100])
 @pytest.mark.parametrize("name", PLOTS)
-def test_any_number_of_groups_fits(name, count, theme):
-    check(name, count, theme=theme)
+def test_any_number_of_groups_fits(name, count):
+    check(name, count)
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ class PullEvidence:
         account: the account's label (host and a hash of the key's id, never the key).
         requests: requests sent, retries included.
         pages: pages of contacts read.
-        windows: keyset windows on `created_at`; 1 for an account of up to 10,990 contacts.
+        windows: keyset windows on `created_at`; 1 for an account of up to 10,899 contacts.
         retaken: windows read again, page after page, since the account changed under them.
         repeats_dropped: rows that came more than once (pages and windows overlap on purpose).
         count_before: contacts that the account counted before the first page.

@@ -15,8 +15,9 @@ from sendblue_data.client import SendblueClient
 from sendblue_data.contacts import CONTACT_SCHEMA
 from sendblue_data.errors import InvalidRequestError
 from sendblue_data.evidence import PullEvidence
+from sendblue_data.paging import API_CAPS, AccountNeverStill, OrderIgnored
 from sendblue_data.seams import fit_together, keys
-from sendblue_data.windows import API_CAPS, AccountNeverStill, OrderIgnored, Reader
+from sendblue_data.windows import Reader
 
 SWEEPS = 3
 """How often an account is read, at most, until the counts agree."""

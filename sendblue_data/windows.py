@@ -12,118 +12,38 @@ contacts created before that moment; those of the moment itself come whole with 
 
 from __future__ import annotations
 
-import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import Any, TypeVar
 
 import polars as pl
 
 from sendblue_data.client import SendblueClient
 from sendblue_data.contacts import CONTACT_SCHEMA
-from sendblue_data.errors import RateLimitedError
+from sendblue_data.paging import AWAKE_EVERY, Caps, Pages
 from sendblue_data.seams import (
     COARSEST,
     before,
     fit_together,
-    is_ordered,
     join_by_moment,
     key_at,
     keys,
     merge_answers,
 )
 
-
-@dataclass(frozen=True)
-class Caps:
-    """How far one listing reaches.
-
-    Attributes:
-        page: contacts a page, the API's cap on `limit`.
-        last_offset: the API's cap on `offset`.
-        overlap: rows that neighbouring pages share; so many contacts may go between two answers and the pages
-            still fit together.
-    """
-
-    page: int
-    last_offset: int
-    overlap: int
-
-    @property
-    def step(self) -> int:
-        """Distance of a window's offsets."""
-        return self.page - self.overlap
-
-    @property
-    def pages_a_window(self) -> int:
-        """Pages that a window has at most."""
-        return self.last_offset // self.step + 1
-
-    @property
-    def tie_overlap(self) -> int:
-        """Rows that pages share where a moment is read page after page: a tenth may vanish between two."""
-        return max(self.page // 10, self.overlap)
-
-    @property
-    def reach(self) -> int:
-        """Contacts that offsets reach."""
-        return self.last_offset + self.page
-
-    @property
-    def most_in_window(self) -> int:
-        """Contacts that a window shows to the end, so that its last page is not full."""
-        return (self.pages_a_window - 1) * self.step + self.page - 1
-
-    def pages_for(self, contacts: int) -> int:
-        """Pages of a window with so many contacts, so that the last one is not full."""
-        return min(1 + max(0, -(-(contacts + 1 - self.page) // self.step)), self.pages_a_window)
-
-    def offsets(self, overlap: int) -> list[int]:
-        """Offsets of pages that overlap by so many rows at least, up to the cap."""
-        return [*range(0, self.last_offset, self.page - overlap), self.last_offset]
-
-
-API_CAPS = Caps(page=1_000, last_offset=10_000, overlap=10)
-"""Source: the vendor's SDK 1.33.0, `ContactListParams`."""
 TIE_TRIES = 5
 WINDOWS_AHEAD = 3
 """Windows under way at once; more would only hold more pages in memory."""
-PATIENCE = 20.0
-"""Seconds without any answer but 429 after which a pull gives up."""
-AWAKE_EVERY = 0.2
-"""Seconds after which a waiting thread looks up."""
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
-Answer = TypeVar("Answer")
 
 
-class OrderIgnored(Exception):  # noqa: N818 -- a finding that the pull acts on
-    """The server does not sort or filter by `created_at` as asked, so its windows prove nothing."""
-
-
-class AccountNeverStill(Exception):  # noqa: N818 -- a finding that the pull acts on
-    """Far more pages were needed than the account has contacts: it changes faster than it can be read."""
-
-
-class Reader:
-    """Reads the pages of one account over a thread pool, and counts what it did."""
+class Reader(Pages):
+    """Reads an account by windows on `created_at`, and counts what it did."""
 
     def __init__(self, client: SendblueClient, pool: ThreadPoolExecutor, caps: Caps) -> None:
-        self._client = client
-        self._pool = pool
-        self.caps = caps
-        self._lock = threading.Lock()
-        self._last_answer = float("-inf")
-        self._under_way: set[Future[Any]] = set()
-        self._walked = 0
-        self.pages = 0
-        self.most_pages = 1_000_000
-        """Pages by `created_at` to read at most."""
+        super().__init__(client, pool, caps)
         self.windows = 0
         self.retaken = 0
         self.repeats = 0
@@ -133,93 +53,6 @@ class Reader:
         """Moments whose pages never fitted together, however often they were read."""
         self.undated_shown = False
         """Whether the contacts without a moment were within reach of a walk, if there are any."""
-
-    def page(
-        self,
-        cursor: datetime | None,
-        offset: int = 0,
-        *,
-        limit: int | None = None,
-        order_by: str | None = "created_at",
-        direction: str = "asc",
-    ) -> pl.DataFrame:
-        """Read one page of the contacts created at or after `cursor`.
-
-        Raises:
-            OrderIgnored: it was to be sorted by `created_at` from the cursor on, and is not.
-            AccountNeverStill: too many pages were needed.
-            ApiError: the request failed for good.
-        """
-        return self.result(self.ask(cursor, offset, limit=limit, order_by=order_by, direction=direction))
-
-    def ask(
-        self,
-        cursor: datetime | None,
-        offset: int = 0,
-        *,
-        limit: int | None = None,
-        order_by: str | None = "created_at",
-        direction: str = "asc",
-    ) -> Future[pl.DataFrame]:
-        """Read a page in another thread."""
-
-        def read() -> pl.DataFrame:
-            with self._lock:
-                self.pages += 1
-                self._walked += order_by == "created_at"
-                if self._walked > self.most_pages:
-                    raise AccountNeverStill
-            page = self._patiently(
-                partial(
-                    self._client.list_contacts,
-                    limit=limit or self.caps.page,
-                    offset=offset,
-                    created_at_gte=cursor,
-                    order_by=order_by,
-                    order_direction=None if order_by is None else direction,
-                )
-            )
-            if order_by == "created_at" and not is_ordered(page, cursor, descending=direction == "desc"):
-                raise OrderIgnored
-            return page
-
-        return self._submit(read)
-
-    def count(self) -> Future[int]:
-        """Count the account's contacts in another thread."""
-        return self._submit(lambda: self._patiently(self._client.count_contacts))
-
-    def result(self, future: Future[Answer]) -> Answer:
-        """Wait for an answer, and notice Ctrl-C where the system would not wake a waiting thread for it."""
-        while not future.done():
-            wait([future], timeout=AWAKE_EVERY)
-        return future.result()
-
-    def _patiently(self, request: Callable[[], Answer]) -> Answer:
-        """Send a request again as long as the server turns this one away, but not every one."""
-        while True:
-            try:
-                answer = request()
-            except RateLimitedError:
-                if time.monotonic() - self._last_answer > PATIENCE:
-                    raise
-            else:
-                self._last_answer = time.monotonic()
-                return answer
-
-    def _submit(self, work: Callable[[], Answer]) -> Future[Answer]:
-        future = self._pool.submit(work)
-        self._under_way.add(future)
-        future.add_done_callback(self._under_way.discard)
-        return future
-
-    def stop(self) -> None:
-        """Break off every page under way, and return when no thread works on one any more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        self._client.abort()
-        # A connection that was being opened can be broken only once it is open, so: again until all are done.
-        while wait(set(self._under_way), timeout=0.05).not_done:
-            self._client.abort()
 
     def walk(
         self, start: datetime | None, expected: int | None, first: Future[pl.DataFrame] | None = None

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from sendblue_data.contacts import CONTACT_SCHEMA
-from sendblue_data.windows import Caps
+from sendblue_data.paging import Caps
 
 SMALL = Caps(page=10, last_offset=100, overlap=3)
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

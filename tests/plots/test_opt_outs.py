@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from sendblue_data import plots
 from sendblue_data.analytics.cohorts import COMPARABLE
 from sendblue_data.plots.style import LIGHT
+from tests.plots import tables
 from tests.plots.tables import dots, notes, words
 
 QUARTERS = [date(2025, 1, 1), date(2025, 4, 1), date(2025, 7, 1)]
@@ -168,6 +169,16 @@ def test_a_trend_begins_with_the_first_at_risk_and_breaks_where_nobody_was():
     assert [(rate, colour) for _, rate, colour, _ in dots(ax)] == [(0.01, LIGHT.accent), (0.1, LIGHT.muted)]
     assert "Grey: fewer than 30 contacts at risk; too few to judge." in notes(ax)
     assert not any("Grey" in note for note in notes(plots.opt_out_trend(TREND.head(3), ax=axes())))
+
+
+@pytest.mark.parametrize(("weeks", "rotation", "written"), [(10, 0, 10), (11, 90, 11), (100, 90, 34)])
+def test_numbers_along_the_top_don_t_touch(weeks, rotation, written):
+    table = tables.opt_out_trend(weeks)
+    ax = plots.opt_out_trend(table, ax=axes())
+    numbers = [text for text in ax.texts if text.get_text().replace(",", "").isdigit()]
+    assert len(numbers) == written
+    assert {text.get_rotation() for text in numbers} == {rotation}
+    assert numbers[1].get_text() == f"{table['at_risk'][-(-weeks // 40)]:,}"
 
 
 def test_trends_of_groups_say_how_many_were_at_risk():

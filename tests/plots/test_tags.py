@@ -86,10 +86,10 @@ def test_the_matrix_dots_the_tags_of_each_combination():
 MONTHS = [date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1)]
 GROWTH = pl.DataFrame(
     {
-        "tag": ["VIP"] * 4 + ["Lead"] * 3 + ["few"] * 3,
-        "period": [*MONTHS, None, *MONTHS, *MONTHS],
-        "contacts": [100, 0, 1100, 30, 5, 5, 5, 1, 0, 0],
-        "cumulative": [100, 100, 1200, 1230, 5, 10, 15, 1, 1, 1],
+        "tag": ["VIP"] * 4 + ["Lead"] * 3 + ["few"] * 4,
+        "period": [*MONTHS, None, *MONTHS, *MONTHS, None],
+        "contacts": [100, 0, 1100, 30, 5, 5, 5, 1, 0, 0, 2],
+        "cumulative": [100, 100, 1200, 1230, 5, 10, 15, 1, 1, 1, 3],
     }
 )
 

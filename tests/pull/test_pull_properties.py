@@ -205,6 +205,18 @@ def test_a_crowd_at_one_moment_is_listed_or_counted(crowd, before, after, trunca
         assert "share created_at 2026-01-01T00:00:00" in str(error)
 
 
+@pytest.mark.parametrize("request_number", range(18, 30, 2))
+def test_a_crowd_that_shrinks_while_it_is_read_by_offset_is_read_again(request_number):
+    shrinking = {5: [("delete", 0)] * 5, request_number: [("delete", 0)] * 5}
+    account = ModelAccount([Person(number, EPOCH) for number in range(105)], shrinking)
+
+    found = numbers(pull_contacts(account, progress=False))
+
+    assert account.lists > request_number
+    assert len(found) == len(set(found))
+    assert account.stayed <= set(found) <= account.ever
+
+
 @holds_for(crowd=st.integers(111, 400), spread=st.integers(10, 900_000))
 def test_moments_that_only_look_equal_are_told_apart(crowd, spread):
     moments = [EPOCH + timedelta(microseconds=number * spread // crowd) for number in range(crowd)]

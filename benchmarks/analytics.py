@@ -1,7 +1,7 @@
 """Each aggregate over one Parquet file: ours (on Polars and on DuckDB), DuckDB SQL, and pandas, in one run.
 
-    python benchmarks/analytics.py --contacts 5000000
-    python benchmarks/analytics.py --growth 100000 1000000 10000000
+    python -m benchmarks.analytics --contacts 5000000
+    python -m benchmarks.analytics --growth 100000 1000000 10000000
 
 All start from the file. The same counts must come out of each, or the run stops. Times are the best of
 `--repeat`, taken in turn; pandas runs once. Peak memory is that of a process of its own.

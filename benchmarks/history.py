@@ -1,6 +1,6 @@
 """A year of daily snapshots: bytes on disk, `.at` of any day, `.opt_out_trend` over the year.
 
-    PYTHONPATH=. python benchmarks/history.py [--contacts 200000] [--days 365] [--change 0.005] [--folder DIR]
+    python -m benchmarks.history [--contacts 200000] [--days 365] [--change 0.005] [--folder DIR]
 
 Each is a ratio to a thing measured in the same run: one Parquet of the whole account (`write_parquet` and
 `read_parquet`, Polars' defaults), and one scan of the history's own table (`pl.scan_delta(uri).collect()`).

@@ -38,7 +38,7 @@ NARROWEST = 190
 """Points that are left for the axes, however long labels are."""
 MARGIN = 26
 """Points between the figure's sides and what is drawn, and between labels and the axes."""
-UNDER = 40
+UNDER = 28
 """Points below the axes that the lowest line of text doesn't take: ticks' labels, the figure's margins."""
 SMALL_GROUP = 30
 """Groups with fewer known contacts than this are greyed, unless the caller says otherwise."""

@@ -25,9 +25,8 @@ def check(error, kind, method, path, status, message):
     assert type(error) is kind
     assert (error.method, error.path, error.status, error.message) == (method, path, status, message)
     assert error.remedy == kind.remedy
-    told = (
-        f"{method} {path}: {'no answer' if status is None else f'status {status}'}: {message} {kind.remedy}"
-    )
+    ended = message if message.endswith(".") else f"{message}."
+    told = f"{method} {path}: {'no answer' if status is None else f'status {status}'}: {ended} {kind.remedy}"
     assert str(error).startswith(told)
 
 
@@ -179,7 +178,7 @@ def test_the_family(kind, builtin):
     assert issubclass(kind, ApiError)
     assert issubclass(kind, SendblueError)
     error = kind("it said no", method="GET", path="/x", status=418, remedy="Do this.")
-    assert str(error) == "GET /x: status 418: it said no Do this."
+    assert str(error) == "GET /x: status 418: it said no. Do this."
     # What another except clause of the family must not catch.
     others = {AuthenticationError, NotFoundError, ConflictError, InvalidRequestError, RateLimitedError}
     assert not any(isinstance(error, other) for other in others - {kind})

@@ -15,7 +15,7 @@ from tests.explorer.people import person, phone
 
 
 def account(count=20, **fields):
-    return [person(n, tags=["VIP"] if n < 8 else ["Lead"], **fields) for n in range(count)]
+    return [person(n, tags=["VIP"] if n < 8 else ["Lead"], opt_out=False, **fields) for n in range(count)]
 
 
 def pulled(client):

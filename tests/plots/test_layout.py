@@ -110,6 +110,26 @@ def test_on_axes_of_the_caller_texts_fit_too():
     assert overlapping(found) == []
 
 
+def test_long_labels_are_cut_to_a_third_of_the_caller_s_axes():
+    ax = Figure(figsize=(4, 4)).subplots()
+    plots.opt_out_rate(PLOTS["opt_out_rate"][1](3), ax=ax)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["VIP", "a-ver…tomers", "WWW…WWW"]
+
+
+@pytest.mark.parametrize("count", [3, 25])
+def test_rows_are_as_high_whatever_the_notes_below(count):
+    ax = plots.opt_out_rate(PLOTS["opt_out_rate"][1](count))
+    ax.figure.draw_without_rendering()
+    inches = ax.get_window_extent().height / ax.figure.dpi
+    assert inches == pytest.approx(0.29 * (count + 0.2), abs=0.12)
+
+
+def test_a_figure_is_as_wide_as_its_labels_need():
+    narrow, wide = (plots.opt_out_rate(PLOTS["opt_out_rate"][1](count)).figure for count in (1, 3))
+    assert narrow.get_figwidth() == 8.6
+    assert wide.get_figwidth() > 10
+
+
 def test_without_any_font_but_matplotlibs_names_are_spelled_out(monkeypatch):
     monkeypatch.setattr("sendblue_data.plots.style.FALLBACK_FONTS", ())
     for cached in (font_families, _charmaps, _drawable, _advance):

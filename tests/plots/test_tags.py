@@ -83,6 +83,12 @@ def test_the_matrix_dots_the_tags_of_each_combination():
     assert [(text.get_position()[0], text.get_text()) for text in matrix.texts] == [(2, "no tags")]
 
 
+def test_many_combinations_get_a_wider_figure():
+    table = pl.DataFrame({"tags": [["a", "b"][: n % 3] for n in range(70)], "contacts": [9] * 70})
+    ax = plots.tag_combinations(table, top=None)
+    assert ax.figure.get_figwidth() * 72 > 70 * 12
+
+
 MONTHS = [date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1)]
 GROWTH = pl.DataFrame(
     {

@@ -86,6 +86,8 @@ def test_a_dark_axes_of_the_caller_is_drawn_dark():
     ax.set_facecolor("#101010")
     plots.verification_backlog(PLOTS["verification_backlog"][1](1), ax=ax)
     assert to_hex(ax.title.get_color()) == DARK.text
+    marks = [to_hex(bars[0].get_facecolor()).upper() for bars in ax.containers]
+    assert marks == [DARK.muted, DARK.main, DARK.accent]
 
 
 def test_use_style_holds_until_the_next():

@@ -35,7 +35,7 @@ test: $(VENV)/.dev ## Run the quick tests, the docstrings' examples and the READ
 	$(BIN)/python -m pytest -q -n 2 -m 'not slow'
 
 test-slow: $(VENV)/.slow ## Run the long tests: Spark, kill -9, fuzz, browser
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow tests $(SLOW)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow tests
 
 check: $(VENV)/.dev ## Check format, lint and types
 	$(BIN)/ruff format --check $(SOURCES)

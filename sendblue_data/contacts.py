@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -115,9 +116,15 @@ def decode_contacts(
         ...
         sendblue_data.errors.UnexpectedAnswerError: GET /api/v2/contacts: status 200: row 0, field phone: ...
     """
-    body = with_whole_characters(body)
     try:
-        contacts = _check(body, announced)
+        try:
+            contacts = _check(body, announced)
+        except msgspec.DecodeError:
+            # Looked for only now, since it takes as long as all other checks after it.
+            whole = with_whole_characters(body)
+            if whole is body:
+                raise
+            body, contacts = whole, _check(whole, announced)
         frame = pl.read_json(body, schema=CONTACT_SCHEMA) if contacts else CONTACT_SCHEMA.to_frame()
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, pl.exceptions.PolarsError) as error:
         raise _unexpected(error, body, method=method, path=path) from None
@@ -188,7 +195,7 @@ def _refuse_two_values(
     frame: pl.DataFrame, contacts: list[_ExactContact] | list[_Contact], field: str, *, method: str, path: str
 ) -> None:
     """Refuse a contact that gives a field twice: `read_json` takes the first value, most readers the last."""
-    if frame[field].to_list() == [getattr(contact, field) for contact in contacts]:
+    if frame[field].to_list() == list(map(attrgetter(field), contacts)):
         return
     for row, (value, contact) in enumerate(zip(frame[field], contacts, strict=True)):
         if value != getattr(contact, field):

@@ -1,5 +1,6 @@
-"""For every test, docstring and page: journals go to a folder of their own, never to the user's."""
+"""For every test, docstring and page: a folder of its own for journals, and a Ctrl-C that is heard."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -11,3 +12,11 @@ def journals_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SENDBLUE_DATA_JOURNAL", str(tmp_path_factory.mktemp("journals")))
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c_is_heard() -> Iterator[None]:
+    """A shell starts its background jobs deaf to SIGINT, and they and their children stay so; tests send it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -6,16 +6,19 @@ import asyncio
 import importlib.util
 import socket
 import threading
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from sendblue_data.errors import ConfigurationError
 
 _HOST = "127.0.0.1"
 _SECONDS_TO_STOP = 10
+_TURNS_TO_CONNECT = 5
+"""Turns of asyncio's loop from an accepted socket to a connection that knows its transport, with some to spare."""
 
 
 class Server:
@@ -27,8 +30,13 @@ class Server:
     def __init__(self, app: ASGIApp, *, port: int = 0) -> None:
         self._socket = _listen(port)
         self.port: int = self._socket.getsockname()[1]
+
+        async def until_stopped(scope: Scope, receive: Receive, send: Send) -> None:
+            with suppress(asyncio.CancelledError):  # uvicorn would print it as a failure
+                await app(scope, receive, send)
+
         self._config = uvicorn.Config(
-            app,
+            until_stopped,
             http=_protocol(),
             ws="none",
             lifespan="off",
@@ -66,14 +74,22 @@ class Server:
         listener = await self._loop.create_server(self._connection, sock=self._socket)
         self._ready.set()
         await self._stop.wait()
+        self._loop.remove_reader(self._socket.fileno())
+        await self._turns()  # what was accepted just now becomes a connection, or nobody would close it
         listener.close()
         for connection in list(self._state.connections):
             connection.transport.abort()
+        await self._turns()  # each hears that it is lost, and does not report its request as a failure
         tasks = list(self._state.tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await listener.wait_closed()
+
+    @staticmethod
+    async def _turns() -> None:
+        for _ in range(_TURNS_TO_CONNECT):
+            await asyncio.sleep(0)
 
     def _connection(self) -> asyncio.Protocol:
         protocol: Any = self._config.http_protocol_class

@@ -1,5 +1,6 @@
 """Each fault, as a client meets it on the wire."""
 
+import gc
 import socket
 import threading
 import time
@@ -9,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from sendblue_data.sandbox import Faults
+from sendblue_data.sandbox import Faults, Sandbox
 
 ROOT = "/api/v2/contacts"
 PHONE, NEW = "+12125550100", "+12125550101"
@@ -197,3 +198,20 @@ def test_closing_while_requests_are_in_flight(open_raw):
         raw.sandbox.close()
         assert waiting.result() != 200
     assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("sends", [False, True], ids=["silent", "asking"])
+def test_closing_as_clients_connect_leaves_no_socket_open(sends, capfd):
+    """What the server has just accepted is closed too: a socket left to the collector is an error here."""
+    for _ in range(20):
+        sandbox = Sandbox([])
+        port = int(sandbox.url.rpartition(":")[2])
+        clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
+        if sends:
+            for client in clients:
+                client.sendall(b"GET /api/v2/contacts/count HTTP/1.1\r\nHost: sandbox\r\n\r\n")
+        sandbox.close()
+        for client in clients:
+            client.close()
+        gc.collect()
+    assert capfd.readouterr().err == ""

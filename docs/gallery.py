@@ -71,7 +71,7 @@ OPT_OUTS = (
         """
 overall = opt_out_rate(contacts)["rate"].item()
 table = opt_out_rate(contacts, by="tags")
-ax = plots.opt_out_rate(table, reference=overall, as_of=now)
+ax = plots.opt_out_rate(table, reference=overall, reference_label="all contacts", as_of=now)
 """,
     ),
     Entry(

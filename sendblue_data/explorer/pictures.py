@@ -41,7 +41,7 @@ def opt_outs_html(contacts: pl.DataFrame) -> str:
     table = opt_out_rate(contacts, by="tags")
     overall = opt_out_rate(contacts).item(0, "rate")
     return _image(
-        lambda: plots.opt_out_rate(table, top=_DRAWN, reference=overall),
+        lambda: plots.opt_out_rate(table, top=_DRAWN, reference=overall, reference_label="the selection"),
         _list(table, "tags", "rate", percent, "Opt-out rate by tag"),
     )
 

@@ -80,9 +80,12 @@ def _drawable(character: str) -> str:
 
 
 def lacks_glyphs(values: Iterable[object]) -> bool:
-    """Tell whether any of these texts holds a character that no installed font has."""
+    """Tell whether any of these texts is drawn with a code point, for a character that no installed font has."""
     return any(
-        _drawable(character)[:1] in "[:" for value in values for character in str(value) if character > "~"
+        _drawable(character).startswith("[")
+        for value in values
+        for character in str(value)
+        if character > "~"
     )
 
 

@@ -24,6 +24,7 @@ def opt_out_rate(
     top: int | None = TOP,
     min_contacts: int = SMALL_GROUP,
     reference: float | None = None,
+    reference_label: str = "reference",
     title: str | None = None,
     as_of: AsOf = None,
     theme: Theme | None = None,
@@ -36,7 +37,8 @@ def opt_out_rate(
         ax: axes to draw on; a new figure, as high as the groups need, when None.
         top: most groups drawn, the largest; the rest is counted in a note. None draws all.
         min_contacts: groups with fewer known contacts are greyed.
-        reference: a rate to compare with, such as that of all contacts.
+        reference: a rate to compare with, such as that of all contacts, drawn as a dashed line.
+        reference_label: what that rate is, said below.
         title: instead of `Opt-out rate by ...`.
         as_of: moment of the pull, said below the title.
         theme: `"light"` or `"dark"`; that of `ax`, or the one chosen by `use_style`, when None.
@@ -74,5 +76,6 @@ def opt_out_rate(
             top=top,
             min_contacts=min_contacts,
             reference=reference,
+            reference_label=reference_label,
         )
     return drawing.ax

@@ -9,7 +9,7 @@ import polars as pl
 
 from sendblue_data.plots.canvas import Canvas, Column, keep_top
 from sendblue_data.plots.intervals import interval_texts, intervals, rate_texts
-from sendblue_data.plots.labels import listed, moment, number, percent, plural
+from sendblue_data.plots.labels import clean, listed, moment, number, percent, plural
 
 NOUNS = {
     "tags": "tags",
@@ -68,7 +68,8 @@ def draw_rates(
     colour: str,
     top: int | None,
     min_contacts: int,
-    reference: float | None,
+    reference: float | None = None,
+    reference_label: str = "",
     extra: Callable[[pl.DataFrame], Column] | None = None,
 ) -> None:
     """Draw a row a group: dot, interval, rate, count of known, and unknown where there is any.
@@ -82,6 +83,7 @@ def draw_rates(
         top: most rows drawn.
         min_contacts: fewer known contacts than this are greyed.
         reference: a rate to compare with, drawn as a line.
+        reference_label: what that rate is.
         extra: makes one more column of text from the rows drawn.
     """
     kept, rest = keep_top(table, top, "contacts", noun)
@@ -93,7 +95,7 @@ def draw_rates(
         drawing.ax.axvline(
             reference, color=drawing.colours.note, linewidth=1, linestyle=(0, (4, 3)), zorder=1
         )
-        drawing.notes.append(f"Dashed line: all contacts, {percent(reference)}.")
+        drawing.notes.append(f"Dashed line: {clean(reference_label)}, {percent(reference)}.")
     intervals(drawing, kept, colour=colour, faint=faint)
     counts = kept.get_column(count).to_list()
     columns = [

@@ -87,7 +87,6 @@ def compare_segments(
             colour=drawing.colours.accent,
             top=top,
             min_contacts=min_contacts,
-            reference=None,
             extra=lambda kept: Column("difference (interval)", _differences(kept)),
         )
     return drawing.ax

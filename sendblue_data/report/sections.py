@@ -62,7 +62,9 @@ class Maker:
         parts: list[Picture | Table] = []
         if by_tag.height:
             words = in_words("Opt-out rate by tag", by_tag, "tags", "rate", percent)
-            parts.append(self.drawn("opt_out_rate", by_tag, words, reference=total))
+            parts.append(
+                self.drawn("opt_out_rate", by_tag, words, reference=total, reference_label="all contacts")
+            )
         if drivers.height:
             words = in_words(
                 "Relative risk of having opted out, against all other contacts",
@@ -142,7 +144,11 @@ class Maker:
         parts: list[Picture | Table] = [self.drawn("verification_funnel", funnel, words)]
         if by_tag.height:
             words = in_words("Verified share by tag", by_tag, "tags", "rate", percent)
-            parts.append(self.drawn("verification_rate", by_tag, words, reference=total))
+            parts.append(
+                self.drawn(
+                    "verification_rate", by_tag, words, reference=total, reference_label="all contacts"
+                )
+            )
         words = in_words("Unverified contacts by age", backlog, "age", "contacts", number)
         parts.append(self.drawn("verification_backlog", backlog, words))
         worklist = analytics.verification_worklist(self.contacts)

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from sendblue_data.sandbox import bodies
 from sendblue_data.sandbox.bodies import RefusedError
@@ -69,10 +69,14 @@ async def _refused(_: Request, error: Exception) -> Response:
     return error_answer(error.status, error.message, error.headers)
 
 
-async def _not_routed(_: Request, error: Exception) -> Response:
+async def _not_routed(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    return error_answer(error.status_code, error.detail, error.headers)
+    headers = dict(error.headers or {})
+    if "Allow" in headers:  # a path has a route for each method, and the error knows one of them
+        routes = [route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE]
+        headers["Allow"] = ", ".join(sorted({method for route in routes for method in route.methods}))
+    return error_answer(error.status_code, error.detail, headers)
 
 
 class _Api:

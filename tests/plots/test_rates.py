@@ -73,9 +73,9 @@ def test_a_prevalence_is_not_taken_for_a_rate_per_message():
 
 
 def test_a_reference_is_drawn_and_said():
-    ax = plots.opt_out_rate(BY_TAG, ax=axes(), reference=0.0789)
+    ax = plots.opt_out_rate(BY_TAG, ax=axes(), reference=0.0789, reference_label="our target")
     assert [list(line.get_xdata()) for line in ax.lines if line.get_linestyle() == "--"] == [[0.0789, 0.0789]]
-    assert "Dashed line: all contacts, 7.9%." in notes(ax)
+    assert "Dashed line: our target, 7.9%." in notes(ax)
     assert not any("Dashed" in note for note in notes(plots.opt_out_rate(BY_TAG, ax=axes())))
 
 

@@ -44,6 +44,8 @@ def test_unknown_paths_and_methods_are_json_errors(open_raw):
     raw = open_raw([])
     refused(raw("GET", "/a/b"), 404)
     refused(raw("PATCH"), 405)
+    assert raw("PATCH").headers["allow"] == "DELETE, GET, HEAD, POST"
+    assert raw("POST", f"/{PHONE}").headers["allow"] == "DELETE, GET, HEAD, PUT"
 
 
 def test_limit_defaults_to_100_and_is_capped_at_1000(open_raw, numbered):

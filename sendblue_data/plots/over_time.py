@@ -122,6 +122,7 @@ def survival(
     *,
     ax: Axes | None = None,
     top: int = MOST_LINES,
+    min_contacts: int = SMALL_GROUP,
     title: str | None = None,
     as_of: AsOf = None,
     theme: Theme | None = None,
@@ -133,6 +134,7 @@ def survival(
             `day, at_risk, opt_outs, ..., survival, low, high`.
         ax: axes to draw on; a new figure when None.
         top: most groups drawn, those with most contacts; the rest is counted in a note.
+        min_contacts: a line is greyed while fewer contacts are at risk.
         title: instead of `Contacts still subscribed`.
         as_of: moment of the last snapshot, said below the title.
         theme: `"light"` or `"dark"`; that of `ax`, or the one chosen by `use_style`, when None.
@@ -160,6 +162,7 @@ def survival(
         drawing.label = "Days since the contact was created."
         drawing.subtitle = "Kaplan-Meier estimate, interval shaded"
         lines = line_groups(drawing, table, by, "at_risk", top)
+        any_faint = False
         for colour, (name, part) in zip(drawing.colours.cycle, lines, strict=False):
             # Bounds are null once nobody is left: the shading ends there.
             days, share, low, high = (
@@ -168,9 +171,17 @@ def survival(
             )
             drawing.ax.plot(days, share, drawstyle="steps-post", color=colour, label=name)
             drawing.ax.fill_between(days, low, high, step="post", color=colour, alpha=0.2, linewidth=0)
+            faint = _steps(days, share, [size < min_contacts for size in part["at_risk"]])
+            if faint[0]:
+                any_faint = True
+                drawing.ax.plot(*faint, color=drawing.colours.muted)
             seen, out = max(part["at_risk"].to_list()), sum(part["opt_outs"].to_list())
             drawing.notes.append(
                 f"At most {plural(seen, 'contact')} at risk, {number(out)} opted out: {name}."
+            )
+        if any_faint:
+            drawing.notes.append(
+                f"Grey: fewer than {plural(min_contacts, 'contact')} at risk; too few to judge."
             )
         floor = min([*table.get_column("low").drop_nulls().to_list(), 1.0])
         if floor > CROWDED:
@@ -187,3 +198,19 @@ def survival(
         if len(lines) > 1:
             label_lines(drawing)
     return drawing.ax
+
+
+def _steps(
+    days: Sequence[float], heights: Sequence[float], chosen: Sequence[bool]
+) -> tuple[list[float], list[float]]:
+    """Give the chosen steps of a line, each with the fall that leads to it and a gap behind it."""
+    gap = float("nan")
+    at: list[float] = []
+    height: list[float] = []
+    for day, share, before, end, is_chosen in zip(
+        days, heights, [*heights[:1], *heights[:-1]], [*days[1:], *days[-1:]], chosen, strict=True
+    ):
+        if is_chosen:
+            at += [day, day, end, gap]
+            height += [before, share, share, gap]
+    return at, height

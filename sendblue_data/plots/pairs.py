@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from sendblue_data.plots.canvas import TOP, AsOf, Column, canvas, keep_top, require
-from sendblue_data.plots.labels import number
+from sendblue_data.plots.canvas import SMALL_GROUP, TOP, AsOf, Column, canvas, keep_top, require
+from sendblue_data.plots.labels import number, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +20,7 @@ def tag_pairs(
     *,
     ax: Axes | None = None,
     top: int | None = TOP,
+    min_contacts: int = SMALL_GROUP,
     title: str | None = None,
     as_of: AsOf = None,
     theme: Theme | None = None,
@@ -30,6 +31,7 @@ def tag_pairs(
         table: what `tag_pairs(contacts)` gives: `tag_a, tag_b, contacts, jaccard, lift`.
         ax: axes to draw on; a new figure, as high as the pairs need, when None.
         top: most pairs drawn, the largest; the rest is counted in a note. None draws all.
+        min_contacts: pairs of fewer contacts are greyed.
         title: instead of `Contacts with both tags`.
         as_of: moment of the pull, said below the title.
         theme: `"light"` or `"dark"`; that of `ax`, or the one chosen by `use_style`, when None.
@@ -57,9 +59,12 @@ def tag_pairs(
             drawing.say_empty("No contacts have two tags")
             return drawing.ax
         kept, rest = keep_top(table, top, "contacts", "pairs")
-        drawing.rows(drawing.paired_names(kept["tag_a"].to_list(), kept["tag_b"].to_list(), " + "))
         sizes = kept.get_column("contacts").to_list()
-        drawing.ax.barh(range(kept.height), sizes, height=0.66, color=drawing.colours.main)
+        faint = [size < min_contacts for size in sizes]
+        names = drawing.paired_names(kept["tag_a"].to_list(), kept["tag_b"].to_list(), " + ")
+        drawing.rows(names, faint)
+        shades = [drawing.colours.muted if small else drawing.colours.main for small in faint]
+        drawing.ax.barh(range(kept.height), sizes, height=0.66, color=shades)
         drawing.ax.set_xlim(0, max(sizes) * 1.02)
         drawing.count_axis()
         drawing.columns(
@@ -70,6 +75,10 @@ def tag_pairs(
         drawing.label = (
             "Jaccard: with both / with either. Lift: how many times more often together than by chance."
         )
+        if any(faint):
+            drawing.notes.append(
+                f"Grey: fewer than {plural(min_contacts, 'contact')}; too few to judge a lift."
+            )
         drawing.notes.extend(rest)
     return drawing.ax
 

@@ -228,6 +228,21 @@ def test_shading_ends_where_nobody_is_left():
     assert max(x for x, _ in band.get_paths()[0].vertices.tolist()) <= 40
 
 
+def test_survival_is_grey_where_few_are_at_risk():
+    ax = plots.survival(SURVIVAL, ax=axes(), min_contacts=85)
+    line, *rest = ax.lines
+    (grey,) = rest
+    assert grey.get_color() not in {
+        line.get_color(),
+        plots.survival(SURVIVAL, ax=axes()).lines[0].get_color(),
+    }
+    drawn = [(x, y) for x, y in zip(grey.get_xdata(), grey.get_ydata(), strict=True) if x == x]  # noqa: PLR0124
+    # The first step until day 10, then the fall at day 30 and where the line ends.
+    assert drawn == [(0, 1), (0, 1), (10, 1), (30, 0.9), (30, 0.81), (30, 0.81)]
+    assert "Grey: fewer than 85 contacts at risk; too few to judge." in notes(ax)
+    assert not any("Grey" in note for note in notes(plots.survival(SURVIVAL, ax=axes())))
+
+
 def test_a_scale_that_starts_above_0_says_so():
     ax = plots.survival(SURVIVAL, ax=axes())
     assert ax.get_ylim()[0] > 0.6

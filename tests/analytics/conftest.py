@@ -1,7 +1,5 @@
 """One test body for all engines: `constructor` makes a frame of each from a Polars contacts frame."""
 
-import warnings
-
 import duckdb
 import polars as pl
 import pytest
@@ -12,29 +10,6 @@ def _duckdb(frame):
     # Not UTC, so that a month or a day that is cut in the session's zone is found out.
     connection.execute("SET TimeZone = 'Pacific/Honolulu'")
     return connection.from_arrow(frame.to_arrow())
-
-
-@pytest.fixture(scope="session")
-def spark():
-    """A local Spark of one core, with a time zone that isn't UTC."""
-    pytest.importorskip("pyspark")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from pyspark.sql import SparkSession
-
-        session = (
-            SparkSession.builder.master("local[1]")
-            .config("spark.ui.enabled", "false")
-            .config("spark.ui.showConsoleProgress", "false")
-            .config("spark.sql.shuffle.partitions", "1")
-            .config("spark.sql.session.timeZone", "Pacific/Honolulu")
-            .config("spark.driver.bindAddress", "127.0.0.1")
-            .config("spark.driver.host", "127.0.0.1")
-            .getOrCreate()
-        )
-        session.sparkContext.setLogLevel("ERROR")
-        yield session
-        session.stop()
 
 
 @pytest.fixture(

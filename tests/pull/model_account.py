@@ -40,6 +40,7 @@ class ModelAccount:
     caps: Caps = SMALL
     max_connections: int = 2
     account: str = "model"
+    shuffle: random.Random = field(default_factory=lambda: random.Random(7))
 
     def __post_init__(self) -> None:
         self.lock = threading.Lock()
@@ -48,7 +49,6 @@ class ModelAccount:
         self.next_number = len(self.people)
         self.stayed = {person.number for person in self.people}
         self.ever = set(self.stayed)
-        self.shuffle = random.Random(7)
 
     def stoppable(self) -> "ModelAccount":
         return self

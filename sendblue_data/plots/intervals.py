@@ -40,7 +40,8 @@ def intervals(
             continue
         shade = drawing.colours.muted if is_faint else colour
         drawing.ax.plot([low, high], [row, row], color=shade, linewidth=2.2, solid_capstyle="butt", zorder=2)
-        drawing.ax.plot([rate], [row], "o", color=shade, markersize=6.5, zorder=3)
+        # A dot at 0% is drawn whole, over the edge.
+        drawing.ax.plot([rate], [row], "o", color=shade, markersize=6.5, zorder=3, clip_on=rate > end)
         if high > end:
             cut = True
             drawing.ax.plot(

@@ -93,14 +93,18 @@ class Store:
         self._last_moment = 0
         self._indexed: set[str] = set()
         self._base = sqlite3.connect("", check_same_thread=False, isolation_level=None)
-        self._base.executescript(
-            "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; PRAGMA cache_size=-200000; "
-            "PRAGMA temp_store=MEMORY;" + _TABLES
-        )
-        self.add(rows)
-        with self.transaction():
-            for statement in _INDEXES:
-                self._base.execute(statement)
+        try:
+            self._base.executescript(
+                "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; PRAGMA cache_size=-200000; "
+                "PRAGMA temp_store=MEMORY;" + _TABLES
+            )
+            self.add(rows)
+            with self.transaction():
+                for statement in _INDEXES:
+                    self._base.execute(statement)
+        except BaseException:  # contacts that are refused
+            self._base.close()
+            raise
 
     def close(self) -> None:
         """Let go of the database."""

@@ -1,6 +1,7 @@
 """Each thing that the API leaves unsaid, both ways."""
 
 import dataclasses
+import inspect
 import json
 
 import pytest
@@ -268,7 +269,7 @@ def test_a_misspelt_setting_is_refused(switches, message):
 def test_every_setting_has_a_documented_default():
     for settings in (Switches, Faults):
         for item in dataclasses.fields(settings):
-            assert f"        {item.name}: " in settings.__doc__
+            assert f"    {item.name}: " in inspect.getdoc(settings)
 
 
 def test_retry_after_is_a_switch_and_a_fault():

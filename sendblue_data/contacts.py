@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
@@ -56,12 +56,22 @@ class _Contact(msgspec.Struct, gc=False):
     assigned_to_email: str | None = None
 
 
+class _Given(msgspec.Struct, gc=False):
+    """Of a contact, what is compared with the frame."""
+
+    phone: str | None
+    opt_out: bool | None
+    created_at: str | None
+
+
 class _ExactContact(_Contact, gc=False, forbid_unknown_fields=True):
     """The same, refusing fields that are not in `CONTACT_SCHEMA`, so that they can be announced."""
 
 
 _DECODE_EXACT = msgspec.json.Decoder(list[_ExactContact])
 _DECODE_LAX = msgspec.json.Decoder(list[_Contact])
+_SPLIT = msgspec.json.Decoder(list[msgspec.Raw])
+_DECODE_ONE = msgspec.json.Decoder(_ExactContact)
 _NOTHING_KNOWN = _Contact()
 _FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
 _LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
@@ -159,9 +169,18 @@ def _replace_lone(match: re.Match[bytes]) -> bytes:
     return match[0] if match[2] else match[1] + b"\\ufffd"
 
 
-def _check(body: bytes, announced: set[str] | None) -> list[_ExactContact] | list[_Contact]:
+def _check(body: bytes, announced: set[str] | None) -> Sequence[_Given | _Contact]:
     """Decode strictly, to check; announce new fields once."""
     if not announced:
+        try:
+            # One by one, each gone before the next: thousands of lists and dicts at once would set off the
+            # garbage collector, which goes through everything that a notebook holds.
+            return [
+                _Given(contact.phone, contact.opt_out, contact.created_at)
+                for contact in map(_DECODE_ONE.decode, _SPLIT.decode(body))
+            ]
+        except msgspec.DecodeError:
+            pass  # told below, with the row
         try:
             return _DECODE_EXACT.decode(body)
         except msgspec.ValidationError as error:
@@ -192,7 +211,7 @@ def _check(body: bytes, announced: set[str] | None) -> list[_ExactContact] | lis
 
 
 def _refuse_two_values(
-    frame: pl.DataFrame, contacts: list[_ExactContact] | list[_Contact], field: str, *, method: str, path: str
+    frame: pl.DataFrame, contacts: Sequence[_Given | _Contact], field: str, *, method: str, path: str
 ) -> None:
     """Refuse a contact that gives a field twice: `read_json` takes the first value, most readers the last."""
     if frame[field].to_list() == list(map(attrgetter(field), contacts)):
@@ -210,7 +229,7 @@ def _refuse_two_values(
 
 
 def _with_unusual_dates(
-    frame: pl.DataFrame, contacts: list[_ExactContact] | list[_Contact], *, method: str, path: str
+    frame: pl.DataFrame, contacts: Sequence[_Given | _Contact], *, method: str, path: str
 ) -> pl.DataFrame:
     """Fill in the dates that `read_json` read as null although the answer gave one, or refuse them.
 

@@ -133,9 +133,10 @@ def pull_large(pipe: Connection, where: Account, contacts: int) -> None:
     pipe.send((peak, in_memory(spent.frame), spent.seconds, spent.cpu))
 
 
-def in_fresh_process(where: Account, contacts: int) -> tuple[int, int, float, float]:
+def in_fresh_process(work: Callable[..., None], *args: object) -> Any:
+    """Give what `work` sends into the pipe that is its first argument."""
     here, there = SPAWN.Pipe()
-    child = SPAWN.Process(target=pull_large, args=(there, where, contacts))
+    child = SPAWN.Process(target=work, args=(there, *args))
     child.start()
     try:
         return here.recv()
@@ -172,11 +173,7 @@ def compare_cpu(table: Table, contacts: int, repeat: int) -> None:
     with account(contacts) as where:
         for _ in range(repeat):
             for way in WAYS:
-                here, there = SPAWN.Pipe()
-                child = SPAWN.Process(target=pull_again, args=(there, where, way, contacts, repeat))
-                child.start()
-                cpu[way] += here.recv()
-                child.join()
+                cpu[way] += in_fresh_process(pull_again, where, way, contacts, repeat)
     each = {way: statistics.median(taken) * 1e6 / contacts for way, taken in cpu.items()}
     for name, most in (("SDK", 12), ("requests", 3)):
         ratio = each[name] / each["ours"]
@@ -210,9 +207,9 @@ def compare_waiting(table: Table, contacts: int) -> None:
 
 def compare_growth(table: Table, small: int, large: int) -> None:
     with account(small) as where:
-        seconds = statistics.median(in_fresh_process(where, small)[2] for _ in range(3))
+        seconds = statistics.median(in_fresh_process(pull_large, where, small)[2] for _ in range(3))
     with account(large) as where:
-        runs = [in_fresh_process(where, large) for _ in range(3)]
+        runs = [in_fresh_process(pull_large, where, large) for _ in range(3)]
     peak, size = runs[0][:2]
     taken = statistics.median(run[2] for run in runs)
     each, base = taken * 1e6 / large, seconds * 1e6 / small

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
@@ -68,7 +69,6 @@ class _ExactContact(_Contact, gc=False, forbid_unknown_fields=True):
     """The same, refusing fields that are not in `CONTACT_SCHEMA`, so that they can be announced."""
 
 
-_DECODE_EXACT = msgspec.json.Decoder(list[_ExactContact])
 _DECODE_LAX = msgspec.json.Decoder(list[_Contact])
 _SPLIT = msgspec.json.Decoder(list[msgspec.Raw])
 _DECODE_ONE = msgspec.json.Decoder(_ExactContact)
@@ -172,20 +172,14 @@ def _replace_lone(match: re.Match[bytes]) -> bytes:
 def _check(body: bytes, announced: set[str] | None) -> Sequence[_Given | _Contact]:
     """Decode strictly, to check; announce new fields once."""
     if not announced:
-        try:
-            # One by one, each gone before the next: thousands of lists and dicts at once would set off the
-            # garbage collector, which goes through everything that a notebook holds.
+        # One by one, each gone before the next: thousands of lists and dicts at once would set off the
+        # garbage collector, which goes through everything that a notebook holds. What is wrong is told below,
+        # with its row; what is new is announced there.
+        with suppress(msgspec.DecodeError):
             return [
                 _Given(contact.phone, contact.opt_out, contact.created_at)
                 for contact in map(_DECODE_ONE.decode, _SPLIT.decode(body))
             ]
-        except msgspec.DecodeError:
-            pass  # told below, with the row
-        try:
-            return _DECODE_EXACT.decode(body)
-        except msgspec.ValidationError as error:
-            if "unknown field" not in str(error):
-                raise
     contacts = _DECODE_LAX.decode(body)
     if announced and _NOTHING_KNOWN not in contacts:
         return contacts

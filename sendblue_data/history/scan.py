@@ -79,7 +79,7 @@ def _spark_table(table: HistoryTable, spark: SparkSession) -> SparkFrame:
     schema = _spark_schema(table)
     # A file lacks the columns that appeared after it, and the partition columns lie in its path.
     # Spark takes a path as it is written, and no %20 for a blank.
-    root = table.uri if table.root is None else f"file://{table.root.resolve().as_posix()}"
+    root = table.uri if table.root is None else f"file://{table.root.as_posix()}"
     return spark.read.schema(schema).option("basePath", root).parquet(
         *(f"{root.rstrip('/')}/{path}" for path in table.files["path"])
     )  # fmt: skip

@@ -98,8 +98,10 @@ def draw_line(
         shade = colours.muted if is_faint else colour
         face = colours.background if is_ring else shade
         drawn += ax.plot([when, when], [low, high], color=shade, linewidth=2, zorder=3)
-        dot = {"markerfacecolor": face, "markersize": 5, "clip_on": rate > 0}  # whole at 0%, over the edge
-        drawn += ax.plot([when], [rate], "o", color=shade, zorder=4, **dot)
+        # A dot at 0% is drawn whole, over the edge.
+        drawn += ax.plot(
+            [when], [rate], "o", color=shade, markerfacecolor=face, markersize=5, zorder=4, clip_on=rate > 0
+        )
     # Only now: the axis takes its limits from where the data are.
     place = ax.transData + ScaledTranslation(shift / 72, 0, drawing.figure.dpi_scale_trans)
     for line in drawn:

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SOURCES := sendblue_data tests benchmarks docs notebooks
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-slow check format notebooks bench cassettes docs gallery clean
+.PHONY: help demo test test-slow search check format notebooks bench cassettes docs gallery clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,10 @@ test: $(VENV)/.dev ## Run the quick tests, the docstrings' examples and the READ
 
 test-slow: $(VENV)/.slow ## Run the long tests: Spark, kill -9, fuzz, browser
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow tests
+
+search: $(VENV)/.slow ## Try the properties on new random examples, many more of them (an hour or more)
+	PULL_EXAMPLES=6000 WRITEBACK_EXAMPLES=250 TRUST_EXAMPLES=20000 $(BIN)/python -m pytest -q -n 2 --hypothesis-profile=search \
+	  tests/pull tests/writeback/test_state_machine.py tests/history tests/segments tests/trust/test_fuzz.py
 
 check: $(VENV)/.dev ## Check format, lint and types
 	$(BIN)/ruff format --check $(SOURCES)

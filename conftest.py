@@ -1,9 +1,14 @@
-"""For every test, docstring and page: a folder of its own for journals, and a Ctrl-C that is heard."""
+"""For every test, docstring and page: a folder for journals, a Ctrl-C that is heard, the same examples each time."""
 
 import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("same", derandomize=True)
+settings.register_profile("search", derandomize=False, print_blob=True)  # new examples each time: `make search`
+settings.load_profile("same")
 
 
 @pytest.fixture(autouse=True, scope="session")

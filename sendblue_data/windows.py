@@ -192,7 +192,8 @@ class Reader(Pages):
         """Read the moment at the cursor by offset, again where the account moved meanwhile.
 
         Returns:
-            The contacts; the moment that follows, if any; and whether the offset reached all of them.
+            The contacts; the moment that follows, None where none or only contacts without one follow; and
+            whether the offset reached all of them.
         """
         gathered: list[pl.DataFrame] = []
         for _ in range(TIE_TRIES):
@@ -205,7 +206,7 @@ class Reader(Pages):
                 moment = pages[0]["created_at"][0] if pages[0].height else None
                 later = page.filter(pl.col("created_at").ne_missing(moment))["created_at"]
                 following = later[0] if later.len() else None
-                is_whole = page.height < self.caps.page or following is not None
+                is_whole = page.height < self.caps.page or later.len() > 0
                 if is_whole:
                     break
             is_of_moment = pl.col("created_at").eq_missing(moment)

@@ -1,9 +1,10 @@
 """The pull against an account whose truth the test holds: any size, ties, truncation, nulls and churn.
 
 The API's caps are scaled down to pages of 10 and offsets of 100, so that small accounts need many windows.
-Each property is tried on a few accounts in the quick tests, and on many in the slow ones.
+Each property is tried on a few accounts in the quick tests, and on many in the slow ones (`PULL_EXAMPLES`).
 """
 
+import os
 import random
 from collections import Counter
 from datetime import timedelta
@@ -22,18 +23,19 @@ def small_caps(monkeypatch):
     monkeypatch.setattr(sweeps, "API_CAPS", SMALL)
 
 
+MANY = int(os.environ.get("PULL_EXAMPLES", "600"))
+
+
 def holds_for(**drawn):
-    """Make a test of a property: of the same few examples each time, and marked slow of many."""
+    """Make a test of a property: of a few examples, and marked slow of many."""
 
     def test_of(body):
-        deep = pytest.param(600, marks=[pytest.mark.slow, pytest.mark.timeout(1_200)])
+        deep = pytest.param(MANY, marks=[pytest.mark.slow, pytest.mark.timeout(2 * MANY)])
 
         @pytest.mark.parametrize("examples", [10, deep])
         def test(examples):
             settings(
                 max_examples=examples,
-                derandomize=examples == 10,
-                database=None,
                 deadline=None,
                 suppress_health_check=[HealthCheck.too_slow],
             )(given(**drawn)(body))()
@@ -234,6 +236,16 @@ def test_a_crowd_without_a_moment_behind_all_others_is_counted_and_said():
     assert len(set(numbers(frame))) == frame.height >= 150 + SMALL.reach
     assert error.missing == 400 - frame.height
     assert "More than 110 contacts have no created_at" in str(error)
+
+
+def test_a_moment_is_whole_where_only_contacts_without_one_follow():
+    people = People(15, [(0, 96)], 260)  # one more than offsets reach, until the first has gone
+    account = ModelAccount(people, {1: [("delete", 0)]}, nulls_first=False)
+
+    frame, evidence = pull_contacts(account, progress=False, with_evidence=True)
+
+    assert sorted(numbers(frame)) == sorted(account.stayed)
+    assert evidence.complete
 
 
 @pytest.mark.parametrize("request_number", range(18, 30, 2))

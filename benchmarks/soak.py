@@ -10,6 +10,7 @@ import random
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -42,14 +43,20 @@ def measure():
         }
 
 
-def tried(call):
-    """Do what may be done again, where the server answered with an error; any other error ends the soak."""
-    for _ in range(50):
+def tried(client, call):
+    """Do what may be done again, where the server answered with an error; any other error ends the soak.
+
+    Each n-th answer is a fault: a request between two tries keeps the fault from meeting the same one again.
+    """
+    said = []
+    while len(said) < 50:
         try:
             return call()
-        except SendblueError:
-            continue
-    raise AssertionError("it never ends")
+        except SendblueError as error:
+            said.append(f"{type(error).__name__}: {error}")
+            with suppress(SendblueError):
+                client.count_contacts()
+    raise AssertionError("it never ends:\n" + "\n".join(said[:3] + said[-3:]))
 
 
 def finished(client, call):
@@ -58,7 +65,7 @@ def finished(client, call):
         try:
             return call()
         except WriteInterruptedError as error:
-            return tried(partial(resume, client, error.run_id, progress=False))
+            return tried(client, partial(resume, client, error.run_id, progress=False))
         except SendblueError:
             continue
     raise AssertionError("it never begins")
@@ -72,9 +79,9 @@ def one_round(client, sandbox, folder, chance):
         [{"phone": phone(n), "opt_out": n % 3 == 0, "tags": ["Soak"]} for n in range(number, number + 40)]
     )
     sandbox.set(**{f"every_{kind}": chance.choice([0, 7, 11, 13]) for kind in FAULTS})
-    contacts = tried(lambda: pull_contacts(client, progress=False))
+    contacts = tried(client, lambda: pull_contacts(client, progress=False))
     assert set(contacts["phone"]) == set(before)
-    tried(lambda: write_contacts(iter_contacts(client, progress=False), folder / "contacts.parquet"))
+    tried(client, lambda: write_contacts(iter_contacts(client, progress=False), folder / "contacts.parquet"))
     made = finished(client, lambda: bulk_create(client, mine, chunk_size=10, progress=False))
     there = state(sandbox.rows())
     assert len(there) == len(before) + 40
@@ -84,7 +91,7 @@ def one_round(client, sandbox, folder, chance):
     gone = contacts.sample(30, seed=number)
     deleted = finished(client, lambda: bulk_delete(client, gone, progress=False))
     for run in (deleted, made):
-        tried(lambda run=run: undo(client, run.run_id, progress=False))
+        tried(client, lambda run=run: undo(client, run.run_id, progress=False))
     after = state(sandbox.rows())
     assert set(after) == set(before)
     assert all(after[number]["opt_out"] for number, row in before.items() if row["opt_out"])

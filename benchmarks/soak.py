@@ -10,7 +10,6 @@ import random
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -43,10 +42,15 @@ def measure():
         }
 
 
-def tried(client, call):
+def draw_faults(sandbox, chance):
+    """Let each kind of fault befall every so many requests, or none."""
+    sandbox.set(**{f"every_{kind}": chance.choice([0, 7, 11, 13]) for kind in FAULTS})
+
+
+def tried(draw_again, call):
     """Do what may be done again, where the server answered with an error; any other error ends the soak.
 
-    Each n-th answer is a fault: a request between two tries keeps the fault from meeting the same one again.
+    Other faults are drawn between two tries: those that come every so often would meet the same request again.
     """
     said = []
     while len(said) < 50:
@@ -54,21 +58,20 @@ def tried(client, call):
             return call()
         except SendblueError as error:
             said.append(f"{type(error).__name__}: {error}")
-            with suppress(SendblueError):
-                client.count_contacts()
+            draw_again()
     raise AssertionError("it never ends:\n" + "\n".join(said[:3] + said[-3:]))
 
 
-def finished(client, call):
+def finished(client, draw_again, call):
     """Do a write to its end: again where it was not begun, taken up where it was interrupted."""
-    for _ in range(50):
+
+    def begun():
         try:
             return call()
         except WriteInterruptedError as error:
-            return tried(client, partial(resume, client, error.run_id, progress=False))
-        except SendblueError:
-            continue
-    raise AssertionError("it never begins")
+            return tried(draw_again, partial(resume, client, error.run_id, progress=False))
+
+    return tried(draw_again, begun)
 
 
 def one_round(client, sandbox, folder, chance):
@@ -78,20 +81,23 @@ def one_round(client, sandbox, folder, chance):
     mine = contacts_frame(
         [{"phone": phone(n), "opt_out": n % 3 == 0, "tags": ["Soak"]} for n in range(number, number + 40)]
     )
-    sandbox.set(**{f"every_{kind}": chance.choice([0, 7, 11, 13]) for kind in FAULTS})
-    contacts = tried(client, lambda: pull_contacts(client, progress=False))
+    draw_again = partial(draw_faults, sandbox, chance)
+    draw_again()
+    contacts = tried(draw_again, lambda: pull_contacts(client, progress=False))
     assert set(contacts["phone"]) == set(before)
-    tried(client, lambda: write_contacts(iter_contacts(client, progress=False), folder / "contacts.parquet"))
-    made = finished(client, lambda: bulk_create(client, mine, chunk_size=10, progress=False))
+    tried(
+        draw_again, lambda: write_contacts(iter_contacts(client, progress=False), folder / "contacts.parquet")
+    )
+    made = finished(client, draw_again, lambda: bulk_create(client, mine, chunk_size=10, progress=False))
     there = state(sandbox.rows())
     assert len(there) == len(before) + 40
     assert all(there[phone(n)]["opt_out"] is (n % 3 == 0) for n in range(number, number + 40))
-    finished(client, lambda: update(client, mine.head(9), ["tags"], progress=False))
-    finished(client, lambda: opt_out(client, contacts.sample(5, seed=number), progress=False))
+    finished(client, draw_again, lambda: update(client, mine.head(9), ["tags"], progress=False))
+    finished(client, draw_again, lambda: opt_out(client, contacts.sample(5, seed=number), progress=False))
     gone = contacts.sample(30, seed=number)
-    deleted = finished(client, lambda: bulk_delete(client, gone, progress=False))
+    deleted = finished(client, draw_again, lambda: bulk_delete(client, gone, progress=False))
     for run in (deleted, made):
-        tried(client, lambda run=run: undo(client, run.run_id, progress=False))
+        tried(draw_again, lambda run=run: undo(client, run.run_id, progress=False))
     after = state(sandbox.rows())
     assert set(after) == set(before)
     assert all(after[number]["opt_out"] for number, row in before.items() if row["opt_out"])

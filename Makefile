@@ -2,30 +2,32 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-SOURCES := sendblue_data tests benchmarks docs notebooks
+SOURCES := sendblue_data tests benchmarks hardening docs notebooks
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-slow search check format notebooks bench cassettes docs gallery clean
+.PHONY: help demo test test-slow search check format notebooks bench cassettes docs clean \
+  test-least test-newest test-pythons contract fuzz soak supply import-time
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sandbox,similar]'
+	$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[sandbox,similar]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.slow: $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,spark,notebook,browser]'
+	$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[dev,spark,notebook,browser]'
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
+	$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[dev,docs]'
 	@touch $@
 
 demo: $(VENV)/.demo ## Sandbox, pull, headline tables, plots and HTML report, from nothing
@@ -69,5 +71,49 @@ docs: $(VENV)/.docs ## Build the documentation, warnings being errors
 	$(BIN)/python docs/gallery.py
 	$(BIN)/zensical build --clean --strict
 
+# The hardening. What is no dependency of ours has an environment of its own; docs/reliability.md tells what was seen.
+
+test-least: ## Run the quick tests with the oldest dependencies that the bounds allow
+	$(PYTHON) -m venv $(VENV)-least
+	$(VENV)-least/bin/python $(PIP_INSTALL) -c constraints-least.txt -e '.[dev]'
+	$(VENV)-least/bin/python -m pytest -q -n 2 -m 'not slow'
+
+test-newest: ## Run the quick tests with the newest dependencies, pinned by nothing
+	$(PYTHON) -m venv $(VENV)-newest
+	$(VENV)-newest/bin/python $(PIP_INSTALL) --upgrade --upgrade-strategy eager -e '.[dev]'
+	$(VENV)-newest/bin/python -m pytest -q -n 2 -m 'not slow'
+
+test-pythons: ## Run the quick tests on Python 3.12 and 3.13, where the machine has them
+	hardening/pythons.sh 3.12 3.13
+
+FUZZ_SECONDS ?= 60
+fuzz: ## Fuzz the readers of pages, segments and journals with atheris (FUZZ_SECONDS each)
+	$(PYTHON) -m venv $(VENV)-fuzz
+	$(VENV)-fuzz/bin/python $(PIP_INSTALL) -c constraints.txt -e . atheris
+	mkdir -p artifacts
+	set -e; for target in decoder segment toml journal; do \
+	  $(VENV)-fuzz/bin/python -m hardening.fuzz $$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+	    -verbosity=0 -artifact_prefix=artifacts/; done
+
+contract: ## Try the sandbox with schemathesis, over docs/openapi.json
+	$(PYTHON) -m venv $(VENV)-contract
+	$(VENV)-contract/bin/python $(PIP_INSTALL) -c constraints.txt -e '.[sandbox]' schemathesis
+	$(VENV)-contract/bin/python -m hardening.contract
+
+SOAK_MINUTES ?= 3
+soak: $(VENV)/.dev ## Pull and write against a faulty sandbox for SOAK_MINUTES: what grows?
+	$(BIN)/python -m hardening.soak $(SOAK_MINUTES)
+
+supply: ## Known vulnerabilities of what is pinned, and the licences of what an install brings
+	$(PYTHON) -m venv $(VENV)-supply
+	$(VENV)-supply/bin/python $(PIP_INSTALL) pip-audit pip-licenses
+	$(PYTHON) -m venv $(VENV)-users
+	$(VENV)-users/bin/python $(PIP_INSTALL) -c constraints.txt '.[sandbox,duckdb,spark,history,notebook,similar]'
+	$(VENV)-supply/bin/python hardening/audit.py
+	$(VENV)-supply/bin/pip-licenses --python $(VENV)-users/bin/python --partial-match --fail-on 'GPL;General Public'
+
+import-time: $(VENV)/.dev ## Time the import of the package against that of what it stands on
+	$(BIN)/python -m benchmarks.import_time
+
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) build dist site report artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-* build dist site report artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis

@@ -3,12 +3,16 @@
 import inspect
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 import sendblue_data
 from sendblue_data import ContactHistory, SendblueClient, SendblueError, plots
 
+ROOT = Path(__file__).parents[1]
 EMPTY = inspect.Parameter.empty
 # name: parameters in their order, each with its default; `*` for keyword-only ones after it.
 PROMISED = {
@@ -223,3 +227,15 @@ def test_names_that_load_later_do_load():
         [sys.executable, "-W", "error", "-c", asked], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["True"]
+
+
+@pytest.mark.parametrize("extra", ["", "duckdb", "history", "sandbox", "similar"])
+def test_the_least_versions_are_those_that_the_bounds_allow(extra):
+    """`make test-least` shows the bounds by these pins."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    bounds = project["optional-dependencies"][extra] if extra else project["dependencies"]
+    lines = (ROOT / "constraints-least.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    for bound in bounds:
+        name, least = bound.split(">=")
+        assert Version(pins[name]) == Version(least), bound

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,6 +25,15 @@ DEFAULT_LIMIT, MOST_LIMIT, MOST_OFFSET = 100, 1_000, 10_000
 _ROOT = "/api/v2/contacts"
 
 
+class _PhoneConvertor(StringConvertor):
+    """Any text but the names of other paths: in OpenAPI a concrete path comes before one with a parameter."""
+
+    regex = r"(?!(?:count|verify|opt-out|bulk)$)[^/]+"
+
+
+register_url_convertor("phone", _PhoneConvertor())
+
+
 def application(sandbox: Sandbox) -> Starlette:
     """Build the application that serves a sandbox's account."""
     api = _Api(sandbox)
@@ -35,9 +45,9 @@ def application(sandbox: Sandbox) -> Starlette:
         Route(f"{_ROOT}/verify", api.verify, methods=["POST"]),
         Route(f"{_ROOT}/opt-out", api.opt_out, methods=["POST"]),
         Route(f"{_ROOT}/bulk", api.bulk_create, methods=["POST"]),
-        Route(f"{_ROOT}/{{phone_number}}", api.retrieve, methods=["GET"]),
-        Route(f"{_ROOT}/{{phone_number}}", api.update, methods=["PUT"]),
-        Route(f"{_ROOT}/{{phone_number}}", api.delete, methods=["DELETE"]),
+        Route(f"{_ROOT}/{{phone_number:phone}}", api.retrieve, methods=["GET"]),
+        Route(f"{_ROOT}/{{phone_number:phone}}", api.update, methods=["PUT"]),
+        Route(f"{_ROOT}/{{phone_number:phone}}", api.delete, methods=["DELETE"]),
     ]
     return Starlette(
         routes=routes,

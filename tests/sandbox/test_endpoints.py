@@ -46,6 +46,9 @@ def test_unknown_paths_and_methods_are_json_errors(open_raw):
     refused(raw("PATCH"), 405)
     assert raw("PATCH").headers["allow"] == "DELETE, GET, HEAD, POST"
     assert raw("POST", f"/{PHONE}").headers["allow"] == "DELETE, GET, HEAD, PUT"
+    for path, allowed in (("count", "GET, HEAD"), ("bulk", "POST"), ("verify", "POST"), ("opt-out", "POST")):
+        refused(raw("PUT", f"/{path}"), 405)
+        assert raw("DELETE", f"/{path}").headers["allow"] == allowed
 
 
 def test_limit_defaults_to_100_and_is_capped_at_1000(open_raw, numbered):

@@ -1,6 +1,6 @@
 """Whatever bytes come: the decoder, journals, segments and exports end well, or in an error of the family.
 
-A minute here; `TRUST_EXAMPLES=200000` for an hour by hand, and `benchmarks/fuzz.py` with atheris.
+A minute here; `TRUST_EXAMPLES=200000` for an hour by hand, and `hardening/fuzz.py` with atheris.
 """
 
 import os

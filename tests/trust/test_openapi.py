@@ -39,7 +39,7 @@ CALLS = [
 def test_it_describes_each_call_and_no_other(open_account):
     sandbox, _ = open_account(people(1))
     served = {
-        (method.lower(), route.path)
+        (method.lower(), route.path_format)
         for route in application(sandbox).routes
         for method in route.methods - {"HEAD"}
     }

@@ -1,6 +1,6 @@
 """Mixed pulls and writes against a faulty sandbox, for minutes: what grows?
 
-`python -m benchmarks.soak 60` runs for an hour and prints, at the start, each minute and at the end: memory,
+`python -m hardening.soak 60` runs for an hour and prints, at the start, each minute and at the end: memory,
 threads, sockets and open files of the process that works. It fails when one of them grew, or a contact was lost.
 """
 

@@ -1,0 +1,126 @@
+"""Coverage-guided fuzzing with atheris: the decoder of pages, segments as code and as TOML, journals.
+
+`make fuzz` runs each target for a minute, in an environment of its own (atheris is no dependency);
+`make fuzz SECONDS=900` takes an hour. By hand: `python -m hardening.fuzz decoder -max_total_time=900`, the same with
+`segment`, `toml` and `journal`. Anything but an error of the family ends it with the bytes that did it.
+"""
+
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["sendblue_data", "tomllib"]):
+    from sendblue_data.contacts import CONTACT_SCHEMA, decode_contacts
+    from sendblue_data.errors import JournalError, SegmentError, UnexpectedAnswerError
+    from sendblue_data.segments import load_segments, parse_segment
+    from sendblue_data.writeback.journal import Journal
+    from sendblue_data.writeback.rows import Row
+
+FOLDER = Path(tempfile.mkdtemp())
+
+
+def decoder(body):
+    try:
+        frame = decode_contacts(body)
+    except UnexpectedAnswerError:
+        return
+    assert frame.schema == CONTACT_SCHEMA
+
+
+def segment(body):
+    text = body.decode("utf-8", "surrogatepass") if body.isascii() else body.decode("latin-1")
+    try:
+        rule = parse_segment(text)
+    except SegmentError:
+        return
+    assert repr(parse_segment(repr(rule))) == repr(rule)
+
+
+def toml(body):
+    path = FOLDER / "segments.toml"
+    path.write_bytes(body)
+    try:
+        load_segments(path)
+    except SegmentError:
+        return
+
+
+def journal(body):
+    """A journal in which these bytes stand somewhere: the first four say where."""
+    path = FOLDER / "run.sqlite3"
+    whole = bytearray(JOURNAL)
+    place = int.from_bytes(body[:4], "big") % len(whole)
+    whole[place : place + len(body) - 4] = body[4:]
+    for side in FOLDER.glob("run.*"):
+        side.unlink()
+    path.write_bytes(whole)
+    try:
+        with Journal(path) as opened:
+            opened.meta()
+            opened.rows()
+    except JournalError:
+        return
+
+
+def a_journal():
+    meta = {
+        "kind": "create",
+        "account": "host/0",
+        "started": "2026-01-01T00:00:00+00:00",
+        "options": {"columns": []},
+    }
+    rows = [
+        Row(pos=n, phone=f"+1212555{100 + n:04}", action="create", wanted={"tags": ["A"], "opt_out": True})
+        for n in range(40)
+    ]
+    with Journal.create(FOLDER, "made", meta, rows) as made:
+        made.save(rows)
+    return (FOLDER / "made.sqlite3").read_bytes()
+
+
+PAGE = (
+    b'[{"phone":"+12125550100","contact_id":"a","first_name":"Zo\xc3\xab","last_name":null,"tags":["VIP",""],'
+    b'"custom_variables":{"City":"Rome"},"opt_out":true,"verified":null,'
+    b'"created_at":"2026-01-01T00:00:00.123456Z"},{"phone":"+12125550101","new":1.5e3}]'
+)
+SEGMENT = (
+    b'has_tag("VIP", "x\\u00e9") & ~opted_out() | variable("Plan").is_in(["Pro"]) & phone_region("US-212")'
+)
+SEEDS = {
+    "decoder": [PAGE],
+    "segment": [SEGMENT, b'created_between("2026-01-01", None) | ~has_any_tag("A", "B")'],
+    "toml": [
+        b'# a comment\n[segments]\n"Spring" = \'' + SEGMENT + b'\'\nLapsed = "verified()"\n',
+        b'segments = {a = "reachable()", "b" = """opted_out()"""}\n',
+    ],
+    "journal": [bytes(8), b"\0\0\0\x64{}"],
+}
+WORDS = {
+    "decoder": r"phone tags opt_out verified created_at custom_variables null true } \\u",
+    "segment": "has_tag( ~ & | None variable( .is_in([ reachable() phone_region(",
+    "toml": r"[segments]\x0a segments = ''' [[ ]] { 1979-05-27 0x inf verified()",
+    "journal": r"CREATE TABLE rows meta wanted \x00\x00",
+}
+"""What the fuzzer starts from, and puts together: without them it hardly gets beyond a parser's first letter."""
+
+
+def prepare(name):
+    """Write the seeds and the dictionary, and give the arguments that name them."""
+    seeds, words = FOLDER / "seeds", FOLDER / "words.txt"
+    seeds.mkdir()
+    for number, seed in enumerate(SEEDS[name]):
+        (seeds / str(number)).write_bytes(seed)
+    words.write_text("".join(f'"{word}"\n' for word in WORDS[name].split()))
+    return [f"-dict={words}", str(seeds)]
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    name = sys.argv.pop(1)
+    JOURNAL = a_journal()
+    target = {"decoder": decoder, "segment": segment, "toml": toml, "journal": journal}[name]
+    atheris.Setup([*sys.argv, *prepare(name)], target)
+    atheris.Fuzz()

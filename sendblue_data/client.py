@@ -13,10 +13,12 @@ from urllib.parse import quote
 import msgspec
 import polars as pl
 
-from sendblue_data.contacts import contact_from, decode_contacts, with_whole_characters
+from sendblue_data.answers import contact_answer, count_answer, object_from
+from sendblue_data.contacts import decode_contacts
+from sendblue_data.credentials import credential
 from sendblue_data.errors import ConfigurationError, UnexpectedAnswerError
 from sendblue_data.retries import Pace, read_with_retries
-from sendblue_data.transport import Transport, account_label, check_base_url, error_message
+from sendblue_data.transport import Transport, account_label, check_base_url
 
 DEFAULT_BASE_URL = "https://api.sendblue.co"
 CONTACTS = "/api/v2/contacts"
@@ -62,8 +64,8 @@ class SendblueClient:
         requests_per_second: float | None = None,
         retries: int = 5,
     ) -> None:
-        key = _credential("api_key", api_key, "SENDBLUE_API_API_KEY")
-        secret = _credential("api_secret", api_secret, "SENDBLUE_API_API_SECRET")
+        key = credential("api_key", api_key, "SENDBLUE_API_API_KEY")
+        secret = credential("api_secret", api_secret, "SENDBLUE_API_API_SECRET")
         if not 0 < timeout < float("inf"):
             raise ConfigurationError(f"timeout is {timeout!r}: expected a number of seconds above 0.")
         if max_connections < 1:
@@ -187,24 +189,7 @@ class SendblueClient:
         """
         path = f"{CONTACTS}/count"
 
-        def parse(body: bytes) -> int:
-            count = _object(body, "GET", path).get("count")
-            if (
-                isinstance(count, bool)
-                or not isinstance(count, int | float)
-                or count < 0
-                or count != int(count)
-            ):
-                raise UnexpectedAnswerError(
-                    f"field count: expected a whole number, got {count!r}.",
-                    method="GET",
-                    path=path,
-                    status=200,
-                    field="count",
-                )
-            return int(count)
-
-        return self._read(path, parse)
+        return self._read(path, lambda body: count_answer(body, path))
 
     def get_contact(self, phone_number: str) -> dict[str, Any]:
         """Get one contact: `GET /api/v2/contacts/{phone_number}`.
@@ -218,7 +203,7 @@ class SendblueClient:
             ApiError: the leaf that fits.
         """
         path = _contact_path(phone_number)
-        return self._read(path, lambda body: _contact(body, "GET", path))
+        return self._read(path, lambda body: contact_answer(body, "GET", path))
 
     # Writes -----------------------------------------------------------------------------------------------
 
@@ -254,7 +239,7 @@ class SendblueClient:
             custom_variables=custom_variables,
             update_if_exists=update_if_exists,
         )
-        return _contact(self._transport.send("POST", CONTACTS, body=body), "POST", CONTACTS)
+        return contact_answer(self._transport.send("POST", CONTACTS, body=body), "POST", CONTACTS)
 
     def update_contact(
         self,
@@ -292,7 +277,7 @@ class SendblueClient:
             custom_variables=custom_variables,
             opt_out=opt_out,
         )
-        return _contact(self._transport.send("PUT", path, body=body), "PUT", path)
+        return contact_answer(self._transport.send("PUT", path, body=body), "PUT", path)
 
     def delete_contact(self, phone_number: str) -> None:
         """Delete one contact: `DELETE /api/v2/contacts/{phone_number}`.
@@ -302,7 +287,7 @@ class SendblueClient:
             ApiError: the leaf that fits.
         """
         path = _contact_path(phone_number)
-        _object(self._transport.send("DELETE", path), "DELETE", path)
+        object_from(self._transport.send("DELETE", path), "DELETE", path)
 
     def opt_out_contact(self, number: str, *, opted_out: bool = True) -> dict[str, Any]:
         """Opt one contact out, or back in: `POST /api/v2/contacts/opt-out`.
@@ -315,7 +300,7 @@ class SendblueClient:
         """
         path = f"{CONTACTS}/opt-out"
         body = {"number": number, "opted_out": opted_out}
-        answer = _object(self._transport.send("POST", path, body=body), "POST", path)
+        answer = object_from(self._transport.send("POST", path, body=body), "POST", path)
         for field, kind in (("number", str), ("opted_out", bool)):
             if not isinstance(answer.get(field), kind | None):
                 raise UnexpectedAnswerError(
@@ -335,7 +320,7 @@ class SendblueClient:
             ApiError: the leaf that fits.
         """
         path = f"{CONTACTS}/verify"
-        _object(self._transport.send("POST", path, body={"number": number}), "POST", path)
+        object_from(self._transport.send("POST", path, body={"number": number}), "POST", path)
 
     def bulk_create_contacts(self, contacts: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
         """Create several contacts: `POST /api/v2/contacts/bulk`.
@@ -354,7 +339,7 @@ class SendblueClient:
         """
         path = f"{CONTACTS}/bulk"
         sent = self._transport.send("POST", path, body={"contacts": [dict(row) for row in contacts]})
-        listed = _object(sent, "POST", path).get("contacts")
+        listed = object_from(sent, "POST", path).get("contacts")
         try:
             return decode_contacts(
                 msgspec.json.encode([] if listed is None else listed),
@@ -378,7 +363,7 @@ class SendblueClient:
         Raises:
             ApiError: the leaf that fits.
         """
-        answer = _object(
+        answer = object_from(
             self._transport.send("DELETE", CONTACTS, body={"contact_ids": list(phones)}), "DELETE", CONTACTS
         )
         amount = answer.get("amount")
@@ -408,26 +393,6 @@ class SendblueClient:
         )
 
 
-class _Hidden(str):
-    """A credential that a traceback shown with its variables does not show."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'•••'"
-
-
-def _credential(name: str, given: str | None, variable: str) -> str:
-    value = _Hidden((given if given is not None else os.environ.get(variable, "")).strip())
-    if not value:
-        raise ConfigurationError(f"No {name}: pass {name}=, or set {variable} in the environment.")
-    if not value.isascii() or not value.isprintable():
-        raise ConfigurationError(
-            f"The {name} holds a character that no HTTP header can carry: copy it again."
-        )
-    return value
-
-
 def _iso(moment: datetime | str | None) -> str | None:
     """Write a moment as the API reads it: ISO 8601 in UTC, to the microsecond."""
     if moment is None or isinstance(moment, str):
@@ -447,49 +412,3 @@ def _contact_path(phone_number: str) -> str:
 
 def _given(**fields: object) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _object(body: bytes, method: str, path: str) -> dict[str, Any]:
-    """Decode an answer that must be an object, and not one that reports an error with a good status."""
-    lost: dict[str, Any] = {
-        "method": method,
-        "path": path,
-        "status": 200,
-        "may_have_applied": method != "GET",
-    }
-    try:
-        answer = msgspec.json.decode(with_whole_characters(body))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UnexpectedAnswerError(
-            f"the answer is not JSON ({error}).",
-            cut_short=body[:1] == b"{" and "truncated" in str(error),
-            **lost,
-        ) from None
-    if not isinstance(answer, dict):
-        raise UnexpectedAnswerError(f"expected a JSON object, got {type(answer).__name__}.", **lost)
-    complaint = answer.get("error") or answer.get("error_message")
-    if str(answer.get("status", "")).upper() == "ERROR" or isinstance(complaint, str):
-        raise UnexpectedAnswerError(
-            f"status 200, yet the answer says ERROR: {error_message(body) or 'no message'}.", **lost
-        )
-    return answer
-
-
-def _contact(body: bytes, method: str, path: str) -> dict[str, Any]:
-    contact = _object(body, method, path).get("contact")
-    if contact is None and method != "GET":
-        contact = {}  # the write is done; what it left is for a read to say
-    if not isinstance(contact, dict):
-        raise UnexpectedAnswerError(
-            f"field contact: expected an object, got {type(contact).__name__}.",
-            method=method,
-            path=path,
-            status=200,
-            may_have_applied=method != "GET",
-            field="contact",
-        )
-    try:
-        return contact_from(contact, method=method, path=path)
-    except UnexpectedAnswerError as error:
-        error.may_have_applied = method != "GET"
-        raise

@@ -15,7 +15,8 @@ from sendblue_data.history import maintenance
 from sendblue_data.history.changes import changes
 from sendblue_data.history.grouping import By
 from sendblue_data.history.lock import lock_path, writer_lock
-from sendblue_data.history.record import Evidence, Limits, Snapshot, check_evidence, check_frame, record
+from sendblue_data.history.record import Snapshot, record
+from sendblue_data.history.refusals import Evidence, Limits, check_evidence, check_frame
 from sendblue_data.history.scan import scan, scan_spark
 from sendblue_data.history.spells import opt_out_events
 from sendblue_data.history.state import When, contacts_at, looks, moment, snapshot_at

@@ -1,4 +1,4 @@
-"""Recording a pull: what is refused, who is who, and what changed since the snapshot before."""
+"""Recording a pull: who is who, and what changed since the snapshot before."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 import polars as pl
 
 from sendblue_data.contacts import CONTACT_SCHEMA
-from sendblue_data.errors import FrameError, SnapshotRefusedError
+from sendblue_data.errors import SnapshotRefusedError
 from sendblue_data.history.layout import (
     ADDED,
     CHANGE,
@@ -21,7 +20,6 @@ from sendblue_data.history.layout import (
     IDENTITY,
     LOOK,
     NUMBER,
-    PREFIX,
     REMOVED,
     SEEN,
     STATE,
@@ -29,31 +27,13 @@ from sendblue_data.history.layout import (
     rows,
     table_frame,
 )
+from sendblue_data.history.refusals import Evidence, Limits, check_account, check_size
 from sendblue_data.history.state import ORDERS, epoch_of, identities, in_order, looks, state_at
 from sendblue_data.history.table import HistoryTable
-
-_SAME_ACCOUNT_SHARE = 0.2
-"""Two pulls of one account share at least this much of the smaller one: contact ids and phones both."""
 
 _FULL_EPOCH = 1.0
 _EARLY_EPOCH = 0.4
 """An epoch ends after this many changes per contact: always, or when the copies are still cheap on disk."""
-
-
-class Evidence(Protocol):
-    """What `pull_contacts(..., with_evidence=True)` gives beside the frame, as far as a history asks."""
-
-    @property
-    def account(self) -> str: ...  # noqa: D102
-    @property
-    def contacts(self) -> int: ...  # noqa: D102
-    @property
-    def complete(self) -> bool: ...  # noqa: D102
-    @property
-    def since(self) -> datetime | None: ...  # noqa: D102
-    @property
-    def finished(self) -> datetime: ...  # noqa: D102
-    def as_dict(self) -> dict[str, object]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,58 +59,6 @@ class Snapshot:
     new: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What a snapshot is allowed to do; the fields are the options of `ContactHistory.snapshot`."""
-
-    allow_incomplete: bool
-    allow_other_account: bool
-    max_shrink: float
-
-
-def check_frame(frame: pl.DataFrame, evidence: Evidence | None) -> None:
-    """Refuse a frame that is not a contacts frame, or not the frame that the evidence speaks of.
-
-    Raises:
-        FrameError: a column is missing, has another type, or a name that the history keeps for itself.
-    """
-    for name, kind in CONTACT_SCHEMA.items():
-        if frame.schema.get(name) != kind:
-            found = frame.schema.get(name)
-            raise FrameError(
-                f"Column {name!r} of a snapshot must be {kind}, but it is {found or 'missing'}. "
-                "Record the frame that pull_contacts gave, or make one with contacts_frame(rows)."
-            )
-    own = next((name for name in frame.columns if name.startswith(PREFIX)), None)
-    if own:
-        raise FrameError(
-            f"Column {own!r}: names that begin with {PREFIX!r} are the history's own. Rename or drop it."
-        )
-    if evidence is not None and evidence.contacts != frame.height:
-        raise FrameError(
-            f"The frame has {frame.height:,} rows, but its evidence speaks of {evidence.contacts:,} contacts. "
-            "Record the whole frame of the pull, not a filtered one."
-        )
-
-
-def check_evidence(evidence: Evidence | None, limits: Limits) -> None:
-    """Refuse a pull that says of itself that it may not have everything."""
-    if evidence is None or limits.allow_incomplete:
-        return
-    if evidence.since is not None:
-        raise SnapshotRefusedError(
-            f"The pull holds only contacts created since {evidence.since.isoformat()}; every other contact would "
-            "count as removed. Pull without since=.",
-            reason="incomplete",
-        )
-    if not evidence.complete:
-        raise SnapshotRefusedError(
-            "The pull can't show that every contact is in it; those that are missing would count as removed. "
-            "Pull again, or pass allow_incomplete=True.",
-            reason="incomplete",
-        )
-
-
 def record(
     table: HistoryTable, frame: pl.DataFrame, taken_at: datetime, evidence: Evidence | None, limits: Limits
 ) -> Snapshot:
@@ -142,7 +70,7 @@ def record(
     latest = seen.row(-1, named=True)
     number: int = latest["h_snapshot"]
     before = state_at(table, number)
-    _check_account(seen, before, frame, evidence, limits)
+    check_account(seen, before, frame, evidence, limits)
 
     fields = [*STATE_FIELDS, *dict.fromkeys([*table.extra_columns, *extra])]
     before = before.with_columns(
@@ -169,7 +97,7 @@ def record(
             f"{latest['h_taken_at'].isoformat()}. Snapshots are recorded in the order in which they were taken.",
             reason="out of order",
         )
-    _check_size(before.height, frame.height, limits)
+    check_size(before.height, frame.height, limits)
     number += not same
     snapshot = Snapshot(
         number=number,
@@ -202,42 +130,6 @@ def _first(
     ]
     table.append(table_frame(parts))
     return snapshot
-
-
-def _check_account(
-    seen: pl.DataFrame, before: pl.DataFrame, frame: pl.DataFrame, evidence: Evidence | None, limits: Limits
-) -> None:
-    if limits.allow_other_account:
-        return
-    labels = seen["h_account"].drop_nulls()
-    if evidence is not None and len(labels):
-        if evidence.account != labels[-1]:
-            raise SnapshotRefusedError(
-                f"The pull is of account {evidence.account}, but the history is of {labels[-1]}. Give each account a "
-                "history of its own; if this is the same account with a new key, pass allow_other_account=True once.",
-                reason="other account",
-            )
-        return
-    smaller = min(before.height, frame.height)
-    if not smaller:
-        return
-    keys = ["contact_id", "phone"]
-    shared = frame.select(keys).join(before.select(keys), on=keys, how="semi", nulls_equal=True).height
-    if shared < _SAME_ACCOUNT_SHARE * smaller:
-        raise SnapshotRefusedError(
-            f"Only {shared:,} of {smaller:,} contacts have an id and phone that the snapshot before has: this looks "
-            "like another account. Give each account a history of its own, or pass allow_other_account=True.",
-            reason="other account",
-        )
-
-
-def _check_size(before: int, now: int, limits: Limits) -> None:
-    if before and now < before * (1 - limits.max_shrink):
-        raise SnapshotRefusedError(
-            f"The account fell from {before:,} contacts to {now:,}, by more than {limits.max_shrink:.0%}. "
-            "Check the pull; if the contacts were really deleted, pass a larger max_shrink= (1 allows any fall).",
-            reason="shrunk",
-        )
 
 
 def _who(frame: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,32 @@
+"""The account's key and secret: where they come from, and that nothing shows them."""
+
+from __future__ import annotations
+
+import os
+
+from sendblue_data.errors import ConfigurationError
+
+
+class _Hidden(str):
+    """A credential that a traceback shown with its variables does not show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'•••'"
+
+
+def credential(name: str, given: str | None, variable: str) -> str:
+    """Take a credential as it was given, else from the environment.
+
+    Raises:
+        ConfigurationError: it is missing, or no header can carry it.
+    """
+    value = _Hidden((given if given is not None else os.environ.get(variable, "")).strip())
+    if not value:
+        raise ConfigurationError(f"No {name}: pass {name}=, or set {variable} in the environment.")
+    if not value.isascii() or not value.isprintable():
+        raise ConfigurationError(
+            f"The {name} holds a character that no HTTP header can carry: copy it again."
+        )
+    return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -117,6 +117,11 @@ class Canvas:
             color=self.colours.note,
             size=13,
         )
+
+    def say_grey(self, faint: Iterable[bool], fewer_than: str, to: str = "compare") -> None:
+        """Say in a note why some are grey, where any is."""
+        if any(faint):
+            self.notes.append(f"Grey: fewer than {fewer_than}; too few to {to}.")
 
     def names(self, values: Sequence[object], width: int = LONGEST_LABEL) -> list[str]:
         """Make labels that can be drawn, and say so where a character had to be spelled out."""

@@ -113,10 +113,7 @@ def opt_out_cohorts(
         else:
             label_lines(drawing)
             drawing.notes.append("In brackets: contacts whose opt-out state is known.")
-        if any(faint):
-            drawing.notes.append(
-                f"Grey: fewer than {plural(min_contacts, 'known contact')}; too few to compare."
-            )
+        drawing.say_grey(faint, plural(min_contacts, "known contact"))
         drawing.notes.extend(left_out(table, "cohorts"))
         drawing.notes.extend(_undated(table))
     return drawing.ax

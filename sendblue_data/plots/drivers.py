@@ -104,10 +104,7 @@ def opt_out_drivers(
         drawing.notes.append(
             f"Rings: q (p adjusted for the number of tests) over {max_q:g}; may well differ by chance."
         )
-        if any(faint):
-            drawing.notes.append(
-                f"Grey: fewer than {plural(min_contacts, 'known contact')}; too few to compare."
-            )
+        drawing.say_grey(faint, plural(min_contacts, "known contact"))
         if kept.height < table.height:
             drawing.notes.append(
                 f"The {plural(kept.height, 'set')} with the smallest p of {number(table.height)}; "

@@ -94,10 +94,7 @@ def opt_out_trend(
             highs += columns[3]
             faint += small
         finish_rates(drawing, rates, highs, faint)
-        if any(faint):
-            drawing.notes.append(
-                f"Grey: fewer than {plural(min_contacts, 'contact')} at risk; too few to judge."
-            )
+        drawing.say_grey(faint, f"{plural(min_contacts, 'contact')} at risk", "judge")
         if len(lines) == 1:
             part = lines[0][1]
             write_sizes(
@@ -179,10 +176,7 @@ def survival(
             drawing.notes.append(
                 f"At most {plural(seen, 'contact')} at risk, {number(out)} opted out: {name}."
             )
-        if any_faint:
-            drawing.notes.append(
-                f"Grey: fewer than {plural(min_contacts, 'contact')} at risk; too few to judge."
-            )
+        drawing.say_grey([any_faint], f"{plural(min_contacts, 'contact')} at risk", "judge")
         floor = min([*table.get_column("low").drop_nulls().to_list(), 1.0])
         if floor > CROWDED:
             drawing.ax.set_ylim(floor - (1 - floor) * 0.15 - 0.002, 1 + (1 - floor) * 0.05 + 0.002)

@@ -75,10 +75,7 @@ def tag_pairs(
         drawing.label = (
             "Jaccard: with both / with either. Lift: how many times more often together than by chance."
         )
-        if any(faint):
-            drawing.notes.append(
-                f"Grey: fewer than {plural(min_contacts, 'contact')}; too few to judge a lift."
-            )
+        drawing.say_grey(faint, plural(min_contacts, "contact"), "judge a lift")
         drawing.notes.extend(rest)
     return drawing.ax
 

@@ -115,8 +115,7 @@ def draw_rates(
     if extra is not None:
         columns.append(extra(kept))
     drawing.columns(*columns)
-    if any(faint):
-        drawing.notes.append(f"Grey: fewer than {plural(min_contacts, 'known contact')}; too few to compare.")
+    drawing.say_grey(faint, plural(min_contacts, "known contact"))
     drawing.notes.extend(rest)
     drawing.notes.extend(left_out(table, noun))
 

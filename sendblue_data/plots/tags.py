@@ -98,10 +98,7 @@ def tag_summary(
         )
         drawing.subtitle = "Bar: contacts with the tag; orange: of them opted out"
         drawing.label = "Contacts with the tag; one with several tags counts in each."
-        if any(faint):
-            drawing.notes.append(
-                f"Grey: fewer than {plural(min_contacts, 'contact')}; too few to compare rates."
-            )
+        drawing.say_grey(faint, plural(min_contacts, "contact"), "compare rates")
         drawing.notes.extend(rest)
     return drawing.ax
 

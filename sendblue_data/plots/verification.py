@@ -107,8 +107,7 @@ def _draw_funnels(drawing: Canvas, groups: Sequence[tuple[str, pl.DataFrame]], *
         Column("of the step before", [_share(*pair) for pair in zip(sizes, before, strict=True)]),
         *_stopped_unknown(drawing, [part for _, part in groups]),
     )
-    if any(faint):
-        drawing.notes.append(f"Grey: fewer than {plural(SMALL_GROUP, 'contact')}; too few to compare shares.")
+    drawing.say_grey(faint, plural(SMALL_GROUP, "contact"), "compare shares")
 
 
 def _share(part: int, whole: int | None) -> str:

@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sendblue_data.contacts import CONTACT_SCHEMA, NewFieldWarning, contacts_frame, decode_contacts
-from sendblue_data.errors import JournalError, SegmentError, UnexpectedAnswerError
+from sendblue_data.errors import FrameError, JournalError, SegmentError, UnexpectedAnswerError
 from sendblue_data.export import write_contacts
+from sendblue_data.phones import normalize_phones
 from sendblue_data.segments import has_tag, load_segments, parse_segment, reachable, save_segments, variable
 from sendblue_data.writeback import bulk_create, plan_create, resume, runs, undo
 from sendblue_data.writeback.journal import Journal
@@ -33,6 +34,7 @@ EXAMPLES = int(os.environ.get("TRUST_EXAMPLES", "500"))
 MANY = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 FEW = settings(max_examples=EXAMPLES // 5, deadline=None, suppress_health_check=list(HealthCheck))
 
+NOWHERE = Path("/nowhere/journals")
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 CONTACTS = st.lists(
     st.fixed_dictionaries(
@@ -226,6 +228,54 @@ def test_every_letter_of_the_schema_may_be_no_letter(journal_file, tmp_path):
                 journal.rows()
         except JournalError:
             continue
+
+
+CELLS = TEXT | st.sampled_from(
+    ["+12125550100", "(212) 555-0123", "true", "0", "1e9", '["VIP"]', "[", '{"City": "Rome"}', "=1", "\x00"]
+)
+COLUMNS = st.sampled_from(
+    ["phone", "tags", "opt_out", "custom_variables", "first_name", "created_at", "mine"]
+)
+TABLES = st.lists(COLUMNS, max_size=4, unique=True).map(["phone"].__add__).flatmap(
+    lambda names: st.lists(st.fixed_dictionaries(dict.fromkeys(names, st.none() | CELLS)), max_size=5).map(
+        lambda rows: pl.DataFrame(rows, dict.fromkeys(names, pl.String))
+    )
+)  # fmt: skip
+
+
+@MANY
+@given(
+    TABLES.map(pl.DataFrame.write_csv).map(str.encode).flatmap(lambda body: st.just(body) | damaged(body)),
+    st.booleans(),
+)
+def test_a_users_own_csv_is_planned_row_by_row_or_refused(body, typed):
+    """With the types that Polars guesses, or as text; a row that can't be written is told, never dropped."""
+    try:
+        frame = pl.read_csv(body, infer_schema=typed, truncate_ragged_lines=True)
+    except (pl.exceptions.PolarsError, ValueError):
+        return  # no CSV, says Polars
+
+    def whole(call):
+        try:
+            given = call()
+        except FrameError as error:
+            assert str(error)
+            return frame
+        assert given.height == frame.height
+        return given
+
+    normal = whole(lambda: normalize_phones(frame, "phone", region="US"))
+    for mine in (frame, normal):
+        whole(lambda mine=mine: plan_create(contacts_frame([]), mine, journal_dir=NOWHERE).frame)
+
+
+@MANY
+@given(st.lists(st.dictionaries(st.sampled_from([*CONTACT_SCHEMA, "new"]), JSON, max_size=3), max_size=3))
+def test_rows_of_anything_are_contacts_or_refused(rows):
+    try:
+        assert contacts_frame(rows).height == len(rows)
+    except FrameError as error:
+        assert str(error)
 
 
 @MANY

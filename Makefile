@@ -87,13 +87,14 @@ test-pythons: ## Run the quick tests on Python 3.12 and 3.13, where the machine 
 	hardening/pythons.sh 3.12 3.13
 
 FUZZ_SECONDS ?= 60
-fuzz: ## Fuzz the readers of pages, segments and journals with atheris (FUZZ_SECONDS each)
+FUZZ_SEED ?= 1
+fuzz: ## Fuzz the readers of pages, segments and journals with atheris (FUZZ_SECONDS each; FUZZ_SEED=0 for new inputs)
 	$(PYTHON) -m venv $(VENV)-fuzz
 	$(VENV)-fuzz/bin/python $(PIP_INSTALL) -c constraints.txt -e . atheris
 	mkdir -p artifacts
 	set -e; for target in decoder segment toml journal; do \
-	  $(VENV)-fuzz/bin/python -m hardening.fuzz $$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
-	    -verbosity=0 -artifact_prefix=artifacts/; done
+	  $(VENV)-fuzz/bin/python -m hardening.fuzz $$target -max_total_time=$(FUZZ_SECONDS) -seed=$(FUZZ_SEED) \
+	    -print_final_stats=1 -verbosity=0 -artifact_prefix=artifacts/; done
 
 contract: ## Try the sandbox with schemathesis, over docs/openapi.json
 	$(PYTHON) -m venv $(VENV)-contract

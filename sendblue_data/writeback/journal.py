@@ -50,7 +50,10 @@ _FLAGS = ("done", "sent", "answered", "alone", "made")
 _SAVE = f"INSERT OR REPLACE INTO rows VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 -- marks only
 _LOAD = f"SELECT {', '.join(_COLUMNS)} FROM rows ORDER BY pos"  # noqa: S608 -- names of ours
 _NEEDED = {"kind", "account", "started", "options"}
-_DAMAGE = (sqlite3.Error, msgspec.MsgspecError, LookupError, TypeError, ValueError)
+_DAMAGE = (
+    *(sqlite3.Error, msgspec.MsgspecError, LookupError, TypeError, ValueError),
+    *(MemoryError, RecursionError),  # a length or a nesting that no journal of ours has
+)
 """What reading a journal raises whose texts were damaged in a way that SQLite does not notice."""
 _encode = msgspec.json.encode
 _decode = msgspec.json.decode
@@ -292,7 +295,8 @@ def _explained(error: BaseException, path: Path) -> BaseException:
             f"The journal {path} can't be written or read ({error}). What was sent is in it; free the "
             "disk, then resume the run."
         )
-    return JournalError(f"{path} is damaged or no journal of sendblue_data ({error}); it was left as it is.")
+    why = str(error) or type(error).__name__
+    return JournalError(f"{path} is damaged or no journal of sendblue_data ({why}); it was left as it is.")
 
 
 def _record(row: Row) -> tuple[Any, ...]:

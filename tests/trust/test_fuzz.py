@@ -198,6 +198,8 @@ def test_a_damaged_journal_is_an_error_of_the_family(journal_file):
         "DELETE FROM meta WHERE name = 'kind'",
         "DELETE FROM meta WHERE name = 'account'",
         "DELETE FROM meta",
+        f"UPDATE meta SET value = '{'[' * 100_000}' WHERE name = 'account'",
+        f"UPDATE rows SET wanted = '{'[' * 100_000}' WHERE pos = 12",
         "DROP TABLE rows",
         "DROP TABLE meta",
     ],
@@ -217,12 +219,13 @@ def test_damage_that_sqlite_does_not_notice(journal_file, tmp_path, damage):
     assert plan_create(client, mine, journal_dir=tmp_path).counts == {"create": 1}
 
 
-def test_every_letter_of_the_schema_may_be_no_letter(journal_file, tmp_path):
-    """SQLite's own report of the damage then holds bytes that are no text: atheris found it."""
+@pytest.mark.parametrize("damage", [b"\xce\xce", b"\xff" * 59])
+def test_every_letter_of_the_schema_may_be_no_letter(journal_file, tmp_path, damage):
+    """SQLite's own report then holds bytes that are no text, or it asks for memory beyond all: atheris found both."""
     _, run_id, whole = journal_file
     path = tmp_path / f"{run_id}.sqlite3"
-    for place in range(whole.index(b"CREATE TABLE") - 600, 4_095, 3):
-        path.write_bytes(whole[:place] + b"\xce\xce" + whole[place + 2 :])
+    for place in range(whole.index(b"CREATE TABLE") - 600, 4_096 - len(damage)):
+        path.write_bytes(whole[:place] + damage + whole[place + len(damage) :])
         try:
             with Journal(path) as journal:
                 journal.rows()

@@ -1,8 +1,8 @@
 """Coverage-guided fuzzing with atheris: the decoder of pages, segments as code and as TOML, journals.
 
 `make fuzz` runs each target for a minute, in an environment of its own (atheris is no dependency);
-`make fuzz SECONDS=900` takes an hour. By hand: `python -m hardening.fuzz decoder -max_total_time=900`, the same with
-`segment`, `toml` and `journal`. Anything but an error of the family ends it with the bytes that did it.
+`make fuzz FUZZ_SECONDS=900` takes an hour. By hand: `python -m hardening.fuzz decoder -max_total_time=900`, the same
+with `segment`, `toml` and `journal`. Anything but an error of the family ends it with the bytes that did it.
 """
 
 import sys

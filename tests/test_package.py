@@ -229,6 +229,47 @@ def test_names_that_load_later_do_load():
     assert done.stdout.split() == ["True"]
 
 
+WITHOUT_EXTRAS = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in sys.argv[2:]:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+import sendblue_data
+from sendblue_data.errors import MissingExtraError
+for name in sendblue_data.__all__:
+    try:
+        getattr(sendblue_data, name)
+    except MissingExtraError as error:
+        print(name, error)
+contacts = sendblue_data.contacts_frame([{"phone": "+12125550100", "opt_out": True, "tags": ["A"]}])
+sendblue_data.ContactExplorer(contacts)
+sendblue_data.write_report(contacts, sys.argv[1])
+try:
+    sendblue_data.similar_tags(contacts)
+except MissingExtraError as error:
+    print("similar_tags", error)
+"""
+
+
+def test_without_extras_all_but_the_sandbox_and_the_history_is_there(tmp_path):
+    """Each says which extra it needs; nothing else needs one."""
+    extras = ["deltalake", "starlette", "uvicorn", "rapidfuzz", "duckdb", "pyarrow", "pandas", "pyspark"]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", WITHOUT_EXTRAS, tmp_path / "a.html", *extras],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    assert set(told) == {"ContactHistory", "Sandbox", "similar_tags"}
+    for name, extra in (("ContactHistory", "history"), ("Sandbox", "sandbox"), ("similar_tags", "similar")):
+        assert f"pip install 'sendblue-data[{extra}]'" in told[name]
+
+
 @pytest.mark.parametrize("extra", ["", "duckdb", "history", "sandbox", "similar"])
 def test_the_least_versions_are_those_that_the_bounds_allow(extra):
     """`make test-least` shows the bounds by these pins."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 import polars as pl
@@ -21,8 +21,10 @@ from sendblue_data.explorer.style import STYLE
 from sendblue_data.explorer.tabs import Tabs
 from sendblue_data.explorer.write_panel import WritePanel
 from sendblue_data.explorer.writes import Outcome
-from sendblue_data.history import ContactHistory
 from sendblue_data.segments.predicates import Segment
+
+if TYPE_CHECKING:
+    from sendblue_data.history import ContactHistory  # what it needs is an extra
 
 
 class ContactExplorer:

@@ -12,11 +12,12 @@ import polars as pl
 
 from sendblue_data import plots
 from sendblue_data.analytics import opt_out_rate, tag_summary, verification_funnel, verification_rate
-from sendblue_data.history import ContactHistory
 from sendblue_data.plots.labels import number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from sendblue_data.history import ContactHistory
 
 _DOTS = 90
 _DRAWN = 12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import ipywidgets as widgets
 import polars as pl
@@ -14,7 +14,9 @@ from sendblue_data.explorer import pictures
 from sendblue_data.explorer.account import Account
 from sendblue_data.explorer.table import COLUMNS, SORTABLE, page_html, page_of
 from sendblue_data.explorer.timing import Debounced
-from sendblue_data.history import ContactHistory
+
+if TYPE_CHECKING:
+    from sendblue_data.history import ContactHistory  # what it needs is an extra
 
 SETTLED = 0.2
 """Seconds after the last change of a filter before a picture is drawn: numbers come first."""

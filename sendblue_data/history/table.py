@@ -10,15 +10,20 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from sendblue_data.errors import ConfigurationError, FileNotWrittenError, HistoryConflictError
+from sendblue_data.errors import (
+    ConfigurationError,
+    FileNotWrittenError,
+    HistoryConflictError,
+    MissingExtraError,
+)
 from sendblue_data.history.layout import CONFIGURATION, TABLE_SCHEMA
 
 try:
     from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
     from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 except ImportError as error:  # pragma: no cover -- the development environment has it
-    raise ConfigurationError(
-        "A contact history needs the package `deltalake`. Install it with: pip install 'sendblue-data[history]'."
+    raise MissingExtraError(
+        "A contact history needs deltalake: pip install 'sendblue-data[history]'."
     ) from error
 
 T = TypeVar("T")

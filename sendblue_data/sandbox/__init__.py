@@ -6,7 +6,7 @@ loaded when it is first asked for: the command line can describe its options wit
 
 from typing import TYPE_CHECKING
 
-from sendblue_data.errors import ConfigurationError
+from sendblue_data.errors import MissingExtraError
 from sendblue_data.sandbox.command import serve
 from sendblue_data.sandbox.settings import Faults, Switches
 
@@ -22,7 +22,7 @@ def __getattr__(name: str) -> object:
     try:
         from sendblue_data.sandbox.sandbox import Sandbox  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise ConfigurationError(
+        raise MissingExtraError(
             f"The sandbox needs {error.name}, which is not installed: pip install 'sendblue-data[sandbox]'."
         ) from error
     return Sandbox

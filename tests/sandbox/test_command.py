@@ -74,7 +74,7 @@ def test_the_options_stand_without_the_server():
         "import sys; sys.modules['starlette'] = sys.modules['uvicorn'] = None\n"
         "import sendblue_data.sandbox\n"
         "try: sendblue_data.sandbox.Sandbox\n"
-        "except ValueError as error: print(error)\n"
+        "except ImportError as error: print(error)\n"
         "sendblue_data.sandbox.serve(['--help'])"
     )
     done = subprocess.run(

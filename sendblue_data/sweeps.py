@@ -11,9 +11,9 @@ from typing import Any
 import polars as pl
 from tqdm.auto import tqdm
 
-from sendblue_data.client import SendblueClient
+from sendblue_data.client import CONTACTS, SendblueClient
 from sendblue_data.contacts import CONTACT_SCHEMA
-from sendblue_data.errors import InvalidRequestError
+from sendblue_data.errors import InvalidRequestError, UnexpectedAnswerError
 from sendblue_data.evidence import PullEvidence
 from sendblue_data.paging import API_CAPS, AccountNeverStill, OrderIgnored
 from sendblue_data.seams import fit_together, keys
@@ -57,6 +57,7 @@ class Pull:
         self._since = since
         self._progress = progress
         self._seen = [pl.Series(dtype=pl.UInt64)]
+        self._seen_in_sweep = [pl.Series(dtype=pl.UInt64)]
         self._newest = since
         self._notes: list[str] = []
         self._started = self._finished = datetime.now(UTC)
@@ -64,6 +65,7 @@ class Pull:
         self.missing = 0
         self.problem: str | None = None
         self.came_late = False
+        self._undated_hide: bool | None = None  # out of the windows' reach; None: nobody has looked
 
     def windows(self) -> Iterator[pl.DataFrame]:
         """Give frames of contacts, each contact once; then `problem` says what is missing, if anything."""
@@ -134,15 +136,25 @@ class Pull:
         if self._since is None and self.count_before == self.count_after < listed:
             self._notes.append(f"The account counts {self.count_after:,} contacts and listed {listed:,}.")
 
-    def _is_page_smaller(self, first: pl.DataFrame) -> bool:
+    def _is_page_smaller(self, first: pl.DataFrame, order_by: str = "created_at") -> bool:
         """Find out whether the server's pages are smaller than the API says, and ask for such pages then."""
-        caps = self._reader.caps
-        is_end = self._since is None and first.height >= self.count_before
-        if is_end or not 2 * caps.overlap <= first.height < caps.page:
+        caps, size = self._reader.caps, first.height
+        is_end = self._since is None and size >= self.count_before
+        can_be_joined = size >= 2 * caps.overlap
+        # Of the whole account the count tells; of a part nothing does, so one more page is asked for.
+        if is_end or not 0 < size < caps.page or not (can_be_joined or self._since):
             return False
-        if not self._reader.page(self._since, first.height).height:
+        if not self._reader.page(self._since, size, order_by=order_by).height:
             return False
-        self._reader.caps = replace(caps, page=first.height)
+        if not can_be_joined:
+            raise UnexpectedAnswerError(
+                f"a page holds {size} of the {caps.page:,} contacts asked for, and more follow: such pages are too "
+                "small to be joined.",
+                method="GET",
+                path=CONTACTS,
+                status=200,
+            )
+        self._reader.caps = replace(caps, page=size)
         return True
 
     def _sweep(
@@ -158,7 +170,10 @@ class Pull:
         if self._since is None and reader.undated_shown:
             return
         page = reader.result(newest or reader.newest(self._since))
-        yield self._keep_new(page if self._since else reader.undated(page))
+        found = page if self._since else reader.undated(page)
+        if self._since is None and found.height:
+            self._undated_hide = False
+        yield self._keep_new(found)
 
     def _keep_new(self, rows: pl.DataFrame, *, is_late: bool = True) -> pl.DataFrame:
         """Keep the contacts that have not come before, and remember them: eight bytes a contact.
@@ -169,6 +184,7 @@ class Pull:
                 moment, or with one that the server's filter blurs, can have come before.
         """
         found = keys(rows).hash()
+        self._seen_in_sweep.append(found)
         seen = self._seen if is_late or rows["created_at"].null_count() else self._seen[-1:]
         is_new = ~found.is_in(pl.concat(seen).implode()) & found.is_first_distinct()
         if not is_new.all():
@@ -184,6 +200,9 @@ class Pull:
     def _distinct(self) -> int:
         return pl.concat(self._seen).n_unique()
 
+    def _distinct_in_sweep(self) -> int:
+        return pl.concat(self._seen_in_sweep).n_unique()
+
     def _reconcile(self) -> Iterator[pl.DataFrame]:
         """Compare with the account's count, and look again for what is missing."""
         reader = self._reader
@@ -196,7 +215,11 @@ class Pull:
                 self.count_after = reader.result(reader.count())
                 if self._is_shown(count_before):
                     return
-            if sweep == 1 and (reader.windows > 1 or reader.crowded or reader.unproven):
+                if self._undated_may_hide():
+                    yield from self._look_for_undated()
+            if (sweep == 1 or self._undated_hide) and (
+                reader.windows > 1 or reader.crowded or reader.unproven
+            ):
                 yield from self._other_orders()
                 self.count_after = reader.result(reader.count())
                 if self._is_shown(count_before):
@@ -204,6 +227,7 @@ class Pull:
             if sweep == SWEEPS or reader.crowded:
                 break
             count_before, reader.unproven = self.count_after, 0
+            self._seen_in_sweep = self._seen_in_sweep[:1]
             yield from self._sweep(self.count_after if self._since is None else None, is_late=True)
         self.problem = self._what_is_missing()
 
@@ -215,11 +239,28 @@ class Pull:
             # There is no count to compare with: the seams are the proof.
             return is_proven
         self.missing = max(self.count_after - listed, 0)
-        if is_proven:
+        if is_proven and (reader.undated_shown or self._undated_hide is False):
             # More than are counted have gone since they were listed.
             return not self.missing
         # One that was listed and has gone would stand in for one that was not listed.
-        return listed == self.count_after == count_before
+        return self._distinct_in_sweep() == self.count_after == count_before
+
+    def _undated_may_hide(self) -> bool:
+        """Tell whether it is still to be found out if there are contacts without a moment, out of reach."""
+        return self._since is None and not self._reader.undated_shown and self._undated_hide is None
+
+    def _look_for_undated(self) -> Iterator[pl.DataFrame]:
+        """Look in another order for contacts without a moment.
+
+        A server that sorts them behind all others, upwards and downwards, shows none of them in windows, and
+        the count does not tell: one that was listed and has gone stands in for one of them. What both ends of
+        another order show is all of 22,000 contacts, and of a larger account a sample.
+        """
+        self._undated_hide = False
+        for order_by, direction in OTHER_ORDERS[:2]:
+            for answer in self._in_order(None, order_by, direction):
+                self._undated_hide |= answer["created_at"].null_count() > 0
+                yield self._keep_new(answer)
 
     def _what_is_missing(self) -> str:
         listed = self._distinct()
@@ -243,23 +284,30 @@ class Pull:
         cursors = dict.fromkeys(moment or self._since for moment in reader.crowded) or [self._since]
         for order_by, direction in OTHER_ORDERS:
             for cursor in cursors:
-                pages = [
-                    reader.ask(cursor, offset, order_by=order_by, direction=direction)
-                    for offset in reader.caps.offsets(reader.caps.overlap)
-                ]
-                try:
-                    answers = [reader.result(page) for page in pages]
-                except InvalidRequestError:
-                    self._notes.append(f"The server refuses to sort by {order_by}.")
-                    break
-                for answer in answers:
+                for answer in self._in_order(cursor, order_by, direction):
                     yield self._keep_new(answer)
-                if self._since is None and self._distinct() >= self.count_after:
+                if self._since is None and self._distinct_in_sweep() >= self.count_after:
                     return
+
+    def _in_order(self, cursor: datetime | None, order_by: str, direction: str) -> list[pl.DataFrame]:
+        """Read what offsets reach in another order; nothing where the server refuses it."""
+        reader = self._reader
+        pages = [
+            reader.ask(cursor, offset, order_by=order_by, direction=direction)
+            for offset in reader.caps.offsets(reader.caps.overlap)
+        ]
+        try:
+            return [reader.result(page) for page in pages]
+        except InvalidRequestError:
+            refused = f"The server refuses to sort by {order_by}."
+            if refused not in self._notes:
+                self._notes.append(refused)
+            return []
 
     def _unordered(self) -> Iterator[pl.DataFrame]:
         """Read what can be read where the server sorts as it likes: by offset, then from later cursors."""
         reader = self._reader
+        self._is_page_smaller(reader.page(self._since, order_by=UNORDERED), UNORDERED)
         caps = reader.caps
         created = pl.Series("created_at", dtype=CONTACT_SCHEMA["created_at"])
         count_before = self.count_before

@@ -31,6 +31,7 @@ class ModelAccount:
     events: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
     truncate_to: timedelta = timedelta(microseconds=1)
     nulls_first: bool = True
+    nulls_stay: bool = False  # at the same end upwards and downwards
     stable_ties: bool = True
     honours_order: bool = True
     hidden: frozenset[int] = frozenset()
@@ -116,7 +117,8 @@ class ModelAccount:
             dated = [person for person in listed if person.created]
             undated = [person for person in listed if not person.created]
             dated.sort(key=lambda person: person.created, reverse=descending)
-            listed[:] = undated + dated if self.nulls_first != descending else dated + undated
+            is_first = self.nulls_first != (descending and not self.nulls_stay)
+            listed[:] = undated + dated if is_first else dated + undated
         elif order_by == "contact_id" and descending:
             listed.reverse()
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sendblue_data import iter_contacts, pull_contacts, sweeps
-from sendblue_data.errors import IncompletePullError
+from sendblue_data.errors import IncompletePullError, UnexpectedAnswerError
 from tests.pull.model_account import EPOCH, SMALL, ModelAccount, Person, numbers
 
 
@@ -92,9 +92,12 @@ truncations = st.sampled_from([timedelta(microseconds=1), timedelta(milliseconds
 fields_shown = st.sampled_from([("contact_id", "phone"), ("contact_id",), ("phone",), ()])
 
 
-@holds_for(people=people(), truncate_to=truncations, nulls_first=st.booleans(), shows=fields_shown)
-def test_a_quiet_account_arrives_whole(people, truncate_to, nulls_first, shows):
-    account = ModelAccount(people, truncate_to=truncate_to, nulls_first=nulls_first, shows=shows)
+nulls = st.fixed_dictionaries({"nulls_first": st.booleans(), "nulls_stay": st.booleans()})
+
+
+@holds_for(people=people(), truncate_to=truncations, nulls=nulls, shows=fields_shown)
+def test_a_quiet_account_arrives_whole(people, truncate_to, nulls, shows):
+    account = ModelAccount(people, truncate_to=truncate_to, shows=shows, **nulls)
 
     frame, evidence = pull_contacts(account, progress=False, with_evidence=True)
 
@@ -102,15 +105,15 @@ def test_a_quiet_account_arrives_whole(people, truncate_to, nulls_first, shows):
     assert sorted(numbers(frame)) == sorted(account.stayed)
     assert evidence.complete
     assert evidence.contacts == evidence.count_before == evidence.count_after == frame.height
+    if nulls["nulls_stay"] and not nulls["nulls_first"]:
+        return  # what hides behind all others is looked for in other orders
     if not people or max(Counter(person.created for person in people).values()) < SMALL.page:
         assert evidence.pages <= 2 * len(people) // SMALL.step + 12
 
 
-@holds_for(
-    people=people(), events=churn, truncate_to=truncations, nulls_first=st.booleans(), shows=fields_shown
-)
-def test_a_contact_that_stays_is_never_missing(people, events, truncate_to, nulls_first, shows):
-    account = ModelAccount(people, events, truncate_to=truncate_to, nulls_first=nulls_first, shows=shows)
+@holds_for(people=people(), events=churn, truncate_to=truncations, nulls=nulls, shows=fields_shown)
+def test_a_contact_that_stays_is_never_missing(people, events, truncate_to, nulls, shows):
+    account = ModelAccount(people, events, truncate_to=truncate_to, shows=shows, **nulls)
 
     frame = pull_contacts(account, progress=False)
 
@@ -236,6 +239,33 @@ def test_a_crowd_without_a_moment_behind_all_others_is_counted_and_said():
     assert len(set(numbers(frame))) == frame.height >= 150 + SMALL.reach
     assert error.missing == 400 - frame.height
     assert "More than 110 contacts have no created_at" in str(error)
+
+
+@pytest.mark.parametrize("undated", [1, 2, 6])
+@pytest.mark.parametrize("deleted", [0, 1, 2, 6])
+def test_one_that_was_listed_and_has_gone_does_not_stand_in_for_one_that_hides(undated, deleted):
+    """Without a moment, behind all others in both directions: no window reaches it, and the count balances."""
+    dated = [Person(number, EPOCH + timedelta(minutes=number)) for number in range(150)]
+    people = [*dated, *(Person(150 + number, None) for number in range(undated))]
+    account = ModelAccount(people, {18: [("delete", 3)] * deleted}, nulls_first=False, nulls_stay=True)
+
+    frame, evidence = pull_contacts(account, progress=False, with_evidence=True)
+
+    assert account.stayed <= set(numbers(frame)) <= account.ever
+    assert evidence.complete
+
+
+@pytest.mark.parametrize("honours_order", [True, False])
+def test_small_pages_are_not_taken_for_the_end(honours_order):
+    """With `since` no count tells that more contacts follow."""
+    people = [Person(number, EPOCH + timedelta(minutes=number)) for number in range(60)]
+
+    found = ModelAccount(people, page_cap=7, honours_order=honours_order)
+    assert sorted(numbers(pull_contacts(found, since=EPOCH, progress=False))) == list(range(60))
+    with pytest.raises(UnexpectedAnswerError, match="too small to be joined"):
+        pull_contacts(
+            ModelAccount(people, page_cap=5, honours_order=honours_order), since=EPOCH, progress=False
+        )
 
 
 def test_a_moment_is_whole_where_only_contacts_without_one_follow():

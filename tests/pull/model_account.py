@@ -2,6 +2,7 @@
 
 import random
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -41,12 +42,13 @@ class ModelAccount:
     caps: Caps = SMALL
     max_connections: int = 2
     account: str = "model"
-    shuffle: random.Random = field(default_factory=lambda: random.Random(7))
+    shuffle_seed: int = 7
 
     def __post_init__(self) -> None:
         self.lock = threading.Lock()
         self.requests = 0
         self.lists = 0
+        self.asked: Counter[str] = Counter()
         self.next_number = len(self.people)
         self.stayed = {person.number for person in self.people}
         self.ever = set(self.stayed)
@@ -84,7 +86,7 @@ class ModelAccount:
                     or (person.created is not None and person.created >= created_at_gte)
                 )
             ]
-            self._sort(listed, order_by, order_direction)
+            self._sort(listed, order_by, order_direction, f"{created_at_gte} {offset}")
             page = listed[offset : offset + min(limit, self.page_cap)]
         return self._answer(page)
 
@@ -105,13 +107,16 @@ class ModelAccount:
             frame.replace_column(frame.get_column_index(name), values)
         return frame
 
-    def _sort(self, listed: list[Person], order_by, order_direction) -> None:
+    def _sort(self, listed: list[Person], order_by, order_direction, page: str) -> None:
         listed.sort(key=lambda person: person.number)
         if not self.honours_order:
             random.Random(3).shuffle(listed)
             return
         if not self.stable_ties:
-            self.shuffle.shuffle(listed)
+            # Another order for each answer, which does not hang on what the other thread asked meanwhile.
+            asked = f"{page} {order_by} {order_direction}"
+            self.asked[asked] += 1
+            random.Random(f"{self.shuffle_seed} {asked} {self.asked[asked]}").shuffle(listed)
         descending = order_direction == "desc"
         if order_by == "created_at":
             dated = [person for person in listed if person.created]

@@ -157,14 +157,16 @@ def test_a_part_of_the_account_has_all_that_was_created_since(people, since, eve
 def test_equal_moments_may_come_in_any_order_in_a_part_too():
     """There is no count to betray one that hides behind another's repeat: the seams alone must.
 
-    Such a repeat is rare, and hypothesis does not find it: shuffled ties longer than the overlap, many times.
+    Such a repeat is rare, and hypothesis does not find it: shuffled ties longer than the overlap, many times. With
+    an overlap of 3 two rows make a seam, which chance alone does once in some thousand accounts, at none of these
+    seeds; with the API's overlap of 10 it takes five.
     """
     for seed in range(250):
         sizes = random.Random(seed)
         people = People(
             0, [(1_000 * group, sizes.randint(5, 9)) for group in range(sizes.randint(2, 20))], 260
         )
-        account = ModelAccount(people, stable_ties=False, shuffle=random.Random(seed))
+        account = ModelAccount(people, stable_ties=False, shuffle_seed=seed)
 
         found = numbers(pull_contacts(account, since=EPOCH, progress=False))
 

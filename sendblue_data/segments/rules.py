@@ -164,7 +164,7 @@ def _moment_code(at: datetime | None) -> str:
 
 def _moment(at: datetime) -> str:
     whole_day = at.time() == time()
-    return f"{at:%Y-%m-%d}" if whole_day else f"{at.replace(tzinfo=None)} UTC"
+    return at.date().isoformat() if whole_day else f"{at.replace(tzinfo=None)} UTC"
 
 
 @dataclass(frozen=True)

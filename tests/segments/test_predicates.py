@@ -17,6 +17,7 @@ from sendblue_data.segments import (
     has_any_tag,
     has_tag,
     opted_out,
+    parse_segment,
     phone_region,
     phone_region_code,
     reachable,
@@ -88,6 +89,13 @@ EAST = timezone(timedelta(hours=-5))
 )
 def test_a_moment_can_be_written_in_many_ways(start):
     assert repr(created_between(start, None)) == 'created_between("2025-01-01", None)'
+
+
+@pytest.mark.parametrize("start", ["0026-01-01", "0026-01-01T10:00:00Z", "9999-12-31"])
+def test_any_year_is_written_as_it_is_read(start):
+    """With four digits: atheris found a year that had lost its zeros."""
+    assert repr(created_between(start, None)) == f'created_between("{start}", None)'
+    assert repr(parse_segment(repr(created_between(None, start)))) == f'created_between(None, "{start}")'
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,14 @@ def test_the_source_archive_builds_the_same_wheel(built, tmp_path):
     (archive,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(archive) as source:
         names = {name.partition("/")[2] for name in source.getnames()}
-    assert {"README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml"} <= names
+    needed = {"README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "Makefile", "conftest.py", ".ci/run"}
+    assert needed <= names
+    assert {
+        "docs/reliability.md",
+        "constraints.txt",
+        "hardening/fuzz.py",
+        "tests/trust/test_wheel.py",
+    } <= names
     subprocess.run(
         [
             sys.executable,

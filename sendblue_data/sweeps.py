@@ -147,6 +147,9 @@ class Pull:
         if not self._reader.page(self._since, size, order_by=order_by).height:
             return False
         if not can_be_joined:
+            # A page that is cut off stays as long; one that was followed by a new contact holds it by now.
+            if any(self._reader.page(self._since, order_by=order_by).height != size for _ in range(LOOKS)):
+                return False
             raise UnexpectedAnswerError(
                 f"a page holds {size} of the {caps.page:,} contacts asked for, and more follow: such pages are too "
                 "small to be joined.",

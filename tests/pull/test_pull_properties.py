@@ -276,6 +276,18 @@ def test_small_pages_are_not_taken_for_the_end(honours_order):
         )
 
 
+@pytest.mark.parametrize("honours_order", [True, False])
+@pytest.mark.parametrize("request_number", [1, 2, 3, 4])
+def test_a_contact_that_comes_after_the_first_page_makes_it_no_small_page(request_number, honours_order):
+    people = [Person(0, EPOCH)]
+    account = ModelAccount(people, {request_number: [("create", 5)]}, honours_order=honours_order)
+
+    found = numbers(pull_contacts(account, since=EPOCH, progress=False))
+
+    assert len(found) == len(set(found))
+    assert account.stayed <= set(found) <= account.ever
+
+
 def test_a_moment_is_whole_where_only_contacts_without_one_follow():
     people = People(15, [(0, 96)], 260)  # one more than offsets reach, until the first has gone
     account = ModelAccount(people, {1: [("delete", 0)]}, nulls_first=False)

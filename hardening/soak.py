@@ -26,9 +26,11 @@ from tests.writeback.people import people, phone, state
 
 FAULTS = ("429", "500", "500_after", "reset", "reset_after", "cut", "error_200")
 WARM_UP = 60
-"""Seconds, or a tenth of the time if that is less, until the first measure: caches and pools fill first."""
-MOST_GROWTH = 1.10
-"""Memory at the end against that after the warm-up."""
+"""Seconds, or a third of the time if that is less, until the first measure: caches and pools fill first."""
+MOST_GROWTH = 1.15
+"""Memory at the end against that after the warm-up: in an hour it swung between 159 and 174 MB, and did not grow."""
+MOST_OPEN = 8
+"""Threads, sockets and files more than after the warm-up: connections that happen to be open just then."""
 
 
 def measure():
@@ -111,7 +113,7 @@ def main():
     retries.FIRST_WAIT = sending.FIRST_WAIT = 0.002
     begun = time.monotonic()
     ends = begun + 60 * minutes
-    warm = begun + min(WARM_UP, 6 * minutes)
+    warm = begun + min(WARM_UP, 20 * minutes)
     chance = random.Random(8)
     first = None
     rounds = 0
@@ -138,7 +140,7 @@ def main():
         last = measure()
     print(f"end, after {rounds} rounds and {client.requests:,} requests", last, flush=True)
     assert first is not None
-    grown = [name for name in ("threads", "sockets", "files") if last[name] > first[name] + 4]
+    grown = [name for name in ("threads", "sockets", "files") if last[name] > first[name] + MOST_OPEN]
     if last["memory, MB"] > first["memory, MB"] * MOST_GROWTH:
         grown.append("memory")
     print("grew: " + (", ".join(grown) or "nothing"))

@@ -1,4 +1,4 @@
-"""What an endpoint answered, checked before it is trusted: an object, a count, a contact."""
+"""What an endpoint answered, checked before it is trusted: an object, a count, a contact, an amount."""
 
 from __future__ import annotations
 
@@ -70,3 +70,34 @@ def contact_answer(body: bytes, method: str, path: str) -> dict[str, Any]:
     except UnexpectedAnswerError as error:
         error.may_have_applied = method != "GET"
         raise
+
+
+def opt_out_answer(body: bytes, method: str, path: str) -> dict[str, Any]:
+    """Decode the answer to an opt-out: `number` and `opted_out`, None where it does not say."""
+    answer = object_from(body, method, path)
+    for field, kind in (("number", str), ("opted_out", bool)):
+        if not isinstance(answer.get(field), kind | None):
+            raise UnexpectedAnswerError(
+                f"field {field}: expected {kind.__name__}, got {type(answer[field]).__name__}.",
+                method=method,
+                path=path,
+                status=200,
+                may_have_applied=True,
+                field=field,
+            )
+    return {"number": answer.get("number"), "opted_out": answer.get("opted_out")}
+
+
+def amount_answer(body: bytes, method: str, path: str) -> int:
+    """Decode the answer to a bulk delete."""
+    amount = object_from(body, method, path).get("amount")
+    if isinstance(amount, bool) or not isinstance(amount, int | float) or amount != int(amount):
+        raise UnexpectedAnswerError(
+            f"field amount: expected a whole number, got {amount!r}.",
+            method=method,
+            path=path,
+            status=200,
+            may_have_applied=True,
+            field="amount",
+        )
+    return int(amount)

@@ -13,10 +13,10 @@ from urllib.parse import quote
 import msgspec
 import polars as pl
 
-from sendblue_data.answers import contact_answer, count_answer, object_from
+from sendblue_data.answers import amount_answer, contact_answer, count_answer, object_from, opt_out_answer
 from sendblue_data.contacts import decode_contacts
-from sendblue_data.credentials import credential
-from sendblue_data.errors import ConfigurationError, UnexpectedAnswerError
+from sendblue_data.credentials import credential, without_credentials
+from sendblue_data.errors import ApiError, ConfigurationError, UnexpectedAnswerError
 from sendblue_data.retries import Pace, read_with_retries
 from sendblue_data.transport import Transport, account_label, check_base_url
 
@@ -85,6 +85,7 @@ class SendblueClient:
         self._pace = Pace(requests_per_second)
         self._jitter = Random()  # noqa: S311 -- spreads retries, keeps no secret
         self._announced: set[str] = set()
+        self._credentials = (key, secret)
         self._transport = Transport(
             self.base_url,
             {
@@ -239,7 +240,7 @@ class SendblueClient:
             custom_variables=custom_variables,
             update_if_exists=update_if_exists,
         )
-        return contact_answer(self._transport.send("POST", CONTACTS, body=body), "POST", CONTACTS)
+        return self._write("POST", CONTACTS, body, contact_answer)
 
     def update_contact(
         self,
@@ -277,7 +278,7 @@ class SendblueClient:
             custom_variables=custom_variables,
             opt_out=opt_out,
         )
-        return contact_answer(self._transport.send("PUT", path, body=body), "PUT", path)
+        return self._write("PUT", path, body, contact_answer)
 
     def delete_contact(self, phone_number: str) -> None:
         """Delete one contact: `DELETE /api/v2/contacts/{phone_number}`.
@@ -287,7 +288,7 @@ class SendblueClient:
             ApiError: the leaf that fits.
         """
         path = _contact_path(phone_number)
-        object_from(self._transport.send("DELETE", path), "DELETE", path)
+        self._write("DELETE", path, None, object_from)
 
     def opt_out_contact(self, number: str, *, opted_out: bool = True) -> dict[str, Any]:
         """Opt one contact out, or back in: `POST /api/v2/contacts/opt-out`.
@@ -300,18 +301,7 @@ class SendblueClient:
         """
         path = f"{CONTACTS}/opt-out"
         body = {"number": number, "opted_out": opted_out}
-        answer = object_from(self._transport.send("POST", path, body=body), "POST", path)
-        for field, kind in (("number", str), ("opted_out", bool)):
-            if not isinstance(answer.get(field), kind | None):
-                raise UnexpectedAnswerError(
-                    f"field {field}: expected {kind.__name__}, got {type(answer[field]).__name__}.",
-                    method="POST",
-                    path=path,
-                    status=200,
-                    may_have_applied=True,
-                    field=field,
-                )
-        return {"number": answer.get("number"), "opted_out": answer.get("opted_out")}
+        return self._write("POST", path, body, opt_out_answer)
 
     def verify_contact(self, number: str) -> None:
         """Send one contact a verification message: `POST /api/v2/contacts/verify`.
@@ -320,7 +310,7 @@ class SendblueClient:
             ApiError: the leaf that fits.
         """
         path = f"{CONTACTS}/verify"
-        object_from(self._transport.send("POST", path, body={"number": number}), "POST", path)
+        self._write("POST", path, {"number": number}, object_from)
 
     def bulk_create_contacts(self, contacts: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
         """Create several contacts: `POST /api/v2/contacts/bulk`.
@@ -338,18 +328,21 @@ class SendblueClient:
             ApiError: the leaf that fits.
         """
         path = f"{CONTACTS}/bulk"
-        sent = self._transport.send("POST", path, body={"contacts": [dict(row) for row in contacts]})
-        listed = object_from(sent, "POST", path).get("contacts")
-        try:
-            return decode_contacts(
-                msgspec.json.encode([] if listed is None else listed),
-                method="POST",
-                path=path,
-                announced=self._announced,
-            )
-        except UnexpectedAnswerError as error:
-            error.may_have_applied = True
-            raise
+
+        def parse(body: bytes, method: str, path: str) -> pl.DataFrame:
+            listed = object_from(body, method, path).get("contacts")
+            try:
+                return decode_contacts(
+                    msgspec.json.encode([] if listed is None else listed),
+                    method=method,
+                    path=path,
+                    announced=self._announced,
+                )
+            except UnexpectedAnswerError as error:
+                error.may_have_applied = True
+                raise
+
+        return self._write("POST", path, {"contacts": [dict(row) for row in contacts]}, parse)
 
     def bulk_delete_contacts(self, phones: Sequence[str]) -> int:
         """Delete several contacts: `DELETE /api/v2/contacts` with the numbers in the body.
@@ -363,20 +356,7 @@ class SendblueClient:
         Raises:
             ApiError: the leaf that fits.
         """
-        answer = object_from(
-            self._transport.send("DELETE", CONTACTS, body={"contact_ids": list(phones)}), "DELETE", CONTACTS
-        )
-        amount = answer.get("amount")
-        if isinstance(amount, bool) or not isinstance(amount, int | float) or amount != int(amount):
-            raise UnexpectedAnswerError(
-                f"field amount: expected a whole number, got {amount!r}.",
-                method="DELETE",
-                path=CONTACTS,
-                status=200,
-                may_have_applied=True,
-                field="amount",
-            )
-        return int(amount)
+        return self._write("DELETE", CONTACTS, {"contact_ids": list(phones)}, amount_answer)
 
     # ------------------------------------------------------------------------------------------------------
 
@@ -384,13 +364,37 @@ class SendblueClient:
         self, path: str, parse: Callable[[bytes], Parsed], params: Mapping[str, str] | None = None
     ) -> Parsed:
         """Send a read, and again where that may help; parsed within, since a body cut short is a try lost."""
-        return read_with_retries(
-            lambda: parse(self._transport.send("GET", path, params=params)),
-            retries=self._retries,
-            pace=self._pace,
-            cancelled=self._transport.cancelled,
-            jitter=self._jitter,
+
+        def attempt() -> Parsed:
+            return parse(self._transport.send("GET", path, params=params))
+
+        return self._hiding_credentials(
+            lambda: read_with_retries(
+                attempt,
+                retries=self._retries,
+                pace=self._pace,
+                cancelled=self._transport.cancelled,
+                jitter=self._jitter,
+            )
         )
+
+    def _write(
+        self, method: str, path: str, body: object | None, parse: Callable[[bytes, str, str], Parsed]
+    ) -> Parsed:
+        """Send a write, once."""
+        return self._hiding_credentials(
+            lambda: parse(self._transport.send(method, path, body=body), method, path)
+        )
+
+    def _hiding_credentials(self, call: Callable[[], Parsed]) -> Parsed:
+        """Make a call whose error shows neither key nor secret: a server, or a proxy, may say them back."""
+        try:
+            return call()
+        except ApiError as error:
+            error.message = without_credentials(error.message, self._credentials)
+            error.args = (error.message,)
+            # The frames below hold the answer, and some notebooks and loggers print every variable.
+            raise error.with_traceback(None) from None
 
 
 def _iso(moment: datetime | str | None) -> str | None:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable
 
 from sendblue_data.errors import ConfigurationError
+
+HIDDEN = "•••"
+_SHORTEST = 4
+"""Characters: to hide a made-up key of fewer would blot out the words around it."""
 
 
 class _Hidden(str):
@@ -13,7 +19,7 @@ class _Hidden(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return "'•••'"
+        return f"'{HIDDEN}'"
 
 
 def credential(name: str, given: str | None, variable: str) -> str:
@@ -30,3 +36,16 @@ def credential(name: str, given: str | None, variable: str) -> str:
             f"The {name} holds a character that no HTTP header can carry: copy it again."
         )
     return value
+
+
+def without_credentials(text: str, credentials: Iterable[str]) -> str:
+    """Hide credentials that a server said back, in whatever case.
+
+    Example:
+        >>> without_credentials("no account for made-up-key", ["made-up-key"])
+        'no account for •••'
+    """
+    for value in credentials:
+        if len(value) >= _SHORTEST:
+            text = re.sub(re.escape(value), HIDDEN, text, flags=re.IGNORECASE)
+    return text

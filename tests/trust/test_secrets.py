@@ -8,9 +8,11 @@ import pickle
 import re
 import stat
 import subprocess
+import threading
 import traceback
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -236,6 +238,90 @@ def test_no_error_shows_them_in_any_frame(open_account, monkeypatch, fault):
             call()
         shown = with_locals(caught.value) + repr(caught.value)
         assert_none_in(shown.encode() + pickle.dumps(str(caught.value)), sandbox.api_key, sandbox.api_secret)
+
+
+SAID_BACK = f"no account has {KEY} with {SECRET}"
+SAYING_BACK = {
+    "message": answer(json.dumps({"message": SAID_BACK}).encode(), status="400 Bad Request"),
+    "escaped": answer(
+        b'{"error": "%s"}' % "".join(f"\\u{ord(letter):04x}" for letter in SAID_BACK).encode(),
+        status="403 Forbidden",
+    ),
+    "upper case": answer(json.dumps({"error": SAID_BACK.upper()}).encode(), status="409 Conflict"),
+    "cut in the middle": answer(json.dumps({"error": "x" * 490 + SECRET}).encode(), status="422 No"),
+    "reason": answer(status=f"404 {SAID_BACK}"),
+    "good status": answer(json.dumps({"status": "ERROR", "message": SAID_BACK}).encode()),
+    "a value": answer(json.dumps({"count": SECRET, "amount": KEY, "contact": 1, "number": 1}).encode()),
+    "a field's name": answer(json.dumps([{SECRET: 1}]).encode()),
+    "no HTTP": f"HTTP/{SECRET} {KEY}\r\n\r\n".encode(),
+    "redirect": answer(status="302 Found", headers=[f"Location: https://{SECRET}.example.com/"]),
+}
+
+
+@pytest.mark.parametrize("said", SAYING_BACK)
+def test_a_server_that_says_them_back_is_not_quoted(said):
+    """Proxies and debug pages do: what they say becomes an error's text, and goes on into logs and journals."""
+    calls = (
+        lambda client: client.list_contacts(),
+        lambda client: client.count_contacts(),
+        lambda client: client.get_contact(phone(0)),
+        lambda client: client.create_contact(phone(0)),
+        lambda client: client.update_contact(phone(0), tags=["A"]),
+        lambda client: client.delete_contact(phone(0)),
+        lambda client: client.opt_out_contact(phone(0)),
+        lambda client: client.verify_contact(phone(0)),
+        lambda client: client.bulk_create_contacts([{"phone": phone(0)}]),
+        lambda client: client.bulk_delete_contacts([phone(0)]),
+    )
+    with Server(SAYING_BACK[said]) as server, SendblueClient(KEY, SECRET, server.url, retries=0) as client:
+        told = []
+        for call in calls:
+            try:
+                call(client)
+            except SendblueError as error:
+                told.append(error)
+        assert len(told) >= (1 if said in {"a value", "a field's name"} else len(calls))
+        for error in told:
+            assert_none_in(
+                (with_locals(error) + repr(error) + repr(vars(error))).casefold().encode()
+                + pickle.dumps(error),
+                KEY,
+                SECRET,
+            )
+
+
+def test_a_write_refused_with_them_keeps_them_out_of_result_and_journal(journals):
+    class SaysBack(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path.endswith("/count"):
+                self.reply(200, {"count": 0})
+            else:
+                self.reply(404, {"message": "no such contact"})
+
+        def do_POST(self):
+            self.reply(400, {"message": f"rejected: {dict(self.headers)}"})
+
+        def reply(self, status, value):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(value).encode())
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), SaysBack) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        with SendblueClient(KEY, SECRET, url) as client:
+            result = bulk_create(client, contacts_frame([{"phone": phone(0)}]), progress=False)
+        server.shutdown()
+    assert "rejected: " in result.frame["detail"][0]
+    assert_none_in(repr(result.frame.to_dicts()) + repr(result), KEY, SECRET)
+    files = [path for path in journals.iterdir() if path.stat().st_size]
+    assert any(path.suffix == ".sqlite3" for path in files)
+    for path in files:
+        assert_none_in(path.read_bytes(), KEY, SECRET)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

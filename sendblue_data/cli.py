@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from sendblue_data.errors import ConfigurationError, SendblueError
+from sendblue_data.errors import ConfigurationError, HistoryRangeError, SendblueError
 
 if TYPE_CHECKING:
     from sendblue_data.client import SendblueClient
@@ -239,6 +239,7 @@ def _tell(
     from sendblue_data.report.page import save  # noqa: PLC0415
     from sendblue_data.report.terminal import headline_tables  # noqa: PLC0415
 
+    past = _history(history)  # before the pull, which may take minutes
     folder: Path = args.out
     folder.mkdir(parents=True, exist_ok=True)
     contacts, evidence = pull_contacts(
@@ -248,7 +249,7 @@ def _tell(
     print(f"\n{headline_tables(contacts, mask_phones=mask_phones)}\n")
     report = build_report(
         contacts,
-        _history(history),
+        past,
         evidence=evidence,
         mask_phones=mask_phones,
         theme=args.theme,
@@ -261,11 +262,17 @@ def _tell(
 
 
 def _history(uri: str | None) -> ContactHistory | None:
+    """Open a history that must be there: a misspelt path would leave its section out of the report."""
     if uri is None:
         return None
     from sendblue_data.history import ContactHistory  # noqa: PLC0415 -- needs the history extra
 
-    return ContactHistory(uri)
+    history = ContactHistory(uri)
+    if not history.exists():
+        raise HistoryRangeError(
+            f"{uri} holds no history. Check --history, or record one: sendblue-data snapshot."
+        )
+    return history
 
 
 def _bar(args: argparse.Namespace) -> bool:

@@ -252,6 +252,10 @@ class HistoryRangeError(SendblueError, LookupError):
     """The history holds nothing that old, or nothing at all."""
 
 
+class HistoryUnreadableError(SendblueError, OSError):
+    """A history that is there and can't be read: a file of it is damaged or missing, or its place is out of reach."""
+
+
 class SnapshotRefusedError(SendblueError, ValueError):
     """A pull that would make the history say something that did not happen.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from sendblue_data.errors import ConfigurationError
 
 OWNER_ONLY = 0o600
+OWNER_ONLY_FOLDER = 0o700
 
 
 def check_folder(path: str | os.PathLike[str]) -> Path:

@@ -16,6 +16,7 @@ from PIL import Image
 from sendblue_data import CONTACT_SCHEMA, ContactHistory, Sandbox, pull_contacts
 from sendblue_data import cli as command_line
 from sendblue_data.cli import main
+from sendblue_data.contacts import contacts_frame
 from sendblue_data.report import pictures
 
 KEYS = ("SENDBLUE_API_API_KEY", "SENDBLUE_API_API_SECRET", "SENDBLUE_API_BASE_URL")
@@ -243,6 +244,36 @@ def test_report_shows_a_history_made_by_snapshot(account, capsys):
     page = Path("deep/er/report.html").read_text()
     assert "From 1 snapshot." in page
     assert re.search(r"\+1[0-9]{10}", page)
+
+
+def test_a_history_that_is_not_there_is_told_before_the_pull(account, capsys):
+    account.reset_log()
+    code, out, err = run(capsys, "report", "--history", "hstory")
+    assert code == 1
+    assert "hstory holds no history. Check --history" in err
+    assert len(err.splitlines()) == 1
+    assert account.request_log == []
+    assert not Path("report").exists()
+    assert "+1" not in out
+
+
+@pytest.mark.parametrize(
+    "command", [["snapshot", "past"], ["report", "--history", "past"]], ids=lambda c: c[0]
+)
+@pytest.mark.parametrize("damage", ["a file", "a log that is cut"])
+def test_a_history_that_can_not_be_read_is_told_before_the_pull(account, capsys, command, damage):
+    if damage == "a file":
+        Path("past").write_text("of something else")
+    else:
+        ContactHistory("past").snapshot(contacts_frame([{"phone": "+12125550100"}]))
+        log = next(Path("past/_delta_log").glob("*.json"))
+        log.write_text(log.read_text()[:100])
+    account.reset_log()
+    code, _, err = run(capsys, *command)
+    assert code == 1
+    assert len(err.splitlines()) == 1
+    assert "is a file" in err if damage == "a file" else "past can't be read: " in err
+    assert account.request_log == []
 
 
 def test_demo_from_nothing_to_a_report(capsys):

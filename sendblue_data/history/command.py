@@ -56,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         history = ContactHistory(args.uri, storage_options=args.storage_options)
+        history.exists()  # a history that can't be read is told before the pull, which may take minutes
         # Locked before the pull, under a name of its own: two pulls at once would only slow each other down.
         with (
             writer_lock(lock_path(None, f"command:{history.uri}"), timeout=args.lock_timeout),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, TypeVar, overload
 
 import polars as pl
 
 from sendblue_data.errors import ConfigurationError, HistoryConflictError, HistoryRangeError
 from sendblue_data.history import maintenance
 from sendblue_data.history.changes import changes
+from sendblue_data.history.damage import telling_damage
 from sendblue_data.history.grouping import By
 from sendblue_data.history.lock import lock_path, writer_lock
 from sendblue_data.history.record import Snapshot, record
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame as SparkFrame
     from pyspark.sql import SparkSession
 
+Answer = TypeVar("Answer")
 _ATTEMPTS = 3
 _LOCK_SECONDS = 60.0
 
@@ -41,8 +43,12 @@ class ContactHistory:
     A contact is known by its phone (by its `contact_id` when it has none), since people opt out by phone and a
     contact that is deleted and created again gets another id.
 
+    Every method raises `HistoryUnreadableError`, naming the file, where one is damaged or missing, and those that
+    ask raise `HistoryRangeError` where nothing was recorded yet.
+
     Args:
-        uri: a folder (made when missing), or `s3://`, `gs://`, `abfss://`, as Delta Lake and Polars know them.
+        uri: a folder (made when missing, for its owner alone), or `s3://`, `gs://`, `abfss://`, as Delta Lake and
+            Polars know them.
         storage_options: keys and regions for a bucket, passed to both.
 
     Example:
@@ -71,6 +77,15 @@ class ContactHistory:
 
     def __repr__(self) -> str:
         return f"ContactHistory({self.uri!r})"
+
+    def exists(self) -> bool:
+        """Whether a pull was recorded here; False for a folder that is empty or not there.
+
+        Raises:
+            HistoryUnreadableError: something is there, and its log can't be read.
+        """
+        with telling_damage(self._table):
+            return self._table.refresh()
 
     def snapshot(
         self,
@@ -103,6 +118,8 @@ class ContactHistory:
         Raises:
             SnapshotRefusedError: the pull is incomplete, of another account, too small, or older than the last.
             HistoryConflictError: another writer recorded at the same time, three times over.
+            FileNotWrittenError: the disk is full, or the folder not the user's.
+            HistoryUnreadableError: what was recorded before is damaged.
             FrameError: `frame` is not a whole contacts frame.
         """
         if not 0 <= max_shrink <= 1:
@@ -113,15 +130,11 @@ class ContactHistory:
         check_frame(frame, evidence)
         check_evidence(evidence, limits)
         at = moment(taken_at or (evidence.finished if evidence else datetime.now(UTC)))
-        with writer_lock(lock_path(self._table.root, self.uri), timeout=lock_timeout):
-            for attempt in range(1, _ATTEMPTS + 1):
-                try:
-                    recorded = record(self._table, frame, at, evidence, limits)
-                except HistoryConflictError:
-                    if attempt == _ATTEMPTS:
-                        raise
-                else:
-                    break
+        with (
+            writer_lock(lock_path(self._table.root, self.uri), timeout=lock_timeout),
+            telling_damage(self._table),
+        ):
+            recorded = self._record(frame, at, evidence, limits)
             self._keep_small()
         return recorded
 
@@ -138,8 +151,7 @@ class ContactHistory:
         Raises:
             HistoryRangeError: nothing was recorded that early.
         """
-        self._open()
-        return self._table.read(lambda: contacts_at(self._table, snapshot_at(self._table, when)))
+        return self._ask(lambda: contacts_at(self._table, snapshot_at(self._table, when)))
 
     def changes(self, since: When, until: When | None = None) -> pl.DataFrame:
         """Compare the contacts at `since` with those at `until` (default: the last snapshot).
@@ -152,7 +164,6 @@ class ContactHistory:
         Raises:
             HistoryRangeError: nothing was recorded as early as `since`.
         """
-        self._open()
 
         def compare() -> pl.DataFrame:
             last = (
@@ -165,7 +176,7 @@ class ContactHistory:
                 raise ConfigurationError(f"since={since} lies after until={until}. Swap them.")
             return changes(self._table, first, last)
 
-        return self._table.read(compare)
+        return self._ask(compare)
 
     def opt_out_events(self) -> pl.DataFrame:
         """Give every opt-out and opt-in that the snapshots show, oldest first.
@@ -181,8 +192,7 @@ class ContactHistory:
             in between. An opt-in with `recreated` is likely no opt-in: the contact was deleted and created again,
             and its opt-out was lost.
         """
-        self._open()
-        return self._table.read(lambda: opt_out_events(self._table))
+        return self._ask(lambda: opt_out_events(self._table))
 
     def opt_out_trend(self, every: str = "1w", by: By = None, *, confidence: float = 0.95) -> pl.DataFrame:
         """Count opt-outs per contact at risk, by period.
@@ -204,8 +214,7 @@ class ContactHistory:
             `added`, `removed` (contacts that came and went after the first snapshot) and `net_growth`
             (`added` - `removed`).
         """
-        self._open()
-        return self._table.read(lambda: opt_out_trend(self._table, every, by, confidence))
+        return self._ask(lambda: opt_out_trend(self._table, every, by, confidence))
 
     def survival(self, by: By = None, *, confidence: float = 0.95) -> pl.DataFrame:
         """Estimate the share of contacts still subscribed, by days since creation (Kaplan-Meier).
@@ -225,8 +234,7 @@ class ContactHistory:
             (just before), `opt_outs` (at that age), `censored` (since the row before), `survival`, `low`, `high`
             (Greenwood's variance on the log-log scale; null where `survival` is 0).
         """
-        self._open()
-        return self._table.read(lambda: survival(self._table, by, confidence))
+        return self._ask(lambda: survival(self._table, by, confidence))
 
     def snapshots(self) -> pl.DataFrame:
         """List the snapshots, oldest first.
@@ -237,8 +245,7 @@ class ContactHistory:
             `forget` erased later is counted still), `account`, `complete` (null: no evidence was given) and
             `evidence` (JSON) of the last look.
         """
-        self._open()
-        return self._table.read(lambda: _snapshots(looks(self._table)))
+        return self._ask(lambda: _snapshots(looks(self._table)))
 
     @overload
     def scan(self, spark: None = None, *, when: When | None = None) -> pl.LazyFrame: ...
@@ -249,14 +256,20 @@ class ContactHistory:
     ) -> pl.LazyFrame | SparkFrame:
         """Give the contacts at `when` (default: the last snapshot) as a lazy frame, for the analytics.
 
+        Its files are read when it is collected: Polars' or Spark's own error tells then of one that is damaged.
+
         Args:
             spark: a session; the frame is then Spark's, read by the Delta connector when the session has it,
                 else from the table's own list of Parquet files.
             when: as in `at`.
         """
-        self._open()
-        number = int(looks(self._table)["h_snapshot"][-1]) if when is None else snapshot_at(self._table, when)
-        return scan(self._table, number) if spark is None else scan_spark(self._table, number, spark)
+
+        def lazily() -> pl.LazyFrame | SparkFrame:
+            last = int(looks(self._table)["h_snapshot"][-1])
+            number = last if when is None else snapshot_at(self._table, when)
+            return scan(self._table, number) if spark is None else scan_spark(self._table, number, spark)
+
+        return self._ask(lazily)
 
     def compact(self) -> int:
         """Merge small files. `snapshot` does so by itself now and then; files replaced by the last time go now.
@@ -286,15 +299,31 @@ class ContactHistory:
     def _open(self) -> None:
         if not self._table.refresh():
             raise HistoryRangeError(
-                f"{self.uri} holds no history yet. Record a pull first: history.snapshot(pull_contacts(client))."
+                f"{self.uri} holds no history yet. Record a pull first: history.snapshot(pull_contacts(client)), or "
+                "`sendblue-data snapshot`."
             )
+
+    def _ask(self, question: Callable[[], Answer]) -> Answer:
+        with telling_damage(self._table):
+            self._open()
+            return self._table.read(question)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        self._open()
-        with writer_lock(lock_path(self._table.root, self.uri), timeout=_LOCK_SECONDS):
-            self._open()  # what another writer did while this one waited
-            yield
+        with telling_damage(self._table):
+            self._open()
+            with writer_lock(lock_path(self._table.root, self.uri), timeout=_LOCK_SECONDS):
+                self._open()  # what another writer did while this one waited
+                looks(self._table)  # a history that lost a snapshot is told, not rewritten
+                yield
+
+    def _record(
+        self, frame: pl.DataFrame, at: datetime, evidence: Evidence | None, limits: Limits
+    ) -> Snapshot:
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(HistoryConflictError):
+                return record(self._table, frame, at, evidence, limits)
+        return record(self._table, frame, at, evidence, limits)
 
     def _keep_small(self) -> None:
         if not maintenance.crowded(self._table):

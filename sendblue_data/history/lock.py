@@ -11,7 +11,8 @@ from pathlib import Path
 
 import platformdirs
 
-from sendblue_data.errors import HistoryConflictError
+from sendblue_data.errors import FileNotWrittenError, HistoryConflictError
+from sendblue_data.files import OWNER_ONLY, OWNER_ONLY_FOLDER
 
 try:
     import fcntl
@@ -38,9 +39,16 @@ def writer_lock(path: Path, *, timeout: float) -> Iterator[None]:
 
     Raises:
         HistoryConflictError: another process or thread held the lock all that time.
+        FileNotWrittenError: its file can't be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        path.parent.mkdir(mode=OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
+        file = os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY)
+    except OSError as error:
+        raise FileNotWrittenError(
+            f"The history's lock {path} can't be opened ({error.strerror}); nothing was recorded. Choose a folder "
+            "that you can write to."
+        ) from error
     try:
         _wait(file, path, timeout)
         yield

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from sendblue_data.contacts import CONTACT_SCHEMA
-from sendblue_data.errors import HistoryRangeError
+from sendblue_data.errors import ConfigurationError, HistoryRangeError, HistoryUnreadableError
 from sendblue_data.history.layout import (
     CHANGE,
     CONTACT,
@@ -40,6 +40,12 @@ def looks(table: HistoryTable) -> pl.DataFrame:
     """Give every look at the account, oldest first, in the columns `LOOK_COLUMNS`."""
     if "looks" not in table.cache:
         frame = table.scan(LOOK, LOOK_COLUMNS).collect()
+        missing = set(range(int(frame["h_snapshot"].max() or 0) + 1)) - set(frame["h_snapshot"])  # type: ignore[arg-type]
+        if missing:  # a commit of the log that is empty says that nothing was written
+            raise HistoryUnreadableError(
+                f"The history {table.uri} has lost its snapshot {min(missing)}: a file of _delta_log is empty. Put "
+                "_delta_log back from a backup, or begin a new history in another folder."
+            )
         table.cache["looks"] = frame.sort("h_taken_at", "h_snapshot")
     found: pl.DataFrame = table.cache["looks"]
     return found
@@ -56,7 +62,14 @@ def moment(when: When) -> datetime:
     """
     if isinstance(when, str):
         text = when.strip()
-        when = date.fromisoformat(text) if len(text) == len("2026-03-01") else datetime.fromisoformat(text)
+        try:
+            when = (
+                date.fromisoformat(text) if len(text) == len("2026-03-01") else datetime.fromisoformat(text)
+            )
+        except ValueError:
+            raise ConfigurationError(
+                f"{text!r} is no moment in ISO 8601, such as 2026-03-01 or 2026-03-01T08:00:00Z."
+            ) from None
     if not isinstance(when, datetime):
         return datetime.combine(when, time.max, tzinfo=UTC)
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
@@ -120,6 +133,11 @@ def state_at(table: HistoryTable, snapshot: int) -> pl.DataFrame:
         ]
     )
     state = _patched(copied, changed, fields)
+    if not state["h_contact"].is_in(who["h_contact"].unique().implode()).all():
+        raise HistoryUnreadableError(
+            f"The history {table.uri} has contacts without a phone or an id at snapshot {snapshot}: a file of it "
+            "was changed. Put it back from a backup, or begin a new history in another folder."
+        )
     return pl.concat(
         [state.select("h_contact"), _identities_of(who, state), state.select(fields)], how="horizontal"
     )

@@ -16,7 +16,8 @@ from sendblue_data.errors import (
     HistoryConflictError,
     MissingExtraError,
 )
-from sendblue_data.history.layout import CONFIGURATION, TABLE_SCHEMA
+from sendblue_data.files import OWNER_ONLY_FOLDER
+from sendblue_data.history.layout import CHANGE, CONFIGURATION, CONTACT, LOOK, STATE, TABLE_SCHEMA
 
 try:
     from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
@@ -28,8 +29,13 @@ except ImportError as error:  # pragma: no cover -- the development environment 
 
 T = TypeVar("T")
 _PARTITION = ["h_part", "h_epoch"]
-_REMOTE = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
+_REMOTE = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+)://")
+_SCHEMES = ("s3", "s3a", "gs", "gcs", "az", "azure", "adl", "abfs", "abfss", "file")
+"""Those that Delta Lake and Polars both know."""
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _DELETE_AT_ONCE = 500
+_LONGEST = 400
+"""Characters of another library's words in a message of ours."""
 _ORPHAN_HOURS = 24
 
 
@@ -44,9 +50,19 @@ class HistoryTable:
         text = os.fspath(uri)
         self.storage_options = dict(storage_options) if storage_options else None
         self.root: Path | None = None
-        if not _REMOTE.match(text):
+        if remote := _REMOTE.match(text):
+            if remote[1] not in _SCHEMES:
+                raise ConfigurationError(
+                    f"The history's place begins with {remote[1]}://, which can't be read. Give a folder, or a URL "
+                    f"that begins with one of {', '.join(_SCHEMES)}."
+                )
+        else:
             self.root = Path(text).expanduser().absolute()
             text = str(self.root)
+            if self.root.exists() and not self.root.is_dir():
+                raise ConfigurationError(
+                    f"{text} is a file, and a history lies in a folder. Choose another name."
+                )
             if not text.isprintable() or set(text) & set("[]|^%"):
                 raise ConfigurationError(
                     f"The folder {text!r} has a character that Delta Lake can't take in a path: []|^% or a control "
@@ -146,22 +162,37 @@ class HistoryTable:
         if through is not None:
             wanted &= pl.col("first") <= through
         files = self.files.filter(wanted)
-        in_file = pl.Schema({name: kind for name, kind in self.schema.items() if name not in _PARTITION})
         if files.is_empty():
-            return pl.LazyFrame(schema={name: in_file[name] for name in columns})
-        frame = pl.scan_parquet(
-            self.paths(files),
-            schema=in_file,
-            missing_columns="insert",
-            glob=False,
-            hive_partitioning=False,
-            storage_options=self.storage_options,
-        )
+            return pl.LazyFrame(schema={name: self.schema[name] for name in columns})
+        frame = self._scan(files)
         if after is not None and int(files["first"].min()) <= after:  # type: ignore[arg-type]
             frame = frame.filter(pl.col("h_snapshot") > after)
         if through is not None and int(files["last"].max()) > through:  # type: ignore[arg-type]
             frame = frame.filter(pl.col("h_snapshot") <= through)
         return frame.select(columns)
+
+    def _scan(self, files: pl.DataFrame) -> pl.LazyFrame:
+        return pl.scan_parquet(
+            self.paths(files),
+            schema=pl.Schema({name: kind for name, kind in self.schema.items() if name not in _PARTITION}),
+            missing_columns="insert",
+            glob=False,
+            hive_partitioning=False,
+            storage_options=self.storage_options,
+        )
+
+    def broken_file(self) -> str | None:
+        """Read every live file, and say which is the first that can't be, and why; None when all can."""
+        for number in range(self.files.height):
+            file = self.files[number]
+            path = file["path"][0]
+            try:
+                found = self._scan(file).collect().height
+            except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 -- a damaged file raises all sorts
+                return f"{path} ({said(error)})"
+            if found != file["rows"][0]:
+                return f"{path} (it has {found:,} rows where {file['rows'][0]:,} were written)"
+        return None
 
     def read(self, question: Callable[[], T]) -> T:
         """Answer a question; ask again when a compaction deleted files under it, on the newer version."""
@@ -184,6 +215,7 @@ class HistoryTable:
             HistoryConflictError: another writer committed since `refresh`.
         """
         if self._delta is None:
+            self._make_folders()
             try:
                 write_deltalake(
                     self.uri,
@@ -245,6 +277,16 @@ class HistoryTable:
                     if file.is_file() and file not in live:
                         file.unlink()
 
+    def _make_folders(self) -> None:
+        """Make a local table's folders, for their owner alone: the files in them hold people's phones.
+
+        A folder that is there keeps its permissions, so whoever shares a history on purpose can go on doing so.
+        """
+        if self.root is not None:
+            parts = (f"h_part={part}" for part in (LOOK, CONTACT, STATE, CHANGE))
+            for folder in (self.root, *(self.root / name for name in ("_delta_log", *parts))):
+                folder.mkdir(mode=OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
+
     def _options(self, *, partition: bool = False) -> dict[str, Any]:
         options: dict[str, Any] = {
             "writer_properties": _writer(),
@@ -258,8 +300,8 @@ class HistoryTable:
 
     def _not_written(self, error: Exception) -> FileNotWrittenError:
         return FileNotWrittenError(
-            f"The history {self.uri} can't be written ({error}); it is as it was. Free the disk, then record the "
-            "pull again."
+            f"The history {self.uri} can't be written ({said(error)}); it is as it was. Mend that (a full disk, a "
+            "folder that is not yours, a bucket's key), then record the pull again."
         )
 
     def _commit(self, write: Callable[[], Any]) -> Any:
@@ -272,6 +314,12 @@ class HistoryTable:
         self.cache.clear()
         self.refresh()
         return answer
+
+
+def said(error: BaseException) -> str:
+    """Give what an error of a library says as one short line; Delta's draws arrows, in colour."""
+    words = " ".join(_COLOUR.sub("", str(error)).split()) or type(error).__name__
+    return words if len(words) <= _LONGEST else f"{words[:_LONGEST]}…"
 
 
 def _writer() -> WriterProperties:

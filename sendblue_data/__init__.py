@@ -206,7 +206,14 @@ def __getattr__(name: str) -> object:
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'sendblue_data' has no attribute {name!r}")
-    value: object = getattr(import_module(f"sendblue_data.{home}"), name)
+    from sendblue_data.errors import MissingExtraError  # noqa: PLC0415 -- so that the import stays cheap
+
+    try:
+        value: object = getattr(import_module(f"sendblue_data.{home}"), name)
+    except MissingExtraError as error:
+        from sendblue_data.absent import stand_in  # noqa: PLC0415
+
+        return stand_in(name, error)  # not kept: the extra may be installed while the notebook runs
     globals()[name] = value
     return value
 

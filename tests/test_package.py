@@ -238,13 +238,18 @@ class Absent:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Absent())
+import inspect, pydoc
 import sendblue_data
+from sendblue_data import *
 from sendblue_data.errors import MissingExtraError
-for name in sendblue_data.__all__:
+assert all(hasattr(sendblue_data, name) for name in sendblue_data.__all__)
+assert {"Sandbox", "ContactHistory"} <= dict(inspect.getmembers(sendblue_data)).keys()
+assert "needs deltalake" in pydoc.render_doc(sendblue_data)
+for call in (lambda: Sandbox(5, seed=1), lambda: ContactHistory("history")):
     try:
-        getattr(sendblue_data, name)
+        call()
     except MissingExtraError as error:
-        print(name, error)
+        print(call.__code__.co_names[0], error)
 contacts = sendblue_data.contacts_frame([{"phone": "+12125550100", "opt_out": True, "tags": ["A"]}])
 sendblue_data.ContactExplorer(contacts)
 sendblue_data.write_report(contacts, sys.argv[1])

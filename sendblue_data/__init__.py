@@ -203,6 +203,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name == "plots":
         return import_module("sendblue_data.plots")
+    if name == "__version__":
+        return import_module("importlib.metadata").version("sendblue-data")
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'sendblue_data' has no attribute {name!r}")

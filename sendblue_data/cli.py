@@ -1,4 +1,4 @@
-"""`sendblue-data pull | report | snapshot | sandbox | demo`: the package from a terminal.
+"""`sendblue-data pull | report | snapshot | sandbox | demo`, or `python -m sendblue_data`: the package from a terminal.
 
 Exit codes: 0 done, 1 failed (one line on stderr says why), 2 wrong usage, 130 Ctrl-C, 143 a polite kill.
 Those of `snapshot` are in its help.
@@ -15,11 +15,13 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from sendblue_data.errors import ConfigurationError, HistoryRangeError, SendblueError
+from sendblue_data.plain_text import one_line
 
 if TYPE_CHECKING:
     from sendblue_data.client import SendblueClient
@@ -50,12 +52,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _killed_politely(), _short_warnings():
             args = _parser(words).parse_args(words)
             run: Run = args.run
-            return run(args)
+            code = run(args)
+            sys.stdout.flush()
+            return code
     except SystemExit as leaving:  # argparse: usage, --help; and the polite kill
         return leaving.code if isinstance(leaving.code, int) else FAILED
     except KeyboardInterrupt:
         _say("Interrupted.")
         return INTERRUPTED
+    except BrokenPipeError:  # `| head` has read enough; the interpreter must not try to write the rest
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except (SendblueError, OSError) as error:
         _say(_one_line(error))
         return FAILED
@@ -65,6 +72,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sendblue-data", description="Every contact of a Sendblue account, and what they say."
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('sendblue-data')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (words_of_help, fill) in _COMMANDS.items():
         command = commands.add_parser(name, help=words_of_help, description=words_of_help)
@@ -113,7 +121,7 @@ def _demo_options(parser: argparse.ArgumentParser) -> None:
 
 def _output_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--out", metavar="FOLDER", type=Path, default=Path("report"),
+        "--out", metavar="FOLDER", type=_folder, default="report",
         help="folder for report.html and the plots, made when missing (%(default)s)",
     )  # fmt: skip
     parser.add_argument("--show-phones", action="store_true", help="write phones in full")
@@ -171,6 +179,13 @@ def _target(path: str) -> str:
     return path
 
 
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a file: give a folder")
+    return path
+
+
 def _moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
@@ -200,7 +215,7 @@ def _pull(args: argparse.Namespace) -> int:
     assert written.evidence is not None  # noqa: S101 -- iter_contacts gives it
     for name, value in certificate(written.evidence):
         print(f"{name + ':':<20}{value}")
-    print(f"{written.path}: {written.contacts:,} contacts, {written.size:,} bytes")
+    print(f"{written.path}: {_counted(written.contacts, 'contact')}, {written.size:,} bytes")
     return 0
 
 
@@ -257,7 +272,8 @@ def _tell(
         note=note,
     )
     path = save(report, folder / "report.html", plots=True)
-    print(f"Account {evidence.account}: {evidence.contacts:,} contacts, {len(report.pictures)} plots")
+    contacts_told, plots = _counted(evidence.contacts, "contact"), _counted(len(report.pictures), "plot")
+    print(f"Account {evidence.account}: {contacts_told}, {plots}")
     print(path)
 
 
@@ -281,7 +297,11 @@ def _bar(args: argparse.Namespace) -> bool:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return one_line(str(error)) or type(error).__name__
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _say(words: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from numbers import Integral, Real
 from random import Random
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -66,16 +68,16 @@ class SendblueClient:
     ) -> None:
         key = credential("api_key", api_key, "SENDBLUE_API_API_KEY")
         secret = credential("api_secret", api_secret, "SENDBLUE_API_API_SECRET")
-        if not 0 < timeout < float("inf"):
-            raise ConfigurationError(f"timeout is {timeout!r}: expected a number of seconds above 0.")
-        if max_connections < 1:
-            raise ConfigurationError(f"max_connections is {max_connections!r}: expected 1 or more.")
-        if requests_per_second is not None and not requests_per_second > 0:
-            raise ConfigurationError(
-                f"requests_per_second is {requests_per_second!r}: expected a number above 0, or None."
+        _check("timeout", timeout, lambda given: 0 < given < math.inf, "a number of seconds above 0")
+        _check("max_connections", max_connections, _is_whole_from(1), "a whole number, 1 or more")
+        if requests_per_second is not None:
+            _check(
+                "requests_per_second",
+                requests_per_second,
+                lambda given: given > 0,
+                "a number above 0, or None",
             )
-        if retries < 0:
-            raise ConfigurationError(f"retries is {retries!r}: expected 0 or more.")
+        _check("retries", retries, _is_whole_from(0), "a whole number, 0 or more")
         self.base_url = check_base_url(
             base_url or os.environ.get("SENDBLUE_API_BASE_URL") or DEFAULT_BASE_URL
         )
@@ -395,6 +397,15 @@ class SendblueClient:
             error.args = (error.message,)
             # The frames below hold the answer, and some notebooks and loggers print every variable.
             raise error.with_traceback(None) from None
+
+
+def _check(name: str, given: object, holds: Callable[[Any], bool], expected: str) -> None:
+    if isinstance(given, bool) or not isinstance(given, Real) or not holds(given):
+        raise ConfigurationError(f"{name} is {given!r}: expected {expected}.")
+
+
+def _is_whole_from(least: int) -> Callable[[Any], bool]:
+    return lambda given: isinstance(given, Integral) and int(given) >= least
 
 
 def _iso(moment: datetime | str | None) -> str | None:

@@ -26,9 +26,13 @@ def credential(name: str, given: str | None, variable: str) -> str:
     """Take a credential as it was given, else from the environment.
 
     Raises:
-        ConfigurationError: it is missing, or no header can carry it.
+        ConfigurationError: it is missing, no text, or no header can carry it.
     """
-    value = _Hidden((given if given is not None else os.environ.get(variable, "")).strip())
+    if given is None:
+        given = os.environ.get(variable, "")
+    if not isinstance(given, str):
+        raise ConfigurationError(f"{name} is {type(given).__name__}: expected text.")
+    value = _Hidden(given.strip())
     if not value:
         raise ConfigurationError(f"No {name}: pass {name}=, or set {variable} in the environment.")
     if not value.isascii() or not value.isprintable():

@@ -21,8 +21,9 @@ from sendblue_data.files import check_folder, replacing
 PHONE_COLUMNS = ("phone", "sendblue_number")
 """Columns in which `+` and digits are a phone, and stay as they are in a safe CSV."""
 
-# What spreadsheets take for the start of a formula, the full-width forms that they fold into it included.
-_FORMULA = r"^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
+# What spreadsheets take for the start of a formula, the full-width forms that they fold into it included, and
+# blanks before it, which some of them cut off.
+_FORMULA = r"^(?:[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20])"
 _E164 = r"^\+[1-9][0-9]{6,14}\z"
 _ROW_GROUP = 65_536
 """Rows of a Parquet row group: a reader that wants a part of a large account skips the rest."""
@@ -71,10 +72,10 @@ def write_contacts(
         contacts: a frame, a lazy frame, or frames one after another, such as `iter_contacts(client)`.
         path: where to; its folder must exist.
         safe_csv: in a CSV, put an apostrophe before each text that a spreadsheet would run as a formula: one
-            that begins with `=`, `+`, `-`, `@`, a tab or a line break. E.164 phones in `phone` and
-            `sendblue_number` stay as they are: digits after a `+` can do no harm, and an apostrophe would
-            make them useless as keys. Give False for a file that no spreadsheet will open, to keep every
-            text to the letter.
+            that begins with `=`, `+`, `-`, `@` (or blanks and one of them), a tab or a line break. E.164
+            phones in `phone` and `sendblue_number` stay as they are: digits after a `+` can do no harm, and
+            an apostrophe would make them useless as keys. Give False for a file that no spreadsheet will
+            open, to keep every text to the letter.
 
     Returns:
         What was written, with the pull's certificate where there is one.

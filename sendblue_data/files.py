@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sendblue_data.errors import ConfigurationError
+from sendblue_data.errors import ConfigurationError, FileNotWrittenError
 
 OWNER_ONLY = 0o600
 OWNER_ONLY_FOLDER = 0o700
@@ -51,13 +51,19 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Raises:
         ConfigurationError: the folder is missing, or `path` is a folder.
+        FileNotWrittenError: no file can be made in the folder.
     """
     path = check_folder(path)
     # In the same folder, since only there is a rename one step; hidden, and of no suffix that is looked for.
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         # Not there before, so that neither a link nor an open file can be in its place.
-        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, OWNER_ONLY))
+        try:
+            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, OWNER_ONLY))
+        except OSError as error:
+            raise FileNotWrittenError(
+                f"{path} can't be written: {error.strerror} (in {path.parent}). Choose a folder that you can write to."
+            ) from error
         yield part
         part.chmod(OWNER_ONLY)
         _to_disk(part)

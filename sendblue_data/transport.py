@@ -28,6 +28,7 @@ from sendblue_data.errors import (
     ServerFaultError,
     UnexpectedAnswerError,
 )
+from sendblue_data.plain_text import one_line
 from sendblue_data.retries import Cancelled, Pace, retry_after_seconds
 
 CONNECT_TIMEOUT = 5.0
@@ -189,12 +190,14 @@ def check_base_url(url: str) -> str:
         ...
         sendblue_data.errors.ConfigurationError: base_url is http://api.example.com: keys go over https ...
     """
+    if not isinstance(url, str):
+        raise ConfigurationError(f"base_url is {type(url).__name__}: expected text, https://HOST.")
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
         _ = parts.port
     except ValueError as error:
-        raise ConfigurationError(f"base_url can't be read as a URL: {error}.") from None
+        raise ConfigurationError(f"base_url can't be read as a URL: {str(error).rstrip('.')}.") from None
     if parts.scheme not in {"http", "https"} or not host:
         raise ConfigurationError(
             f"base_url is {url!r}: expected https://HOST, such as https://api.sendblue.co."
@@ -266,7 +269,7 @@ def _status_error(
     response: requests.Response, content: bytes, *, method: str, path: str, is_write: bool
 ) -> ApiError:
     status = response.status_code
-    message = error_message(content) or _plain(response.reason or "") or "no message"
+    message = error_message(content) or one_line(response.reason or "") or "no message"
     if status == 429:  # noqa: PLR2004 -- Too Many Requests
         wait = retry_after_seconds(response.headers.get("Retry-After"))
         return RateLimitedError(message, method=method, path=path, retry_after=wait)
@@ -292,7 +295,7 @@ def _status_error(
 
 def _host(url: str) -> str:
     try:
-        return _plain(urlsplit(url).hostname or "another path")
+        return one_line(urlsplit(url).hostname or "another path")
     except ValueError:
         return "an address that can't be read"
 
@@ -311,10 +314,5 @@ def error_message(content: bytes) -> str | None:
     if isinstance(answer, dict):
         for key in ("message", "error_message", "error"):
             if isinstance(answer.get(key), str) and answer[key].strip():
-                return _plain(answer[key])[:500]
+                return one_line(answer[key])[:500]
     return None
-
-
-def _plain(text: str) -> str:
-    """Give what a server said as one line that drives no terminal: no escape, no change of direction."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())

@@ -115,6 +115,11 @@ def test_since_reads_a_part(account, capsys):
         (["demo", "--contacts", "-1"], "'-1'|expected one argument"),
         (["sandbox", "--switch", "on_duplicate=keep"], "on_duplicate"),
         (["snapshot"], "URI"),
+        (["snapshot", "x", "--max-shrink", "5"], "'5' is not a share from 0 to 1"),
+        (["snapshot", "x", "--max-shrink", "nan"], "'nan' is not a share from 0 to 1"),
+        (["snapshot", "x", "--lock-timeout", "-1"], "'-1' is not a number of seconds|expected one argument"),
+        (["snapshot", "x", "--lock-timeout=-1"], "'-1' is not a number of seconds"),
+        (["snapshot", "x", "--lock-timeout", "soon"], "'soon' is not a number of seconds"),
     ],
 )
 def test_wrong_usage_is_2_and_asks_nothing(account, capsys, words, pattern):
@@ -202,10 +207,47 @@ def test_a_signal_leaves_nothing(account, stop, code, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_disk_that_refuses(account, capsys):
+def test_a_file_where_the_report_should_go(account, capsys):
     Path("report").write_text("a file")
-    fails(capsys, 1, ["report"], "report")
+    code, _, err = run(capsys, "report")
+    assert code == 2
+    assert "report is a file: give a folder" in err
     assert Path("report").read_text() == "a file"
+    assert account.request_log == []
+
+
+def test_a_folder_that_takes_no_file_is_named_and_nothing_is_pulled(account, capsys):
+    line = fails(capsys, 1, ["pull", "/proc/contacts.csv"], "/proc/contacts.csv can't be written")
+    assert ".part" not in line
+    assert account.request_log == []
+
+
+def test_a_reader_that_has_enough_ends_it_without_a_word(account):
+    program = f"{sys.executable} -m sendblue_data report --quiet | head -c 1"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {program}"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("R", "")
+    assert done.returncode == 1
+
+
+def test_the_version_it_is(capsys):
+    import sendblue_data
+
+    code, out, _ = run(capsys, "--version")
+    assert (code, out) == (0, f"sendblue-data {sendblue_data.__version__}\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "sendblue_data", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == out
+
+
+def test_what_drives_a_terminal_is_not_passed_on(account, capsys, monkeypatch):
+    def failing(_args):
+        raise OSError("a \x1b[31mred\x1b[0m\nline\u202e")
+
+    monkeypatch.setattr(command_line, "_pull", failing)
+    assert run(capsys, "pull", "out.csv") == (1, "", "sendblue-data: a red line\n")
 
 
 def test_warnings_are_one_line(account, capsys, monkeypatch):

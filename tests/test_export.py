@@ -23,7 +23,7 @@ from sendblue_data import (
 )
 from sendblue_data.errors import ConfigurationError, FrameError, SendblueError
 
-HOSTILE = ["=1+1", "+1+1", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", "'=1"]
+HOSTILE = ["=1+1", "+1+1", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", " =1", "\xa0 +1", "'=1"]
 PLAIN = ["Ann", "", 'O\'Neil, "Al"', "line\nbreak", "\u202eevil", "🙂", "<b>", "2-1", None]
 
 
@@ -54,7 +54,7 @@ def rows_of(path):
 
 def test_parquet_keeps_every_type_for_every_reader(tmp_path):
     frame, path = people(), tmp_path / "out.parquet"
-    assert write_contacts(halves(frame), path).contacts == frame.height == 18
+    assert write_contacts(halves(frame), path).contacts == frame.height == 20
     back = pl.read_parquet(path)
     assert back.schema == CONTACT_SCHEMA
     assert back.equals(frame)
@@ -63,7 +63,7 @@ def test_parquet_keeps_every_type_for_every_reader(tmp_path):
     asked = "select count(*), count(custom_variables), max(len(tags)), max(created_at) from read_parquet(?)"
     with duckdb.connect() as connection:
         found = connection.execute(asked, [str(path)]).fetchone()
-    assert found[:3] == (18, 9, 2)
+    assert found[:3] == (20, 10, 2)
     assert found[3].timestamp() == frame["created_at"].max().timestamp()
 
 
@@ -93,8 +93,9 @@ def test_a_safe_csv_has_no_cell_that_runs(tmp_path):
     phones = {"phone", "sendblue_number"}
     assert {row["phone"] for row in rows} == set(frame["phone"])
     cells = [text for row in rows for name, text in row.items() if name not in phones]
-    assert len(cells) == 18 * 10
-    assert [text for text in cells if text[:1] in set("=+-@\t\r\n\uff1d")] == []
+    assert len(cells) == 20 * 10
+    assert [text for text in cells if text.lstrip()[:1] in set("=+-@\uff1d")] == []
+    assert [text for text in cells if text[:1] in set("\t\r\n")] == []
     assert [row["first_name"] for row in rows] == [
         *("'" + name for name in HOSTILE[:-1]),
         "'=1",
@@ -245,4 +246,4 @@ def test_a_process_that_is_killed_leaves_no_half_file(tmp_path):
 def test_polars_warns_of_nothing(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert write_contacts(people().lazy(), tmp_path / "out.parquet").contacts == 18
+        assert write_contacts(people().lazy(), tmp_path / "out.parquet").contacts == 20

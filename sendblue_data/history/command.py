@@ -13,6 +13,7 @@ from sendblue_data.errors import (
     SendblueError,
     SnapshotRefusedError,
 )
+from sendblue_data.plain_text import one_line
 
 DONE, FAILED, REFUSED, BUSY = 0, 1, 3, 75
 """Exit codes: recorded; failed (network, key, disk); refused (incomplete, other account, shrunk, out of
@@ -35,11 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--allow-other-account", action="store_true", help="record although the account differs"
     )
     parser.add_argument(
-        "--max-shrink", type=float, default=0.2, metavar="SHARE",
+        "--max-shrink", type=_share, default=0.2, metavar="SHARE",
         help="refuse a pull with this share fewer contacts than the last (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--lock-timeout", type=float, default=0.0, metavar="SECONDS",
+        "--lock-timeout", type=_seconds, default=0.0, metavar="SECONDS",
         help="wait this long for a snapshot that is still running (default: %(default)s)",
     )  # fmt: skip
     parser.epilog = (
@@ -88,9 +89,28 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _failed(code: int, what: str, error: Exception) -> int:
-    text = " ".join(str(error).split())
-    sys.stderr.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {what} {type(error).__name__}: {text}\n")
+    sys.stderr.write(
+        f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {what} {type(error).__name__}: {one_line(str(error))}\n"
+    )
     return code
+
+
+def _share(text: str) -> float:
+    return _number(text, 1.0, "a share from 0 to 1, such as 0.2")
+
+
+def _seconds(text: str) -> float:
+    return _number(text, float("inf"), "a number of seconds, 0 or more")
+
+
+def _number(text: str, most: float, expected: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not 0 <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {expected}")
+    return number
 
 
 def _options(text: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ from sendblue_data.errors import (
 )
 from sendblue_data.files import OWNER_ONLY_FOLDER
 from sendblue_data.history.layout import CHANGE, CONFIGURATION, CONTACT, LOOK, STATE, TABLE_SCHEMA
+from sendblue_data.plain_text import one_line
 
 try:
     from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
@@ -32,7 +33,6 @@ _PARTITION = ["h_part", "h_epoch"]
 _REMOTE = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+)://")
 _SCHEMES = ("s3", "s3a", "gs", "gcs", "az", "azure", "adl", "abfs", "abfss", "file")
 """Those that Delta Lake and Polars both know."""
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _DELETE_AT_ONCE = 500
 _LONGEST = 400
 """Characters of another library's words in a message of ours."""
@@ -318,7 +318,7 @@ class HistoryTable:
 
 def said(error: BaseException) -> str:
     """Give what an error of a library says as one short line; Delta's draws arrows, in colour."""
-    words = " ".join(_COLOUR.sub("", str(error)).split()) or type(error).__name__
+    words = one_line(str(error)) or type(error).__name__
     return words if len(words) <= _LONGEST else f"{words[:_LONGEST]}…"
 
 

@@ -95,7 +95,7 @@ def open_run(
     Raises:
         JournalError: it is not, or can't be opened.
     """
-    if Path(run_id).name != run_id:
+    if not isinstance(run_id, str) or Path(run_id).name != run_id:
         raise JournalError(f"{run_id!r} is not the name of a run: see runs().")
     journal = Journal(journal_folder(journal_dir) / f"{run_id}{SUFFIX}")
     try:

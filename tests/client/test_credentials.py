@@ -175,3 +175,11 @@ def test_an_error_that_is_not_ours_stays_itself(monkeypatch, serve):
     monkeypatch.setattr(sys.modules["sendblue_data.client"], "decode_contacts", broken)
     with pytest.raises(ZeroDivisionError):
         client.list_contacts()
+
+
+@pytest.mark.parametrize("name", ["api_key", "api_secret", "base_url"])
+@pytest.mark.parametrize("given", [b"made-up", 5], ids=["bytes", "a number"])
+def test_what_is_no_text_is_named_by_its_type_alone(name, given):
+    with pytest.raises(ConfigurationError, match=f"^{name} is (bytes|int): expected text") as caught:
+        SendblueClient(**{"api_key": KEY, "api_secret": SECRET, name: given})
+    assert "made-up" not in str(caught.value)

@@ -1,6 +1,7 @@
 """Reads are tried again, writes are sent once, and all threads keep one pace."""
 
 import random
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -306,6 +307,9 @@ def test_max_connections_bounds_what_is_under_way(open_account):
     assert 2 <= sandbox.max_in_flight <= 3
 
 
+OPTIONS = ("timeout", "max_connections", "requests_per_second", "retries")
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [
@@ -318,8 +322,10 @@ def test_max_connections_bounds_what_is_under_way(open_account):
         ("requests_per_second", -1),
         ("requests_per_second", float("nan")),
         ("retries", -1),
+        ("retries", 1.5),
+        *((option, value) for option in OPTIONS for value in ("x", True, [1])),
     ],
 )
 def test_options_that_can_not_be_used_are_named(serve, option, value):
-    with pytest.raises(ConfigurationError, match=f"{option} is {value}"):
+    with pytest.raises(ConfigurationError, match=re.escape(f"{option} is {value!r}")):
         serve(b"", **{option: value})

@@ -110,7 +110,7 @@ def test_a_full_disk_leaves_the_history_as_it_was(open_account, tmp_path):
     history.snapshot(first, evidence=evidence)
     sandbox.add(people(60)[50:])
     second, later = pull_contacts(client, progress=False, with_evidence=True)
-    with full_disk(100), pytest.raises(FileNotWrittenError, match="Free the disk"):
+    with full_disk(100), pytest.raises(FileNotWrittenError, match="a full disk"):
         history.snapshot(second, evidence=later)
     again = ContactHistory(tmp_path / "history")
     assert again.at(later.finished).height == 50

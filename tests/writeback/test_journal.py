@@ -126,8 +126,9 @@ def test_a_run_that_is_not_there(open_account, journals):
     _, client = open_account(people(1))
     with pytest.raises(JournalError, match="There is no run 'nothing'"):
         resume(client, "nothing")
-    with pytest.raises(JournalError, match="not the name of a run"):
-        resume(client, "../somewhere")
+    for name in ("../somewhere", None, 5):
+        with pytest.raises(JournalError, match="not the name of a run"):
+            resume(client, name)
     assert runs().height == 0
 
 

@@ -107,7 +107,7 @@ soak: $(VENV)/.dev ## Pull and write against a faulty sandbox for SOAK_MINUTES: 
 
 supply: ## Known vulnerabilities of what is pinned, and the licences of what an install brings
 	$(PYTHON) -m venv $(VENV)-supply
-	$(VENV)-supply/bin/python $(PIP_INSTALL) pip-audit pip-licenses
+	$(VENV)-supply/bin/python $(PIP_INSTALL) -c constraints.txt pip-audit pip-licenses
 	$(PYTHON) -m venv $(VENV)-users
 	$(VENV)-users/bin/python $(PIP_INSTALL) -c constraints.txt '.[sandbox,duckdb,spark,history,notebook,similar]'
 	$(VENV)-supply/bin/python hardening/audit.py

@@ -1,6 +1,6 @@
 """The OpenAPI description is of the sandbox: the same calls, and its answers are as it says.
 
-Schemathesis goes further, by hand: see docs/reliability.md.
+Schemathesis goes further: `make contract`.
 """
 
 import json

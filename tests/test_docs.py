@@ -2,6 +2,9 @@
 
 import doctest
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,3 +81,41 @@ def test_the_reference_has_every_public_name():
 def test_the_readme_names_the_command_that_ci_runs():
     assert "$ make test\n" in (ROOT / "README.md").read_text()
     assert "\nmake test\n" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_reliability_page_has_the_lines_that_are_kept_by_hand():
+    """The page is made by a script; a line that is changed in one of the two only would be lost, or never shown."""
+    lines = (ROOT / "docs" / "reliability-lines.txt").read_text(encoding="utf-8")
+    assert lines.strip() in (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    assert lines.count("| `") > 15
+
+
+NAMED = re.findall(
+    r"`pytest ([^`]+)`|`make ([a-z-]+)", (ROOT / "docs" / "reliability-lines.txt").read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("tests", "target"), NAMED, ids=[tests or target for tests, target in NAMED])
+def test_a_command_of_the_reliability_page_is_one(tests, target):
+    if target:
+        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        return
+    found = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--collect-only",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            *shlex.split(tests),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert found.returncode == 0, found.stdout  # 5: nothing was collected

@@ -1,8 +1,10 @@
 """The public names: all there, with the signatures that were promised, documented, and cheap to import."""
 
 import inspect
+import re
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -285,3 +287,12 @@ def test_the_least_versions_are_those_that_the_bounds_allow(extra):
     for bound in bounds:
         name, least = bound.split(">=")
         assert Version(pins[name]) == Version(least), bound
+
+
+def test_the_changelog_has_this_version_with_its_day():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert sendblue_data.__version__ == version
+    heads = re.findall(r"^## (\S+), (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    newest, day = heads[0]
+    assert newest == version
+    time.strptime(day, "%d %B %Y")  # raises when it is no day

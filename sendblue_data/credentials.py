@@ -28,11 +28,9 @@ def credential(name: str, given: str | None, variable: str) -> str:
     Raises:
         ConfigurationError: it is missing, no text, or no header can carry it.
     """
-    if given is None:
-        given = os.environ.get(variable, "")
-    if not isinstance(given, str):
+    if not isinstance(given, str | None):
         raise ConfigurationError(f"{name} is {type(given).__name__}: expected text.")
-    value = _Hidden(given.strip())
+    value = _Hidden((given if given is not None else os.environ.get(variable, "")).strip())
     if not value:
         raise ConfigurationError(f"No {name}: pass {name}=, or set {variable} in the environment.")
     if not value.isascii() or not value.isprintable():

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import polars as pl
 
 from sendblue_data.errors import FileNotWrittenError, HistoryUnreadableError, SendblueError
+from sendblue_data.history.layout import CONTACT, LOOK, PARTS
 from sendblue_data.history.table import HistoryTable, said
 
 
@@ -35,11 +37,49 @@ def telling_damage(table: HistoryTable) -> Iterator[None]:
 
 
 def _broken(table: HistoryTable) -> str | None:
+    """Read all that is there, and say which file is the first that can't be, and why; None when all can."""
     try:
         table.refresh()
-        return table.broken_file()
+        files = table.files
+        if strange := set(files["part"]).difference(PARTS):
+            return f"its log has a part {min(strange)!r}, which is none of a history's"
+        known = _Known()
+        for part in PARTS:
+            some = files.filter(pl.col("part") == part)
+            for number in range(some.height):
+                if fault := _fault(table, some[number], known):
+                    return f"{some['path'][number]} ({fault})"
     except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 -- a damaged log raises all sorts
         return said(error)
+    return None
+
+
+@dataclass
+class _Known:
+    """The highest numbers that looks and contacts have; other rows can't be of higher ones."""
+
+    snapshot: int = -1
+    contact: int = -1
+
+
+def _fault(table: HistoryTable, file: pl.DataFrame, known: _Known) -> str | None:
+    part, rows, first, last = file.select("part", "rows", "first", "last").row(0)
+    try:
+        found = table.scan_files(file).collect()
+    except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 -- a damaged file raises all sorts
+        return said(error)
+    lowest, highest = (int(edge or 0) for edge in (found["h_contact"].min(), found["h_contact"].max()))  # type: ignore[arg-type]
+    if part == LOOK:
+        known.snapshot = max(known.snapshot, last)
+    elif part == CONTACT:
+        known.contact = max(known.contact, highest)
+    if found.height != rows:
+        return f"it has {found.height:,} rows where {rows:,} were written"
+    if not found["h_snapshot"].is_between(first, min(last, known.snapshot)).fill_null(value=False).all():
+        return "it has rows of snapshots that the log does not know"
+    if part != LOOK and not 0 <= lowest <= highest <= known.contact:
+        return "it has rows of contacts that the history does not know"
+    return None
 
 
 def _unreadable(table: HistoryTable, why: str) -> HistoryUnreadableError:

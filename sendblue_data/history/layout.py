@@ -20,7 +20,7 @@ import polars as pl
 
 from sendblue_data.contacts import CONTACT_SCHEMA
 
-LOOK, CONTACT, STATE, CHANGE = "look", "contact", "state", "change"
+PARTS = LOOK, CONTACT, STATE, CHANGE = "look", "contact", "state", "change"
 """The values of `h_part`."""
 
 ADDED, CHANGED, REMOVED, COPIED, SEEN = "added", "changed", "removed", "copied", "seen"

@@ -17,7 +17,7 @@ from sendblue_data.errors import (
     MissingExtraError,
 )
 from sendblue_data.files import OWNER_ONLY_FOLDER
-from sendblue_data.history.layout import CHANGE, CONFIGURATION, CONTACT, LOOK, STATE, TABLE_SCHEMA
+from sendblue_data.history.layout import CONFIGURATION, PARTS, TABLE_SCHEMA
 from sendblue_data.plain_text import one_line
 
 try:
@@ -164,14 +164,15 @@ class HistoryTable:
         files = self.files.filter(wanted)
         if files.is_empty():
             return pl.LazyFrame(schema={name: self.schema[name] for name in columns})
-        frame = self._scan(files)
+        frame = self.scan_files(files)
         if after is not None and int(files["first"].min()) <= after:  # type: ignore[arg-type]
             frame = frame.filter(pl.col("h_snapshot") > after)
         if through is not None and int(files["last"].max()) > through:  # type: ignore[arg-type]
             frame = frame.filter(pl.col("h_snapshot") <= through)
         return frame.select(columns)
 
-    def _scan(self, files: pl.DataFrame) -> pl.LazyFrame:
+    def scan_files(self, files: pl.DataFrame) -> pl.LazyFrame:
+        """Read some of the live files whole."""
         return pl.scan_parquet(
             self.paths(files),
             schema=pl.Schema({name: kind for name, kind in self.schema.items() if name not in _PARTITION}),
@@ -180,19 +181,6 @@ class HistoryTable:
             hive_partitioning=False,
             storage_options=self.storage_options,
         )
-
-    def broken_file(self) -> str | None:
-        """Read every live file, and say which is the first that can't be, and why; None when all can."""
-        for number in range(self.files.height):
-            file = self.files[number]
-            path = file["path"][0]
-            try:
-                found = self._scan(file).collect().height
-            except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 -- a damaged file raises all sorts
-                return f"{path} ({said(error)})"
-            if found != file["rows"][0]:
-                return f"{path} (it has {found:,} rows where {file['rows'][0]:,} were written)"
-        return None
 
     def read(self, question: Callable[[], T]) -> T:
         """Answer a question; ask again when a compaction deleted files under it, on the newer version."""
@@ -283,7 +271,7 @@ class HistoryTable:
         A folder that is there keeps its permissions, so whoever shares a history on purpose can go on doing so.
         """
         if self.root is not None:
-            parts = (f"h_part={part}" for part in (LOOK, CONTACT, STATE, CHANGE))
+            parts = (f"h_part={part}" for part in PARTS)
             for folder in (self.root, *(self.root / name for name in ("_delta_log", *parts))):
                 folder.mkdir(mode=OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
 

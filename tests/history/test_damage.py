@@ -161,8 +161,13 @@ def test_contacts_that_no_file_knows_are_told(made, copied):
     assert told
 
 
-def test_a_mistake_of_the_caller_is_not_called_damage(made):
-    history = ContactHistory(made)
+@pytest.mark.parametrize("tidied", [False, True], ids=["as it was", "compacted, and somebody forgotten"])
+def test_a_mistake_of_the_caller_is_not_called_damage(copied, tidied):
+    history = copied("_history.lock", bytes)
+    if tidied:
+        history.compact()
+        history.forget([people(0)[n]["phone"] for n in (1, 19)])
+        history.snapshot(frame(people(WEEKS)[2:]), LATER)
     with pytest.raises(pl.exceptions.PolarsError):
         history.opt_out_trend(every="often")
     with pytest.raises(pl.exceptions.PolarsError):

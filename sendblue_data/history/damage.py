@@ -39,7 +39,8 @@ def telling_damage(table: HistoryTable) -> Iterator[None]:
 def _broken(table: HistoryTable) -> str | None:
     """Read all that is there, and say which file is the first that can't be, and why; None when all can."""
     try:
-        table.refresh()
+        if not table.refresh():
+            return None
         files = table.files
         if strange := set(files["part"]).difference(PARTS):
             return f"its log has a part {min(strange)!r}, which is none of a history's"

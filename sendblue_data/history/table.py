@@ -203,8 +203,8 @@ class HistoryTable:
             HistoryConflictError: another writer committed since `refresh`.
         """
         if self._delta is None:
-            self._make_folders()
             try:
+                self._make_folders()
                 write_deltalake(
                     self.uri,
                     frame,
@@ -212,10 +212,9 @@ class HistoryTable:
                     configuration=CONFIGURATION,
                     **self._options(partition=True),
                 )
-            except DeltaError as error:
-                if not DeltaTable.is_deltatable(self.uri, storage_options=self.storage_options):
-                    raise self._not_written(error) from error
-                raise _conflict() from error
+            except (DeltaError, OSError) as error:
+                there = not isinstance(error, OSError) and self.refresh()
+                raise (_conflict() if there else self._not_written(error)) from error
             self.refresh()
             return
         merge = any(name not in self.schema for name in frame.columns)

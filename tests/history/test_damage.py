@@ -199,7 +199,7 @@ def test_a_bucket_out_of_reach_is_told_in_one_plain_line():
         "max_retries": "0",
     }
     history = ContactHistory("s3://bucket/history", storage_options=options)
-    for call in (history.exists, *(lambda call=call: call(history) for call in READS.values())):
+    for call in (history.exists, *(lambda call=call: call(history) for call in (READS | WRITES).values())):
         with pytest.raises(HistoryUnreadableError, match="Check that its place can be reached") as caught:
             call()
         assert str(caught.value).isprintable()

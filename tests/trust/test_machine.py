@@ -107,6 +107,9 @@ def test_a_full_disk_leaves_the_history_as_it_was(open_account, tmp_path):
     sandbox, client = open_account(people(50))
     history = ContactHistory(tmp_path / "history")
     first, evidence = pull_contacts(client, progress=False, with_evidence=True)
+    with full_disk(100), pytest.raises(FileNotWrittenError, match="a full disk"):
+        history.snapshot(first, evidence=evidence)
+    assert not history.exists()
     history.snapshot(first, evidence=evidence)
     sandbox.add(people(60)[50:])
     second, later = pull_contacts(client, progress=False, with_evidence=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import polars as pl
 
 from sendblue_data.analytics.rates import wilson_interval
+from sendblue_data.errors import FrameError
 from sendblue_data.history.grouping import By, Grouping
 from sendblue_data.history.layout import ADDED, REMOVED
 from sendblue_data.history.spells import ended, look_times, spells, versions
@@ -41,6 +45,7 @@ class _Calendar:
 def opt_out_trend(table: HistoryTable, every: str, by: By, confidence: float) -> pl.DataFrame:
     """Count by period and group; see `ContactHistory.opt_out_trend`."""
     grouping = Grouping(by)
+    _check_period(every)
     calendar = _calendar(table, every)
     changing, steady = versions(table, grouping.reads)
     changing = ended(changing)
@@ -76,6 +81,19 @@ def _rated(rows: pl.DataFrame, keys: list[str], confidence: float) -> pl.DataFra
         *keys, "period", "days", "looks", "at_risk", "opt_outs", "opted_out", "rate", "low", "high",
         "resubscribes", "added", "removed", "net_growth",
     )  # fmt: skip
+
+
+def _check_period(every: str) -> None:
+    is_period = isinstance(every, str) and bool(
+        re.search("[1-9]", every)
+    )  # Polars takes "" and "0d" for no cut
+    with suppress(pl.exceptions.PolarsError):
+        if is_period:
+            pl.Series([datetime(2026, 1, 1, tzinfo=UTC)]).dt.truncate(every)
+            return
+    raise FrameError(
+        f"every is {every!r}: write the length of a period as Polars does, such as '1d', '1w' or '1mo'."
+    )
 
 
 def _calendar(table: HistoryTable, every: str) -> _Calendar:

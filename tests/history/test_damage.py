@@ -12,6 +12,7 @@ from polars.testing import assert_frame_equal
 from sendblue_data.errors import (
     ConfigurationError,
     FileNotWrittenError,
+    FrameError,
     HistoryUnreadableError,
     SendblueError,
 )
@@ -168,8 +169,12 @@ def test_a_mistake_of_the_caller_is_not_called_damage(copied, tidied):
         history.compact()
         history.forget([people(0)[n]["phone"] for n in (1, 19)])
         history.snapshot(frame(people(WEEKS)[2:]), LATER)
-    with pytest.raises(pl.exceptions.PolarsError):
-        history.opt_out_trend(every="often")
+    for every in ("often", "0d", "", 7, None):
+        with pytest.raises(FrameError, match=f"every is {every!r}: write the length"):
+            history.opt_out_trend(every=every)
+    for no_frame in (frame(people(0)).lazy(), [{"phone": "+12125550100"}], "contacts.csv", None):
+        with pytest.raises(FrameError, match=r"A snapshot takes the pl\.DataFrame that pull_contacts gives"):
+            history.snapshot(no_frame)
     with pytest.raises(pl.exceptions.PolarsError):
         history.opt_out_trend(by=pl.col("tags").cast(pl.Date))
     with pytest.raises(ConfigurationError, match="'soon' is no moment in ISO 8601"):

@@ -11,6 +11,8 @@ from sendblue_data.errors import ConfigurationError
 HIDDEN = "•••"
 _SHORTEST = 4
 """Characters: to hide a made-up key of fewer would blot out the words around it."""
+_BEGINNING = 12
+"""Characters of a credential that are hidden also where the rest was cut off: messages have a longest length."""
 
 
 class _Hidden(str):
@@ -47,7 +49,8 @@ def without_credentials(text: str, credentials: Iterable[str]) -> str:
         >>> without_credentials("no account for made-up-key", ["made-up-key"])
         'no account for •••'
     """
-    for value in credentials:
-        if len(value) >= _SHORTEST:
-            text = re.sub(re.escape(value), HIDDEN, text, flags=re.IGNORECASE)
+    for value in sorted(credentials, key=len, reverse=True):  # one may be the beginning of the other
+        for length in range(len(value), min(_BEGINNING, len(value)) - 1, -1):
+            if length >= _SHORTEST:
+                text = re.sub(re.escape(value[:length]), HIDDEN, text, flags=re.IGNORECASE)
     return text

@@ -15,6 +15,7 @@ import polars as pl
 
 from sendblue_data.client import SendblueClient
 from sendblue_data.errors import RateLimitedError
+from sendblue_data.retries import LONGEST_RETRY_AFTER
 from sendblue_data.seams import is_ordered
 
 PATIENCE = 20.0
@@ -166,7 +167,10 @@ class Pages:
         while True:
             try:
                 answer = request()
-            except RateLimitedError:
+            except RateLimitedError as error:
+                # One that asks for longer than a read waits was not waited for: asking on would be a hammer.
+                if (error.retry_after or 0.0) > LONGEST_RETRY_AFTER:
+                    raise
                 if time.monotonic() - self._last_answer > PATIENCE:
                     raise
             else:

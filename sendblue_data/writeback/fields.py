@@ -69,8 +69,14 @@ def differing(
 
 
 def written(contact: Mapping[str, Any]) -> Contact:
-    """Keep of a contact what can be written and has a value."""
-    return {field: contact[field] for field in WRITABLE if contact.get(field) is not None}
+    """Keep of a contact what can be written and has a value; a null among tags or variables can't be."""
+    kept = {field: contact[field] for field in WRITABLE if contact.get(field) is not None}
+    if "tags" in kept:
+        kept["tags"] = [tag for tag in kept["tags"] if tag is not None]
+    if "custom_variables" in kept:
+        variables = kept["custom_variables"].items()
+        kept["custom_variables"] = {name: text for name, text in variables if text is not None}
+    return kept
 
 
 def moment(value: Any) -> datetime | None:

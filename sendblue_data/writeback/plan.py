@@ -245,8 +245,6 @@ def plan_create(
         >>> plan.changes.row(0)
         (0, '+12125550100', 'tags', '["VIP"]', '["Lead"]')
     """
-    if on_conflict not in ("update", "skip"):
-        raise FrameError(f"on_conflict is {on_conflict!r}: expected 'update' or 'skip'.")
     options = Options(
         chunk_size=chunk_size,
         on_conflict=on_conflict,
@@ -298,6 +296,8 @@ def make_plan(
     journal_dir: PathLike | None,
 ) -> WritePlan:
     """Make a plan of any kind."""
+    if options.on_conflict not in ("update", "skip"):
+        raise FrameError(f"on_conflict is {options.on_conflict!r}: expected 'update' or 'skip'.")
     if options.chunk_size < 1:
         raise FrameError(f"chunk_size is {options.chunk_size!r}: expected 1 or more.")
     rows, columns = read_rows(frame)

@@ -97,7 +97,9 @@ class Row:
         self.status = status
         self.left = left
         self.note(detail)
-        if left is not None and left.get("opt_out") is not None:
+        if self.wanted.get("opt_out") is True:
+            self.opted_out = True  # whether or not the account took it: nobody may forget it
+        elif left is not None and left.get("opt_out") is not None:
             self.opted_out = left["opt_out"]
 
     def note(self, detail: str) -> None:

@@ -153,9 +153,9 @@ def _settle_delete(row: Row, there: Contact | None) -> None:
             left=there,
         )
     else:
-        if not row.sent:
-            row.before = there  # as it is now, so that an undo restores this
-            row.opted_out = there.get("opt_out")
+        row.before = there  # as it is now, also where a try had no effect, so that an undo restores this
+        if there.get("opt_out") is not None:
+            row.opted_out = there["opt_out"]
         if row.answered:
             row.alone = True
             row.last_error = "the server answered OK and did not delete it"

@@ -158,6 +158,8 @@ def _restore(row: Row, before: Contact, there: Contact | None, known: dict[str, 
         if known.get(row.number):
             row.note(KEPT_OUT)
             row.wanted["opt_out"] = True
+        elif before.get("opt_out") is None:
+            row.note("opt_out was not known before: where the account says false now, nobody agreed to that")
     row.opted_out = row.wanted.get("opt_out")
     row.note(lost_for_good(before))
 

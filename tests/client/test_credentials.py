@@ -10,6 +10,7 @@ from io import BytesIO
 import pytest
 
 from sendblue_data import SendblueClient
+from sendblue_data.credentials import without_credentials
 from sendblue_data.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -183,3 +184,10 @@ def test_what_is_no_text_is_named_by_its_type_alone(name, given):
     with pytest.raises(ConfigurationError, match=f"^{name} is (bytes|int): expected text") as caught:
         SendblueClient(**{"api_key": KEY, "api_secret": SECRET, name: given})
     assert "made-up" not in str(caught.value)
+
+
+def test_a_key_that_begins_like_the_secret_does_not_uncover_it():
+    key, secret = "made-up-beginning", "made-up-beginning-and-end"
+    for credentials in ([key, secret], [secret, key]):
+        assert without_credentials(f"<{secret}> <{key}>", credentials) == "<•••> <•••>"
+    assert without_credentials(f"cut here: {secret[:14]}", [secret]) == "cut here: •••"

@@ -19,6 +19,7 @@ from sendblue_data.errors import (
     ServerFaultError,
     UnexpectedAnswerError,
 )
+from sendblue_data.pull import pull_contacts
 from sendblue_data.retries import Cancelled, Pace, read_with_retries, retry_after_seconds
 from tests.client.servers import answer
 
@@ -329,3 +330,11 @@ OPTIONS = ("timeout", "max_connections", "requests_per_second", "retries")
 def test_options_that_can_not_be_used_are_named(serve, option, value):
     with pytest.raises(ConfigurationError, match=re.escape(f"{option} is {value!r}")):
         serve(b"", **{option: value})
+
+
+def test_a_pull_does_not_hammer_a_server_that_asks_for_an_hour(open_account):
+    sandbox, client = open_account(3_000)
+    sandbox.set(at=dict.fromkeys(range(3, 5_000), "429"), retry_after=3600.0)
+    with pytest.raises(RateLimitedError):
+        pull_contacts(client, progress=False)
+    assert len(sandbox.request_log) < 30

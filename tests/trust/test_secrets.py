@@ -248,7 +248,7 @@ SAYING_BACK = {
         status="403 Forbidden",
     ),
     "upper case": answer(json.dumps({"error": SAID_BACK.upper()}).encode(), status="409 Conflict"),
-    "cut in the middle": answer(json.dumps({"error": "x" * 490 + SECRET}).encode(), status="422 No"),
+    "cut in the middle": answer(json.dumps({"error": "x" * 480 + SECRET}).encode(), status="422 No"),
     "reason": answer(status=f"404 {SAID_BACK}"),
     "good status": answer(json.dumps({"status": "ERROR", "message": SAID_BACK}).encode()),
     "a value": answer(json.dumps({"count": SECRET, "amount": KEY, "contact": 1, "number": 1}).encode()),

@@ -1,0 +1,103 @@
+"""An opt-out that was asked for or seen is never forgotten, whatever became of the request that should write it."""
+
+import json
+
+import pytest
+
+from sendblue_data.contacts import contacts_frame
+from sendblue_data.errors import FrameError, InvalidRequestError
+from sendblue_data.writeback import bulk_create, bulk_delete, engine, opt_out, undo
+from tests.writeback.people import people, phone
+
+
+def imported_again(sandbox, client, number):
+    """Bring a number back by an import that says nothing of opt-outs, and give what the account says then."""
+    if number in {row["phone"] for row in sandbox.rows()}:
+        sandbox.remove([number])
+    bulk_create(client, contacts_frame([{"phone": number, "tags": ["Bought list"]}]), progress=False)
+    return next(row["opt_out"] for row in sandbox.rows() if row["phone"] == number)
+
+
+def refusing(*_args, **_options):
+    raise InvalidRequestError("no", method="PUT", path="/api/v2/contacts/x", status=400)
+
+
+def test_one_that_the_account_refused(open_account, monkeypatch):
+    sandbox, client = open_account([], remember_opt_outs=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "update_contact", refusing)
+        patch.setattr(client, "opt_out_contact", refusing)
+        result = bulk_create(client, contacts_frame([{"phone": phone(1), "opt_out": True}]), progress=False)
+        assert result.frame["status"].to_list() == ["unknown"]
+    assert imported_again(sandbox, client, phone(1)) is True
+
+
+def test_one_of_a_contact_that_went_before_it_was_written(open_account, monkeypatch):
+    sandbox, client = open_account(people(2), remember_opt_outs=False)
+
+    def gone(*args, **options):
+        sandbox.remove([phone(0)])
+        refusing(*args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "opt_out_contact", gone)
+        patch.setattr(client, "update_contact", gone)
+        result = opt_out(client, contacts_frame([{"phone": phone(0)}]), progress=False)
+        assert result.frame["status"].to_list() == ["absent"]
+    assert imported_again(sandbox, client, phone(0)) is True
+
+
+def test_one_that_came_between_two_tries_of_a_delete(open_account, monkeypatch):
+    sandbox, client = open_account([{"phone": phone(0), "opt_out": False}], remember_opt_outs=False)
+    real, tries = client.bulk_delete_contacts, []
+
+    def fails_once(phones):
+        tries.append(phones)
+        if len(tries) == 1:
+            sandbox.set(every_500=1, only="writes")
+            try:
+                return real(phones)
+            finally:
+                sandbox.set(every_500=0)
+                sandbox.edit(phone(0), opt_out=True)
+        return real(phones)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "bulk_delete_contacts", fails_once)
+        patch.setattr(engine, "FAILED_ROUNDS", 5)
+        result = bulk_delete(client, contacts_frame([{"phone": phone(0)}]), allow_most=True, progress=False)
+        assert result.counts == {"deleted": 1}
+    undo(client, result.run_id, progress=False)
+    assert [row["opt_out"] for row in sandbox.rows()] == [True]
+
+
+def test_a_null_among_tags_does_not_keep_a_contact_from_coming_back(open_account):
+    def with_a_null(method, path, body):
+        if method == "GET" and path == "/api/v2/contacts":
+            rows = json.loads(body)
+            for row in rows:
+                row["tags"] = ["VIP", None]
+            return json.dumps(rows).encode()
+        return body
+
+    sandbox, client = open_account([{"phone": phone(0), "tags": ["VIP"]}], rewrite=with_a_null)
+    result = bulk_delete(client, contacts_frame([{"phone": phone(0)}]), allow_most=True, progress=False)
+    assert sandbox.rows() == []
+    sandbox.set(rewrite=None)
+    undo(client, result.run_id, progress=False)
+    assert [row["tags"] for row in sandbox.rows()] == [["VIP"]]
+
+
+def test_one_that_was_not_known_is_told_when_the_contact_comes_back(open_account):
+    _sandbox, client = open_account([{"phone": phone(0), "opt_out": None}])
+    result = bulk_delete(client, contacts_frame([{"phone": phone(0)}]), allow_most=True, progress=False)
+    back = undo(client, result.run_id, progress=False)
+    assert "opt_out was not known before" in back.frame["detail"][0]
+
+
+def test_what_to_do_on_a_conflict_is_checked_by_every_call(open_account):
+    sandbox, client = open_account(people(1))
+    sandbox.reset_log()
+    with pytest.raises(FrameError, match="on_conflict is 'ignore'"):
+        bulk_create(client, contacts_frame([{"phone": phone(0)}]), on_conflict="ignore", progress=False)
+    assert sandbox.request_log == []

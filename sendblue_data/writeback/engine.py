@@ -263,7 +263,9 @@ class Engine:
             request_id = self._journal.sending("opt_out", group, is_main=False)
             outcomes = self._all(
                 self._single_pool.submit(
-                    self._sender.send, partial(self._client.update_contact, row.number, opt_out=True)
+                    self._sender.send,
+                    partial(self._client.update_contact, row.number, opt_out=True),
+                    protects=True,
                 )
                 for row in group
             )

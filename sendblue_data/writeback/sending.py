@@ -19,6 +19,8 @@ from sendblue_data.errors import (
 )
 from sendblue_data.retries import FIRST_WAIT, LONGEST_RETRY_AFTER, LONGEST_WAIT
 
+LAST_TURNS = 4
+"""The same, for what is still sent while a run ends."""
 TURNED_AWAY = 40
 """429s in a row, for one request, after which the run is interrupted; waits grow to 20 s each."""
 
@@ -56,8 +58,12 @@ class Sender:
         self._lock = threading.Lock()
         self._jitter = Random()  # noqa: S311 -- spreads retries, keeps no secret
 
-    def send(self, write: Callable[[], Any]) -> Outcome:
+    def send(self, write: Callable[[], Any], *, protects: bool = False) -> Outcome:
         """Send one write, again only after 429, which says that nothing happened.
+
+        Args:
+            write: the call.
+            protects: it opts out someone whom this run has just created: it is sent although the run ends.
 
         Raises:
             Stopped: the run ends.
@@ -65,12 +71,13 @@ class Sender:
             RateLimitedError: the server turned it away for too long.
         """
         for turn in range(1, TURNED_AWAY + 1):
-            self._wait()
+            self._wait(protects=protects)
             try:
                 return Outcome("answered", answer=write())
             except RateLimitedError as error:
                 asked = getattr(error, "retry_after", None)
-                if turn == TURNED_AWAY or (asked or 0.0) > LONGEST_RETRY_AFTER:
+                most = LAST_TURNS if self.stopped.is_set() else TURNED_AWAY
+                if turn >= most or (asked or 0.0) > LONGEST_RETRY_AFTER:
                     raise
                 self._hold(asked, turn)
             except AuthenticationError:
@@ -79,15 +86,17 @@ class Sender:
                 return Outcome(_end(error), _note(error))
         raise AssertionError("unreachable")  # pragma: no cover
 
-    def _wait(self) -> None:
+    def _wait(self, *, protects: bool) -> None:
         while True:
-            if self.stopped.is_set():
+            if self.stopped.is_set() and not protects:
                 raise Stopped
             with self._lock:
                 left = self._free_at - time.monotonic()
             if left <= 0:
                 return
-            self.stopped.wait(left)
+            if self.stopped.wait(left) and protects:
+                time.sleep(left)
+                return
 
     def _hold(self, asked: float | None, turn: int) -> None:
         longest = min(FIRST_WAIT * 2.0**turn, LONGEST_WAIT)

@@ -1,11 +1,13 @@
 """An opt-out that was asked for or seen is never forgotten, whatever became of the request that should write it."""
 
 import json
+import threading
+import time
 
 import pytest
 
 from sendblue_data.contacts import contacts_frame
-from sendblue_data.errors import FrameError, InvalidRequestError
+from sendblue_data.errors import FrameError, InvalidRequestError, RateLimitedError, WriteInterruptedError
 from sendblue_data.writeback import bulk_create, bulk_delete, engine, opt_out, undo
 from tests.writeback.people import people, phone
 
@@ -101,3 +103,34 @@ def test_what_to_do_on_a_conflict_is_checked_by_every_call(open_account):
     with pytest.raises(FrameError, match="on_conflict is 'ignore'"):
         bulk_create(client, contacts_frame([{"phone": phone(0)}]), on_conflict="ignore", progress=False)
     assert sandbox.request_log == []
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, "turned away"], ids=["Ctrl-C", "429 for an hour"])
+def test_a_run_that_ends_still_opts_out_whom_it_has_just_created(open_account, monkeypatch, end):
+    """A create that is on its way lands after the run was stopped: nobody may be left who can be texted."""
+    sandbox, client = open_account([], remember_opt_outs=False)
+    real, both = client.bulk_create_contacts, threading.Barrier(2, timeout=20)
+
+    def create(rows):
+        both.wait()
+        if rows[0]["phone"] == phone(1):
+            raise RateLimitedError("wait", method="POST", path="/bulk", retry_after=3600.0)
+        time.sleep(0.4)  # the run is being ended by now
+        return real(rows)
+
+    monkeypatch.setattr(client, "bulk_create_contacts", create)
+    if end is KeyboardInterrupt:
+        real_all = engine.Engine._all
+
+        def interrupted(self, futures):
+            if threading.current_thread() is threading.main_thread():
+                assert len(list(futures)) == 2  # they are on their way
+                time.sleep(0.2)
+                raise KeyboardInterrupt
+            return real_all(self, futures)
+
+        monkeypatch.setattr(engine.Engine, "_all", interrupted)
+    mine = contacts_frame([{"phone": phone(n), "opt_out": n == 0} for n in range(2)])
+    with pytest.raises((WriteInterruptedError, KeyboardInterrupt)):
+        bulk_create(client, mine, chunk_size=1, progress=False)
+    assert [(row["phone"], row["opt_out"]) for row in sandbox.rows()] == [(phone(0), True)]

@@ -48,6 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code; see above.
     """
     words = sys.argv[1:] if argv is None else list(argv)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell: what is said goes nowhere
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 -- till the end
     try:
         with _killed_politely(), _short_warnings():
             args = _parser(words).parse_args(words)

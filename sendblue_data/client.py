@@ -68,6 +68,7 @@ class SendblueClient:
     ) -> None:
         key = credential("api_key", api_key, "SENDBLUE_API_API_KEY")
         secret = credential("api_secret", api_secret, "SENDBLUE_API_API_SECRET")
+        api_key = api_secret = None  # an error below may be shown with its variables
         _check("timeout", timeout, lambda given: 0 < given < math.inf, "a number of seconds above 0")
         _check("max_connections", max_connections, _is_whole_from(1), "a whole number, 1 or more")
         if requests_per_second is not None:

@@ -11,7 +11,7 @@ from sendblue_data.errors import ConfigurationError
 HIDDEN = "•••"
 _SHORTEST = 4
 """Characters: to hide a made-up key of fewer would blot out the words around it."""
-_BEGINNING = 12
+_BEGINNING = 8
 """Characters of a credential that are hidden also where the rest was cut off: messages have a longest length."""
 
 

@@ -231,6 +231,19 @@ def test_a_reader_that_has_enough_ends_it_without_a_word(account):
     assert done.returncode == 1
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_a_closed_stream_is_no_failure(account, closed):
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m sendblue_data pull out.csv {closed}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(pl.read_csv("out.csv")) == 80
+
+
 def test_the_version_it_is(capsys):
     import sendblue_data
 

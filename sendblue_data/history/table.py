@@ -14,6 +14,7 @@ from sendblue_data.errors import (
     ConfigurationError,
     FileNotWrittenError,
     HistoryConflictError,
+    HistoryUnreadableError,
     MissingExtraError,
 )
 from sendblue_data.files import OWNER_ONLY_FOLDER
@@ -31,7 +32,7 @@ except ImportError as error:  # pragma: no cover -- the development environment 
 T = TypeVar("T")
 _PARTITION = ["h_part", "h_epoch"]
 _REMOTE = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+)://")
-_SCHEMES = ("s3", "s3a", "gs", "gcs", "az", "azure", "adl", "abfs", "abfss", "file")
+_SCHEMES = ("s3", "s3a", "gs", "gcs", "az", "azure", "adl", "abfs", "abfss")
 """Those that Delta Lake and Polars both know."""
 _DELETE_AT_ONCE = 500
 _LONGEST = 400
@@ -48,6 +49,8 @@ class HistoryTable:
 
     def __init__(self, uri: str | os.PathLike[str], storage_options: Mapping[str, str] | None = None) -> None:
         text = os.fspath(uri)
+        if not text.strip():
+            raise ConfigurationError("The history's folder is an empty text. Give its path.")
         self.storage_options = dict(storage_options) if storage_options else None
         self.root: Path | None = None
         if remote := _REMOTE.match(text):
@@ -172,7 +175,19 @@ class HistoryTable:
         return frame.select(columns)
 
     def scan_files(self, files: pl.DataFrame) -> pl.LazyFrame:
-        """Read some of the live files whole."""
+        """Read some of the live files whole.
+
+        Raises:
+            HistoryUnreadableError: a local one is not the file that was written, by its size.
+        """
+        if self.root is not None:
+            for path, size in files.select("path", "bytes").iter_rows():
+                file = self.root / path
+                if file.exists() and not (file.is_file() and file.stat().st_size == size):
+                    raise HistoryUnreadableError(
+                        f"The history {self.uri} can't be read: {path} is not the file that was written (of "
+                        f"{size:,} bytes). Put it back from a backup, or begin a new history in another folder."
+                    )
         return pl.scan_parquet(
             self.paths(files),
             schema=pl.Schema({name: kind for name, kind in self.schema.items() if name not in _PARTITION}),

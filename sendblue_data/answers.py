@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
@@ -39,16 +40,7 @@ def object_from(body: bytes, method: str, path: str) -> dict[str, Any]:
 
 def count_answer(body: bytes, path: str) -> int:
     """Decode the answer to a count."""
-    count = object_from(body, "GET", path).get("count")
-    if isinstance(count, bool) or not isinstance(count, int | float) or count < 0 or count != int(count):
-        raise UnexpectedAnswerError(
-            f"field count: expected a whole number, got {count!r}.",
-            method="GET",
-            path=path,
-            status=200,
-            field="count",
-        )
-    return int(count)
+    return _whole_number("count", body, "GET", path, least=0)
 
 
 def contact_answer(body: bytes, method: str, path: str) -> dict[str, Any]:
@@ -90,14 +82,18 @@ def opt_out_answer(body: bytes, method: str, path: str) -> dict[str, Any]:
 
 def amount_answer(body: bytes, method: str, path: str) -> int:
     """Decode the answer to a bulk delete."""
-    amount = object_from(body, method, path).get("amount")
-    if isinstance(amount, bool) or not isinstance(amount, int | float) or amount != int(amount):
+    return _whole_number("amount", body, method, path)
+
+
+def _whole_number(field: str, body: bytes, method: str, path: str, *, least: float = -math.inf) -> int:
+    found = object_from(body, method, path).get(field)
+    if isinstance(found, bool) or not isinstance(found, int | float) or found < least or found != int(found):
         raise UnexpectedAnswerError(
-            f"field amount: expected a whole number, got {amount!r}.",
+            f"field {field}: expected a whole number, got {found!r}.",
             method=method,
             path=path,
             status=200,
-            may_have_applied=True,
-            field="amount",
+            may_have_applied=method != "GET",
+            field=field,
         )
-    return int(amount)
+    return int(found)

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from importlib.metadata import version
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -71,11 +71,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for: to read it takes longer than the rest of a start."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_rest: object) -> NoReturn:
+        print(f"{parser.prog} {import_module('sendblue_data').__version__}")
+        parser.exit()
+
+
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sendblue-data", description="Every contact of a Sendblue account, and what they say."
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('sendblue-data')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and leave")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (words_of_help, fill) in _COMMANDS.items():
         command = commands.add_parser(name, help=words_of_help, description=words_of_help)
@@ -316,7 +324,7 @@ def _short_warnings() -> Iterator[None]:
     """Write a warning as a line of its own, without the path and source line that mean nothing to a user."""
 
     def write(message: Warning | str, *_where: object) -> None:
-        _say(f"warning: {' '.join(str(message).split())}")
+        _say(f"warning: {one_line(str(message))}")
 
     with warnings.catch_warnings():
         warnings.showwarning = write  # type: ignore[assignment]

@@ -50,6 +50,8 @@ def _broken(table: HistoryTable) -> str | None:
             for number in range(some.height):
                 if fault := _fault(table, some[number], known):
                     return f"{some['path'][number]} ({fault})"
+    except HistoryUnreadableError:
+        raise  # it names the file
     except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 -- a damaged log raises all sorts
         return said(error)
     return None
@@ -67,6 +69,8 @@ def _fault(table: HistoryTable, file: pl.DataFrame, known: _Known) -> str | None
     part, rows, first, last = file.select("part", "rows", "first", "last").row(0)
     try:
         found = table.scan_files(file).collect()
+    except HistoryUnreadableError:
+        raise  # it names the file
     except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 -- a damaged file raises all sorts
         return said(error)
     lowest, highest = (int(edge or 0) for edge in (found["h_contact"].min(), found["h_contact"].max()))  # type: ignore[arg-type]
@@ -84,7 +88,7 @@ def _fault(table: HistoryTable, file: pl.DataFrame, known: _Known) -> str | None
 
 
 def _unreadable(table: HistoryTable, why: str) -> HistoryUnreadableError:
-    return HistoryUnreadableError(
-        f"The history {table.uri} can't be read: {why}. Check that its place can be reached; if so, put that file "
-        "back from a backup, or begin a new history in another folder."
+    return table.unreadable(
+        f"can't be read: {why}",
+        "Check that its place can be reached; if so, put that file back from a backup",
     )

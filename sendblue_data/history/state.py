@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from sendblue_data.contacts import CONTACT_SCHEMA
-from sendblue_data.errors import ConfigurationError, HistoryRangeError, HistoryUnreadableError
+from sendblue_data.errors import ConfigurationError, HistoryRangeError
 from sendblue_data.history.layout import (
     CHANGE,
     CONTACT,
@@ -42,9 +42,9 @@ def looks(table: HistoryTable) -> pl.DataFrame:
         frame = table.scan(LOOK, LOOK_COLUMNS).collect()
         missing = set(range(int(frame["h_snapshot"].max() or 0) + 1)) - set(frame["h_snapshot"])  # type: ignore[arg-type]
         if missing:  # a commit of the log that is empty says that nothing was written
-            raise HistoryUnreadableError(
-                f"The history {table.uri} has lost its snapshot {min(missing)}: a file of _delta_log is empty. Put "
-                "_delta_log back from a backup, or begin a new history in another folder."
+            raise table.unreadable(
+                f"has lost its snapshot {min(missing)}: a file of _delta_log is empty",
+                "Put _delta_log back from a backup",
             )
         table.cache["looks"] = frame.sort("h_taken_at", "h_snapshot")
     found: pl.DataFrame = table.cache["looks"]
@@ -134,9 +134,9 @@ def state_at(table: HistoryTable, snapshot: int) -> pl.DataFrame:
     )
     state = _patched(copied, changed, fields)
     if not state["h_contact"].is_in(who["h_contact"].unique().implode()).all():
-        raise HistoryUnreadableError(
-            f"The history {table.uri} has contacts without a phone or an id at snapshot {snapshot}: a file of it "
-            "was changed. Put it back from a backup, or begin a new history in another folder."
+        raise table.unreadable(
+            f"has contacts without a phone or an id at snapshot {snapshot}: a file of it was changed",
+            "Put it back from a backup",
         )
     return pl.concat(
         [state.select("h_contact"), _identities_of(who, state), state.select(fields)], how="horizontal"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -182,11 +183,14 @@ class HistoryTable:
         """
         if self.root is not None:
             for path, size in files.select("path", "bytes").iter_rows():
-                file = self.root / path
-                if file.exists() and not (file.is_file() and file.stat().st_size == size):
-                    raise HistoryUnreadableError(
-                        f"The history {self.uri} can't be read: {path} is not the file that was written (of "
-                        f"{size:,} bytes). Put it back from a backup, or begin a new history in another folder."
+                try:
+                    found = (self.root / path).stat()
+                except OSError:
+                    continue  # gone, which its reader tells, or asks about again on a newer version
+                if not stat.S_ISREG(found.st_mode) or found.st_size != size:
+                    raise self.unreadable(
+                        f"can't be read: {path} is not the file that was written (of {size:,} bytes)",
+                        "Put it back from a backup",
                     )
         return pl.scan_parquet(
             self.paths(files),
@@ -299,6 +303,12 @@ class HistoryTable:
         if self._delta is None:
             options["storage_options"] = self.storage_options
         return options
+
+    def unreadable(self, why: str, mend: str) -> HistoryUnreadableError:
+        """Give the error of a history that is damaged."""
+        return HistoryUnreadableError(
+            f"The history {self.uri} {why}. {mend}, or begin a new history in another folder."
+        )
 
     def _not_written(self, error: Exception) -> FileNotWrittenError:
         return FileNotWrittenError(

@@ -84,11 +84,9 @@ def _rated(rows: pl.DataFrame, keys: list[str], confidence: float) -> pl.DataFra
 
 
 def _check_period(every: str) -> None:
-    is_period = isinstance(every, str) and bool(
-        re.search("[1-9]", every)
-    )  # Polars takes "" and "0d" for no cut
-    with suppress(pl.exceptions.PolarsError):
-        if is_period:
+    # Polars takes "" and "0d" for no cut at all.
+    if isinstance(every, str) and re.search("[1-9]", every):
+        with suppress(pl.exceptions.PolarsError):
             pl.Series([datetime(2026, 1, 1, tzinfo=UTC)]).dt.truncate(every)
             return
     raise FrameError(

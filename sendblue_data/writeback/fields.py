@@ -74,8 +74,7 @@ def written(contact: Mapping[str, Any]) -> Contact:
     if "tags" in kept:
         kept["tags"] = [tag for tag in kept["tags"] if tag is not None]
     if "custom_variables" in kept:
-        variables = kept["custom_variables"].items()
-        kept["custom_variables"] = {name: text for name, text in variables if text is not None}
+        kept["custom_variables"] = plain("custom_variables", kept["custom_variables"])
     return kept
 
 

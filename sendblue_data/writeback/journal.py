@@ -18,6 +18,7 @@ from typing import Any, Self
 import msgspec
 
 from sendblue_data.errors import JournalError
+from sendblue_data.files import OWNER_ONLY, OWNER_ONLY_FOLDER
 from sendblue_data.writeback.rows import Row
 
 APPLICATION_ID = 0x53424A31
@@ -99,7 +100,7 @@ class Journal:
             make_folder(folder)
             _remove_stale(folder)
             # Made here, for the owner alone; SQLite gives its side files the same permissions.
-            os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY))
             base = sqlite3.connect(partial, isolation_level=None)
             try:
                 base.execute("PRAGMA synchronous = FULL")
@@ -235,8 +236,8 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 def make_folder(folder: Path) -> None:
     """Make the folder of journals, for its owner alone; one that is there keeps its permissions."""
     if not folder.is_dir():
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
+        folder.mkdir(mode=OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
+        folder.chmod(OWNER_ONLY_FOLDER)
 
 
 def _hold(path: Path) -> sqlite3.Connection:
@@ -246,7 +247,7 @@ def _hold(path: Path) -> sqlite3.Connection:
     from reading what is known of opt-outs.
     """
     lock = path.with_suffix(".lock")
-    os.close(os.open(lock, os.O_CREAT | os.O_RDWR, 0o600))
+    os.close(os.open(lock, os.O_CREAT | os.O_RDWR, OWNER_ONLY))
     holder = sqlite3.connect(lock, isolation_level=None, check_same_thread=False, timeout=0)
     try:
         holder.execute("PRAGMA journal_mode = OFF")

@@ -19,10 +19,10 @@ from sendblue_data.errors import (
 )
 from sendblue_data.retries import FIRST_WAIT, LONGEST_RETRY_AFTER, LONGEST_WAIT
 
-LAST_TURNS = 4
-"""The same, for what is still sent while a run ends."""
 TURNED_AWAY = 40
 """429s in a row, for one request, after which the run is interrupted; waits grow to 20 s each."""
+LAST_TURNS = 4
+"""The same, for what is still sent while a run ends."""
 
 End = Literal["answered", "lost", "failed", "refused", "conflict", "gone", "too large"]
 """How a write ended: answered well; may have happened (`lost`); did not (`failed`: worth another try;
@@ -76,7 +76,7 @@ class Sender:
                 return Outcome("answered", answer=write())
             except RateLimitedError as error:
                 asked = getattr(error, "retry_after", None)
-                most = LAST_TURNS if self.stopped.is_set() else TURNED_AWAY
+                most = LAST_TURNS if protects and self.stopped.is_set() else TURNED_AWAY
                 if turn >= most or (asked or 0.0) > LONGEST_RETRY_AFTER:
                     raise
                 self._hold(asked, turn)
@@ -94,9 +94,10 @@ class Sender:
                 left = self._free_at - time.monotonic()
             if left <= 0:
                 return
-            if self.stopped.wait(left) and protects:
+            if protects:
                 time.sleep(left)
-                return
+            else:
+                self.stopped.wait(left)
 
     def _hold(self, asked: float | None, turn: int) -> None:
         longest = min(FIRST_WAIT * 2.0**turn, LONGEST_WAIT)

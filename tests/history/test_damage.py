@@ -1,10 +1,8 @@
 """A history that is damaged, misspelt or not one: one error of the family that names the file, and no wrong answer."""
 
 import random
-import re
 import shutil
 import stat
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -120,6 +118,15 @@ def test_a_damaged_log_is_told(made, copied, damage):
                 pytest.fail(f"{operation} with {name} {damage}")
 
 
+def is_refused(call, history):
+    try:
+        call(history)
+    except HistoryUnreadableError as error:
+        assert "is not the file that was written" in str(error)
+        return True
+    return False
+
+
 @pytest.mark.parametrize("part", ["change", "state", "contact", "look"])
 def test_a_file_in_the_place_of_another_is_told(made, copied, part):
     """Each can be read by itself; an empty folder even reads as no rows."""
@@ -130,13 +137,7 @@ def test_a_file_in_the_place_of_another_is_told(made, copied, part):
             place = Path(history.uri, name)
             if not place.exists():
                 place.mkdir()
-            told = []
-            for call in READS.values():
-                with suppress(HistoryUnreadableError):
-                    call(history)
-                    continue
-                told.append(call)
-            assert told
+            assert any(is_refused(call, history) for call in READS.values())
 
 
 @pytest.mark.parametrize("uri", ["", "  ", "file:///tmp/history"])
@@ -175,6 +176,11 @@ def test_contacts_that_no_file_knows_are_told(made, copied):
         history = copied(name, bytes)
         path = f"{history.uri}/{name}"
         pl.read_parquet(path).with_columns(pl.col("h_contact") + 1_000).write_parquet(path)
+        for log in Path(history.uri).glob("_delta_log/*.json"):  # which says of its size what is true
+            text = log.read_text()
+            if Path(name).name in text:
+                was, size = Path(made, name).stat().st_size, Path(path).stat().st_size
+                log.write_text(text.replace(f'"size":{was}', f'"size":{size}'))
         return history
 
     told = 0
@@ -185,7 +191,7 @@ def test_contacts_that_no_file_knows_are_told(made, copied):
             try:
                 found = history.at(day)
             except HistoryUnreadableError as error:
-                assert re.search("without a phone|not the file that was written", str(error))
+                assert "without a phone" in str(error)
                 told += 1
             else:  # this day does not need the file
                 assert_frame_equal(found, ContactHistory(made).at(day))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import warnings
@@ -36,7 +37,7 @@ _RUNS = pl.Schema(_COLUMNS)
 
 
 class JournalWarning(UserWarning):
-    """A journal could not be read, so what it knows of opt-outs is not known here."""
+    """Opt-outs are not known here: a journal could not be read, or may be of this account under another key."""
 
 
 def journal_folder(journal_dir: str | os.PathLike[str] | None = None) -> Path:
@@ -115,22 +116,64 @@ class Known:
     Attributes:
         opted_out: by number that they wrote to, whether it was opted out when last seen; None: not seen.
         made: by number, `contact_id` and `created_at` of the contact that the last of them created.
+        elsewhere: by number opted out under another key of the same host, one run that knows it.
     """
 
     opted_out: dict[str, bool | None] = field(default_factory=dict)
     made: dict[str, Contact] = field(default_factory=dict)
+    elsewhere: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Past:
+    """A run as its journal tells of it: `turn` counts runs as they begin, and was at `ended` when it ended."""
+
+    run_id: str
+    accounts: set[str]
+    turn: int
+    ended: float
+    rows: list[tuple[str, int | None, str | None, str | None, str | None]]
 
 
 def known_from(folder: Path, account: str) -> Known:
-    """Read what earlier runs in an account know, the later ones last, by their turn: a clock may jump back."""
+    """Read what earlier runs in an account know, the later ones last, by their turn: a clock may jump back.
+
+    Two runs may overlap, where one was cut off and resumed after the other, and nothing tells then which of
+    them saw a row last: an opt-out stands unless a run that began after all that saw it had ended saw it
+    cleared. Runs of an old key of the account count once `allow_other_key` has linked it with this one.
+    """
+    past = sorted(_past(folder, account.rpartition("/")[0]), key=lambda run: (run.turn, run.run_id))
+    accounts = _linked(account, past)
     known = Known()
-    for _, rows in sorted(_seen(folder, account), key=lambda one: one[0]):
-        for phone, opted_out, status, contact_id, created_at in rows:
-            if opted_out is not None or phone not in known.opted_out:
-                known.opted_out[phone] = None if opted_out is None else bool(opted_out)
+    until: dict[str, float] = {}
+    for run in past:
+        ours = not accounts.isdisjoint(run.accounts)
+        for phone, opted_out, status, contact_id, created_at in run.rows:
+            if not ours:
+                if opted_out:
+                    known.elsewhere[phone] = run.run_id
+                continue
+            if opted_out:
+                until[phone] = max(run.ended, until.get(phone, 0.0))
+                known.opted_out[phone] = True
+            elif opted_out is not None and run.turn > until.get(phone, 0.0):
+                known.opted_out[phone] = False
+            else:
+                known.opted_out.setdefault(phone, None)
             if status == "created":
                 known.made[phone] = {"contact_id": contact_id, "created_at": created_at}
+    for phone in known.opted_out:
+        known.elsewhere.pop(phone, None)
     return known
+
+
+def _linked(account: str, past: list[_Past]) -> set[str]:
+    """Find the labels that are known to be of one account: whoever changes a key twice links them in turn."""
+    linked = {account}
+    groups = [run.accounts for run in past if len(run.accounts) > 1]
+    while more := [group for group in groups if not linked.isdisjoint(group) and not group <= linked]:
+        linked = linked.union(*more)
+    return linked
 
 
 def next_turn(folder: Path) -> int:
@@ -143,19 +186,21 @@ def next_turn(folder: Path) -> int:
     return last + 1
 
 
-def _seen(folder: Path, account: str) -> Iterator[tuple[tuple[int, str], list[tuple[Any, ...]]]]:
+def _past(folder: Path, host: str) -> Iterator[_Past]:
     for path in _journals(folder):
         try:
             with reading(path) as base:
-                meta = dict(base.execute("SELECT name, value FROM meta"))
-                if msgspec.json.decode(meta["account"]) != account:
+                stored = base.execute("SELECT name, value FROM meta").fetchall()
+                meta = {name: msgspec.json.decode(value) for name, value in stored}
+                if meta["account"].rpartition("/")[0] != host:
                     continue
                 rows = base.execute(
                     "SELECT phone, opted_out, status, json_extract(left, '$.contact_id'), "
-                    "json_extract(left, '$.created_at') FROM rows WHERE opted_out IS NOT NULL "
-                    "OR action IN ('create', 'update', 'delete')"
-                )
-                turn = msgspec.json.decode(meta.get("turn", "0")), msgspec.json.decode(meta["started"])
-                yield turn, rows.fetchall()
+                    "json_extract(left, '$.created_at') FROM rows WHERE phone IS NOT NULL AND "
+                    "(opted_out IS NOT NULL OR action IN ('create', 'update', 'delete'))"
+                ).fetchall()
+                accounts = {meta["account"], *meta.get("also", [])}
+                turn, ended = int(meta.get("turn", 0)), float(meta.get("ended", math.inf))
+                yield _Past(path.name.removesuffix(SUFFIX), accounts, turn, ended, rows)
         except JournalError as error:
             warnings.warn(f"Opt-outs in one journal are not known: {error}", JournalWarning, stacklevel=2)

@@ -63,7 +63,7 @@ _decode = msgspec.json.decode
 class Journal:
     """The open journal of a run. One process at a time may hold it; threads may share it.
 
-    Made by `create` or `open`; close it, or use it as a context manager.
+    Opened by its path, or made by `create`; close it, or use it as a context manager.
 
     Attributes:
         path: the file.

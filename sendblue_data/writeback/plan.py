@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ import polars as pl
 from sendblue_data.client import SendblueClient
 from sendblue_data.errors import FrameError
 from sendblue_data.writeback.account import View, by_phone, look
-from sendblue_data.writeback.catalogue import Known, journal_folder, known_from
+from sendblue_data.writeback.catalogue import JournalWarning, Known, journal_folder, known_from
 from sendblue_data.writeback.fields import Contact
 from sendblue_data.writeback.inputs import LONGEST_VARIABLE, read_rows, refuse_foreign
 from sendblue_data.writeback.planning import plan_rows, unwritable_columns
@@ -330,6 +331,8 @@ def plan_from(
     """Make a plan from what was seen."""
     refuse_foreign(kind, source, view.contacts, None if known is None else known.opted_out)
     rows = plan_rows(kind, source, view.contacts, options, known or Known())
+    if known is not None:
+        _tell_elsewhere(rows, known.elsewhere)
     return WritePlan(
         kind=kind,
         account=label,
@@ -340,3 +343,19 @@ def plan_from(
         _source=source,
         _options=options,
     )
+
+
+def _tell_elsewhere(rows: list[Row], elsewhere: dict[str, str]) -> None:
+    """Name rows to be created that runs of another key saw opted out: it may be this account's old key."""
+    found = [row for row in rows if row.action == "create" and row.phone in elsewhere and not row.opted_out]
+    for row in found:
+        row.note("was opted out in a run of another key of this host")
+    if found:
+        run_id = elsewhere[found[0].number]
+        warnings.warn(
+            f"{len(found):,} numbers to be created were opted out in runs of another key of this host. If that "
+            f"is an old key of this account, call undo(client, {run_id!r}, dry_run=True, allow_other_key=True) "
+            "once, which sends nothing and links the two, and plan again: their opt-outs are kept then.",
+            JournalWarning,
+            stacklevel=2,
+        )

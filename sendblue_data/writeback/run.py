@@ -54,7 +54,8 @@ def resume(
     Args:
         client: the account of the run.
         run_id: the run; see `runs()`.
-        allow_other_key: take a client with another key of the same host, after a change of keys.
+        allow_other_key: take a client with another key of the same host, after a change of keys. It links
+            the two keys: opt-outs that runs of the old one saw are kept to from then on.
         raise_on_errors: as in `bulk_create`.
         progress: show a bar.
         journal_dir: as in `bulk_create`.
@@ -99,18 +100,27 @@ def open_run(
         raise JournalError(f"{run_id!r} is not the name of a run: see runs().")
     journal = Journal(journal_folder(journal_dir) / f"{run_id}{SUFFIX}")
     try:
-        account = str(journal.meta()["account"])
+        _check_account(client, journal, allow_other_key=allow_other_key)
     except JournalError:
         journal.close()
         raise
-    host = client.account.rpartition("/")[0]
-    if account != client.account and not (allow_other_key and account.rpartition("/")[0] == host):
-        journal.close()
-        raise JournalError(
-            f"The run {run_id!r} is of the account {account!r}, and the client of {client.account!r}. Use "
-            "that account's client; if only its key was changed, pass allow_other_key=True."
-        )
     return journal
+
+
+def _check_account(client: SendblueClient, journal: Journal, *, allow_other_key: bool) -> None:
+    """Refuse another account's run; where another key is allowed, write down that it is of the same account."""
+    meta = journal.meta()
+    account, also = str(meta["account"]), meta.get("also")
+    also = also if isinstance(also, list) else []
+    if client.account in (account, *also):
+        return
+    host = client.account.rpartition("/")[0]
+    if not (allow_other_key and account.rpartition("/")[0] == host):
+        raise JournalError(
+            f"The run {journal.run_id!r} is of the account {account!r}, and the client of {client.account!r}. "
+            "Use that account's client; if only its key was changed, pass allow_other_key=True."
+        )
+    journal.save([], also=[*also, client.account])
 
 
 def check_delete(plan: WritePlan, *, confirm: bool | int | None, allow_most: bool) -> None:
@@ -262,7 +272,8 @@ def carry_out(
             result=result_of(kind, rows, journal.run_id),
         ) from error
     if not meta.get("finished"):
-        journal.save([], finished=datetime.now(UTC).isoformat())
+        ended = next_turn(journal.path.parent) - 1
+        journal.save([], finished=datetime.now(UTC).isoformat(), ended=ended)
     result = result_of(kind, rows, journal.run_id)
     if raise_on_errors and not result.ok:
         raise WriteIncompleteError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sendblue_data.client import SendblueClient
 from sendblue_data.writeback.account import look
-from sendblue_data.writeback.catalogue import journal_folder, known_from
+from sendblue_data.writeback.catalogue import journal_folder, known_from, next_turn
 from sendblue_data.writeback.fields import Contact, holds, plain, same, written
 from sendblue_data.writeback.journal import SUFFIX, reading
 from sendblue_data.writeback.planning import KEPT_OUT, STAYS_OUT
@@ -98,8 +98,9 @@ def undo(
         rows = [_reverse(row, seen.get(row.phone or ""), known, opt_back_in=opt_back_in) for row in done]
         if dry_run:
             return result_of("undo", rows, None, dry_run=True)
+        ended = next_turn(folder) - 1
         with begin(client, "undo", rows, options, journal_dir, undo_of=run_id) as new:
-            journal.save(done, undone_by=new.run_id)
+            journal.save(done, undone_by=new.run_id, ended=meta.get("ended", ended))
             return carry_out(client, new, rows, seen, raise_on_errors=raise_on_errors, progress=progress)
 
 

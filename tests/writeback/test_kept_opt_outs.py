@@ -8,7 +8,18 @@ import pytest
 
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import FrameError, InvalidRequestError, RateLimitedError, WriteInterruptedError
-from sendblue_data.writeback import bulk_create, bulk_delete, engine, opt_out, undo
+from sendblue_data.writeback import (
+    bulk_create,
+    bulk_delete,
+    engine,
+    opt_out,
+    plan_create,
+    resume,
+    sending,
+    undo,
+    update,
+)
+from sendblue_data.writeback.catalogue import JournalWarning
 from tests.writeback.people import people, phone
 
 
@@ -134,3 +145,42 @@ def test_a_run_that_ends_still_opts_out_whom_it_has_just_created(open_account, m
     with pytest.raises((WriteInterruptedError, KeyboardInterrupt)):
         bulk_create(client, mine, chunk_size=1, progress=False)
     assert [(row["phone"], row["opt_out"]) for row in sandbox.rows()] == [(phone(0), True)]
+
+
+def turned_away(*_args, **_options):
+    raise RateLimitedError("wait", method="PUT", path="/api/v2/contacts/x", status=429)
+
+
+def test_one_seen_by_a_run_that_was_resumed_after_another_had_begun(open_account, monkeypatch):
+    sandbox, client = open_account([{"phone": phone(0), "opt_out": False}], remember_opt_outs=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "update_contact", turned_away)
+        patch.setattr(sending, "TURNED_AWAY", 1)
+        with pytest.raises(WriteInterruptedError) as cut:
+            bulk_create(client, contacts_frame([{"phone": phone(0), "company_name": "A"}]), progress=False)
+    update(client, contacts_frame([{"phone": phone(0), "last_name": "B"}]), progress=False)
+    sandbox.edit(phone(0), opt_out=True)
+    resume(client, cut.value.run_id, progress=False)
+    assert imported_again(sandbox, client, phone(0)) is True
+
+
+def test_an_opt_out_that_a_later_run_saw_cleared_is_not_kept(open_account):
+    sandbox, client = open_account([{"phone": phone(0), "opt_out": True}], remember_opt_outs=False)
+    frame = contacts_frame([{"phone": phone(0)}])
+    opt_out(client, frame, progress=False)
+    opt_out(client, frame, opted_out=False, opt_back_in=True, progress=False)
+    assert imported_again(sandbox, client, phone(0)) is False
+
+
+def test_one_seen_under_an_old_key_is_told_and_kept_once_the_keys_are_linked(open_account):
+    sandbox, client = open_account(people(6), remember_opt_outs=False)
+    opt_out(client, contacts_frame([{"phone": phone(0)}]), progress=False)
+    sandbox.remove([phone(0)])
+    again = contacts_frame([{"phone": phone(0)}])
+    client.account = f"{client.account.rpartition('/')[0]}/0ddba11a"  # as with another key
+    with pytest.warns(JournalWarning, match=r"1 numbers .* allow_other_key=True") as told:
+        plan = plan_create(client, again)
+    assert plan.frame["detail"].to_list() == ["was opted out in a run of another key of this host"]
+    run_id = str(told[0].message).split("'")[1]
+    assert undo(client, run_id, dry_run=True, allow_other_key=True, progress=False).counts == {"absent": 1}
+    assert imported_again(sandbox, client, phone(0)) is True

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from itertools import pairwise
 
+import polars as pl
 import pytest
 from PIL import Image, ImageColor
 from statsmodels.stats.proportion import proportion_confint
@@ -332,6 +333,19 @@ def test_every_number_is_defined(drawn):
     )
     assert {"Contacts opting out in each week", "Still subscribed"} <= set(terms)
     assert "unsubscribes per message received: another figure, not to be compared" in drawn.words
+
+
+def test_a_history_of_another_account_is_refused(write, undrawn, tmp_path):
+    history = ContactHistory(tmp_path / "history")
+    history.snapshot(people(), PULLED, evidence=evidence())
+    other = people().with_columns(contact_id="other-" + pl.col("contact_id"))
+    for account in (None, "api.example.com/0ther"):
+        with pytest.raises(ConfigurationError, match="another account"):
+            write(other, history, as_of=PULLED, account=account)
+    write(people(), history, as_of=PULLED, account="the account under its new key")
+    write(other, history, as_of=PULLED, account=evidence().account)
+    with pytest.raises(ConfigurationError, match="expected a ContactHistory"):
+        write(people(), str(tmp_path / "history"), as_of=PULLED)
 
 
 def test_over_time_needs_a_history_with_two_snapshots(write, drawn, tmp_path):

@@ -12,7 +12,7 @@ from sendblue_data.contacts import CONTACT_SCHEMA
 from sendblue_data.errors import FrameError, SnapshotRefusedError
 from sendblue_data.history.layout import PREFIX
 
-_SAME_ACCOUNT_SHARE = 0.2
+SAME_ACCOUNT_SHARE = 0.2
 """Two pulls of one account share at least this much of the smaller one: contact ids and phones both."""
 
 
@@ -104,17 +104,20 @@ def check_account(
                 reason="other account",
             )
         return
-    smaller = min(before.height, frame.height)
-    if not smaller:
-        return
-    keys = ["contact_id", "phone"]
-    shared = frame.select(keys).join(before.select(keys), on=keys, how="semi", nulls_equal=True).height
-    if shared < _SAME_ACCOUNT_SHARE * smaller:
+    shared, smaller = shared_contacts(before, frame)
+    if shared < SAME_ACCOUNT_SHARE * smaller:
         raise SnapshotRefusedError(
             f"Only {shared:,} of {smaller:,} contacts have an id and phone that the snapshot before has: this looks "
             "like another account. Give each account a history of its own, or pass allow_other_account=True.",
             reason="other account",
         )
+
+
+def shared_contacts(one: pl.DataFrame, other: pl.DataFrame) -> tuple[int, int]:
+    """Count the contacts that two frames share, by id and phone, and those of the smaller frame."""
+    keys = ["contact_id", "phone"]
+    shared = other.select(keys).join(one.select(keys), on=keys, how="semi", nulls_equal=True).height
+    return shared, min(one.height, other.height)
 
 
 def check_size(before: int, now: int, limits: Limits) -> None:

@@ -40,7 +40,7 @@ def write_report(
     Args:
         contacts: a contacts frame of any engine that Narwhals knows.
         path: where to; its folder must exist. Only its owner may read the file.
-        history: adds opt-outs over time and survival.
+        history: adds opt-outs over time and survival; it must be of the account that the contacts are of.
         evidence: what `pull_contacts(..., with_evidence=True)` gave: adds the pull's certificate.
         account: the account's label, where there is no evidence to name it.
         as_of: when the contacts were pulled, where there is no evidence to say.
@@ -54,7 +54,7 @@ def write_report(
 
     Raises:
         FrameError: a column is missing or of another type.
-        ConfigurationError: no such folder, or no such theme.
+        ConfigurationError: no such folder, no such theme, or a history of another account.
 
     Example:
         >>> import tempfile

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import narwhals as nw
 import polars as pl
 
 from sendblue_data import analytics
-from sendblue_data.errors import HistoryRangeError
+from sendblue_data.analytics.engines import collect
+from sendblue_data.errors import ConfigurationError, HistoryRangeError
 from sendblue_data.plots.labels import moment, number, percent
 from sendblue_data.report.certificate import certificate
 from sendblue_data.report.parts import Card, Report, Section, Table
@@ -37,6 +39,9 @@ def build_report(
     """Make a report's numbers, pictures and tables; `write_report` says what each argument is."""
     check_theme(theme)
     pulled = as_of or (evidence.finished if evidence else None)
+    account = account or (evidence.account if evidence else None)
+    if history is not None:
+        _check_same_account(history, contacts, account)
     make = Maker(contacts, pulled, theme, mask_phones)
     opt_outs = analytics.opt_out_rate(contacts).row(0, named=True)
     size = opt_outs["contacts"]
@@ -45,7 +50,7 @@ def build_report(
     if evidence:
         sections.append(_certificate(evidence))
     facts = [
-        ("Account", account or (evidence.account if evidence else "not named")),
+        ("Account", account or "not named"),
         ("Contacts", number(size)),
         ("As of", moment(pulled)) if pulled else ("Written", moment(datetime.now(UTC))),
     ]
@@ -114,6 +119,35 @@ def _warnings(
             "When the contacts were pulled was not given; ages are counted to when this was written."
         )
     return words
+
+
+def _check_same_account(history: ContactHistory, contacts: Any, account: str | None) -> None:
+    """Refuse a history of another account: its trend would stand beside numbers of these contacts.
+
+    Labels decide where they agree. Where they don't, or one has none, the contacts that both have do: an account
+    may have a new key, and a caller may name it as he likes.
+    """
+    from sendblue_data.history.refusals import SAME_ACCOUNT_SHARE, shared_contacts  # noqa: PLC0415 -- an extra
+
+    if not hasattr(history, "snapshots"):
+        raise ConfigurationError(
+            f"history is {type(history).__name__}: expected a ContactHistory, such as ContactHistory('history')."
+        )
+    try:
+        labels = history.snapshots()["account"].drop_nulls()
+    except HistoryRangeError:
+        return
+    if account and len(labels) and account == labels[-1]:
+        return
+    keys = ["contact_id", "phone"]
+    now = collect(nw.from_native(contacts).lazy().select(keys))
+    shared, smaller = shared_contacts(history.scan().select(keys).collect(), now)
+    if shared < SAME_ACCOUNT_SHARE * smaller:
+        of = f" (recorded of {labels[-1]})" if len(labels) else ""
+        raise ConfigurationError(
+            f"Only {shared:,} of {smaller:,} contacts have an id and phone that the last snapshot of {history.uri}"
+            f"{of} has: this looks like the history of another account. Give the report the history of its own account."
+        )
 
 
 def _over_time(make: Maker, history: ContactHistory | None) -> Section:

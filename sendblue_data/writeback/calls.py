@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sendblue_data.client import SendblueClient
 from sendblue_data.errors import FrameError, WriteRefusedError
 from sendblue_data.writeback.fields import WRITABLE
-from sendblue_data.writeback.inputs import LONGEST_VARIABLE, read_rows
+from sendblue_data.writeback.inputs import LONGEST_VARIABLE, read_rows, refuse_misnamed
 from sendblue_data.writeback.plan import make_plan
 from sendblue_data.writeback.result import WriteResult
 from sendblue_data.writeback.rows import Options
@@ -54,7 +54,7 @@ def bulk_create(
         The outcome of every row.
 
     Raises:
-        FrameError: there is no usable `phone`, or the frame is from another account.
+        FrameError: as in `plan_create`; nothing was sent.
         WriteInterruptedError: it could not go on; `resume` it.
         WriteIncompleteError: see `raise_on_errors`.
         JournalError: the journal can't be written.
@@ -175,7 +175,7 @@ def update(
         The outcome of every row: `updated`, `unchanged`, `absent`, `invalid`, `rejected` or `unknown`.
 
     Raises:
-        FrameError: a column is not in the frame, or no call of the API writes it.
+        FrameError: a column is not in the frame, seems misnamed, or no call of the API writes it.
         WriteInterruptedError, WriteIncompleteError, JournalError, ApiError: as in `bulk_create`.
 
     Example:
@@ -190,7 +190,12 @@ def update(
         {'updated': 1, 'absent': 1}
     """
     names = read_rows(frame)[1]
-    chosen = [name for name in names if name in WRITABLE] if columns is None else list(columns)
+    if columns is None:
+        refuse_misnamed(names)
+        columns = [name for name in names if name in WRITABLE]
+    if isinstance(columns, str):
+        raise FrameError(f"columns is the text {columns!r}: expected a list, such as [{columns!r}].")
+    chosen = list(columns)
     for name in chosen:
         if name not in WRITABLE:
             raise FrameError(f"Column {name!r} can't be written: expected some of {', '.join(WRITABLE)}.")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import narwhals as nw
@@ -17,6 +18,17 @@ LONGEST_VARIABLE = 1_000
 frame (a whole document, a joined column) than a value to text with. `longest_variable=` changes it."""
 LONGEST_NAME = 200
 """Characters of a custom variable's name, which the API calls a human-readable label."""
+
+_CLOSE = 0.85
+"""Likeness from which a name counts as another one misspelt, as difflib measures it."""
+_ALIASES = {
+    "tag": "tags",
+    "company": "company_name",
+    "variables": "custom_variables",
+    "customfields": "custom_variables",
+    "optedout": "opt_out",
+    "unsubscribed": "opt_out",
+}
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _TEXTS = ("first_name", "last_name", "company_name", "sendblue_number", "assigned_to_email")
@@ -48,6 +60,34 @@ def read_rows(frame: Any) -> tuple[list[Contact], list[str]]:
         if "custom_variables" in row:
             row["custom_variables"] = _variables(row["custom_variables"])
     return rows, table.columns
+
+
+def refuse_misnamed(columns: Sequence[str]) -> None:
+    """Refuse a column that is likely one of the API's under another name, since it would be left out.
+
+    Raises:
+        FrameError: there is one.
+
+    Example:
+        >>> refuse_misnamed(["phone", "First Name"])
+        Traceback (most recent call last):
+            ...
+        sendblue_data.errors.FrameError: Column 'First Name' would not be written. If it is 'first_name', ...
+    """
+    fields = {_squeezed(field): field for field in WRITABLE} | _ALIASES
+    for name in columns:
+        if name in ("phone", *WRITABLE, *UNWRITABLE):
+            continue
+        close = get_close_matches(_squeezed(name), fields, n=1, cutoff=_CLOSE)
+        if close and fields[close[0]] not in columns:
+            raise FrameError(
+                f"Column {name!r} would not be written. If it is {fields[close[0]]!r}, rename it to that; if not, "
+                "drop it or give it another name."
+            )
+
+
+def _squeezed(name: str) -> str:
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def _polars(frame: Any) -> pl.DataFrame:

@@ -17,7 +17,7 @@ from sendblue_data.errors import FrameError
 from sendblue_data.writeback.account import View, by_phone, look
 from sendblue_data.writeback.catalogue import JournalWarning, Known, journal_folder, known_from
 from sendblue_data.writeback.fields import Contact
-from sendblue_data.writeback.inputs import LONGEST_VARIABLE, read_rows, refuse_foreign
+from sendblue_data.writeback.inputs import LONGEST_VARIABLE, read_rows, refuse_foreign, refuse_misnamed
 from sendblue_data.writeback.planning import plan_rows, unwritable_columns
 from sendblue_data.writeback.result import WriteResult
 from sendblue_data.writeback.rows import Action, Kind, Options, Row
@@ -168,7 +168,8 @@ class WritePlan:
         counts = (
             ", ".join(f"{number:,} {_WORDS[action]}" for action, number in self._by_action()) or "no rows"
         )
-        return f"WritePlan({self.kind}: {counts}; account of {self.size:,})"
+        left_out = f"; not written: {', '.join(self.not_writable)}" if self.not_writable else ""
+        return f"WritePlan({self.kind}: {counts}{left_out}; account of {self.size:,})"
 
     def _by_action(self) -> list[tuple[Action, int]]:
         return [(action, self.counts[action]) for action in _ORDER if action in self.counts]
@@ -233,7 +234,8 @@ def plan_create(
         The plan; its `.frame` has a row for every row of `frame`, its `.counts` the rows by action.
 
     Raises:
-        FrameError: there is no usable `phone`, or the frame is from another account.
+        FrameError: there is no usable `phone`, a column seems misnamed (`"tag"`, `"First Name"`), or the frame is
+            from another account.
         ApiError: the account could not be asked.
 
     Example:
@@ -302,6 +304,8 @@ def make_plan(
     if options.chunk_size < 1:
         raise FrameError(f"chunk_size is {options.chunk_size!r}: expected 1 or more.")
     rows, columns = read_rows(frame)
+    if kind == "create":
+        refuse_misnamed(columns)
     phones = {row["phone"] for row in rows if row.get("phone")}
     known: Known | None = None
     label: str | None = None
@@ -313,9 +317,8 @@ def make_plan(
         label = contacts_or_client.account
         known = known_from(journal_folder(journal_dir), label)
         view = look(contacts_or_client, phones, size=True)
-    return plan_from(
-        kind, rows, view, options, known=known, label=label, not_writable=unwritable_columns(rows, columns)
-    )
+    not_writable = unwritable_columns(rows, columns) if kind in ("create", "update") else []
+    return plan_from(kind, rows, view, options, known=known, label=label, not_writable=not_writable)
 
 
 def plan_from(

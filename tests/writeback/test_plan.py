@@ -5,7 +5,7 @@ import pytest
 
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import FrameError
-from sendblue_data.writeback import plan_create, plan_delete
+from sendblue_data.writeback import bulk_create, plan_create, plan_delete, update
 from tests.writeback.people import people, person, phone
 
 
@@ -37,6 +37,32 @@ def test_rows_are_sorted_by_what_will_happen():
     assert "E.164" in details[3]
     assert "see row 2" in details[4]
     assert details[5] == "no phone"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("tag", "tags"),
+        ("First Name", "first_name"),
+        ("opted_out", "opt_out"),
+        ("custom_variable", "custom_variables"),
+    ],
+)
+def test_a_misnamed_column_is_refused_and_not_left_out(open_account, name, meant):
+    frame = pl.DataFrame({"phone": [phone(0)], name: ["VIP"]})
+    sandbox, client = open_account(people(1))
+    for write in (bulk_create, plan_create, update):
+        with pytest.raises(FrameError, match=f"'{name}' would not be written. If it is '{meant}'"):
+            write(client, frame)
+    assert not any(request.method != "GET" for request in sandbox.request_log)
+    beside = frame.with_columns(pl.lit(None).alias(meant))
+    assert f"not written: {name}" in repr(plan_create(client, beside))
+
+
+def test_columns_given_as_a_text_are_refused(open_account):
+    _, client = open_account(people(1))
+    with pytest.raises(FrameError, match=r"\['tags'\]"):
+        update(client, contacts_frame(people(1)), columns="tags")
 
 
 def test_a_plan_of_a_pulled_frame_leaves_the_account_unchanged():

@@ -27,11 +27,13 @@ GROUP = 64
 FAILED_ROUNDS = 6
 """Rounds in which every request failed, after which the run is interrupted; it can be resumed."""
 REFUSED_ALONE = 20
-"""Rows refused one by one with none taken, after which the server is believed to refuse them all."""
+"""Rows refused one by one with none taken, after which a chunk that is refused is only sampled."""
+SAMPLE = 3
+"""Rows of such a chunk that are sent alone: it is halved only if the server takes one of them."""
 TRIED_ALONE = 12
 """Tries after which a row has been sent alone: if it still fails then, it is the row and not the server."""
 MOST_CONFLICTS = 8
-"""409s for a row that the account does not show."""
+"""409s, the last of them for the row alone, of a row that the account does not show."""
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 
@@ -193,10 +195,9 @@ class Engine:
             self._refuse_one(rows[0], outcome)
             return False
         if outcome.end == "refused" and not self._any_taken and self._refused_alone >= REFUSED_ALONE:
-            for row in rows:
-                row.finish("rejected", f"the server refused every row so far, and this chunk: {outcome.note}")
-            self._journal.save(rows)
-            return False
+            rows = self._sampled(kind, rows, write, outcome)
+            if not rows:
+                return False
         half = (len(rows) + 1) // 2
         if outcome.end == "too large":
             self._shrink(half)
@@ -204,6 +205,24 @@ class Engine:
         if outcome.end == "refused" and all(taken):
             self._shrink(half)  # it was not a row of it that was refused, but its size
         return False
+
+    def _sampled(
+        self, kind: str, rows: list[Row], write: Callable[[list[Row]], object], outcome: Outcome
+    ) -> list[Row]:
+        """Send a few rows of a refused chunk alone; reject the others if none is taken, else give them back."""
+        sample = [rows[0], rows[len(rows) // 2], rows[-1]] if len(rows) > SAMPLE else rows
+        others = _without(rows, sample)
+        for row in sample:
+            self._chunk(kind, [row], write)
+        if self._any_taken:
+            return others
+        for row in others:
+            row.finish(
+                "rejected",
+                f"the server refused every row that was sent alone so far, and this one with others: {outcome.note}",
+            )
+        self._journal.save(others)
+        return []
 
     def _refuse_one(self, row: Row, outcome: Outcome) -> None:
         if outcome.end == "gone":
@@ -243,7 +262,7 @@ class Engine:
             row.conflicts += outcome.end == "conflict"
             if outcome.note:
                 row.last_error = outcome.note
-            if row.conflicts >= MOST_CONFLICTS:
+            if outcome.end == "conflict" and row.conflicts >= MOST_CONFLICTS and len(rows) == 1:
                 row.finish(
                     "rejected", f"the server says it exists, the account does not show it: {outcome.note}"
                 )
@@ -272,7 +291,7 @@ class Engine:
             for row, outcome in zip(group, outcomes, strict=True):
                 if outcome.end not in ("answered", "gone"):
                     row.last_error = outcome.note
-            self._journal.answered(request_id, "answered", "", group)
+            self._journal.answered(request_id, *_ended(outcomes), group)
 
     def _open_fields(self, row: Row) -> list[str]:
         fields = LATER_FIELDS if row.made else tuple(row.wanted)
@@ -300,7 +319,7 @@ class Engine:
                 elif outcome.end != "answered":
                     row.tries += 1
                 self._count(outcome)
-            self._journal.answered(request_id, "answered", "", group)
+            self._journal.answered(request_id, *_ended(outcomes), group)
             self._bar.update(
                 sum(
                     not row.made and outcome.end == "answered"
@@ -332,7 +351,8 @@ class Engine:
             wait(futures)
             for row, future in zip(group, futures, strict=True):
                 _note_message(row, future)
-            self._journal.answered(request_id, "answered", "", group)
+            ended = [future.result() for future in futures if future.exception() is None]
+            self._journal.answered(request_id, *_ended(ended), group)
             outcomes = self._all(futures)
             for outcome in outcomes:
                 self._count(outcome)
@@ -367,6 +387,15 @@ def _pieces(rows: list[Row], size: int) -> list[list[Row]]:
 def _without(rows: list[Row], others: list[Row]) -> list[Row]:
     positions = {row.pos for row in others}
     return [row for row in rows if row.pos not in positions]
+
+
+def _ended(outcomes: list[Outcome]) -> tuple[str, str]:
+    """Give one state, and one note, of calls that were written down together: the worst, for whoever reads it."""
+    for state, ends in (("lost", {"lost"}), ("answered", {"answered"})):
+        for outcome in outcomes:
+            if outcome.end in ends:
+                return state, outcome.note
+    return "refused", outcomes[0].note if outcomes else "not sent"
 
 
 def _refuse_fields(row: Row, fields: list[str], outcome: Outcome) -> None:

@@ -123,9 +123,19 @@ def _settle(rows: list[Row], seen: dict[str, Contact]) -> None:
             continue
         if row.made:
             row.finish("created", "the run was cut off and undone", left=there)
+        elif row.action == "update" and there is not None and _is_part_done(row, there):
+            row.finish("updated", "the run was cut off with a part of it written, and undone", left=there)
         else:
             row.finish("unchanged", "the run was cut off and undone", left=there)
             row.sent = False  # the account shows that it did not happen
+
+
+def _is_part_done(row: Row, there: Contact) -> bool:
+    before = row.before or {}
+    return row.sent and any(
+        holds(field, value, there.get(field)) and not holds(field, value, before.get(field))
+        for field, value in row.wanted.items()
+    )
 
 
 def _reverse(done: Row, there: Contact | None, known: dict[str, bool | None], *, opt_back_in: bool) -> Row:
@@ -194,7 +204,7 @@ def _put_back(row: Row, done: Row, there: Contact | None, *, opt_back_in: bool) 
             _put_back_variables(row, old or {}, value)
         else:
             # Null can't be written; empty says the same.
-            row.wanted[field] = old if old is not None else [] if field == "tags" else ""
+            row.wanted[field] = written({field: old}).get(field, [] if field == "tags" else "")
     if row.wanted:
         row.action = "update"
 

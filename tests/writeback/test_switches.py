@@ -1,11 +1,30 @@
 """The results are true whichever undocumented behaviour holds."""
 
 import itertools
+from contextlib import suppress
 
+import polars as pl
 import pytest
 
 from sendblue_data.contacts import contacts_frame
-from sendblue_data.writeback import bulk_create, bulk_delete, opt_out, planning, resume, undo, update, verify
+from sendblue_data.errors import (
+    ConflictError,
+    ConnectionFailedError,
+    InvalidRequestError,
+    WriteInterruptedError,
+)
+from sendblue_data.writeback import (
+    bulk_create,
+    bulk_delete,
+    engine,
+    opt_out,
+    planning,
+    resume,
+    undo,
+    update,
+    verify,
+)
+from sendblue_data.writeback.journal import Journal
 from tests.writeback.people import people, person, phone, state, statuses
 
 
@@ -295,7 +314,7 @@ def test_a_server_that_refuses_every_row_is_not_asked_for_each(open_account, mon
     result = bulk_create(client, mine, progress=False)
     assert result.counts == {"rejected": 2_000}
     assert sandbox.count() == 2
-    assert len(posts(sandbox)) < 200
+    assert len(posts(sandbox)) < 250
 
 
 def test_a_list_that_leaves_contacts_out_is_not_believed(open_account):
@@ -314,3 +333,68 @@ def test_a_few_contacts_of_a_large_account_take_few_requests(open_account):
     sandbox.remove(mine["phone"])
     assert bulk_create(client, mine, progress=False).counts == {"created": 3}
     assert len(sandbox.request_log) <= 11
+
+
+def test_many_bad_rows_do_not_condemn_the_good_ones_after_them(open_account, monkeypatch):
+    """The first chunk is bad as a whole; each of the others holds one bad row."""
+    sandbox, client = open_account(people(2))
+    monkeypatch.setattr(planning, "problem", lambda _row, _longest: None)
+    monkeypatch.setattr(engine, "CHUNKS_AT_ONCE", 1)
+    bad = set(range(1_000, 1_050)) | {1_077, 1_123}
+    numbers = [f"+{n}" if n in bad else phone(n) for n in range(1_000, 1_150)]
+    result = bulk_create(
+        client, contacts_frame([{"phone": n} for n in numbers]), chunk_size=50, progress=False
+    )
+    assert result.counts == {"created": 98, "rejected": 52}
+    assert sandbox.count() == 100
+
+
+def test_one_conflict_rejects_no_other_row(open_account, monkeypatch):
+    """The account says of one number that it exists, and shows no such contact."""
+    _, client = open_account(people(2))
+    real = client.bulk_create_contacts
+
+    def conflicting(rows):
+        if any(row["phone"] == phone(77) for row in rows):
+            raise ConflictError("exists", method="POST", path="/api/v2/contacts/bulk", status=409)
+        return real(rows)
+
+    monkeypatch.setattr(client, "bulk_create_contacts", conflicting)
+    mine = contacts_frame([{"phone": phone(n)} for n in range(10, 510)])
+    result = bulk_create(client, mine, progress=False)
+    assert result.counts == {"created": 499, "rejected": 1}
+    assert result.problems["phone"].to_list() == [phone(77)]
+
+
+def test_null_tags_of_a_pulled_frame_are_no_reason_to_refuse_a_row(open_account):
+    sandbox, client = open_account([])
+    mine = contacts_frame([{"phone": phone(0)}]).with_columns(tags=pl.Series([["VIP", None]]))
+    assert bulk_create(client, mine, progress=False).counts == {"created": 1}
+    assert [row["tags"] for row in sandbox.rows()] == [["VIP"]]
+
+
+@pytest.mark.parametrize(("ends", "state"), [((0, 1), "lost"), ((1, 2), "answered"), ((2, 2), "refused")])
+def test_the_journal_says_how_calls_that_were_sent_together_ended(open_account, monkeypatch, ends, state):
+    """Of a call that is lost, of one that is answered, of one that is refused: the worst, for whoever reads it."""
+    _, client = open_account(people(2))
+    told = []
+    real_answered, real_update = Journal.answered, client.update_contact
+
+    def noted(journal, request_id, how, note, rows):
+        told.append((how, note))
+        return real_answered(journal, request_id, how, note, rows)
+
+    def ending(number, **fields):
+        how = ends[number == phone(1)]
+        if how == 1:
+            return real_update(number, **fields)
+        kind = ConnectionFailedError if how == 0 else InvalidRequestError
+        raise kind("no", method="PUT", path="/", status=None, may_have_applied=how == 0)
+
+    monkeypatch.setattr(Journal, "answered", noted)
+    monkeypatch.setattr(client, "update_contact", ending)
+    mine = contacts_frame([{"phone": phone(n), "company_name": "B"} for n in range(2)])
+    with suppress(WriteInterruptedError):
+        update(client, mine, progress=False)
+    assert told[0][0] == state
+    assert ("no" in told[0][1]) == (state != "answered")

@@ -213,3 +213,22 @@ def test_a_resumed_delete_keeps_contacts_as_they_are_now(open_account, monkeypat
     assert there[phone(0)]["first_name"] == "Edited"
     assert there[phone(0)]["opt_out"] is True
     assert there[phone(1)]["first_name"] == "New"
+
+
+def test_an_update_that_was_cut_off_after_one_of_its_fields_is_put_back(open_account, monkeypatch):
+    sandbox, client = open_account(people(1, company_name="Old"))
+    start = state(sandbox.rows())
+    real = client.update_contact
+
+    def dies_after_one_field(number, **_fields):
+        real(number, company_name="New")
+        raise KeyboardInterrupt
+
+    mine = contacts_frame([{"phone": phone(0), "company_name": "New", "last_name": "New"}])
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "update_contact", dies_after_one_field)
+        with pytest.raises(KeyboardInterrupt):
+            update(client, mine, progress=False)
+    assert state(sandbox.rows()) != start
+    assert undo(client, runs()["run_id"][0], progress=False).counts == {"updated": 1}
+    assert state(sandbox.rows()) == start

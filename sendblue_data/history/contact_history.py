@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, TypeVar, overload
 
 import polars as pl
 
-from sendblue_data.errors import ConfigurationError, HistoryConflictError, HistoryRangeError
+from sendblue_data.errors import (
+    ConfigurationError,
+    FileNotWrittenError,
+    HistoryConflictError,
+    HistoryRangeError,
+)
 from sendblue_data.history import maintenance
 from sendblue_data.history.changes import changes
 from sendblue_data.history.damage import telling_damage
@@ -330,8 +335,9 @@ class ContactHistory:
             return
         try:
             maintenance.compact(self._table, at_least=maintenance.COMPACT_AT)
-        except HistoryConflictError:
-            return  # another writer came between; the next snapshot tries again, and nothing is lost
+        except (HistoryConflictError, FileNotWrittenError):
+            # The pull is recorded. Another writer came between, or the disk is full: the next snapshot tries again.
+            return
 
 
 def _snapshots(seen: pl.DataFrame) -> pl.DataFrame:

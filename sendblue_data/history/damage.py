@@ -82,6 +82,8 @@ def _fault(table: HistoryTable, file: pl.DataFrame, known: _Known) -> str | None
         return f"it has {found.height:,} rows where {rows:,} were written"
     if not found["h_snapshot"].is_between(first, min(last, known.snapshot)).fill_null(value=False).all():
         return "it has rows of snapshots that the log does not know"
+    if part != LOOK and found["h_contact"].null_count():
+        return "it has rows of no contact"
     if part != LOOK and not 0 <= lowest <= highest <= known.contact:
         return "it has rows of contacts that the history does not know"
     return None

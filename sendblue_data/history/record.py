@@ -77,7 +77,7 @@ def record(
         pl.lit(None, frame.schema[name]).alias(name) for name in fields if name not in before.columns
     )
     known = identities(table, number)
-    after, order = _numbered(frame, known, fields, before.schema)
+    after, order = _numbered(frame, known, before["h_contact"], fields, before.schema)
     difference = _difference(before, after, fields)
     same = not any(map(len, (difference.added, difference.removed, difference.changed)))
     same = same and order == latest["h_order"] and extra == (latest["h_extra"] or [])
@@ -132,30 +132,11 @@ def _first(
     return snapshot
 
 
-def _who(frame: pl.DataFrame) -> pl.DataFrame:
-    """Name each row's contact: its phone, else its id, and which of several rows with that name it is.
-
-    The phone comes first since people opt out by phone, and a contact that is deleted and created again gets
-    another id.
-    """
-    name = pl.coalesce("phone", "contact_id").alias("who")
-    return frame.select(name).with_columns(nth=pl.int_range(pl.len(), dtype=pl.Int32).over("who"))
-
-
 def _numbered(
-    frame: pl.DataFrame, known: pl.DataFrame, fields: Sequence[str], schema: pl.Schema
+    frame: pl.DataFrame, known: pl.DataFrame, present: pl.Series, fields: Sequence[str], schema: pl.Schema
 ) -> tuple[pl.DataFrame, str]:
     """Give the new frame by ascending `h_contact`, and the row order that it had."""
-    numbers = (
-        _who(frame)
-        .join(
-            _who(known).with_columns(known["h_contact"]),
-            on=["who", "nth"],
-            how="left",
-            nulls_equal=True,
-            maintain_order="left",
-        )["h_contact"]
-    )  # fmt: skip
+    numbers = _recognised(frame, known, present)
     highest = known["h_contact"].max()
     first_new = 0 if highest is None else int(highest) + 1  # type: ignore[arg-type]
     new = numbers.is_null()
@@ -170,6 +151,36 @@ def _numbered(
     keys = ordered.select("h_contact", "created_at")
     order = next((name for name in ORDERS if in_order(keys, name)["h_contact"].equals(numbers)), ORDERS[0])
     return ordered, order
+
+
+def _recognised(frame: pl.DataFrame, known: pl.DataFrame, present: pl.Series) -> pl.Series:
+    """Give the number that each contact has already, null for one that was never seen.
+
+    The phone comes first since people opt out by phone, and a contact that is deleted and created again gets
+    another id. Only of several contacts with one phone the id tells which is which, as far as it is still there;
+    of the rest, those that the snapshot before has come first.
+    """
+    now, then = _who(frame).with_row_index("row"), _who(known).with_columns(known["h_contact"])
+    if not ((now["nth"] > 0).any() or (then["nth"] > 0).any()):
+        joined = now.join(then, on=["who", "nth"], how="left", nulls_equal=True, maintain_order="left")
+        return joined["h_contact"]
+    same = now.join(then, on=["who", "contact_id", "nth_of_id"], nulls_equal=True).select("row", "h_contact")
+    rest = now.join(same, on="row", how="anti", maintain_order="left")
+    left = then.join(same, on="h_contact", how="anti", maintain_order="left")
+    left = left.sort(~pl.col("h_contact").is_in(present.implode()), maintain_order=True)
+    others = _nth(rest).join(_nth(left), on=["who", "nth"], how="left", nulls_equal=True)
+    return pl.concat([same, others.select("row", "h_contact")]).sort("row")["h_contact"]
+
+
+def _who(frame: pl.DataFrame) -> pl.DataFrame:
+    """Name each row's contact: its phone, else its id, and which of several rows with that name it is."""
+    named = frame.select(pl.coalesce("phone", "contact_id").alias("who"), "contact_id")
+    of_id = pl.int_range(pl.len(), dtype=pl.Int32).over("who", "contact_id")
+    return _nth(named.with_columns(nth_of_id=of_id))
+
+
+def _nth(named: pl.DataFrame) -> pl.DataFrame:
+    return named.with_columns(nth=pl.int_range(pl.len(), dtype=pl.Int32).over("who"))
 
 
 @dataclass(frozen=True)

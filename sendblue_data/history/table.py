@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -260,9 +261,13 @@ class HistoryTable:
 
     def drop_replaced(self, *, keep_version: int) -> None:
         """Delete the files that neither the newest version nor `keep_version` uses."""
-        self.delta.vacuum(
-            retention_hours=0, enforce_retention_duration=False, dry_run=False, keep_versions=[keep_version]
-        )
+        with self._deleting():
+            self.delta.vacuum(
+                retention_hours=0,
+                enforce_retention_duration=False,
+                dry_run=False,
+                keep_versions=[keep_version],
+            )
         self.refresh()
 
     def drop_everything_else(self) -> None:
@@ -272,16 +277,17 @@ class HistoryTable:
         leftovers go when they are a day old, since a writer elsewhere may be about to commit them.
         """
         vacuum: dict[str, Any] = {"enforce_retention_duration": False, "dry_run": False}
-        self.delta.vacuum(retention_hours=0, **vacuum)
-        if self.root is None:
-            self.delta.vacuum(retention_hours=_ORPHAN_HOURS, full=True, **vacuum)
-        self.refresh()
-        if self.root is not None:
-            live = {self.root / path for path in self.files["path"]}
-            for folder in self.root.glob("h_part=*"):
-                for file in folder.rglob("*"):
-                    if file.is_file() and file not in live:
-                        file.unlink()
+        with self._deleting():
+            self.delta.vacuum(retention_hours=0, **vacuum)
+            if self.root is None:
+                self.delta.vacuum(retention_hours=_ORPHAN_HOURS, full=True, **vacuum)
+            self.refresh()
+            if self.root is not None:
+                live = {self.root / path for path in self.files["path"]}
+                for folder in self.root.glob("h_part=*"):
+                    for file in folder.rglob("*"):
+                        if file.is_file() and file not in live:
+                            file.unlink()
 
     def _make_folders(self) -> None:
         """Make a local table's folders, for their owner alone: the files in them hold people's phones.
@@ -315,6 +321,17 @@ class HistoryTable:
             f"The history {self.uri} can't be written ({said(error)}); it is as it was. Mend that (a full disk, a "
             "folder that is not yours, a bucket's key), then record the pull again."
         )
+
+    @contextmanager
+    def _deleting(self) -> Iterator[None]:
+        try:
+            yield
+        except (DeltaError, OSError) as error:
+            raise FileNotWrittenError(
+                f"The history {self.uri} is written, but files that it replaced could not all be deleted "
+                f"({said(error)}): what was forgotten may still be in them. Mend that (a folder that is not yours, a "
+                "bucket's key), then do the same again."
+            ) from error
 
     def _commit(self, write: Callable[[], Any]) -> Any:
         try:

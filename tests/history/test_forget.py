@@ -10,9 +10,10 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
 
-from sendblue_data.errors import FrameError
+from sendblue_data.errors import FileNotWrittenError, FrameError
 from sendblue_data.history import ContactHistory
 
 from . import worlds as w
@@ -112,3 +113,20 @@ def test_one_text_is_no_list_of_phones(tmp_path: Path) -> None:
     history, _ = a_history(tmp_path)
     with pytest.raises(FrameError, match="list of phone numbers"):
         history.forget(SECRET)
+
+
+def test_files_that_could_not_be_deleted_are_told_and_go_with_the_next_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history, _ = a_history(tmp_path)
+
+    def denied(*_args: object, **_options: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DeltaTable, "vacuum", denied)
+        with pytest.raises(FileNotWrittenError, match="may still be in them.*do the same again"):
+            history.forget([SECRET])
+    assert SECRET.encode() in everything_in(tmp_path)
+    history.forget([SECRET])
+    assert SECRET.encode() not in everything_in(tmp_path)

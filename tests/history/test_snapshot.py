@@ -13,14 +13,16 @@ from polars.testing import assert_frame_equal
 
 from sendblue_data.errors import (
     ConfigurationError,
+    FileNotWrittenError,
     FrameError,
     HistoryConflictError,
     HistoryRangeError,
     SnapshotRefusedError,
 )
 from sendblue_data.evidence import PullEvidence
-from sendblue_data.history import ContactHistory
+from sendblue_data.history import ContactHistory, maintenance
 from sendblue_data.history.lock import lock_path, writer_lock
+from sendblue_data.history.table import HistoryTable
 
 from . import worlds as w
 
@@ -215,6 +217,37 @@ def test_repeated_and_missing_phones_come_back(tmp_path: Path) -> None:
     history.snapshot(w.frame(odd), w.FIRST + 2 * DAY)
     for days, expected in ((0, odd), (1, odd[1:]), (2, odd)):
         assert_frame_equal(history.at(w.FIRST + days * DAY), w.frame(expected), check_row_order=False)
+
+
+def test_of_two_contacts_with_one_phone_the_one_that_stays_does_not_become_the_other(tmp_path: Path) -> None:
+    history = ContactHistory(tmp_path)
+    gone, stays = w.contact(0, opt_out=False), w.contact(0, life=1, opt_out=True)
+    others = [w.contact(n) for n in range(1, 9)]
+    history.snapshot(w.frame([gone, stays, *others]), w.FIRST)
+    recorded = history.snapshot(w.frame([stays, *others]), w.FIRST + DAY)
+    assert (recorded.added, recorded.removed, recorded.changed) == (0, 1, 0)
+    assert history.opt_out_events().is_empty()
+    # Deleted and made anew it is the same person still, not the one that went before.
+    anew = w.contact(0, life=2, opt_out=False)
+    history.snapshot(w.frame([anew, *others]), w.FIRST + 2 * DAY)
+    assert history.opt_out_events().select("event", "recreated").rows() == [("opt_in", True)]
+
+
+def test_a_pull_that_is_recorded_is_no_failure_though_merging_files_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = ContactHistory(tmp_path)
+    history.snapshot(people(0, 1, 2), w.FIRST)
+
+    def full(*_args: object, **_options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(maintenance, "COMPACT_AT", 1)
+    monkeypatch.setattr(HistoryTable, "replace", lambda self, *_rest: self._commit(full))
+    assert history.snapshot(people(0, 1, 2, 3), w.FIRST + DAY).added == 1
+    assert history.at(w.FIRST + DAY).height == 4
+    with pytest.raises(FileNotWrittenError, match="No space left"):
+        history.compact()
 
 
 def test_two_writers_on_two_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

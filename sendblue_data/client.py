@@ -17,7 +17,7 @@ import polars as pl
 
 from sendblue_data.answers import amount_answer, contact_answer, count_answer, object_from, opt_out_answer
 from sendblue_data.contacts import decode_contacts
-from sendblue_data.credentials import credential, without_credentials
+from sendblue_data.credentials import credential, hidden, without_credentials
 from sendblue_data.errors import ApiError, ConfigurationError, UnexpectedAnswerError
 from sendblue_data.retries import Pace, read_with_retries
 from sendblue_data.transport import Transport, account_label, check_base_url
@@ -66,9 +66,9 @@ class SendblueClient:
         requests_per_second: float | None = None,
         retries: int = 5,
     ) -> None:
+        api_key, api_secret = hidden(api_key), hidden(api_secret)  # an error may be shown with its variables
         key = credential("api_key", api_key, "SENDBLUE_API_API_KEY")
         secret = credential("api_secret", api_secret, "SENDBLUE_API_API_SECRET")
-        api_key = api_secret = None  # an error below may be shown with its variables
         _check("timeout", timeout, lambda given: 0 < given < math.inf, "a number of seconds above 0")
         _check("max_connections", max_connections, _is_whole_from(1), "a whole number, 1 or more")
         if requests_per_second is not None:
@@ -181,7 +181,9 @@ class SendblueClient:
         params = {name: str(value) for name, value in asked.items() if value is not None}
 
         def parse(body: bytes) -> pl.DataFrame:
-            return decode_contacts(body, path=CONTACTS, announced=self._announced)
+            return decode_contacts(
+                body, path=CONTACTS, announced=self._announced, credentials=self._credentials
+            )
 
         return self._read(CONTACTS, parse, params)
 
@@ -340,6 +342,7 @@ class SendblueClient:
                     method=method,
                     path=path,
                     announced=self._announced,
+                    credentials=self._credentials,
                 )
             except UnexpectedAnswerError as error:
                 error.may_have_applied = True
@@ -396,6 +399,7 @@ class SendblueClient:
         except ApiError as error:
             error.message = without_credentials(error.message, self._credentials)
             error.args = (error.message,)
+            error.__context__ = None  # what it was made of says the same, and some loggers print it all
             # The frames below hold the answer, and some notebooks and loggers print every variable.
             raise error.with_traceback(None) from None
 

@@ -90,6 +90,12 @@ class _TimedResponse(http.client.HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         self.fp = io.BufferedReader(_TimedReader(sock, self.fp.detach()))
 
+    def begin(self) -> None:
+        """Read the headers; of lines that are none, keep nothing: urllib3 would log them, keys said back and all."""
+        super().begin()
+        self.msg.defects = []
+        self.msg.set_payload("")
+
 
 class _TimedReader(io.RawIOBase):
     def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from sendblue_data.credentials import without_credentials
 from sendblue_data.errors import FrameError, UnexpectedAnswerError
 
 _COLUMNS: dict[str, Any] = {
@@ -89,6 +90,7 @@ def decode_contacts(
     method: str = "GET",
     path: str = "/api/v2/contacts",
     announced: set[str] | None = None,
+    credentials: Iterable[str] = (),
 ) -> pl.DataFrame:
     r"""Turn the API's JSON array of contacts into a contacts frame, strictly.
 
@@ -101,6 +103,7 @@ def decode_contacts(
         method: HTTP method, for the error's text.
         path: path of the request, for the error's text.
         announced: names of new fields that a warning was given for already; grows.
+        credentials: what that warning must not show, should the server say it back.
 
     Returns:
         One row a contact, with exactly the columns of `CONTACT_SCHEMA`. Missing fields are null; fields
@@ -128,13 +131,13 @@ def decode_contacts(
     """
     try:
         try:
-            contacts = _check(body, announced)
+            contacts = _check(body, announced, credentials)
         except msgspec.DecodeError:
             # Looked for only now, since it takes as long as all other checks after it.
             whole = with_whole_characters(body)
             if whole is body:
                 raise
-            body, contacts = whole, _check(whole, announced)
+            body, contacts = whole, _check(whole, announced, credentials)
         frame = pl.read_json(body, schema=CONTACT_SCHEMA) if contacts else CONTACT_SCHEMA.to_frame()
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, pl.exceptions.PolarsError) as error:
         raise _unexpected(error, body, method=method, path=path) from None
@@ -169,7 +172,9 @@ def _replace_lone(match: re.Match[bytes]) -> bytes:
     return match[0] if match[2] else match[1] + b"\\ufffd"
 
 
-def _check(body: bytes, announced: set[str] | None) -> Sequence[_Given | _Contact]:
+def _check(
+    body: bytes, announced: set[str] | None, credentials: Iterable[str]
+) -> Sequence[_Given | _Contact]:
     """Decode strictly, to check; announce new fields once."""
     if not announced:
         # One by one, each gone before the next: thousands of lists and dicts at once would set off the
@@ -197,7 +202,8 @@ def _check(body: bytes, announced: set[str] | None) -> Sequence[_Given | _Contac
         announced.update(new)
     names = ", ".join(name if name.isprintable() else ascii(name) for name in new)
     warnings.warn(
-        f"The API sent contact fields that this version of sendblue_data ignores: {names}.",
+        "The API sent contact fields that this version of sendblue_data ignores: "
+        f"{without_credentials(names, credentials)}.",
         NewFieldWarning,
         stacklevel=4,
     )

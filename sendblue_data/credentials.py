@@ -24,6 +24,11 @@ class _Hidden(str):
         return f"'{HIDDEN}'"
 
 
+def hidden(given: str | None) -> str | None:
+    """Give a text that no traceback shows; anything else as it is."""
+    return _Hidden(given) if isinstance(given, str) else given
+
+
 def credential(name: str, given: str | None, variable: str) -> str:
     """Take a credential as it was given, else from the environment.
 

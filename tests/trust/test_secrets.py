@@ -21,7 +21,7 @@ import urllib3
 from PIL import Image
 
 from sendblue_data import SendblueClient, cli
-from sendblue_data.contacts import contacts_frame
+from sendblue_data.contacts import NewFieldWarning, contacts_frame
 from sendblue_data.errors import ConfigurationError, SendblueError, UnexpectedAnswerError
 from sendblue_data.explorer import ContactExplorer
 from sendblue_data.export import write_contacts
@@ -288,6 +288,42 @@ def test_a_server_that_says_them_back_is_not_quoted(said):
                 KEY,
                 SECRET,
             )
+
+
+def test_a_good_answer_that_says_them_back_is_not_quoted_in_a_warning_or_a_log(caplog):
+    caplog.set_level(logging.DEBUG)
+    body = json.dumps([{"phone": phone(0), SECRET: 1, "a_new_field": 2}]).encode()
+    said = answer(body, headers=[f"no header {SECRET} {KEY}"])
+    with (
+        Server(said) as server,
+        SendblueClient(KEY, SECRET, server.url, retries=0) as client,
+        pytest.warns(NewFieldWarning, match="a_new_field") as told,
+    ):
+        assert client.list_contacts()["phone"].to_list() == [phone(0)]
+    assert "GET /api/v2/contacts" in caplog.text
+    assert_none_in((caplog.text + "".join(str(one.message) for one in told)).encode(), KEY, SECRET)
+
+
+def test_no_error_keeps_the_one_that_it_was_made_of():
+    """Some loggers print that one too, whatever is suppressed."""
+    said = answer(json.dumps({"count": 1, SECRET: [KEY]}).encode()[:-1])
+    with Server(said) as server, SendblueClient(KEY, SECRET, server.url, retries=0) as client:
+        for call in (client.list_contacts, client.count_contacts, lambda: client.bulk_delete_contacts([])):
+            with pytest.raises(SendblueError) as caught:
+                call()
+            assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("name", ["api_key", "api_secret"])
+def test_a_credential_that_is_refused_is_in_no_variable_of_a_traceback(name):
+    given = {"api_key": KEY, "api_secret": SECRET}
+    given[name] += "\x00"
+    with pytest.raises(SendblueError) as caught:
+        SendblueClient(**given)
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
+    ours = "".join(str(frame.locals) for frame in frames if "sendblue_data" in frame.filename)
+    assert "api_secret" in ours
+    assert_none_in(ours.encode(), KEY, SECRET)
 
 
 def test_a_write_refused_with_them_keeps_them_out_of_result_and_journal(journals):

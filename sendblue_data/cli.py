@@ -1,6 +1,7 @@
 """`sendblue-data pull | report | snapshot | sandbox | demo`, or `python -m sendblue_data`: the package from a terminal.
 
-Exit codes: 0 done, 1 failed (one line on stderr says why), 2 wrong usage, 130 Ctrl-C, 143 a polite kill.
+Exit codes: 0 done, 1 failed (one line on stderr says why), 2 wrong usage, 130 Ctrl-C, 143 a polite kill, 129 a
+terminal that was closed.
 Those of `snapshot` are in its help.
 """
 
@@ -13,8 +14,8 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from sendblue_data.client import SendblueClient
     from sendblue_data.history import ContactHistory
 
-FAILED, WRONG_USAGE, INTERRUPTED, KILLED = 1, 2, 130, 143
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+_SIGNALLED = 128
+"""What shells add to the number of the signal that ended a process."""
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -51,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the shell: what is said goes nowhere
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 -- till the end
+        with suppress(AttributeError):  # a stream of somebody else's
+            getattr(sys, name).reconfigure(errors="replace")  # an ASCII terminal gets marks, not a traceback
     try:
         with _killed_politely(), _short_warnings():
             args = _parser(words).parse_args(words)
@@ -85,9 +90,10 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and leave")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    chosen = next((word for word in words if not word.startswith("-")), None)
     for name, (words_of_help, fill) in _COMMANDS.items():
         command = commands.add_parser(name, help=words_of_help, description=words_of_help)
-        if name in words:  # the options of the others would load what they need, extras too
+        if name == chosen:  # the options of the others would load what they need, extras too
             fill(command)
     return parser
 
@@ -161,9 +167,8 @@ def _sandbox_options(parser: argparse.ArgumentParser) -> None:
     def run(args: argparse.Namespace) -> int:
         try:
             return command.run(args)
-        except (
-            ConfigurationError
-        ) as error:  # an option's value: --switch and --fault are checked as it starts
+        # An option's value: --switch and --fault are checked as it starts.
+        except ConfigurationError as error:
             _say(_one_line(error))
             return WRONG_USAGE
 
@@ -191,6 +196,8 @@ def _target(path: str) -> str:
 
 
 def _folder(text: str) -> Path:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an empty text is no folder: write . for this one")
     path = Path(text)
     if path.exists() and not path.is_dir():
         raise argparse.ArgumentTypeError(f"{text} is a file: give a folder")
@@ -199,8 +206,9 @@ def _folder(text: str) -> Path:
 
 def _moment(text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text)
-    except ValueError:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(
             f"{text!r} is no moment in ISO 8601, such as 2026-01-31T09:00:00Z"
         ) from None
@@ -260,7 +268,8 @@ def _tell(
     """Pull, print the headline tables, write the report and its plots, and print the report's path last."""
     # Plots go to files: where a desktop is, matplotlib must not reach for it.
     os.environ.setdefault("MPLBACKEND", "Agg")
-    from sendblue_data.pull import pull_contacts  # noqa: PLC0415 -- so that --help starts fast
+    from sendblue_data.files import check_folder  # noqa: PLC0415 -- so that --help starts fast
+    from sendblue_data.pull import pull_contacts  # noqa: PLC0415
     from sendblue_data.report.build import build_report  # noqa: PLC0415
     from sendblue_data.report.page import save  # noqa: PLC0415
     from sendblue_data.report.terminal import headline_tables  # noqa: PLC0415
@@ -268,6 +277,7 @@ def _tell(
     past = _history(history)  # before the pull, which may take minutes
     folder: Path = args.out
     folder.mkdir(parents=True, exist_ok=True)
+    page = check_folder(folder / "report.html")
     contacts, evidence = pull_contacts(
         client, progress=_bar(args), allow_incomplete=allow_incomplete, with_evidence=True
     )
@@ -282,7 +292,7 @@ def _tell(
         title=title,
         note=note,
     )
-    path = save(report, folder / "report.html", plots=True)
+    path = save(report, page, plots=True)
     contacts_told, plots = _counted(evidence.contacts, "contact"), _counted(len(report.pictures), "plot")
     print(f"Account {evidence.account}: {contacts_told}, {plots}")
     print(path)
@@ -333,16 +343,23 @@ def _short_warnings() -> Iterator[None]:
 
 @contextmanager
 def _killed_politely() -> Iterator[None]:
-    """Turn SIGTERM (cron's, a container's) into an exit that cleans up: no temporary file stays behind."""
+    """Turn SIGTERM (cron's, a container's) and SIGHUP (a terminal that is closed) into an exit that cleans up.
+
+    No temporary file stays behind. Where SIGHUP is ignored, as by nohup, it stays so.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _leave)
+    polite = [signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        polite.append(signal.SIGHUP)
+    before = {number: signal.signal(number, _leave) for number in polite}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(KILLED)
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(_SIGNALLED + number)

@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from numbers import Integral, Real
 from random import Random
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -19,6 +18,7 @@ from sendblue_data.answers import amount_answer, contact_answer, count_answer, o
 from sendblue_data.contacts import decode_contacts
 from sendblue_data.credentials import credential, hidden, without_credentials
 from sendblue_data.errors import ApiError, ConfigurationError, UnexpectedAnswerError
+from sendblue_data.options import check_number, is_whole_from
 from sendblue_data.retries import Pace, read_with_retries
 from sendblue_data.transport import Transport, account_label, check_base_url
 
@@ -69,16 +69,16 @@ class SendblueClient:
         api_key, api_secret = hidden(api_key), hidden(api_secret)  # an error may be shown with its variables
         key = credential("api_key", api_key, "SENDBLUE_API_API_KEY")
         secret = credential("api_secret", api_secret, "SENDBLUE_API_API_SECRET")
-        _check("timeout", timeout, lambda given: 0 < given < math.inf, "a number of seconds above 0")
-        _check("max_connections", max_connections, _is_whole_from(1), "a whole number, 1 or more")
+        check_number("timeout", timeout, lambda given: 0 < given < math.inf, "a number of seconds above 0")
+        check_number("max_connections", max_connections, is_whole_from(1), "a whole number, 1 or more")
         if requests_per_second is not None:
-            _check(
+            check_number(
                 "requests_per_second",
                 requests_per_second,
                 lambda given: given > 0,
                 "a number above 0, or None",
             )
-        _check("retries", retries, _is_whole_from(0), "a whole number, 0 or more")
+        check_number("retries", retries, is_whole_from(0), "a whole number, 0 or more")
         self.base_url = check_base_url(
             base_url or os.environ.get("SENDBLUE_API_BASE_URL") or DEFAULT_BASE_URL
         )
@@ -402,15 +402,6 @@ class SendblueClient:
             error.__context__ = None  # what it was made of says the same, and some loggers print it all
             # The frames below hold the answer, and some notebooks and loggers print every variable.
             raise error.with_traceback(None) from None
-
-
-def _check(name: str, given: object, holds: Callable[[Any], bool], expected: str) -> None:
-    if isinstance(given, bool) or not isinstance(given, Real) or not holds(given):
-        raise ConfigurationError(f"{name} is {given!r}: expected {expected}.")
-
-
-def _is_whole_from(least: int) -> Callable[[Any], bool]:
-    return lambda given: isinstance(given, Integral) and int(given) >= least
 
 
 def _iso(moment: datetime | str | None) -> str | None:

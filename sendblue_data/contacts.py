@@ -349,7 +349,13 @@ def contacts_frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
         │ +12125550100 ┆ true    ┆ null      │
         └──────────────┴─────────┴───────────┘
     """
-    listed = [dict(row) for row in rows]
+    listed = list(rows) if isinstance(rows, Iterable) else [rows]
+    for number, row in enumerate(listed):
+        if not isinstance(row, Mapping):
+            raise FrameError(
+                f"Row {number} is {type(row).__name__}: expected a mapping with the fields of a contact."
+            )
+    listed = [dict(row) for row in listed]
     for number, row in enumerate(listed):
         if unknown := sorted(set(row) - set(CONTACT_SCHEMA)):
             raise FrameError(

@@ -13,7 +13,18 @@ if TYPE_CHECKING:
 
 
 class SendblueError(Exception):
-    """Root of every error that `sendblue_data` raises on purpose."""
+    """Root of every error that `sendblue_data` raises on purpose. All of them cross process borders whole."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with all attributes, whatever the keyword arguments were."""
+        return (_rebuilt, (type(self), self.args, self.__dict__.copy()))
+
+
+def _rebuilt(cls: type[SendblueError], args: tuple[object, ...], state: dict[str, object]) -> SendblueError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class ConfigurationError(SendblueError, ValueError):
@@ -78,16 +89,6 @@ class ApiError(SendblueError):
         if self.may_have_applied:
             text += " The write may have happened all the same: ask the account before repeating it."
         return text
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle with the keyword arguments, so that the error crosses process borders whole."""
-        return (_rebuild_api_error, (type(self), self.__dict__.copy()))
-
-
-def _rebuild_api_error(cls: type[ApiError], state: dict[str, object]) -> ApiError:
-    error = cls.__new__(cls, state["message"])
-    error.__dict__.update(state)
-    return error
 
 
 class AuthenticationError(ApiError, PermissionError):
@@ -266,11 +267,3 @@ class SnapshotRefusedError(SendblueError, ValueError):
     def __init__(self, message: str, *, reason: str) -> None:
         self.reason = reason
         super().__init__(message)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle with the reason."""
-        return (_rebuild_refusal, (str(self), self.reason))
-
-
-def _rebuild_refusal(message: str, reason: str) -> SnapshotRefusedError:
-    return SnapshotRefusedError(message, reason=reason)

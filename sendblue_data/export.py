@@ -83,7 +83,7 @@ def write_contacts(
     Raises:
         ConfigurationError: a suffix that is none of these, or no such folder.
         FileNotWrittenError: the disk does not take it.
-        FrameError: a frame has other columns or types than the one before it.
+        FrameError: a frame has other columns or types than the one before it, or a lazy one can't be computed.
         IncompletePullError: from `iter_contacts`; nothing is written.
 
     Example:
@@ -174,6 +174,12 @@ class _Frames:
                 frame = next(frames)
             except StopIteration as stop:
                 return stop.value
+            except SendblueError:
+                raise
+            except (OSError, pl.exceptions.PolarsError) as error:
+                raise FrameError(
+                    f"frame {self.count} can't be computed ({error}). Check what it is read from."
+                ) from error
             yield self._check(frame)
 
     def _check(self, frame: pl.DataFrame) -> pl.DataFrame:

@@ -37,21 +37,22 @@ def check_folder(path: str | os.PathLike[str]) -> Path:
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], *, mode: int = OWNER_ONLY) -> Iterator[Path]:
     """Give a name to write to; at the end of the block it takes the place of `path`, all at once.
 
-    The file can be read by its owner alone. Where the block raises (Ctrl-C too), nothing is left, and a file
+    Where the block raises (Ctrl-C too), nothing is left, and a file
     that stood at `path` before still stands there.
 
     Args:
         path: the file's final name; its folder must exist.
+        mode: its permissions; by default only its owner can read it, since most files hold people.
 
     Yields:
         The name of an empty file in the same folder.
 
     Raises:
         ConfigurationError: the folder is missing, or `path` is a folder.
-        FileNotWrittenError: no file can be made in the folder.
+        FileNotWrittenError: no file can be made in the folder, or the disk does not take it.
     """
     path = check_folder(path)
     # In the same folder, since only there is a rename one step; hidden, and of no suffix that is looked for.
@@ -65,9 +66,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
                 f"{path} can't be written: {error.strerror} (in {path.parent}). Choose a folder that you can write to."
             ) from error
         yield part
-        part.chmod(OWNER_ONLY)
-        _to_disk(part)
-        part.replace(path)
+        try:
+            part.chmod(mode)
+            _to_disk(part)
+            part.replace(path)
+        except OSError as error:
+            raise FileNotWrittenError(
+                f"{path} can't be written: {error.strerror}; what was there before is still there."
+            ) from error
         with suppress(OSError):  # a file system whose folders can't be opened has done what it can
             _to_disk(path.parent)
     finally:

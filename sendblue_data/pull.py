@@ -10,7 +10,7 @@ import polars as pl
 
 from sendblue_data.client import SendblueClient
 from sendblue_data.contacts import CONTACT_SCHEMA
-from sendblue_data.errors import ConfigurationError, IncompletePullError
+from sendblue_data.errors import ConfigurationError, FrameError, IncompletePullError
 from sendblue_data.evidence import PullEvidence
 from sendblue_data.seams import keys
 from sendblue_data.sweeps import Pull
@@ -138,6 +138,9 @@ def merge_contacts(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     Returns:
         A contacts frame: the rows of `old` that `new` doesn't replace, then those of `new`.
 
+    Raises:
+        FrameError: a column is in one of them alone, or of two types.
+
     Example:
         >>> from sendblue_data.contacts import contacts_frame
         >>> old = contacts_frame([{"phone": "+12125550100"}, {"phone": "+12125550101"}])
@@ -145,8 +148,15 @@ def merge_contacts(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
         >>> merge_contacts(old, new).select("phone", "opt_out").rows()
         [('+12125550100', None), ('+12125550101', True)]
     """
+    for name in dict.fromkeys([*old.columns, *new.columns]):
+        if old.schema.get(name) != new.schema.get(name):
+            raise FrameError(
+                f"Column {name!r} is {old.schema.get(name) or 'not there'} in the earlier frame and "
+                f"{new.schema.get(name) or 'not there'} in the later one: merge frames with the same columns, and add "
+                "others afterwards."
+            )
     same = pl.coalesce("contact_id", "phone")
-    new = new.filter(same.is_null() | same.is_last_distinct())
+    new = new.select(old.columns).filter(same.is_null() | same.is_last_distinct())
     is_known = new["contact_id"].is_in(old["contact_id"].drop_nulls().implode()).fill_null(value=False)
     replacing = new["phone"].filter(~is_known).drop_nulls()
     replaced = keys(old).is_in(keys(new).implode())
@@ -164,6 +174,11 @@ def _moment(since: datetime | date | str | None) -> datetime | None:
             raise ConfigurationError(
                 f"since is {since!r}: expected a moment in ISO 8601, such as 2026-01-31T09:00:00Z."
             ) from None
+    if not isinstance(since, date):  # of which a datetime is one
+        raise ConfigurationError(f"since is {since!r}: expected a moment, a date or a text in ISO 8601.")
     if not isinstance(since, datetime):
         since = datetime(since.year, since.month, since.day)  # noqa: DTZ001 -- made UTC below
-    return since.astimezone(UTC) if since.tzinfo else since.replace(tzinfo=UTC)
+    try:
+        return since.astimezone(UTC) if since.tzinfo else since.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ConfigurationError(f"since is {since}, which is no moment in UTC.") from None

@@ -15,6 +15,7 @@ from sendblue_data.client import CONTACTS, SendblueClient
 from sendblue_data.contacts import CONTACT_SCHEMA
 from sendblue_data.errors import InvalidRequestError, UnexpectedAnswerError
 from sendblue_data.evidence import PullEvidence
+from sendblue_data.options import check_client
 from sendblue_data.paging import API_CAPS, AccountNeverStill, OrderIgnored
 from sendblue_data.seams import fit_together, keys
 from sendblue_data.windows import Reader
@@ -52,6 +53,7 @@ class Pull:
     """
 
     def __init__(self, client: SendblueClient, since: datetime | None, *, progress: bool) -> None:
+        check_client(client)
         # Connections of its own, so that Ctrl-C can break them off and leave the client usable.
         self._client = client.stoppable()
         self._since = since

@@ -72,6 +72,7 @@ class Transport:
         self.cancelled = threading.Event()
         self._connections = Connections(self.cancelled)
         self.requests = 0
+        self._counting = threading.Lock()
         self._session = _Session()
         self._session.headers.update(headers)
         # The environment (proxies, CA bundle) is read once: requests would read it for every call, which
@@ -141,7 +142,8 @@ class Transport:
             self._pace.wait(self.cancelled)
             if self.cancelled.is_set():
                 raise Cancelled
-            self.requests += 1
+            with self._counting:
+                self.requests += 1
             try:
                 with self._session.send(prepared, **self._send_settings) as response:
                     content = self._read_body(response)

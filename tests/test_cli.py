@@ -1,6 +1,7 @@
 """The command line: what it prints, what it leaves, its exit codes; never a traceback, never a key."""
 
 import io
+import os
 import re
 import signal
 import stat
@@ -111,7 +112,9 @@ def test_since_reads_a_part(account, capsys):
         (["pull", "out.xlsx"], r"use \.parquet, \.csv"),
         (["pull", "nowhere/out.csv"], "nowhere does not exist"),
         (["pull", "out.csv", "--since", "soon"], "'soon' is no moment in ISO 8601"),
+        (["pull", "out.csv", "--since", "9999-12-31T23:59:59-05:00"], "is no moment"),
         (["report", "--theme", "blue"], "blue"),
+        (["report", "--out", ""], "an empty text is no folder"),
         (["demo", "--contacts", "-1"], "'-1'|expected one argument"),
         (["sandbox", "--switch", "on_duplicate=keep"], "on_duplicate"),
         (["snapshot"], "URI"),
@@ -187,7 +190,9 @@ def test_ctrl_c_is_130_and_leaves_nothing(account, capsys, monkeypatch):
     assert left() == []
 
 
-@pytest.mark.parametrize(("stop", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("stop", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
 def test_a_signal_leaves_nothing(account, stop, code, tmp_path):
     account.set(latency=30)
     program = "import sys; from sendblue_data.cli import main; sys.exit(main(['pull', 'out.csv']))"
@@ -220,6 +225,39 @@ def test_a_folder_that_takes_no_file_is_named_and_nothing_is_pulled(account, cap
     line = fails(capsys, 1, ["pull", "/proc/contacts.csv"], "/proc/contacts.csv can't be written")
     assert ".part" not in line
     assert account.request_log == []
+
+
+def test_a_folder_in_the_place_of_the_page_is_told_before_the_pull(account, capsys):
+    Path("report/report.html").mkdir(parents=True)
+    fails(capsys, 1, ["report"], "report.html is a folder")
+    assert account.request_log == []
+
+
+def test_a_terminal_that_takes_ascii_alone_gets_the_report_too(account):
+    done = subprocess.run(
+        [sys.executable, "-m", "sendblue_data", "report", "--quiet"],
+        capture_output=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"Opt-out" in done.stdout
+
+
+def test_what_nohup_ignores_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with command_line._killed_politely():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) is command_line._leave
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_folder_named_like_another_command_loads_nothing_of_it(account):
+    done = without("deltalake", "report", "--out", "snapshot", "--quiet")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_reader_that_has_enough_ends_it_without_a_word(account):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
@@ -47,13 +47,16 @@ def compact(table: HistoryTable, *, at_least: int = 2) -> int:
 
 def crowded(table: HistoryTable) -> bool:
     """Whether a partition has gathered so many small files that reading slows down."""
-    return bool((table.files.group_by("part", "epoch").len()["len"] >= COMPACT_AT).any())
+    merged = table.files.filter(pl.col("part") != STATE)
+    return bool((merged.group_by("part", "epoch").len()["len"] >= COMPACT_AT).any())
 
 
 def forget(table: HistoryTable, phones: Sequence[str]) -> pl.DataFrame:
     """Erase contacts; see `ContactHistory.forget`."""
     if isinstance(phones, str):
         raise FrameError("phones= must be a list of phone numbers, not one text. Write [phone].")
+    if not isinstance(phones, Iterable) or not all(isinstance(phone, str) for phone in phones):
+        raise FrameError("phones= must be a list of phone numbers, each a text such as '+12125550123'.")
     asked = pl.DataFrame({"phone": pl.Series(list(phones), dtype=pl.String)}).unique(maintain_order=True)
     seen = (
         table.scan(CONTACT, ["h_contact", "phone"])

@@ -64,6 +64,14 @@ def check_frame(frame: pl.DataFrame, evidence: Evidence | None) -> None:
         raise FrameError(
             f"Column {own!r}: names that begin with {PREFIX!r} are the history's own. Rename or drop it."
         )
+    folded: dict[str, str] = {}
+    for name in frame.columns:
+        other = folded.setdefault(name.casefold(), name)
+        if other != name:
+            raise FrameError(
+                f"Columns {other!r} and {name!r} differ in nothing but case, which Delta Lake takes for one name. "
+                "Rename or drop one of them."
+            )
     if evidence is not None and evidence.contacts != frame.height:
         raise FrameError(
             f"The frame has {frame.height:,} rows, but its evidence speaks of {evidence.contacts:,} contacts. "

@@ -70,6 +70,10 @@ def moment(when: When) -> datetime:
             raise ConfigurationError(
                 f"{text!r} is no moment in ISO 8601, such as 2026-03-01 or 2026-03-01T08:00:00Z."
             ) from None
+    if not isinstance(when, date):  # of which a datetime is one
+        raise ConfigurationError(
+            f"{when!r} is a {type(when).__name__}: expected a moment, a date, or a text such as 2026-03-01T08:00:00Z."
+        )
     if not isinstance(when, datetime):
         return datetime.combine(when, time.max, tzinfo=UTC)
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from statistics import NormalDist
-
 import numpy as np
 import polars as pl
 
+from sendblue_data.analytics.rates import normal_quantile
 from sendblue_data.history.grouping import By, Grouping
 from sendblue_data.history.layout import CONTACT
 from sendblue_data.history.spells import ended, look_times, spells, versions
@@ -96,6 +95,7 @@ def kaplan_meier(lives: pl.DataFrame, confidence: float) -> pl.DataFrame:
         >>> kaplan_meier(lives, 0.95).select("day", "at_risk", "opt_outs", "survival").rows()
         [(0.0, 2, 0, 1.0), (2.0, 3, 1, 0.666...), (4.0, 1, 1, 0.0)]
     """
+    z = normal_quantile(confidence)
     entry, leaving = np.sort(lives["entry"].to_numpy()), np.sort(lives["exit"].to_numpy())
     steps = (
         lives.group_by(pl.col("exit").alias("day"))
@@ -108,7 +108,7 @@ def kaplan_meier(lives: pl.DataFrame, confidence: float) -> pl.DataFrame:
     share = np.cumprod(1 - died / at_risk)
     with np.errstate(divide="ignore", invalid="ignore"):
         greenwood = np.cumsum(died / (at_risk * (at_risk - died)))
-        spread = NormalDist().inv_cdf((1 + confidence) / 2) * np.sqrt(greenwood) / np.abs(np.log(share))
+        spread = z * np.sqrt(greenwood) / np.abs(np.log(share))
         low, high = share ** np.exp(spread), share ** np.exp(-spread)
     curve = steps.with_columns(
         at_risk=pl.Series(at_risk, dtype=pl.Int64),

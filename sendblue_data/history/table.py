@@ -50,6 +50,8 @@ class HistoryTable:
     """
 
     def __init__(self, uri: str | os.PathLike[str], storage_options: Mapping[str, str] | None = None) -> None:
+        if not isinstance(uri, str | os.PathLike):
+            raise ConfigurationError(f"The history's place is {uri!r}: give the path of a folder, or a URL.")
         text = os.fspath(uri)
         if not text.strip():
             raise ConfigurationError("The history's folder is an empty text. Give its path.")

@@ -53,7 +53,7 @@ def contacts(
         null_created_at: share without a `created_at`.
 
     Raises:
-        ConfigurationError: `count` is negative, or the share is not between 0 and 1.
+        ConfigurationError: `count` is negative, or the seed or the share is out of range.
 
     Example:
         >>> [person["last_name"] for person in contacts(3, seed=1)]
@@ -61,6 +61,8 @@ def contacts(
     """
     if count < 0:
         raise ConfigurationError(f"contacts is {count}; expected 0 or more.")
+    if not 0 <= seed < 1 << 32:
+        raise ConfigurationError(f"seed is {seed}; expected 0 to {(1 << 32) - 1:,}.")
     if not 0 <= null_created_at <= 1:
         raise ConfigurationError(f"null_created_at is {null_created_at}; expected a share from 0 to 1.")
     # RandomState, not Generator: its stream is frozen, so a seed means the same people with any numpy.

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from sendblue_data.errors import ConfigurationError
 from sendblue_data.sandbox import people
 from sendblue_data.sandbox.api import application
 from sendblue_data.sandbox.misbehave import LoggedRequest, Misbehaving
@@ -74,6 +75,8 @@ class Sandbox:
         self.churned_in: list[str] = []
         self.churned_out: list[str] = []
         self._churn_due = 0.0
+        if isinstance(contacts, str):
+            raise ConfigurationError(f"contacts is the text {contacts!r}; expected a number, or rows.")
         if isinstance(contacts, int):
             contacts = people.contacts(contacts, seed=seed, null_created_at=null_created_at)
         self.store = Store(contacts, seed=seed)

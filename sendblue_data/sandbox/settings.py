@@ -121,7 +121,7 @@ class Faults:
         for name, value in self._periods().items():
             if value < 0:
                 raise ConfigurationError(f"every_{name} is {value}; expected 0 (never) or more.")
-        if self.latency < 0:
+        if not 0 <= self.latency < math.inf:
             raise ConfigurationError(f"latency is {self.latency}; expected seconds, 0 or more.")
         kinds = get_args(FaultName)
         if wrong := [kind for kind in self.at.values() if kind not in kinds]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from sendblue_data.errors import SegmentError
+from sendblue_data.files import replacing
 from sendblue_data.segments.parsing import parse_segment
 from sendblue_data.segments.predicates import Segment, describe, require_segment
 from sendblue_data.segments.rules import quoted
@@ -22,6 +22,8 @@ _HEAD = """\
 
 [segments]
 """
+_READABLE = 0o644
+"""Rules, not people: others may read them."""
 
 
 def save_segments(path: str | os.PathLike[str], segments: Mapping[str, pl.Expr]) -> None:
@@ -35,6 +37,8 @@ def save_segments(path: str | os.PathLike[str], segments: Mapping[str, pl.Expr])
 
     Raises:
         SegmentError: a name is blank, or a segment holds a plain expression, which can't be written down.
+        ConfigurationError: the folder is missing, or `path` is a folder.
+        FileNotWrittenError: the folder or the disk does not take it.
 
     Examples:
         >>> import tempfile, pathlib
@@ -49,22 +53,18 @@ def save_segments(path: str | os.PathLike[str], segments: Mapping[str, pl.Expr])
         >>> load_segments(file)
         {'Spring launch': has_tag("VIP") & reachable()}
     """
+    if not isinstance(segments, Mapping):
+        raise SegmentError(
+            f"segments is {type(segments).__name__}: expected a mapping of names to segments, after the path."
+        )
     entries = []
     for name, segment in segments.items():
         if not (isinstance(name, str) and name.strip()):
             raise SegmentError(f"a segment is named {name!r}: give it a name in words.")
         rule = require_segment(segment, f"segment {name!r}")
         entries.append(f"# {describe(rule)}\n{quoted(name)} = {_toml_text(repr(rule))}\n")
-    target = Path(path)
-    descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(_HEAD + "\n".join(entries))
-        Path(draft).chmod(0o644)
-        Path(draft).replace(target)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
+    with replacing(path, mode=_READABLE) as draft:
+        draft.write_text(_HEAD + "\n".join(entries), encoding="utf-8", newline="\n")
 
 
 def load_segments(path: str | os.PathLike[str]) -> dict[str, Segment]:

@@ -17,7 +17,7 @@ from sendblue_data.writeback.inputs import is_e164
 FEW = 8
 """Contacts that are asked for one by one without a thought for the account's size."""
 PAGE = 999
-"""Contacts that a page of a pull adds; pages overlap by one."""
+"""Contacts that a page of a pull adds, as far as is known before it: pages overlap by one contact or more."""
 EXTRA = 5
 """Requests of a pull beside its pages: the counts, and the far end."""
 
@@ -82,6 +82,8 @@ def _one(client: SendblueClient, phone: str) -> Contact | None:
         listed = by_phone(client.list_contacts(phone_number=phone), {phone})
         if phone in listed:
             return listed[phone]  # with its contact_id, which only lists give
+        if not is_e164(phone):
+            return None  # a row of it is never sent; and "." in a path asks for something else
         # A list that leaves a contact out would make us create it twice, or call it deleted: ask again.
         contact = client.get_contact(phone)
     except NotFoundError:

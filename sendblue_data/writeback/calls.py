@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sendblue_data.client import SendblueClient
 from sendblue_data.errors import FrameError, WriteRefusedError
+from sendblue_data.options import check_client
 from sendblue_data.writeback.fields import WRITABLE
 from sendblue_data.writeback.inputs import LONGEST_VARIABLE, read_rows, refuse_misnamed
 from sendblue_data.writeback.plan import make_plan
@@ -131,6 +132,7 @@ def bulk_delete(
         >>> result.counts
         {'deleted': 1}
     """
+    check_client(client)  # a frame could be planned with, and its guards would speak of the wrong thing
     plan = make_plan("delete", client, frame, Options(chunk_size=chunk_size), journal_dir)
     if not dry_run:
         check_delete(plan, confirm=confirm, allow_most=allow_most)

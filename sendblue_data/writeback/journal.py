@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -336,8 +336,9 @@ def _row(record: tuple[Any, ...]) -> Row:
 
 def _remove_stale(folder: Path) -> None:
     for path in folder.glob(f"*{_PARTIAL}*"):
-        if time.time() - path.stat().st_mtime > _STALE:
-            _discard(path)
+        with suppress(FileNotFoundError):  # another run began meanwhile, and made its journal of it
+            if time.time() - path.stat().st_mtime > _STALE:
+                _discard(path)
 
 
 def _discard(path: Path) -> None:

@@ -14,6 +14,7 @@ import polars as pl
 
 from sendblue_data.client import SendblueClient
 from sendblue_data.errors import FrameError
+from sendblue_data.options import check_client
 from sendblue_data.writeback.account import View, by_phone, look
 from sendblue_data.writeback.catalogue import JournalWarning, Known, journal_folder, known_from
 from sendblue_data.writeback.fields import Contact
@@ -314,6 +315,7 @@ def make_plan(
             raise FrameError("The account's frame has no column 'phone': pass what pull_contacts gave.")
         view = View(by_phone(contacts_or_client, phones), contacts_or_client.height)
     else:
+        check_client(contacts_or_client)
         label = contacts_or_client.account
         known = known_from(journal_folder(journal_dir), label)
         view = look(contacts_or_client, phones, size=True)

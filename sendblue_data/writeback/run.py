@@ -19,6 +19,7 @@ from sendblue_data.errors import (
     WriteInterruptedError,
     WriteRefusedError,
 )
+from sendblue_data.options import check_client
 from sendblue_data.writeback.account import look
 from sendblue_data.writeback.catalogue import Known, journal_folder, known_from, new_run_id, next_turn
 from sendblue_data.writeback.engine import Engine, StillFailingError
@@ -96,8 +97,12 @@ def open_run(
     Raises:
         JournalError: it is not, or can't be opened.
     """
+    check_client(client)
     if not isinstance(run_id, str) or Path(run_id).name != run_id:
-        raise JournalError(f"{run_id!r} is not the name of a run: see runs().")
+        own = getattr(run_id, "run_id", None)
+        raise JournalError(
+            f"{run_id!r} is not the name of a run: {f'pass its run_id, {own!r}' if own else 'see runs()'}."
+        )
     journal = Journal(journal_folder(journal_dir) / f"{run_id}{SUFFIX}")
     try:
         _check_account(client, journal, allow_other_key=allow_other_key)
@@ -202,6 +207,7 @@ def run_fresh(
     dry_run: bool = False,
 ) -> WriteResult:
     """Run a plan that was made from the account as it is right now."""
+    check_client(client)
     rows = plan._rows  # noqa: SLF001 -- its other half
     if dry_run:
         return result_of(plan.kind, rows, None, dry_run=True)

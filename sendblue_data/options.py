@@ -1,0 +1,51 @@
+"""What a caller gives is checked before anything is sent: numbers within their range, a client where one is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any
+
+from sendblue_data.errors import ConfigurationError
+
+
+def check_number(name: str, given: object, holds: Callable[[Any], bool], expected: str) -> None:
+    """Refuse what is no number, or not one that holds.
+
+    Raises:
+        ConfigurationError: it isn't.
+
+    Example:
+        >>> check_number("retries", -1, is_whole_from(0), "a whole number, 0 or more")
+        Traceback (most recent call last):
+            ...
+        sendblue_data.errors.ConfigurationError: retries is -1: expected a whole number, 0 or more.
+    """
+    if isinstance(given, bool) or not isinstance(given, Real) or not holds(given):
+        raise ConfigurationError(f"{name} is {given!r}: expected {expected}.")
+
+
+def is_whole_from(least: int) -> Callable[[Any], bool]:
+    """Give the test for a whole number of at least this."""
+    return lambda given: isinstance(given, Integral) and int(given) >= least
+
+
+def check_client(given: object) -> None:
+    """Refuse what is no client of an account.
+
+    Raises:
+        ConfigurationError: it isn't; says how a sandbox gives one.
+
+    Example:
+        >>> check_client("api-key")
+        Traceback (most recent call last):
+            ...
+        sendblue_data.errors.ConfigurationError: The account is str: expected a client, as SendblueClient() gives.
+    """
+    if not hasattr(given, "stoppable"):
+        has_one = callable(getattr(given, "client", None))
+        kind = type(given).__name__
+        raise ConfigurationError(
+            f"The account is {kind}: expected a client, as "
+            + (f"{kind}.client() gives." if has_one else "SendblueClient() gives.")
+        )

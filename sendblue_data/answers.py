@@ -9,7 +9,7 @@ import msgspec
 
 from sendblue_data.contacts import contact_from, with_whole_characters
 from sendblue_data.errors import UnexpectedAnswerError
-from sendblue_data.transport import error_message
+from sendblue_data.server_message import error_message
 
 
 def object_from(body: bytes, method: str, path: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import polars as pl
 
 from sendblue_data.credentials import without_credentials
 from sendblue_data.errors import FrameError, UnexpectedAnswerError
+from sendblue_data.server_message import error_message
 
 _COLUMNS: dict[str, Any] = {
     "contact_id": pl.String,
@@ -30,6 +31,8 @@ _COLUMNS: dict[str, Any] = {
     "tags": pl.List(pl.String),
     "assigned_to_email": pl.String,
 }
+E164 = r"\+[1-9][0-9]{6,14}"
+"""A number in E.164 form, as a pattern for any engine of regular expressions."""
 CONTACT_SCHEMA = pl.Schema(_COLUMNS)
 """Columns of every contacts frame, in this order, whatever the answer left out or added.
 
@@ -279,7 +282,9 @@ def _unexpected(error: Exception, body: bytes, *, method: str, path: str) -> Une
     if start[:1] == b"<":
         message = "the answer is a web page, not JSON."
     elif start[:1] == b"{" and isinstance(error, msgspec.ValidationError):
-        message = f"the answer is one object, not a list of contacts: {_server_message(body)}"
+        said = error_message(body)
+        what = repr(said) if said else _shown(body[:200].decode("utf-8", "replace"))
+        message = f"the answer is one object, not a list of contacts: {what}"
     elif isinstance(error, msgspec.ValidationError) and (match := _WHERE.match(str(error))):
         field = match["field"]
         row = int(match["row"]) if (match["row"] or "").isdigit() else None
@@ -298,18 +303,6 @@ def _unexpected(error: Exception, body: bytes, *, method: str, path: str) -> Une
         row=row,
         cut_short=start[:1] == b"[" and "truncated" in str(error),
     )
-
-
-def _server_message(body: bytes) -> str:
-    """Give what an error object says; such objects carry `message`, `error_message` or `error`."""
-    try:
-        answer = msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _shown(body[:200].decode("utf-8", "replace"))
-    for key in ("message", "error_message", "error"):
-        if isinstance(answer.get(key), str) and answer[key]:
-            return _shown(answer[key], 300)
-    return _shown(msgspec.json.encode(answer).decode(), 200)
 
 
 def contact_from(answer: Mapping[str, Any], *, method: str, path: str) -> dict[str, Any]:

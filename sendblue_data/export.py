@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from sendblue_data.contacts import CONTACT_SCHEMA
+from sendblue_data.contacts import CONTACT_SCHEMA, E164
 from sendblue_data.errors import ConfigurationError, FileNotWrittenError, FrameError, SendblueError
 from sendblue_data.evidence import PullEvidence
 from sendblue_data.files import check_folder, replacing
@@ -24,7 +24,7 @@ PHONE_COLUMNS = ("phone", "sendblue_number")
 # What spreadsheets take for the start of a formula, the full-width forms that they fold into it included, and
 # blanks before it, which some of them cut off.
 _FORMULA = r"^(?:[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20])"
-_E164 = r"^\+[1-9][0-9]{6,14}\z"
+_E164 = rf"^{E164}\z"
 _ROW_GROUP = 65_536
 """Rows of a Parquet row group: a reader that wants a part of a large account skips the rest."""
 

@@ -30,6 +30,7 @@ from sendblue_data.errors import (
 )
 from sendblue_data.plain_text import one_line
 from sendblue_data.retries import Cancelled, Pace, retry_after_seconds
+from sendblue_data.server_message import error_message
 
 CONNECT_TIMEOUT = 5.0
 """Seconds to open a connection, as in the vendor's SDK."""
@@ -300,21 +301,3 @@ def _host(url: str) -> str:
         return one_line(urlsplit(url).hostname or "another path")
     except ValueError:
         return "an address that can't be read"
-
-
-def error_message(content: bytes) -> str | None:
-    """Find the server's message in an error's body: `message`, `error_message` or `error`.
-
-    Example:
-        >>> error_message(b'{"status": "ERROR", "message": "number is required"}')
-        'number is required'
-    """
-    try:
-        answer = msgspec.json.decode(content)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    if isinstance(answer, dict):
-        for key in ("message", "error_message", "error"):
-            if isinstance(answer.get(key), str) and answer[key].strip():
-                return one_line(answer[key])[:500]
-    return None

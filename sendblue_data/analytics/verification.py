@@ -14,10 +14,10 @@ from sendblue_data.analytics.grouping import By, Key, Measure, counted, grouped,
 from sendblue_data.analytics.moments import as_of
 from sendblue_data.analytics.opt_outs import finish_rates
 from sendblue_data.analytics.rates import rate_of, with_share
-from sendblue_data.contacts import CONTACT_SCHEMA
+from sendblue_data.contacts import CONTACT_SCHEMA, E164
 
 # `\z`, and not `$`, which in Java also matches before a line feed at the end.
-_E164 = r"^\+[1-9][0-9]{6,14}\z"
+_E164 = rf"^{E164}\z"
 _STEPS = ("all", "verified", "not opted out", "reachable")
 _AGES = (
     ("under 1 week", 0, 7),

@@ -250,16 +250,14 @@ class HistoryTable:
             self.delta, frame, mode="overwrite", predicate=f"h_part = '{part}' and h_epoch = {epoch}", **self._options()
         ))  # fmt: skip
 
-    def delete_contacts(self, numbers: Sequence[int]) -> int:
-        """Rewrite every file that holds one of these contacts without them; gives the number of rows deleted."""
-        deleted = 0
+    def delete_contacts(self, numbers: Sequence[int]) -> None:
+        """Rewrite every file that holds one of these contacts without them."""
         for start in range(0, len(numbers), _DELETE_AT_ONCE):
             some = ", ".join(map(str, numbers[start : start + _DELETE_AT_ONCE]))
-            deleted += int(self._commit(lambda some=some: self.delta.delete(  # type: ignore[misc]
+            self._commit(lambda some=some: self.delta.delete(  # type: ignore[misc]
                 f"h_contact in ({some})",
                 writer_properties=_writer(), commit_properties=CommitProperties(max_commit_retries=0),
-            ))["num_deleted_rows"])  # fmt: skip
-        return deleted
+            ))  # fmt: skip
 
     def drop_replaced(self, *, keep_version: int) -> None:
         """Delete the files that neither the newest version nor `keep_version` uses."""

@@ -7,6 +7,7 @@ import unicodedata
 
 import polars as pl
 
+from sendblue_data.contacts import E164
 from sendblue_data.plots.labels import shorten
 from sendblue_data.writeback.fields import masked
 
@@ -14,7 +15,7 @@ LONGEST = 60
 """Columns of text that a cell may take."""
 NOT_SET = "(not set)"
 # Wherever it stands: a tag or a company may hold a phone as well. Not the tail of a longer number.
-_PHONE = re.compile(r"(?<![0-9])\+[1-9][0-9]{6,14}(?![0-9])")
+_PHONE = re.compile(rf"(?<![0-9]){E164}(?![0-9])")
 
 
 def shown(text: object, width: int = LONGEST) -> str:

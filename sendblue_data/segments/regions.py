@@ -17,12 +17,14 @@ import polars as pl
 from phonenumbers import PhoneMetadata
 from phonenumbers.phonemetadata import PhoneNumberDesc
 
+from sendblue_data.contacts import E164
+
 _NORTH_AMERICA = 1
 _KINDS = (
     "premium_rate", "toll_free", "shared_cost", "voip", "personal_number", "pager", "uan", "voicemail",
     "fixed_line", "mobile",
 )  # fmt: skip
-E164 = r"^\+[1-9][0-9]{6,14}$"
+IS_E164 = rf"^{E164}\z"
 """A plus, a country code, 7 to 15 digits in all (ITU-T E.164, 6.2)."""
 
 
@@ -30,7 +32,7 @@ def in_region(phone: pl.Expr, region: str, area_codes: tuple[str, ...] = ()) -> 
     """Whether an E.164 number is from a region (and from one of the area codes, if any); null stays null."""
     code = phonenumbers.country_code_for_region(region)
     sharing = phonenumbers.region_codes_for_country_code(code)
-    answer = phone.str.contains(E164) & phone.str.starts_with(f"+{code}")
+    answer = phone.str.contains(IS_E164) & phone.str.starts_with(f"+{code}")
     if len(sharing) > 1:
         answer &= _fits(phone, code, region)
         for earlier in sharing[: sharing.index(region)]:
@@ -40,7 +42,7 @@ def in_region(phone: pl.Expr, region: str, area_codes: tuple[str, ...] = ()) -> 
 
 def in_area(phone: pl.Expr, area_codes: tuple[str, ...], code: int = _NORTH_AMERICA) -> pl.Expr:
     """Whether the digits after a country code begin with one of the area codes."""
-    return phone.str.contains(E164) & reduce(
+    return phone.str.contains(IS_E164) & reduce(
         or_, (phone.str.starts_with(f"+{code}{area}") for area in area_codes)
     )
 
@@ -72,7 +74,9 @@ def _regions(phones: pl.Series) -> pl.Series:
     alone, shared = _calling_codes()
     known = "|".join(map(str, [*alone, *shared]))
     frame = pl.DataFrame({"phone": phones.cast(pl.String)}).with_columns(
-        code=pl.when(pl.col("phone").str.contains(E164)).then(pl.col("phone").str.extract(rf"^\+({known})"))
+        code=pl.when(pl.col("phone").str.contains(IS_E164)).then(
+            pl.col("phone").str.extract(rf"^\+({known})")
+        )
     )
     found = [
         frame.select("phone", region=pl.col("code").replace_strict(alone, default=None)).drop_nulls().unique()

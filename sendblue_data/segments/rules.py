@@ -17,7 +17,7 @@ from operator import and_, or_
 
 import polars as pl
 
-from sendblue_data.segments.regions import E164, in_area, in_region
+from sendblue_data.segments.regions import IS_E164, in_area, in_region
 
 
 def quoted(text: str) -> str:
@@ -101,7 +101,7 @@ def _verified() -> pl.Expr:
 
 def _reachable() -> pl.Expr:
     known_in = ~pl.col("opt_out").fill_null(value=True)
-    return pl.col("phone").str.contains(E164).fill_null(value=False) & known_in & _verified()
+    return pl.col("phone").str.contains(IS_E164).fill_null(value=False) & known_in & _verified()
 
 
 FLAGS: dict[str, tuple[Callable[[], pl.Expr], str, str]] = {

@@ -10,6 +10,7 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
+from sendblue_data.contacts import E164
 from sendblue_data.errors import FrameError
 from sendblue_data.writeback.fields import UNWRITABLE, WRITABLE, Contact, masked, moment
 
@@ -30,7 +31,7 @@ _ALIASES = {
     "unsubscribed": "opt_out",
 }
 
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_E164 = re.compile(E164)
 _TEXTS = ("first_name", "last_name", "company_name", "sendblue_number", "assigned_to_email")
 
 

@@ -37,11 +37,10 @@ class Stopped(Exception):  # noqa: N818 -- not an error: the run is being ended
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one write ended, with the error's text, and the answer where there is one."""
+    """How one write ended, with the error's text."""
 
     end: End
     note: str = ""
-    answer: Any = None
 
     @property
     def may_have_applied(self) -> bool:
@@ -73,7 +72,7 @@ class Sender:
         for turn in range(1, TURNED_AWAY + 1):
             self._wait(protects=protects)
             try:
-                return Outcome("answered", answer=write())
+                write()
             except RateLimitedError as error:
                 asked = getattr(error, "retry_after", None)
                 most = LAST_TURNS if protects and self.stopped.is_set() else TURNED_AWAY
@@ -84,6 +83,8 @@ class Sender:
                 raise
             except ApiError as error:
                 return Outcome(_end(error), _note(error))
+            else:
+                return Outcome("answered")
         raise AssertionError("unreachable")  # pragma: no cover
 
     def _wait(self, *, protects: bool) -> None:

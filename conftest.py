@@ -2,12 +2,19 @@
 
 import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from sendblue_data import ContactHistory, Sandbox, contacts_frame
+
 settings.register_profile("same", derandomize=True)
-settings.register_profile("search", derandomize=False, print_blob=True)  # new examples each time: `make search`
+settings.register_profile(
+    "search", derandomize=False, print_blob=True
+)  # new examples each time: `make search`
 settings.load_profile("same")
 
 
@@ -25,3 +32,34 @@ def ctrl_c_is_heard() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
+def what_a_methods_example_goes_on_from(
+    request: pytest.FixtureRequest,
+    doctest_namespace: dict[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[None]:
+    """Give the example of a method what its class's own example makes: `sandbox` and `client`, or `history`."""
+    name = request.node.name
+    if name.startswith("sendblue_data.client.SendblueClient."):
+        people = [{"phone": "+12125550100", "first_name": "Ann"}, {"phone": "+12125550101"}]
+        with Sandbox(people) as sandbox, sandbox.client() as client:
+            doctest_namespace |= {"sandbox": sandbox, "client": client}
+            yield
+    elif name.startswith("sendblue_data.history.contact_history.ContactHistory."):
+        history = _a_history(tmp_path_factory.mktemp("history"))
+        doctest_namespace |= {"history": history, "contacts_frame": contacts_frame}
+        yield
+    else:
+        yield
+    for made in ("sandbox", "client", "history", "contacts_frame"):
+        doctest_namespace.pop(made, None)
+
+
+def _a_history(folder: Path) -> ContactHistory:
+    history = ContactHistory(folder)
+    ann, bob = {"phone": "+13055550101", "opt_out": False}, {"phone": "+13055550102", "opt_out": False}
+    history.snapshot(contacts_frame([ann, bob]), datetime(2026, 3, 2, tzinfo=UTC))
+    history.snapshot(contacts_frame([ann, bob | {"opt_out": True}]), datetime(2026, 3, 9, tzinfo=UTC))
+    return history

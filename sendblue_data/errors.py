@@ -13,7 +13,16 @@ if TYPE_CHECKING:
 
 
 class SendblueError(Exception):
-    """Root of every error that `sendblue_data` raises on purpose. All of them cross process borders whole."""
+    """Root of every error that `sendblue_data` raises on purpose. All of them cross process borders whole.
+
+    Example:
+        >>> from sendblue_data import SendblueClient
+        >>> try:
+        ...     SendblueClient(api_key=" ", api_secret="made-up")
+        ... except SendblueError as error:
+        ...     print(error)
+        No api_key: pass api_key=, or set SENDBLUE_API_API_KEY in the environment.
+    """
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle with all attributes, whatever the keyword arguments were."""

@@ -26,6 +26,15 @@ class PullEvidence:
         finished: when it ended, in UTC.
         since: the moment that an incremental pull began at; None for a full pull.
         notes: what a reader should know, such as contacts that the API could not list.
+
+    Example:
+        >>> from sendblue_data import Sandbox, pull_contacts
+        >>> with Sandbox(contacts=120) as sandbox, sandbox.client() as client:
+        ...     _, evidence = pull_contacts(client, progress=False, with_evidence=True)
+        >>> evidence.complete, evidence.contacts, evidence.count_before, evidence.count_after
+        (True, 120, 120, 120)
+        >>> list(evidence.as_dict())[:4]
+        ['account', 'requests', 'pages', 'windows']
     """
 
     account: str

@@ -65,6 +65,7 @@ def pull_contacts(
         IncompletePullError: contacts are missing, or can't be shown not to be. Its `.frame` has those that
             arrived, `.expected` the account's count, `.missing` how many it lacks.
         ApiError: a request failed for good.
+        ConfigurationError: `client` is no client, or `since` no moment.
 
     Example:
         >>> from sendblue_data.sandbox import Sandbox
@@ -108,6 +109,7 @@ def iter_contacts(
     Raises:
         IncompletePullError: at the end, after the last frame; its `.frame` is empty.
         ApiError: a request failed for good.
+        ConfigurationError: as in `pull_contacts`.
 
     Example:
         >>> from sendblue_data.sandbox import Sandbox

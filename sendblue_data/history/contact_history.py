@@ -57,6 +57,8 @@ class ContactHistory:
         storage_options: keys and regions for a bucket, passed to both.
 
     Example:
+        The examples of the methods go on from this one.
+
         >>> import tempfile
         >>> from datetime import datetime, UTC
         >>> from sendblue_data.contacts import contacts_frame
@@ -88,6 +90,10 @@ class ContactHistory:
 
         Raises:
             HistoryUnreadableError: something is there, and its log can't be read.
+
+        Example:
+            >>> history.exists()
+            True
         """
         with telling_damage(self._table):
             return self._table.refresh()
@@ -125,7 +131,14 @@ class ContactHistory:
             HistoryConflictError: another writer recorded at the same time, three times over.
             FileNotWrittenError: the disk is full, or the folder not the user's.
             HistoryUnreadableError: what was recorded before is damaged.
-            FrameError: `frame` is not a whole contacts frame.
+            FrameError: `frame` is not a whole contacts frame, or has two columns that differ in case alone.
+            ConfigurationError: `max_shrink` is no share, or `taken_at` no moment.
+
+        Example:
+            >>> pull = contacts_frame([{"phone": "+13055550101", "opt_out": False}])
+            >>> done = history.snapshot(pull, datetime(2026, 3, 16, tzinfo=UTC), max_shrink=0.5)
+            >>> done.number, done.removed
+            (2, 1)
         """
         if not 0 <= max_shrink <= 1:
             raise ConfigurationError(f"max_shrink={max_shrink!r} must be a share between 0 and 1.")
@@ -155,6 +168,11 @@ class ContactHistory:
 
         Raises:
             HistoryRangeError: nothing was recorded that early.
+            ConfigurationError: `when` is no moment.
+
+        Example:
+            >>> history.at("2026-03-08")["opt_out"].to_list()
+            [False, False]
         """
         return self._ask(lambda: contacts_at(self._table, snapshot_at(self._table, when)))
 
@@ -168,6 +186,11 @@ class ContactHistory:
 
         Raises:
             HistoryRangeError: nothing was recorded as early as `since`.
+            ConfigurationError: `since` or `until` is no moment, or `since` lies after `until`.
+
+        Example:
+            >>> history.changes("2026-03-02").select("phone", "field", "before", "after").rows()
+            [('+13055550102', 'opt_out', 'false', 'true')]
         """
 
         def compare() -> pl.DataFrame:
@@ -196,6 +219,10 @@ class ContactHistory:
             `before_snapshot` (their numbers), and `recreated`: True when the contact's id or `created_at` changed
             in between. An opt-in with `recreated` is likely no opt-in: the contact was deleted and created again,
             and its opt-out was lost.
+
+        Example:
+            >>> history.opt_out_events().select("phone", "event", "recreated").rows()
+            [('+13055550102', 'opt_out', False)]
         """
         return self._ask(lambda: opt_out_events(self._table))
 
@@ -218,6 +245,14 @@ class ContactHistory:
             left twice), `rate` (`opted_out` / `at_risk`), `low`, `high` (Wilson; null without anybody at risk),
             `added`, `removed` (contacts that came and went after the first snapshot) and `net_growth`
             (`added` - `removed`).
+
+        Raises:
+            FrameError: `by` names no contact field, or `every` no length of a period.
+            ConfigurationError: `confidence` isn't between 0 and 1.
+
+        Example:
+            >>> history.opt_out_trend("1mo").select("days", "at_risk", "opt_outs", "rate").rows()
+            [(7.0, 2, 1, 0.5)]
         """
         return self._ask(lambda: opt_out_trend(self._table, every, by, confidence))
 
@@ -238,6 +273,14 @@ class ContactHistory:
             The group columns, then `day` (age in days; 0, each age with an opt-out, and the last), `at_risk`
             (just before), `opt_outs` (at that age), `censored` (since the row before), `survival`, `low`, `high`
             (Greenwood's variance on the log-log scale; null where `survival` is 0).
+
+        Raises:
+            FrameError: `by` names no contact field.
+            ConfigurationError: `confidence` isn't between 0 and 1.
+
+        Example:
+            >>> history.survival(by="company_name").columns
+            ['company_name', 'day', 'at_risk', 'opt_outs', 'censored', 'survival', 'low', 'high']
         """
         return self._ask(lambda: survival(self._table, by, confidence))
 
@@ -249,6 +292,10 @@ class ContactHistory:
             `looks`, `contacts`, `added`, `removed`, `changed` (contacts, against the one before, as recorded: what
             `forget` erased later is counted still), `account`, `complete` (null: no evidence was given) and
             `evidence` (JSON) of the last look.
+
+        Example:
+            >>> history.snapshots().select("snapshot", "contacts", "changed").rows()
+            [(0, 2, 0), (1, 2, 1)]
         """
         return self._ask(lambda: _snapshots(looks(self._table)))
 
@@ -267,6 +314,10 @@ class ContactHistory:
             spark: a session; the frame is then Spark's, read by the Delta connector when the session has it,
                 else from the table's own list of Parquet files.
             when: as in `at`.
+
+        Example:
+            >>> history.scan(when="2026-03-09").select(pl.col("opt_out").sum()).collect().item()
+            1
         """
 
         def lazily() -> pl.LazyFrame | SparkFrame:
@@ -281,6 +332,14 @@ class ContactHistory:
 
         Returns:
             The number of files merged.
+
+        Raises:
+            FileNotWrittenError: the disk does not take it, or old files could not be deleted.
+            HistoryConflictError: another writer recorded at the same time.
+
+        Example:
+            >>> history.compact()
+            2
         """
         with self._writing():
             return maintenance.compact(self._table)
@@ -297,6 +356,15 @@ class ContactHistory:
 
         Returns:
             `phone, contacts, rows_erased`, a row for each phone asked for; 0 where the history never saw it.
+
+        Raises:
+            FrameError: `phones` is not a list of texts.
+            FileNotWrittenError: the disk does not take it, or files that held them could not be deleted: again, then.
+            HistoryConflictError: another writer recorded at the same time.
+
+        Example:
+            >>> history.forget(["+13055550102"]).select("phone", "contacts").rows()
+            [('+13055550102', 1)]
         """
         with self._writing():
             return maintenance.forget(self._table, phones)

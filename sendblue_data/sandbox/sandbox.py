@@ -100,12 +100,23 @@ class Sandbox:
         self.close()
 
     def close(self) -> None:
-        """Stop the server and forget the account. A second call does nothing."""
+        """Stop the server and forget the account. A second call does nothing.
+
+        Example:
+            >>> sandbox = Sandbox(3)
+            >>> sandbox.close()
+        """
         self._server.close()
         self.store.close()
 
     def client(self, **options: Any) -> SendblueClient:
-        """Give a client of this account; `options` go to `SendblueClient`."""
+        """Give a client of this account; `options` go to `SendblueClient`.
+
+        Example:
+            >>> with Sandbox(3) as sandbox, sandbox.client(retries=0) as client:
+            ...     client.count_contacts()
+            3
+        """
         from sendblue_data.client import SendblueClient  # noqa: PLC0415 -- the sandbox stands without the client
 
         return SendblueClient(self.api_key, self.api_secret, self.url, **options)
@@ -117,11 +128,25 @@ class Sandbox:
 
         Raises:
             ConfigurationError: a name or value that the sandbox does not know.
+
+        Example:
+            >>> with Sandbox(3) as sandbox:
+            ...     sandbox.set(every_429=2, on_duplicate="reject")
+            ...     sandbox.switches.on_duplicate
+            'reject'
         """
         self.switches, self.faults = changed(self.switches, self.faults, changes)
 
     def reset_log(self) -> None:
-        """Forget the requests seen so far, and `max_in_flight`."""
+        """Forget the requests seen so far, and `max_in_flight`.
+
+        Example:
+            >>> with Sandbox(3) as sandbox, sandbox.client() as client:
+            ...     _ = client.count_contacts()
+            ...     sandbox.reset_log()
+            ...     sandbox.request_log
+            []
+        """
         self.request_log: list[LoggedRequest] = []
         self.max_in_flight = 0
 
@@ -131,11 +156,22 @@ class Sandbox:
         """Give every contact as it is now, in order of insertion: dicts with all fields of the API.
 
         `created_at` is ISO 8601 in microseconds, whatever `timestamps` says.
+
+        Example:
+            >>> with Sandbox([{"phone": "+12125550100"}]) as sandbox:
+            ...     [row["phone"] for row in sandbox.rows()]
+            ['+12125550100']
         """
         return self.store.rows()
 
     def count(self) -> int:
-        """Count the contacts."""
+        """Count the contacts.
+
+        Example:
+            >>> with Sandbox(3) as sandbox:
+            ...     sandbox.count()
+            3
+        """
         return self.store.count()
 
     def add(self, rows: Iterable[Mapping[str, Any]]) -> int:
@@ -143,11 +179,22 @@ class Sandbox:
 
         Raises:
             ConfigurationError: a field is unknown, or a phone or contact_id is there already.
+
+        Example:
+            >>> with Sandbox(3) as sandbox:
+            ...     sandbox.add([{"phone": "+12125550100"}]), sandbox.count()
+            (1, 4)
         """
         return self.store.add(rows)
 
     def remove(self, phones: Iterable[str]) -> int:
-        """Delete contacts by phone, and count those that were there."""
+        """Delete contacts by phone, and count those that were there.
+
+        Example:
+            >>> with Sandbox([{"phone": "+12125550100"}]) as sandbox:
+            ...     sandbox.remove(["+12125550100", "+12125550101"])
+            1
+        """
         return self.store.remove(phones, remember_opt_outs=self.switches.remember_opt_outs)
 
     def edit(self, phone: str, **fields: Any) -> Contact:
@@ -155,11 +202,23 @@ class Sandbox:
 
         Raises:
             ConfigurationError: no contact has this phone, or a field is unknown.
+
+        Example:
+            >>> with Sandbox([{"phone": "+12125550100"}]) as sandbox:
+            ...     sandbox.edit("+12125550100", verified=True)["verified"]
+            True
         """
         return self.store.change(phone, fields)
 
     def replace(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Start again with these contacts and no opt-out records, on the same port."""
+        """Start again with these contacts and no opt-out records, on the same port.
+
+        Example:
+            >>> with Sandbox(3) as sandbox:
+            ...     sandbox.replace([{"phone": "+12125550100"}])
+            ...     sandbox.count()
+            1
+        """
         self.store.replace(rows)
         self.reset_log()
         self.verifications.clear()
@@ -167,11 +226,25 @@ class Sandbox:
         self.churned_out.clear()
 
     def opt_out_records(self) -> dict[str, bool]:
-        """Give the opt-outs that are kept by number, of numbers without a contact too."""
+        """Give the opt-outs that are kept by number, of numbers without a contact too.
+
+        Example:
+            >>> with Sandbox([]) as sandbox, sandbox.client() as client:
+            ...     _ = client.opt_out_contact("+12125550100")
+            ...     sandbox.opt_out_records()
+            {'+12125550100': True}
+        """
         return self.store.opt_out_records()
 
     def churn(self) -> None:
-        """Let contacts come and go, as `faults.churn` says; called at each list request."""
+        """Let contacts come and go, as `faults.churn` says; called at each list request.
+
+        Example:
+            >>> with Sandbox(3, churn=1) as sandbox:
+            ...     sandbox.churn()
+            ...     sandbox.count(), len(sandbox.churned_in), len(sandbox.churned_out)
+            (3, 1, 1)
+        """
         churn = self.faults.churn
         if callable(churn):
             churn(self)

@@ -58,6 +58,17 @@ class WritePlan:
         size: contacts in the account when the plan was made.
         made: when that was, in UTC.
         not_writable: columns of the frame with values that no call of the API writes.
+
+    Example:
+        >>> from sendblue_data import Sandbox, contacts_frame
+        >>> mine = contacts_frame([{"phone": "+12125550100", "tags": ["VIP"]}, {"phone": "+12125550101"}])
+        >>> with Sandbox([{"phone": "+12125550100"}]) as sandbox, sandbox.client() as client:
+        ...     plan = plan_create(client, mine)
+        ...     result = plan.run(client, progress=False)
+        >>> plan, plan.counts
+        (WritePlan(create: 1 to create, 1 to update; account of 1), {'create': 1, 'update': 1})
+        >>> plan.changes.rows(), result.counts
+        ([(0, '+12125550100', 'tags', None, '["VIP"]')], {'created': 1, 'updated': 1})
     """
 
     kind: Kind
@@ -151,6 +162,8 @@ class WritePlan:
             WriteInterruptedError: it could not go on; it can be resumed.
             WriteIncompleteError: see `raise_on_errors`.
             JournalError: the journal can't be written.
+            ApiError: the account could not be asked; nothing was sent.
+            ConfigurationError: `client` is no client.
         """
         from sendblue_data.writeback.run import run_plan  # noqa: PLC0415 -- run imports this module
 
@@ -236,7 +249,8 @@ def plan_create(
 
     Raises:
         FrameError: there is no usable `phone`, a column seems misnamed (`"tag"`, `"First Name"`), or the frame is
-            from another account.
+            from another account; or an option is not one of those above.
+        ConfigurationError: `contacts_or_client` is neither.
         ApiError: the account could not be asked.
 
     Example:

@@ -35,6 +35,16 @@ class WriteResult:
         kind: what the run was for.
         run_id: the run's name, for `resume` and `undo`; None for a dry run.
         dry_run: True when nothing was sent; then `status` is what a run would end with if all went well.
+
+    Example:
+        >>> from sendblue_data import Sandbox, bulk_create, contacts_frame
+        >>> mine = contacts_frame([{"phone": "+12125550100"}, {"phone": "555-0101"}])
+        >>> with Sandbox([]) as sandbox, sandbox.client() as client:
+        ...     result = bulk_create(client, mine, dry_run=True, progress=False)
+        >>> result
+        WriteResult(create: 1 created, 1 invalid; dry run, nothing was sent)
+        >>> result.ok, result.counts, result.problems["phone"].to_list()
+        (False, {'created': 1, 'invalid': 1}, ['555-0101'])
     """
 
     frame: pl.DataFrame

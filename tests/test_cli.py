@@ -18,6 +18,7 @@ from sendblue_data import CONTACT_SCHEMA, ContactHistory, Sandbox, pull_contacts
 from sendblue_data import cli as command_line
 from sendblue_data.cli import main
 from sendblue_data.contacts import contacts_frame
+from sendblue_data.history.lock import lock_path, writer_lock
 from sendblue_data.report import pictures
 
 KEYS = ("SENDBLUE_API_API_KEY", "SENDBLUE_API_API_SECRET", "SENDBLUE_API_BASE_URL")
@@ -337,6 +338,37 @@ def test_report_shows_a_history_made_by_snapshot(account, capsys):
     page = Path("deep/er/report.html").read_text()
     assert "From 1 snapshot." in page
     assert re.search(r"\+1[0-9]{10}", page)
+
+
+def logged(capsys, code, words, pattern):
+    """Check that a snapshot fails in one line of a log: moment, what, kind and why."""
+    found, out, err = run(capsys, *words)
+    assert (found, out, len(err.splitlines())) == (code, "", 1)
+    assert re.match(rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ {pattern}", err), err
+    assert "=True" not in err
+
+
+def test_a_snapshot_that_is_refused_is_3_and_names_the_option_that_allows_it(account, capsys, monkeypatch):
+    assert run(capsys, "snapshot", "history")[0] == 0
+    account.remove([row["phone"] for row in account.rows()[:40]])
+    logged(
+        capsys, 3, ["snapshot", "history"], "refused SnapshotRefusedError: .* from 80 .*larger --max-shrink "
+    )
+    assert run(capsys, "snapshot", "history", "--max-shrink", "0.5")[0] == 0
+    with Sandbox(80, seed=4) as other:
+        for name, value in zip(KEYS, (other.api_key, other.api_secret, other.url), strict=True):
+            monkeypatch.setenv(name, value)
+        logged(
+            capsys, 3, ["snapshot", "history"], "refused SnapshotRefusedError: .* pass --allow-other-account "
+        )
+        code, out, _ = run(capsys, "snapshot", "history", "--allow-other-account", "--max-shrink", "1")
+        assert (code, "removed=40" in out) == (0, True)
+
+
+def test_a_snapshot_beside_another_is_75(account, capsys):
+    with writer_lock(lock_path(None, f"command:{Path('history').absolute()}"), timeout=0):
+        logged(capsys, 75, ["snapshot", "history"], "busy HistoryConflictError: ")
+    assert account.request_log == []
 
 
 def test_a_history_that_is_not_there_is_told_before_the_pull(account, capsys):

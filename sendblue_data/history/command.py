@@ -18,6 +18,12 @@ from sendblue_data.plain_text import one_line
 DONE, FAILED, REFUSED, BUSY = 0, 1, 3, 75
 """Exit codes: recorded; failed (network, key, disk); refused (incomplete, other account, shrunk, out of
 order); busy (another snapshot of this history is running: 75 is EX_TEMPFAIL of sysexits.h). Argparse exits with 2."""
+_OPTIONS = {
+    "allow_other_account=True": "--allow-other-account",
+    "allow_incomplete=True": "--allow-incomplete",
+    "max_shrink=": "--max-shrink",
+}
+"""What errors advise in Python, as it is written here."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,9 +95,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _failed(code: int, what: str, error: Exception) -> int:
-    sys.stderr.write(
-        f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {what} {type(error).__name__}: {one_line(str(error))}\n"
-    )
+    words = one_line(str(error))
+    for argument, option in _OPTIONS.items():
+        words = words.replace(argument, option)
+    sys.stderr.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {what} {type(error).__name__}: {words}\n")
     return code
 
 

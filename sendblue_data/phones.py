@@ -22,6 +22,9 @@ Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 _NORTH_AMERICA = 1
 _EXTENSION = re.compile(r"(?:ext(?:ension|n)?|x)[.:=\s]*\d+\s*$", re.IGNORECASE)
 _PUNCTUATION = r"[ ().\-]"
+_DECIMAL = r"^\+?[0-9]{7,}\.0$"
+"""What a column of decimal numbers makes of a phone: the 0 would count as its last digit."""
+_POWER_OF_TEN = re.compile(r"[0-9]+([.,][0-9]+)?e\+?[0-9]{1,2}", re.IGNORECASE)
 _UNREADABLE = {
     NumberParseException.NOT_A_NUMBER: "not a phone number",
     NumberParseException.TOO_SHORT_AFTER_IDD: "too short",
@@ -133,7 +136,7 @@ def _read_all(raw: pl.Series, region: str | None) -> pl.Series:
 
 def _north_american(raw: pl.Series, region: str | None) -> pl.Series:
     """`+1` and ten digits, by pattern, a hundred times faster than one by one. Null for all others."""
-    digits = raw.str.replace_all(_PUNCTUATION, "")
+    digits = raw.set(raw.str.contains(_DECIMAL), None).str.replace_all(_PUNCTUATION, "")
     ten = digits.str.extract(r"^\+1([2-9][0-9]{9})$")
     if region is not None and phonenumbers.country_code_for_region(region) == _NORTH_AMERICA:
         ten = ten.fill_null(digits.str.extract(r"^1?([2-9][0-9]{9})$"))
@@ -146,6 +149,10 @@ def _read(raw: str | None, region: str | None) -> tuple[str | None, str | None]:
     text = text[4:] if text[:4].lower() == "tel:" else text
     if not text:
         return None, "no number"
+    if re.match(_DECIMAL, text):
+        return None, "ends in .0: read the column as text, not as decimal numbers"
+    if _POWER_OF_TEN.fullmatch(text):
+        return None, "a power of ten, whose digits a spreadsheet dropped: export the column as text"
     if any(c.isalpha() for c in text):
         if _EXTENSION.search(text):
             return None, "has an extension"

@@ -108,3 +108,26 @@ def test_a_valid_number_of_any_country_survives_in_every_format(region, style):
     written = phonenumbers.format_number(number, style)
     answer = normalize_phones(pl.DataFrame({"phone": [written]}), "phone", region)
     assert answer.row(0) == (phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164), None)
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        ("1212555012.0", "ends in .0"),  # a digit short; with the 0 it would be somebody's number
+        ("2125550123.0", "ends in .0"),
+        ("+442079460123.0", "ends in .0"),
+        ("2.12555E+09", "a power of ten"),
+        ("4,47911E11", "a power of ten"),
+        ("2e9", "a power of ten"),
+    ],
+)
+@pytest.mark.parametrize("region", ["US", "GB", None])
+def test_what_decimal_columns_and_spreadsheets_make_of_a_number_is_named(raw, why, region):
+    phone, problem = normalize_phones(pl.DataFrame({"phone": [raw]}), "phone", region=region).row(0)
+    assert phone is None
+    assert problem.startswith(why)
+
+
+def test_dots_between_groups_are_no_decimals():
+    frame = pl.DataFrame({"phone": ["212.555.0120", "212.5550120", "1.212.555.0120"]})
+    assert normalize_phones(frame, "phone", region="US")["phone"].to_list() == ["+12125550120"] * 3

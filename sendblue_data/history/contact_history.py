@@ -369,6 +369,29 @@ class ContactHistory:
         with self._writing():
             return maintenance.forget(self._table, phones)
 
+    def drop_last(self) -> datetime:
+        """Take the last recorded pull back: one that was wrong, or dated wrongly, so that later ones are refused.
+
+        What it added, changed and removed is undone, in one commit; where it showed what the pull before it
+        showed, that look alone goes. Its files go with a later `compact`, or with `forget` at once.
+
+        Returns:
+            When that pull was taken.
+
+        Raises:
+            HistoryRangeError: there is no other pull before it.
+            FileNotWrittenError: the disk does not take it.
+            HistoryConflictError: another writer recorded at the same time.
+
+        Example:
+            >>> history.drop_last().isoformat()
+            '2026-03-09T00:00:00+00:00'
+            >>> history.snapshots()["snapshot"].to_list()
+            [0]
+        """
+        with self._writing():
+            return maintenance.drop_last(self._table)
+
     def _open(self) -> None:
         if not self._table.refresh():
             raise HistoryRangeError(

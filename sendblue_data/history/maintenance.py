@@ -1,13 +1,15 @@
-"""Keeping the table small, and erasing people from it."""
+"""Keeping the table small, erasing people from it, and taking the last look back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 import polars as pl
 
-from sendblue_data.errors import FrameError
+from sendblue_data.errors import FrameError, HistoryRangeError
 from sendblue_data.history.layout import CHANGE, CONTACT, LOOK, STATE
+from sendblue_data.history.state import looks
 from sendblue_data.history.table import HistoryTable
 
 COMPACT_AT = 32
@@ -84,3 +86,21 @@ def forget(table: HistoryTable, phones: Sequence[str]) -> pl.DataFrame:
     return asked.join(erased, on="phone", how="left", maintain_order="left").with_columns(
         pl.col("contacts", "rows_erased").fill_null(0).cast(pl.Int64)
     )
+
+
+def drop_last(table: HistoryTable) -> datetime:
+    """Take the last look back; see `ContactHistory.drop_last`."""
+    seen = looks(table)
+    last = seen.row(-1, named=True)
+    number: int = last["h_snapshot"]
+    taken_at: datetime = last["h_taken_at"]
+    if seen.height == 1:
+        raise HistoryRangeError(
+            f"The history {table.uri} holds one look alone, of {taken_at.isoformat()}: remove its folder to begin "
+            "again."
+        )
+    if (seen["h_snapshot"] == number).sum() > 1:  # an earlier look showed the same
+        table.delete_rows(f"h_part = '{LOOK}' and h_taken_at = timestamp '{taken_at.isoformat()}'")
+    else:
+        table.delete_rows(f"h_snapshot = {number}")
+    return taken_at

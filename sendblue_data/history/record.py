@@ -94,7 +94,8 @@ def record(
             )
         raise SnapshotRefusedError(
             f"The pull is of {taken_at.isoformat()}, but the history already reaches to "
-            f"{latest['h_taken_at'].isoformat()}. Snapshots are recorded in the order in which they were taken.",
+            f"{latest['h_taken_at'].isoformat()}. Snapshots are recorded in the order in which they were taken; if the "
+            "last one was dated wrongly, take it back: history.drop_last().",
             reason="out of order",
         )
     check_size(before.height, frame.height, limits)

@@ -254,10 +254,14 @@ class HistoryTable:
         """Rewrite every file that holds one of these contacts without them."""
         for start in range(0, len(numbers), _DELETE_AT_ONCE):
             some = ", ".join(map(str, numbers[start : start + _DELETE_AT_ONCE]))
-            self._commit(lambda some=some: self.delta.delete(  # type: ignore[misc]
-                f"h_contact in ({some})",
-                writer_properties=_writer(), commit_properties=CommitProperties(max_commit_retries=0),
-            ))  # fmt: skip
+            self.delete_rows(f"h_contact in ({some})")
+
+    def delete_rows(self, predicate: str) -> None:
+        """Rewrite every file that holds rows of which this is true without them, in one commit."""
+        self._commit(lambda: self.delta.delete(
+            predicate,
+            writer_properties=_writer(), commit_properties=CommitProperties(max_commit_retries=0),
+        ))  # fmt: skip
 
     def drop_replaced(self, *, keep_version: int) -> None:
         """Delete the files that neither the newest version nor `keep_version` uses."""

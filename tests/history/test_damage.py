@@ -35,6 +35,7 @@ READS = {
 WRITES = {
     "compact": lambda history: history.compact(),
     "forget": lambda history: history.forget([people(0)[1]["phone"]]),
+    "drop_last": lambda history: history.drop_last(),
     "snapshot": lambda history: history.snapshot(frame(people(WEEKS)), LATER),
 }
 DAMAGE = {

@@ -7,9 +7,12 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from sendblue_data.errors import HistoryRangeError
 from sendblue_data.history import ContactHistory
 
 from . import worlds as w
@@ -37,6 +40,30 @@ def test_each_snapshot_comes_back_exactly(world: w.World) -> None:
             assert_frame_equal(history.at(at), expected)
             assert_frame_equal(history.scan(when=at).collect(), expected, check_row_order=False)
         assert ContactHistory(folder).snapshots()["looks"].sum() == len(world.taken)
+
+
+@settings(quick, max_examples=8)  # each takes a history apart, and builds it again
+@given(w.worlds(), st.integers(0, 3))
+def test_a_pull_that_is_taken_back_leaves_the_history_before_it(world: w.World, compact_at: int) -> None:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other:
+        history = recorded(world, folder, compact_at=compact_at)
+        whole = history.snapshots()
+        for kept in range(len(world.taken) - 1, 0, -1):
+            assert history.drop_last() == world.taken[kept][0]
+            if kept <= 2:  # which a history that never saw more is compared with
+                fewer = recorded(w.World(world.taken[:kept]), f"{other}/{kept}")
+                assert_frame_equal(history.snapshots(), fewer.snapshots())
+                assert_frame_equal(history.opt_out_events(), fewer.opt_out_events())
+            for at, contacts in world.taken[:kept]:
+                assert_frame_equal(history.at(at), w.frame(contacts))
+        with pytest.raises(HistoryRangeError, match="one look alone"):
+            history.drop_last()
+        for at, contacts in world.taken[1:]:
+            history.snapshot(w.frame(contacts), at, max_shrink=1, allow_other_account=True)
+        assert_frame_equal(history.snapshots(), whole)
+        for at, contacts in world.taken:
+            assert_frame_equal(history.at(at), w.frame(contacts))
+            assert_frame_equal(history.scan(when=at).collect(), w.frame(contacts), check_row_order=False)
 
 
 @quick

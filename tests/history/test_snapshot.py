@@ -122,6 +122,20 @@ def test_an_older_pull_is_refused(tmp_path: Path) -> None:
             history.snapshot(people(0, first_name="x"), at)
 
 
+def test_a_pull_dated_wrongly_can_be_taken_back(tmp_path: Path) -> None:
+    history = ContactHistory(tmp_path)
+    history.snapshot(people(0, 1), w.FIRST)
+    wrong = w.FIRST.replace(year=2062)
+    history.snapshot(people(0, 1, 2), wrong)
+    with pytest.raises(SnapshotRefusedError, match=r"2062.*history.drop_last\(\)"):
+        history.snapshot(people(0, 1, 2), w.FIRST + DAY)
+    assert history.drop_last() == wrong
+    assert history.snapshot(people(0, 1, 2), w.FIRST + DAY).added == 1
+    history.snapshot(people(0, 1, 2), wrong)  # nothing had changed: a later look at the same
+    assert history.drop_last() == wrong
+    assert history.snapshots().select("snapshot", "looks").rows() == [(0, 1), (1, 1)]
+
+
 def test_a_frame_that_is_no_whole_contacts_frame_is_refused(tmp_path: Path) -> None:
     history = ContactHistory(tmp_path)
     with pytest.raises(FrameError, match="'opt_out' .* missing"):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from itertools import pairwise
 
+import duckdb
 import polars as pl
 import pytest
 from PIL import Image, ImageColor
@@ -343,6 +344,9 @@ def test_a_history_of_another_account_is_refused(write, undrawn, tmp_path):
         with pytest.raises(ConfigurationError, match="another account"):
             write(other, history, as_of=PULLED, account=account)
     write(people(), history, as_of=PULLED, account="the account under its new key")
+    write(people().drop("contact_id"), history, as_of=PULLED)
+    write(people().filter(opt_out=True), history, as_of=PULLED)
+    write(duckdb.from_arrow(people().to_arrow()), history, as_of=PULLED)
     write(other, history, as_of=PULLED, account=evidence().account)
     with pytest.raises(ConfigurationError, match="expected a ContactHistory"):
         write(people(), str(tmp_path / "history"), as_of=PULLED)

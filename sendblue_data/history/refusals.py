@@ -122,8 +122,8 @@ def check_account(
 
 
 def shared_contacts(one: pl.DataFrame, other: pl.DataFrame) -> tuple[int, int]:
-    """Count the contacts that two frames share, by id and phone, and those of the smaller frame."""
-    keys = ["contact_id", "phone"]
+    """Count the contacts that two frames share, by the id and phone that both have, and those of the smaller."""
+    keys = [name for name in ("contact_id", "phone") if name in one.columns and name in other.columns]
     shared = other.select(keys).join(one.select(keys), on=keys, how="semi", nulls_equal=True).height
     return shared, min(one.height, other.height)
 

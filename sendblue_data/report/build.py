@@ -139,9 +139,11 @@ def _check_same_account(history: ContactHistory, contacts: Any, account: str | N
         return
     if account and len(labels) and account == labels[-1]:
         return
-    keys = ["contact_id", "phone"]
-    now = collect(nw.from_native(contacts).lazy().select(keys))
-    shared, smaller = shared_contacts(history.scan().select(keys).collect(), now)
+    frame = nw.from_native(contacts).lazy()
+    keys = [name for name in ("contact_id", "phone") if name in frame.collect_schema().names()]
+    if not keys:
+        return  # a frame of somebody's own: nothing to compare
+    shared, smaller = shared_contacts(history.scan().select(keys).collect(), collect(frame.select(keys)))
     if shared < SAME_ACCOUNT_SHARE * smaller:
         of = f" (recorded of {labels[-1]})" if len(labels) else ""
         raise ConfigurationError(

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -50,12 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code; see above.
     """
-    words = sys.argv[1:] if argv is None else list(argv)
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by the shell: what is said goes nowhere
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 -- till the end
-        with suppress(AttributeError):  # a stream of somebody else's
-            getattr(sys, name).reconfigure(errors="replace")  # an ASCII terminal gets marks, not a traceback
+    with _streams_that_take_all():
+        return _run(sys.argv[1:] if argv is None else list(argv))
+
+
+def _run(words: Sequence[str]) -> int:
     try:
         with _killed_politely(), _short_warnings():
             args = _parser(words).parse_args(words)
@@ -327,6 +327,26 @@ def _counted(count: int, what: str) -> str:
 
 def _say(words: str) -> None:
     sys.stderr.write(f"sendblue-data: {words}\n")
+
+
+@contextmanager
+def _streams_that_take_all() -> Iterator[None]:
+    """Let a stream that the shell closed swallow what is said, and an ASCII terminal show marks, not a traceback."""
+    changed: list[tuple[TextIOWrapper, str | None]] = []
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 -- till the end
+        elif isinstance(stream, TextIOWrapper):
+            with suppress(ValueError):  # detached from what is below it
+                changed.append((stream, stream.errors))
+                stream.reconfigure(errors="replace")
+    try:
+        yield
+    finally:
+        for stream, errors in changed:
+            with suppress(ValueError):
+                stream.reconfigure(errors=errors)
 
 
 @contextmanager

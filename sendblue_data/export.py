@@ -101,7 +101,7 @@ def write_contacts(
     if isinstance(contacts, pl.DataFrame):
         contacts = [contacts]
     elif isinstance(contacts, pl.LazyFrame):
-        contacts = contacts.collect_batches()
+        contacts = _computed(contacts)
     frames = _Frames(contacts)
     with replacing(path) as part:
         with _written(path), _writer(part, suffix, safe_csv=safe_csv) as write:
@@ -174,12 +174,6 @@ class _Frames:
                 frame = next(frames)
             except StopIteration as stop:
                 return stop.value
-            except SendblueError:
-                raise
-            except (OSError, pl.exceptions.PolarsError) as error:
-                raise FrameError(
-                    f"frame {self.count} can't be computed ({error}). Check what it is read from."
-                ) from error
             yield self._check(frame)
 
     def _check(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -201,6 +195,15 @@ class _Frames:
         self.count += 1
         self.rows += frame.height
         return frame
+
+
+def _computed(contacts: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    try:
+        yield from contacts.collect_batches()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise FrameError(
+            f"the lazy frame can't be computed ({error}). Check what it is read from."
+        ) from error
 
 
 @contextmanager

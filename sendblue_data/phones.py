@@ -22,7 +22,7 @@ Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 _NORTH_AMERICA = 1
 _EXTENSION = re.compile(r"(?:ext(?:ension|n)?|x)[.:=\s]*\d+\s*$", re.IGNORECASE)
 _PUNCTUATION = r"[ ().\-]"
-_DECIMAL = r"^\+?[0-9]{7,}\.0$"
+_DECIMAL = r"^[^.]*[0-9][^.]*\.0{1,2}\s*$"
 """What a column of decimal numbers makes of a phone: the 0 would count as its last digit."""
 _POWER_OF_TEN = re.compile(r"[0-9]+([.,][0-9]+)?e\+?[0-9]{1,2}", re.IGNORECASE)
 _UNREADABLE = {

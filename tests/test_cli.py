@@ -246,6 +246,15 @@ def test_a_terminal_that_takes_ascii_alone_gets_the_report_too(account):
     assert b"Opt-out" in done.stdout
 
 
+def test_streams_of_a_program_that_calls_it_stay_as_they_were(capsys, monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict")
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert main(["--help"]) == 0
+    assert stream.errors == "strict"
+    stream.detach()
+    assert main(["fly"]) == 2
+
+
 def test_what_nohup_ignores_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

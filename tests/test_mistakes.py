@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 from sendblue_data import (
     ContactHistory,
     Sandbox,
+    SendblueClient,
     bulk_create,
     bulk_delete,
     contacts_frame,
@@ -69,6 +70,7 @@ MISTAKES = [
     (ConfigurationError, "folder no-such does not exist", lambda *_: save_segments("no-such/a.toml", {})),
     (ConfigurationError, r"Sandbox.client\(\) gives", lambda *all_: pull_contacts(all_[0])),
     (ConfigurationError, r"SendblueClient\(\) gives", lambda *_: pull_contacts(None)),
+    (ConfigurationError, "account is type", lambda *_: pull_contacts(SendblueClient)),
     (ConfigurationError, "account is DataFrame", lambda *_: bulk_delete(PEOPLE, PEOPLE)),
     (ConfigurationError, "account is Sandbox", lambda *all_: bulk_create(all_[0], PEOPLE)),
     (ConfigurationError, "account is LazyFrame", lambda *_: plan_delete(PEOPLE.lazy(), PEOPLE)),
@@ -104,8 +106,18 @@ def test_what_is_no_number_at_all_is_invalid_and_ends_no_run(account, tmp_path):
 
 
 def test_a_lazy_frame_that_cant_be_read_is_not_called_a_full_disk(tmp_path):
-    with pytest.raises(FrameError, match=r"frame 0 can't be computed .*nope.parquet"):
+    with pytest.raises(FrameError, match=r"the lazy frame can't be computed .*nope.parquet"):
         write_contacts(pl.scan_parquet(tmp_path / "nope.parquet"), tmp_path / "out.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_generator_of_the_users_own_raises_is_not_called_a_fault_of_its_frames(tmp_path):
+    def pages():
+        yield PEOPLE
+        raise ConnectionResetError("the other end went")
+
+    with pytest.raises(FileNotWrittenError, match="the other end went"):
+        write_contacts(pages(), tmp_path / "out.ndjson")
     assert list(tmp_path.iterdir()) == []
 
 

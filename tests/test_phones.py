@@ -116,6 +116,11 @@ def test_a_valid_number_of_any_country_survives_in_every_format(region, style):
         ("1212555012.0", "ends in .0"),  # a digit short; with the 0 it would be somebody's number
         ("2125550123.0", "ends in .0"),
         ("+442079460123.0", "ends in .0"),
+        (" 212555012.0", "ends in .0"),
+        ("212555012.00 ", "ends in .0"),
+        ("+1 212555012.0", "ends in .0"),
+        ("1-212555012.0", "ends in .0"),
+        ("+49 15112345678.0", "ends in .0"),
         ("2.12555E+09", "a power of ten"),
         ("4,47911E11", "a power of ten"),
         ("2e9", "a power of ten"),
@@ -129,5 +134,6 @@ def test_what_decimal_columns_and_spreadsheets_make_of_a_number_is_named(raw, wh
 
 
 def test_dots_between_groups_are_no_decimals():
-    frame = pl.DataFrame({"phone": ["212.555.0120", "212.5550120", "1.212.555.0120"]})
-    assert normalize_phones(frame, "phone", region="US")["phone"].to_list() == ["+12125550120"] * 3
+    frame = pl.DataFrame({"phone": ["212.555.0120", "212.5550120", "1.212.555.0120", "(212) 555.0100"]})
+    read = normalize_phones(frame, "phone", region="US")["phone"].to_list()
+    assert read == [*["+12125550120"] * 3, "+12125550100"]

@@ -345,6 +345,12 @@ def test_a_history_of_another_account_is_refused(write, undrawn, tmp_path):
             write(other, history, as_of=PULLED, account=account)
     write(people(), history, as_of=PULLED, account="the account under its new key")
     write(people().drop("contact_id"), history, as_of=PULLED)
+    write(people().with_columns(contact_id=None), history, as_of=PULLED)
+    write(people().drop("contact_id").with_columns(phone=pl.lit("+1305•••0100")), history, as_of=PULLED)
+    new = other.with_columns(created_at=PULLED + timedelta(hours=1))  # not there yet at the last look
+    write(new, history, as_of=PULLED)
+    with pytest.raises(ConfigurationError, match="another account"):
+        write(other.drop("contact_id").with_columns(phone=pl.lit("+12125550100")), history, as_of=PULLED)
     write(people().filter(opt_out=True), history, as_of=PULLED)
     write(duckdb.from_arrow(people().to_arrow()), history, as_of=PULLED)
     write(other, history, as_of=PULLED, account=evidence().account)

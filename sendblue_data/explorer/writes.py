@@ -153,6 +153,7 @@ class Writer:
         if kind == "update" and not tag.strip():
             raise SegmentError(f"{action}: which? Write its name.")
         label = self._client.account
+        known = known_from(journal_folder(self._journal_dir), label)
         view = look(self._client, set(frame["phone"].drop_nulls()), size=True)
         rows = frame.select(_SENT).to_dicts()
         options = Options()
@@ -162,7 +163,6 @@ class Writer:
                 # From the account and not from the frame: tags are replaced whole, and others may have
                 # tagged since the pull.
                 row["tags"] = retagged(view.contacts.get(row["phone"], {}).get("tags"), action, tag)
-        known = known_from(journal_folder(self._journal_dir), label)
         return plan_from(kind, rows, view, options, known=known, label=label, not_writable=[])
 
     def run(self, plan: WritePlan, *, allow_most: bool = False) -> Outcome:

@@ -42,8 +42,7 @@ def compact(table: HistoryTable, *, at_least: int = 2) -> int:
         labels = (pl.lit(part).alias("h_part"), pl.lit(epoch, pl.Int32).alias("h_epoch"))
         by = "h_taken_at" if part == LOOK else "h_contact"
         table.replace(part, epoch, merged.sort("h_snapshot", by).select(*labels, pl.all()))
-    if crowded.height:
-        table.drop_replaced(keep_version=before)
+    table.drop_replaced(keep_version=before)
     return int(crowded["files"].sum())
 
 

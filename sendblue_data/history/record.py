@@ -27,7 +27,7 @@ from sendblue_data.history.layout import (
     rows,
     table_frame,
 )
-from sendblue_data.history.refusals import Evidence, Limits, check_account, check_size
+from sendblue_data.history.refusals import Evidence, Limits, check_account, check_columns, check_size
 from sendblue_data.history.state import ORDERS, epoch_of, identities, in_order, looks, state_at
 from sendblue_data.history.table import HistoryTable
 
@@ -71,6 +71,7 @@ def record(
     number: int = latest["h_snapshot"]
     before = state_at(table, number)
     check_account(seen, before, frame, evidence, limits)
+    check_columns(frame, table.schema)
 
     fields = [*STATE_FIELDS, *dict.fromkeys([*table.extra_columns, *extra])]
     before = before.with_columns(

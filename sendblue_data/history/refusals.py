@@ -112,7 +112,9 @@ def check_account(
                 reason="other account",
             )
         return
-    shared, smaller = shared_contacts(before, frame)
+    smaller = min(before.height, frame.height)
+    keys = ["contact_id", "phone"]
+    shared = frame.select(keys).join(before.select(keys), on=keys, how="semi", nulls_equal=True).height
     if shared < SAME_ACCOUNT_SHARE * smaller:
         raise SnapshotRefusedError(
             f"Only {shared:,} of {smaller:,} contacts have an id and phone that the snapshot before has: this looks "
@@ -121,11 +123,21 @@ def check_account(
         )
 
 
-def shared_contacts(one: pl.DataFrame, other: pl.DataFrame) -> tuple[int, int]:
-    """Count the contacts that two frames share, by the id and phone that both have, and those of the smaller."""
-    keys = [name for name in ("contact_id", "phone") if name in one.columns and name in other.columns]
-    shared = other.select(keys).join(one.select(keys), on=keys, how="semi", nulls_equal=True).height
-    return shared, min(one.height, other.height)
+def check_columns(frame: pl.DataFrame, recorded: pl.Schema) -> None:
+    """Refuse a column that the history knows in other letters, or with values that don't compare with its own."""
+    known = {name.casefold(): name for name in recorded}
+    for name, kind in frame.schema.items():
+        was = known.get(name.casefold(), name)
+        if was != name:
+            raise FrameError(
+                f"Column {name!r} differs in nothing but case from {was!r}, which the history knows, and Delta Lake "
+                f"takes the two for one. Rename it to {was!r}, or to another name."
+            )
+        old = recorded.get(name, kind)
+        if old.is_numeric() != kind.is_numeric() and pl.Null not in (old, kind):
+            raise FrameError(
+                f"Column {name!r} is {kind}, and the history has it as {old}. Cast it, or give it another name."
+            )
 
 
 def check_size(before: int, now: int, limits: Limits) -> None:

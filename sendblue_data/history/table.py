@@ -239,7 +239,9 @@ class HistoryTable:
                 raise (_conflict() if there else self._not_written(error)) from error
             self.refresh()
             return
-        merge = any(name not in self.schema for name in frame.columns)
+        merge = set(frame.columns) != set(
+            self.schema
+        )  # Delta takes neither more columns nor fewer without it
         self._commit(lambda: write_deltalake(
             self.delta, frame, mode="append", schema_mode="merge" if merge else None, **self._options(partition=True)
         ))  # fmt: skip

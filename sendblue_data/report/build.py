@@ -10,6 +10,7 @@ import polars as pl
 
 from sendblue_data import analytics
 from sendblue_data.analytics.engines import collect
+from sendblue_data.contacts import CONTACT_SCHEMA, E164
 from sendblue_data.errors import ConfigurationError, HistoryRangeError
 from sendblue_data.plots.labels import moment, number, percent
 from sendblue_data.report.certificate import certificate
@@ -127,7 +128,7 @@ def _check_same_account(history: ContactHistory, contacts: Any, account: str | N
     Labels decide where they agree. Where they don't, or one has none, the contacts that both have do: an account
     may have a new key, and a caller may name it as he likes.
     """
-    from sendblue_data.history.refusals import SAME_ACCOUNT_SHARE, shared_contacts  # noqa: PLC0415 -- an extra
+    from sendblue_data.history.refusals import SAME_ACCOUNT_SHARE  # noqa: PLC0415 -- an extra
 
     if not hasattr(history, "snapshots"):
         raise ConfigurationError(
@@ -139,17 +140,35 @@ def _check_same_account(history: ContactHistory, contacts: Any, account: str | N
         return
     if account and len(labels) and account == labels[-1]:
         return
-    frame = nw.from_native(contacts).lazy()
-    keys = [name for name in ("contact_id", "phone") if name in frame.collect_schema().names()]
-    if not keys:
-        return  # a frame of somebody's own: nothing to compare
-    shared, smaller = shared_contacts(history.scan().select(keys).collect(), collect(frame.select(keys)))
+    shared, smaller = _shared(history, contacts)
     if shared < SAME_ACCOUNT_SHARE * smaller:
         of = f" (recorded of {labels[-1]})" if len(labels) else ""
         raise ConfigurationError(
-            f"Only {shared:,} of {smaller:,} contacts have an id and phone that the last snapshot of {history.uri}"
-            f"{of} has: this looks like the history of another account. Give the report the history of its own account."
+            f"Only {shared:,} of {smaller:,} contacts are in the last snapshot of {history.uri}{of}: this looks like "
+            "the history of another account. Give the report the history of its own account."
         )
+
+
+def _shared(history: ContactHistory, contacts: Any) -> tuple[int, int]:
+    """Count the contacts that are in the history's last snapshot, and those that could be.
+
+    By id, or by phone where the frame has no ids; contacts created after the last look can't be there yet. A frame
+    that has neither, or masked phones, has none that could be.
+    """
+    frame = nw.from_native(contacts).lazy()
+    names = [name for name in ("contact_id", "phone", "created_at") if name in frame.collect_schema().names()]
+    now = collect(frame.select(names)) if names else pl.DataFrame()
+    if now.schema.get("created_at") == CONTACT_SCHEMA["created_at"]:
+        seen_until = history.snapshots()["seen_until"][-1]
+        now = now.filter(~(pl.col("created_at") > seen_until).fill_null(value=False))
+    for key in ("contact_id", "phone"):
+        if key in now.columns:
+            keys = now[key].cast(pl.String).drop_nulls()
+            keys = keys.filter(keys.str.contains(rf"^{E164}\z")) if key == "phone" else keys
+            if len(keys):
+                then = history.scan().select(key).collect()[key]
+                return int(keys.is_in(then.implode()).sum()), min(len(keys), len(then))
+    return 0, 0
 
 
 def _over_time(make: Maker, history: ContactHistory | None) -> Section:

@@ -56,6 +56,7 @@ def bulk_create(
 
     Raises:
         FrameError: as in `plan_create`; nothing was sent.
+        WriteRefusedError: runs of another key of this host saw people of the frame opted out; nothing was sent.
         WriteInterruptedError: it could not go on; `resume` it.
         WriteIncompleteError: see `raise_on_errors`.
         JournalError: the journal can't be written.

@@ -117,16 +117,18 @@ class Known:
         opted_out: by number that they wrote to, whether it was opted out when last seen; None: not seen.
         made: by number, `contact_id` and `created_at` of the contact that the last of them created.
         elsewhere: by number opted out under another key of the same host, one run that knows it.
+        turn: that of a run which begins with this knowledge, above those of all that began or ended before.
     """
 
     opted_out: dict[str, bool | None] = field(default_factory=dict)
     made: dict[str, Contact] = field(default_factory=dict)
     elsewhere: dict[str, str] = field(default_factory=dict)
+    turn: int = 1
 
 
 @dataclass(frozen=True)
 class _Past:
-    """A run as its journal tells of it: `turn` counts runs as they begin, and was at `ended` when it ended."""
+    """A run as its journal tells of it: `turn` is from before it looked at the account, `ended` from its end."""
 
     run_id: str
     accounts: set[str]
@@ -138,21 +140,26 @@ class _Past:
 def known_from(folder: Path, account: str) -> Known:
     """Read what earlier runs in an account know, the later ones last, by their turn: a clock may jump back.
 
-    Two runs may overlap, where one was cut off and resumed after the other, and nothing tells then which of
-    them saw a row last: an opt-out stands unless a run that began after all that saw it had ended saw it
-    cleared. Runs of an old key of the account count once `allow_other_key` has linked it with this one.
+    To be asked before the account is looked at: a run of this knowledge takes its `turn`. Runs may overlap, where
+    one was cut off and resumed after another, or two ran at once, and nothing tells then which of them saw a row
+    last: an opt-out stands unless a run that looked after all that saw it had ended saw it cleared. Runs of an
+    old key of the account count once `allow_other_key` has linked it with this one.
     """
     past = sorted(_past(folder, account.rpartition("/")[0]), key=lambda run: (run.turn, run.run_id))
     accounts = _linked(account, past)
-    known = Known()
+    known = Known(turn=next_turn(folder))
     until: dict[str, float] = {}
+    cleared: dict[str, int] = {}
+    strangers: dict[str, _Past] = {}
     for run in past:
         ours = not accounts.isdisjoint(run.accounts)
         for phone, opted_out, status, contact_id, created_at in run.rows:
             if not ours:
                 if opted_out:
-                    known.elsewhere[phone] = run.run_id
+                    strangers[phone] = max(strangers.get(phone, run), run, key=lambda one: one.ended)
                 continue
+            if opted_out is not None and not opted_out:
+                cleared[phone] = run.turn
             if opted_out:
                 until[phone] = max(run.ended, until.get(phone, 0.0))
                 known.opted_out[phone] = True
@@ -162,8 +169,10 @@ def known_from(folder: Path, account: str) -> Known:
                 known.opted_out.setdefault(phone, None)
             if status == "created":
                 known.made[phone] = {"contact_id": contact_id, "created_at": created_at}
-    for phone in known.opted_out:
-        known.elsewhere.pop(phone, None)
+    for phone, run in strangers.items():
+        # Of a number that this account knows better there is nothing to ask.
+        if known.opted_out.get(phone) is not True and cleared.get(phone, 0) <= run.ended:
+            known.elsewhere[phone] = run.run_id
     return known
 
 
@@ -177,12 +186,12 @@ def _linked(account: str, past: list[_Past]) -> set[str]:
 
 
 def next_turn(folder: Path) -> int:
-    """Give the number of a run that begins now, above those of all that began before it."""
+    """Give a number above those of all runs that began or ended before."""
     last = 0
     for path in _journals(folder):
         with suppress(JournalError), reading(path) as base:
-            found = base.execute("SELECT value FROM meta WHERE name = 'turn'").fetchone()
-            last = max(last, msgspec.json.decode(found[0]) if found else 0)
+            found = base.execute("SELECT value FROM meta WHERE name IN ('turn', 'ended')").fetchall()
+            last = max([last, *(int(msgspec.json.decode(value)) for (value,) in found)])
     return last + 1
 
 

@@ -196,7 +196,9 @@ class Engine:
             return False
         if outcome.end == "refused" and not self._any_taken and self._refused_alone >= REFUSED_ALONE:
             rows = self._sampled(kind, rows, write, outcome)
-            if not rows:
+            if len(rows) < 2:  # noqa: PLR2004 -- there is nothing to halve
+                for row in rows:
+                    self._chunk(kind, [row], write)
                 return False
         half = (len(rows) + 1) // 2
         if outcome.end == "too large":

@@ -69,10 +69,19 @@ def differing(
 
 
 def written(contact: Mapping[str, Any]) -> Contact:
-    """Keep of a contact what can be written and has a value; a null among tags or variables can't be."""
+    """Keep of a contact what can be written and has a value; a null among tags or variables can't be.
+
+    Tags that are nulls alone, as a left join makes them, say nothing; an empty list says that there are none.
+
+    Example:
+        >>> written({"tags": [None, "VIP"]}), written({"tags": [None]}), written({"tags": []})
+        ({'tags': ['VIP']}, {}, {'tags': []})
+    """
     kept = {field: contact[field] for field in WRITABLE if contact.get(field) is not None}
-    if "tags" in kept:
+    if kept.get("tags"):
         kept["tags"] = [tag for tag in kept["tags"] if tag is not None]
+        if not kept["tags"]:
+            del kept["tags"]
     if "custom_variables" in kept:
         kept["custom_variables"] = plain("custom_variables", kept["custom_variables"])
     return kept

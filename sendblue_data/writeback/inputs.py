@@ -23,13 +23,15 @@ LONGEST_NAME = 200
 _CLOSE = 0.85
 """Likeness from which a name counts as another one misspelt, as difflib measures it."""
 _ALIASES = {
-    "tag": "tags",
-    "company": "company_name",
-    "variables": "custom_variables",
-    "customfields": "custom_variables",
-    "optedout": "opt_out",
-    "unsubscribed": "opt_out",
+    **dict.fromkeys(("tag", "taglist", "tagslist"), "tags"),
+    **dict.fromkeys(("variables", "customvars", "customfields"), "custom_variables"),
+    **dict.fromkeys(("company", "companyname"), "company_name"),
+    **dict.fromkeys(("surname", "familyname"), "last_name"),
+    "givenname": "first_name",
+    "assignedto": "assigned_to_email",
+    "dnc": "opt_out",
 }
+_OPT_OUT_WORDS = ("optout", "optedout", "unsub", "donotcontact", "donottext")
 
 _E164 = re.compile(E164)
 _TEXTS = ("first_name", "last_name", "company_name", "sendblue_number", "assigned_to_email")
@@ -75,16 +77,26 @@ def refuse_misnamed(columns: Sequence[str]) -> None:
             ...
         sendblue_data.errors.FrameError: Column 'First Name' would not be written. If it is 'first_name', ...
     """
-    fields = {_squeezed(field): field for field in WRITABLE} | _ALIASES
     for name in columns:
         if name in ("phone", *WRITABLE, *UNWRITABLE):
             continue
-        close = get_close_matches(_squeezed(name), fields, n=1, cutoff=_CLOSE)
-        if close and fields[close[0]] not in columns:
+        field = _meant(_squeezed(name))
+        if field is not None and field not in columns:
             raise FrameError(
-                f"Column {name!r} would not be written. If it is {fields[close[0]]!r}, rename it to that; if not, "
-                "drop it or give it another name."
+                f"Column {name!r} would not be written. If it is {field!r}, rename it to that; if not, drop it or "
+                "give it another name."
             )
+
+
+def _meant(squeezed: str) -> str | None:
+    """Give the field that a name likely stands for. Of opt-outs any mention counts: none may be left out unsaid."""
+    if any(word in squeezed for word in _OPT_OUT_WORDS):
+        return "opt_out"
+    fields = {_squeezed(field): field for field in WRITABLE}
+    if squeezed in _ALIASES or squeezed in fields:
+        return _ALIASES.get(squeezed) or fields[squeezed]
+    close = [] if squeezed[-1:].isdigit() else get_close_matches(squeezed, fields, n=1, cutoff=_CLOSE)
+    return fields[close[0]] if close else None
 
 
 def _squeezed(name: str) -> str:

@@ -79,6 +79,8 @@ class WritePlan:
     _rows: list[Row] = field(repr=False)
     _source: list[Contact] = field(repr=False)
     _options: Options = field(repr=False)
+    _turn: int = field(repr=False)
+    _elsewhere: str = field(repr=False)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -196,6 +198,8 @@ class WritePlan:
             notes.append(
                 f"{self.opted_out:,} of them opted out; the journal keeps that, the API may forget it."
             )
+        if self._elsewhere:
+            notes.append(f"Can't be run: {self._elsewhere}")
         if self.not_writable:
             notes.append(f"Not written, since no call of the API takes them: {', '.join(self.not_writable)}.")
         return tuple(notes)
@@ -269,7 +273,9 @@ def plan_create(
         opt_back_in=opt_back_in,
         longest_variable=longest_variable,
     )
-    return make_plan("create", contacts_or_client, frame, options, journal_dir)
+    plan = make_plan("create", contacts_or_client, frame, options, journal_dir)
+    warn_of_elsewhere(plan)
+    return plan
 
 
 def plan_delete(
@@ -350,8 +356,7 @@ def plan_from(
     """Make a plan from what was seen."""
     refuse_foreign(kind, source, view.contacts, None if known is None else known.opted_out)
     rows = plan_rows(kind, source, view.contacts, options, known or Known())
-    if known is not None:
-        _tell_elsewhere(rows, known.elsewhere)
+    elsewhere = _opted_out_elsewhere(rows, known.elsewhere) if known is not None else ""
     return WritePlan(
         kind=kind,
         account=label,
@@ -361,20 +366,35 @@ def plan_from(
         _rows=rows,
         _source=source,
         _options=options,
+        _turn=1 if known is None else known.turn,
+        _elsewhere=elsewhere,
     )
 
 
-def _tell_elsewhere(rows: list[Row], elsewhere: dict[str, str]) -> None:
-    """Name rows to be created that runs of another key saw opted out: it may be this account's old key."""
-    found = [row for row in rows if row.action == "create" and row.phone in elsewhere and not row.opted_out]
+def warn_of_elsewhere(plan: WritePlan) -> None:
+    """Say of a plan that it can't be run as it is, since another key's runs saw its people opted out."""
+    if plan._elsewhere:  # noqa: SLF001 -- its own module
+        warnings.warn(f"The plan can't be run: {plan._elsewhere}", JournalWarning, stacklevel=3)  # noqa: SLF001
+
+
+def _opted_out_elsewhere(rows: list[Row], elsewhere: dict[str, str]) -> str:
+    """Name rows to be created that runs of another key saw opted out: it may be this account's old key.
+
+    Returns:
+        What is the matter, and the remedies; empty where there is no such row.
+    """
+    found = [
+        row
+        for row in rows
+        if row.action == "create" and row.phone in elsewhere and row.wanted.get("opt_out") is None
+    ]
     for row in found:
         row.note("was opted out in a run of another key of this host")
-    if found:
-        run_id = elsewhere[found[0].number]
-        warnings.warn(
-            f"{len(found):,} numbers to be created were opted out in runs of another key of this host. If that "
-            f"is an old key of this account, call undo(client, {run_id!r}, dry_run=True, allow_other_key=True) "
-            "once, which sends nothing and links the two, and plan again: their opt-outs are kept then.",
-            JournalWarning,
-            stacklevel=2,
-        )
+    if not found:
+        return ""
+    return (
+        f"{len(found):,} numbers to be created were opted out in runs of another key of this host. If that is an old "
+        f"key of this account, call undo(client, {elsewhere[found[0].number]!r}, dry_run=True, allow_other_key=True) "
+        "once, which sends nothing and links the two: their opt-outs are kept then. If it is another account, give "
+        "each account a folder of journals of its own, by journal_dir= or SENDBLUE_DATA_JOURNAL."
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,11 +21,11 @@ from sendblue_data.errors import (
 )
 from sendblue_data.options import check_client
 from sendblue_data.writeback.account import look
-from sendblue_data.writeback.catalogue import Known, journal_folder, known_from, new_run_id, next_turn
+from sendblue_data.writeback.catalogue import journal_folder, known_from, new_run_id, next_turn
 from sendblue_data.writeback.engine import Engine, StillFailingError
 from sendblue_data.writeback.fields import Contact, masked
 from sendblue_data.writeback.journal import SUFFIX, Journal
-from sendblue_data.writeback.plan import WritePlan, plan_from
+from sendblue_data.writeback.plan import WritePlan, plan_from, warn_of_elsewhere
 from sendblue_data.writeback.planning import moved
 from sendblue_data.writeback.result import WriteResult, result_of
 from sendblue_data.writeback.rows import Kind, Options, Row
@@ -167,11 +167,11 @@ def run_plan(
         raise FrameError(
             f"The plan was made for the account {plan.account!r}, and the client is of {client.account!r}."
         )
-    view = look(client, {row.phone for row in plan._rows if row.phone}, size=True)  # noqa: SLF001 -- its other half
     known = known_from(journal_folder(journal_dir), client.account)
     if plan.account is None:
         # Shown without knowing what earlier runs made: those rows are left alone, as it said.
-        known = Known(known.opted_out)
+        known = replace(known, made={})
+    view = look(client, {row.phone for row in plan._rows if row.phone}, size=True)  # noqa: SLF001 -- its other half
     # Planned anew: a plan made from a frame does not know which opt-outs earlier runs saw.
     source, options = plan._source, plan._options  # noqa: SLF001
     fresh = plan_from(
@@ -210,9 +210,12 @@ def run_fresh(
     check_client(client)
     rows = plan._rows  # noqa: SLF001 -- its other half
     if dry_run:
+        warn_of_elsewhere(plan)
         return result_of(plan.kind, rows, None, dry_run=True)
+    if plan._elsewhere:  # noqa: SLF001
+        raise WriteRefusedError(f"{plan._elsewhere} Nothing was sent.")  # noqa: SLF001
     seen = {row.number: row.before for row in rows if row.before is not None}
-    journal = begin(client, plan.kind, rows, plan._options, journal_dir)  # noqa: SLF001
+    journal = begin(client, plan.kind, rows, plan._options, journal_dir, turn=plan._turn)  # noqa: SLF001
     with journal:
         return carry_out(client, journal, rows, seen, raise_on_errors=raise_on_errors, progress=progress)
 
@@ -223,14 +226,16 @@ def begin(
     rows: list[Row],
     options: Options,
     journal_dir: PathLike | None,
+    *,
+    turn: int,
     **more: str,
 ) -> Journal:
-    """Write a run down before anything is sent."""
+    """Write a run down before anything is sent; its turn is from before the account was looked at."""
     folder = journal_folder(journal_dir)
     meta = {
         "kind": kind,
         "account": client.account,
-        "turn": next_turn(folder),
+        "turn": turn,
         "started": datetime.now(UTC).isoformat(),
         "options": asdict(options),
         **more,
@@ -278,7 +283,7 @@ def carry_out(
             result=result_of(kind, rows, journal.run_id),
         ) from error
     if not meta.get("finished"):
-        ended = next_turn(journal.path.parent) - 1
+        ended = next_turn(journal.path.parent)
         journal.save([], finished=datetime.now(UTC).isoformat(), ended=ended)
     result = result_of(kind, rows, journal.run_id)
     if raise_on_errors and not result.ok:

@@ -92,14 +92,16 @@ def undo(
             )
         done = journal.rows()
         asked = {row.phone for row in done if row.phone and row.action not in ("invalid", "absent")}
+        known = known_from(folder, client.account)
         seen = look(client, asked).contacts
         _settle(done, seen)
-        known = known_from(folder, client.account).opted_out
-        rows = [_reverse(row, seen.get(row.phone or ""), known, opt_back_in=opt_back_in) for row in done]
+        rows = [
+            _reverse(row, seen.get(row.phone or ""), known.opted_out, opt_back_in=opt_back_in) for row in done
+        ]
         if dry_run:
             return result_of("undo", rows, None, dry_run=True)
-        ended = next_turn(folder) - 1
-        with begin(client, "undo", rows, options, journal_dir, undo_of=run_id) as new:
+        ended = next_turn(folder)
+        with begin(client, "undo", rows, options, journal_dir, turn=known.turn, undo_of=run_id) as new:
             journal.save(done, undone_by=new.run_id, ended=meta.get("ended", ended))
             return carry_out(client, new, rows, seen, raise_on_errors=raise_on_errors, progress=progress)
 

@@ -136,6 +136,16 @@ def test_a_pull_dated_wrongly_can_be_taken_back(tmp_path: Path) -> None:
     assert history.snapshots().select("snapshot", "looks").rows() == [(0, 1), (1, 1)]
 
 
+def test_files_of_a_pull_that_was_taken_back_go_with_the_next_compaction(tmp_path: Path) -> None:
+    history = ContactHistory(tmp_path)
+    history.snapshot(people(0, 1), w.FIRST)
+    history.snapshot(people(0, 1, 2), w.FIRST + DAY)
+    history.drop_last()
+    assert history.compact() == 0
+    files = {str(path) for path in tmp_path.glob("h_part=*/*/*.parquet")}
+    assert files == {path.removeprefix("file://") for path in DeltaTable(tmp_path).file_uris()}
+
+
 def test_a_frame_that_is_no_whole_contacts_frame_is_refused(tmp_path: Path) -> None:
     history = ContactHistory(tmp_path)
     with pytest.raises(FrameError, match="'opt_out' .* missing"):
@@ -184,6 +194,29 @@ def test_a_new_field_is_kept_from_the_day_it_appears(tmp_path: Path) -> None:
         (w.phone(0), "language", None, "en"),
         (w.phone(2), "language", None, "fr"),
     ]
+
+
+def test_a_quiet_day_of_a_history_with_a_column_of_its_own(tmp_path: Path) -> None:
+    history = ContactHistory(tmp_path)
+    scored = people(0, 1).with_columns(score=pl.Series([1, 2]))
+    history.snapshot(scored, w.FIRST)
+    assert not history.snapshot(scored, w.FIRST + DAY).new
+    assert history.snapshot(scored.with_columns(pl.col("score") + 1), w.FIRST + 2 * DAY).changed == 2
+    history.drop_last()
+    assert history.snapshot(people(0, 1), w.FIRST + 3 * DAY).new  # without the column
+    assert not history.snapshot(people(0, 1), w.FIRST + 4 * DAY).new
+    assert_frame_equal(history.at(w.FIRST + DAY), scored)
+    assert_frame_equal(history.at(w.FIRST + 4 * DAY), people(0, 1))
+
+
+def test_a_column_in_other_letters_or_of_another_kind_is_refused(tmp_path: Path) -> None:
+    history = ContactHistory(tmp_path)
+    history.snapshot(people(0, 1).with_columns(score=pl.Series([1, 2])), w.FIRST)
+    with pytest.raises(FrameError, match="'Score' differs in nothing but case from 'score'"):
+        history.snapshot(people(0, 1).with_columns(Score=pl.Series([1, 2])), w.FIRST + DAY)
+    with pytest.raises(FrameError, match="'score' is String, and the history has it as Int64"):
+        history.snapshot(people(0, 1).with_columns(score=pl.Series(["a", "b"])), w.FIRST + DAY)
+    assert history.snapshots().height == 1
 
 
 def test_changes_field_by_field(tmp_path: Path) -> None:

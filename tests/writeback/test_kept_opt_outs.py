@@ -7,7 +7,13 @@ import time
 import pytest
 
 from sendblue_data.contacts import contacts_frame
-from sendblue_data.errors import FrameError, InvalidRequestError, RateLimitedError, WriteInterruptedError
+from sendblue_data.errors import (
+    FrameError,
+    InvalidRequestError,
+    RateLimitedError,
+    WriteInterruptedError,
+    WriteRefusedError,
+)
 from sendblue_data.writeback import (
     bulk_create,
     bulk_delete,
@@ -15,11 +21,14 @@ from sendblue_data.writeback import (
     opt_out,
     plan_create,
     resume,
+    run,
     sending,
     undo,
     update,
 )
 from sendblue_data.writeback.catalogue import JournalWarning
+from sendblue_data.writeback.plan import make_plan
+from sendblue_data.writeback.rows import Options
 from tests.writeback.people import people, phone
 
 
@@ -172,15 +181,101 @@ def test_an_opt_out_that_a_later_run_saw_cleared_is_not_kept(open_account):
     assert imported_again(sandbox, client, phone(0)) is False
 
 
-def test_one_seen_under_an_old_key_is_told_and_kept_once_the_keys_are_linked(open_account):
-    sandbox, client = open_account(people(6), remember_opt_outs=False)
-    opt_out(client, contacts_frame([{"phone": phone(0)}]), progress=False)
-    sandbox.remove([phone(0)])
+@pytest.fixture
+def changed_key(open_account):
+    """An account that forgets opt-outs, whose old key deleted somebody who had opted out; and a client as of a new key."""
+    sandbox, client = open_account(
+        [{"phone": phone(n), "opt_out": n == 0} for n in range(4)], remember_opt_outs=False
+    )
+    bulk_delete(client, contacts_frame([{"phone": phone(0)}]), progress=False)
+    client.account = f"{client.account.rpartition('/')[0]}/0ddba11a"
+    return sandbox, client
+
+
+def test_one_seen_under_an_old_key_is_told_and_kept_once_the_keys_are_linked(changed_key):
+    sandbox, client = changed_key
     again = contacts_frame([{"phone": phone(0)}])
-    client.account = f"{client.account.rpartition('/')[0]}/0ddba11a"  # as with another key
-    with pytest.warns(JournalWarning, match=r"1 numbers .* allow_other_key=True") as told:
+    with pytest.raises(WriteRefusedError, match=r"1 numbers .* allow_other_key=True") as told:
+        bulk_create(client, again, progress=False)
+    assert sandbox.count() == 3
+    run_id = str(told.value).split("'")[1]
+    assert undo(client, run_id, dry_run=True, allow_other_key=True, progress=False).counts == {"created": 1}
+    assert sandbox.count() == 3
+    assert imported_again(sandbox, client, phone(0)) is True
+
+
+def test_a_plan_says_what_can_not_be_run(changed_key):
+    sandbox, client = changed_key
+    again, account = contacts_frame([{"phone": phone(0)}]), contacts_frame(sandbox.rows()).clear()
+    update(client, again, columns=[], progress=False)  # the new key's runs know the number, and saw nobody
+    with pytest.warns(JournalWarning, match="can't be run"):
         plan = plan_create(client, again)
     assert plan.frame["detail"].to_list() == ["was opted out in a run of another key of this host"]
-    run_id = str(told[0].message).split("'")[1]
-    assert undo(client, run_id, dry_run=True, allow_other_key=True, progress=False).counts == {"absent": 1}
+    assert "Can&#x27;t be run" in plan._repr_html_()
+    with pytest.warns(JournalWarning, match="can't be run"):
+        bulk_create(client, again, dry_run=True)
+    for made in (plan, plan_create(account, again)):
+        with pytest.raises(WriteRefusedError, match="another key"):
+            made.run(client, progress=False)
+    assert sandbox.count() == 3
+
+
+@pytest.mark.parametrize("ours", ["opted out in the frame", "opted back in", "another folder"])
+def test_what_another_key_saw_is_no_matter_where(changed_key, tmp_path, ours):
+    _, client = changed_key
+    fields = {"opted out in the frame": {"opt_out": True}, "opted back in": {"opt_out": False}}.get(ours, {})
+    options = {"opted back in": {"opt_back_in": True}, "another folder": {"journal_dir": tmp_path / "b"}}.get(
+        ours, {}
+    )
+    mine = contacts_frame([{"phone": phone(0), **fields}])
+    assert bulk_create(client, mine, progress=False, **options).counts == {"created": 1}
+
+
+def test_one_that_comes_between_the_look_and_the_begin_of_another_run(open_account, monkeypatch):
+    """B looks; the person opts out; A, begun since, sees it and deletes; B begins, with what it saw before."""
+    sandbox, client = open_account(
+        [{"phone": phone(n), "opt_out": False} for n in range(4)], remember_opt_outs=False
+    )
+    frame = contacts_frame([{"phone": phone(0)}])
+    real = run.begin
+
+    def later(*args, **options):
+        monkeypatch.setattr(run, "begin", real)
+        sandbox.edit(phone(0), opt_out=True)
+        bulk_delete(client, frame, progress=False)
+        return real(*args, **options)
+
+    monkeypatch.setattr(run, "begin", later)
+    bulk_create(client, contacts_frame([{"phone": phone(0)}, {"phone": phone(9)}]), progress=False)
+    assert imported_again(sandbox, client, phone(0)) is True
+
+
+def test_one_seen_by_a_run_that_ends_after_another_took_its_turn(open_account, monkeypatch):
+    sandbox, client = open_account(
+        [{"phone": phone(n), "opt_out": False} for n in range(4)], remember_opt_outs=False
+    )
+    frame = contacts_frame([{"phone": phone(0)}])
+    real, begun = client.bulk_delete_contacts, run.begin
+
+    def deleting(phones):
+        """Within A, after it saw the opt-out: B takes its turn, looks at what a server shows that lags, and waits."""
+        made = run_of_b()
+        answer = real(phones)
+        held.append(made)
+        return answer
+
+    held = []
+
+    def run_of_b():
+        sandbox.edit(phone(0), opt_out=False)
+        plan = make_plan("create", client, contacts_frame([{"phone": phone(0)}]), Options(), None)
+        sandbox.edit(phone(0), opt_out=True)
+        return plan
+
+    sandbox.edit(phone(0), opt_out=True)
+    monkeypatch.setattr(client, "bulk_delete_contacts", deleting)
+    bulk_delete(client, frame, progress=False)
+    plan = held[0]
+    with begun(client, "create", plan._rows, plan._options, None, turn=plan._turn) as journal:
+        journal.save([], finished="2026-01-01T00:00:00+00:00", ended=99)
     assert imported_again(sandbox, client, phone(0)) is True

@@ -59,6 +59,56 @@ def test_a_misnamed_column_is_refused_and_not_left_out(open_account, name, meant
     assert f"not written: {name}" in repr(plan_create(client, beside))
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "has_opted_out",
+        "opt_out_status",
+        "sms_opt_out",
+        "opt_out_date",
+        "unsubscribed_at",
+        "DNC",
+        "do_not_contact",
+    ],
+)
+def test_a_column_that_speaks_of_opt_outs_is_never_left_out_unsaid(name):
+    frame = pl.DataFrame({"phone": [phone(0)], name: ["yes"]})
+    with pytest.raises(FrameError, match="If it is 'opt_out'"):
+        plan_create(contacts_frame([]), frame)
+    plan_create(contacts_frame([]), frame.with_columns(opt_out=True))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "company_id",
+        "company_no",
+        "variable_1",
+        "tags2",
+        "score",
+        "stage",
+        "last_seen",
+        "state",
+        "notes",
+        "email",
+    ],
+)
+def test_a_column_of_the_users_own_is_not_refused(name):
+    plan = plan_create(contacts_frame([]), pl.DataFrame({"phone": [phone(0)], name: ["x"]}))
+    assert plan.not_writable == [name]
+
+
+def test_tags_that_are_nulls_alone_say_nothing(open_account):
+    """As a left join of a table of tags makes them."""
+    sandbox, client = open_account([{"phone": phone(0), "tags": ["VIP"]}])
+    frame = pl.DataFrame(
+        {"phone": [phone(0)], "tags": [[None]]}, schema_overrides={"tags": pl.List(pl.String)}
+    )
+    for write in (bulk_create, update):
+        assert write(client, frame, progress=False).counts == {"unchanged": 1}
+    assert [row["tags"] for row in sandbox.rows()] == [["VIP"]]
+
+
 def test_columns_given_as_a_text_are_refused(open_account):
     _, client = open_account(people(1))
     with pytest.raises(FrameError, match=r"\['tags'\]"):

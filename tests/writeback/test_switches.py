@@ -398,3 +398,23 @@ def test_the_journal_says_how_calls_that_were_sent_together_ended(open_account, 
         update(client, mine, progress=False)
     assert told[0][0] == state
     assert ("no" in told[0][1]) == (state != "answered")
+
+
+@pytest.mark.parametrize("size", range(21, 41))
+@pytest.mark.parametrize("kind", ["create", "delete"])
+def test_no_request_is_of_nobody(open_account, monkeypatch, size, kind):
+    """What an empty list would delete, nobody says."""
+    _, client = open_account(people(64))
+    sent = []
+
+    def refusing(listed):
+        sent.append(len(listed))
+        raise InvalidRequestError("no", method="POST", path="/", status=400)
+
+    monkeypatch.setattr(client, f"bulk_{kind}_contacts", refusing)
+    mine = contacts_frame([{"phone": phone(n + 100 * (kind == "create"))} for n in range(size)])
+    options = {"allow_most": True} if kind == "delete" else {}
+    write = bulk_create if kind == "create" else bulk_delete
+    assert write(client, mine, progress=False, **options).counts == {"rejected": size}
+    assert min(sent) == 1
+    assert sent.count(1) <= 40

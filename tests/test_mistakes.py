@@ -73,6 +73,7 @@ MISTAKES = [
     (ConfigurationError, "account is type", lambda *_: pull_contacts(SendblueClient)),
     (ConfigurationError, "account is DataFrame", lambda *_: bulk_delete(PEOPLE, PEOPLE)),
     (ConfigurationError, "account is Sandbox", lambda *all_: bulk_create(all_[0], PEOPLE)),
+    (ConfigurationError, "account is Sandbox", lambda *all_: plan_delete(PEOPLE, PEOPLE).run(all_[0])),
     (ConfigurationError, "account is LazyFrame", lambda *_: plan_delete(PEOPLE.lazy(), PEOPLE)),
     (ConfigurationError, "account is Sandbox", lambda *all_: resume(all_[0], "a-run")),
     (ConfigurationError, "since is 9999", lambda *all_: pull_contacts(all_[1], since=LATE)),

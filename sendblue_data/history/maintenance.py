@@ -56,9 +56,10 @@ def forget(table: HistoryTable, phones: Sequence[str]) -> pl.DataFrame:
     """Erase contacts; see `ContactHistory.forget`."""
     if isinstance(phones, str):
         raise FrameError("phones= must be a list of phone numbers, not one text. Write [phone].")
-    if not isinstance(phones, Iterable) or not all(isinstance(phone, str) for phone in phones):
+    listed = list(phones) if isinstance(phones, Iterable) else [phones]  # once: it may be a generator
+    if not all(isinstance(phone, str) for phone in listed):
         raise FrameError("phones= must be a list of phone numbers, each a text such as '+12125550123'.")
-    asked = pl.DataFrame({"phone": pl.Series(list(phones), dtype=pl.String)}).unique(maintain_order=True)
+    asked = pl.DataFrame({"phone": pl.Series(listed, dtype=pl.String)}).unique(maintain_order=True)
     seen = (
         table.scan(CONTACT, ["h_contact", "phone"])
         .filter(pl.col("phone").is_in(asked["phone"].implode()))

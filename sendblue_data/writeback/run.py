@@ -163,6 +163,7 @@ def run_plan(
     journal_dir: PathLike | None,
 ) -> WriteResult:
     """Carry out a plan that was made earlier; see `WritePlan.run`."""
+    check_client(client)
     if plan.account not in (None, client.account):
         raise FrameError(
             f"The plan was made for the account {plan.account!r}, and the client is of {client.account!r}."

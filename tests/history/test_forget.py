@@ -109,6 +109,12 @@ def test_everybody_can_be_forgotten(tmp_path: Path) -> None:
     assert history.at(taken[0][0]).is_empty()
 
 
+def test_phones_may_come_one_after_another(tmp_path: Path) -> None:
+    history, _ = a_history(tmp_path)
+    assert history.forget(phone for phone in [SECRET])["contacts"].to_list() == [1]
+    assert SECRET.encode() not in everything_in(tmp_path)
+
+
 def test_one_text_is_no_list_of_phones(tmp_path: Path) -> None:
     history, _ = a_history(tmp_path)
     with pytest.raises(FrameError, match="list of phone numbers"):

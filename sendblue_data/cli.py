@@ -15,7 +15,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -204,11 +204,12 @@ def _folder(text: str) -> Path:
     return path
 
 
-def _moment(text: str) -> datetime:
+def _moment(text: str) -> datetime | None:
+    from sendblue_data.pull import moment  # noqa: PLC0415 -- so that --help starts fast
+
     try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
+        return moment(text)
+    except ConfigurationError:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no moment in ISO 8601, such as 2026-01-31T09:00:00Z"
         ) from None

@@ -33,6 +33,8 @@ _COLUMNS: dict[str, Any] = {
 }
 E164 = r"\+[1-9][0-9]{6,14}"
 """A number in E.164 form, as a pattern for any engine of regular expressions."""
+IS_E164 = rf"^{E164}\z"
+"""A text that is one, as a pattern for frames."""
 CONTACT_SCHEMA = pl.Schema(_COLUMNS)
 """Columns of every contacts frame, in this order, whatever the answer left out or added.
 
@@ -348,15 +350,13 @@ def contacts_frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
             raise FrameError(
                 f"Row {number} is {type(row).__name__}: expected a mapping with the fields of a contact."
             )
-    listed = [dict(row) for row in listed]
-    for number, row in enumerate(listed):
         if unknown := sorted(set(row) - set(CONTACT_SCHEMA)):
             raise FrameError(
                 f"Row {number} has the field {unknown[0]!r}, which no contact has. "
                 f"Fields are: {', '.join(CONTACT_SCHEMA)}."
             )
     try:
-        return decode_contacts(msgspec.json.encode(listed))
+        return decode_contacts(msgspec.json.encode([dict(row) for row in listed]))
     except UnexpectedAnswerError as error:
         raise FrameError(f"The rows are not contacts: {error.message}") from None
     except (TypeError, UnicodeEncodeError) as error:

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from sendblue_data.contacts import CONTACT_SCHEMA, E164
+from sendblue_data.contacts import CONTACT_SCHEMA, IS_E164
 from sendblue_data.errors import ConfigurationError, FileNotWrittenError, FrameError, SendblueError
 from sendblue_data.evidence import PullEvidence
 from sendblue_data.files import check_folder, replacing
@@ -24,7 +24,6 @@ PHONE_COLUMNS = ("phone", "sendblue_number")
 # What spreadsheets take for the start of a formula, the full-width forms that they fold into it included, and
 # blanks before it, which some of them cut off.
 _FORMULA = r"^(?:[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20])"
-_E164 = rf"^{E164}\z"
 _ROW_GROUP = 65_536
 """Rows of a Parquet row group: a reader that wants a part of a large account skips the rest."""
 
@@ -248,7 +247,7 @@ def _flat(frame: pl.DataFrame, *, safe: bool) -> pl.DataFrame:
         elif kind == pl.String and safe:
             runs = column.str.contains(_FORMULA)
             if name in PHONE_COLUMNS:
-                runs &= ~column.str.contains(_E164)
+                runs &= ~column.str.contains(IS_E164)
             column = pl.when(runs).then("'" + column).otherwise(column)
         columns.append(column.alias(_headed(name) if safe else name))
     return frame.select(columns)

@@ -40,8 +40,7 @@ def check_folder(path: str | os.PathLike[str]) -> Path:
 def replacing(path: str | os.PathLike[str], *, mode: int = OWNER_ONLY) -> Iterator[Path]:
     """Give a name to write to; at the end of the block it takes the place of `path`, all at once.
 
-    Where the block raises (Ctrl-C too), nothing is left, and a file
-    that stood at `path` before still stands there.
+    Where the block raises (Ctrl-C too), nothing is left, and a file that stood at `path` before still stands there.
 
     Args:
         path: the file's final name; its folder must exist.

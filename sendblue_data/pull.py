@@ -74,7 +74,7 @@ def pull_contacts(
         >>> frame.height, evidence.complete
         (120, True)
     """
-    pull = Pull(client, _moment(since), progress=progress)
+    pull = Pull(client, moment(since), progress=progress)
     windows = list(pull.windows())
     frame = pl.concat([CONTACT_SCHEMA.to_frame(), *windows])
     if pull.came_late:
@@ -117,7 +117,7 @@ def iter_contacts(
         ...     sum(frame.height for frame in iter_contacts(client, progress=False))
         120
     """
-    pull = Pull(client, _moment(since), progress=progress)
+    pull = Pull(client, moment(since), progress=progress)
     yield from pull.windows()
     if pull.problem and not allow_incomplete:
         raise IncompletePullError(
@@ -166,7 +166,12 @@ def merge_contacts(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([old.filter(~replaced), new])
 
 
-def _moment(since: datetime | date | str | None) -> datetime | None:
+def moment(since: datetime | date | str | None) -> datetime | None:
+    """Read `since` as `pull_contacts` takes it, in UTC.
+
+    Raises:
+        ConfigurationError: it is no moment.
+    """
     if since is None:
         return None
     if isinstance(since, str):

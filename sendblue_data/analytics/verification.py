@@ -14,10 +14,9 @@ from sendblue_data.analytics.grouping import By, Key, Measure, counted, grouped,
 from sendblue_data.analytics.moments import as_of
 from sendblue_data.analytics.opt_outs import finish_rates
 from sendblue_data.analytics.rates import rate_of, with_share
-from sendblue_data.contacts import CONTACT_SCHEMA, E164
+from sendblue_data.contacts import CONTACT_SCHEMA, IS_E164
 
 # `\z`, and not `$`, which in Java also matches before a line feed at the end.
-_E164 = rf"^{E164}\z"
 _STEPS = ("all", "verified", "not opted out", "reachable")
 _AGES = (
     ("under 1 week", 0, 7),
@@ -45,10 +44,10 @@ def _reachable(contacts: Any) -> nw.Expr:
     if not isinstance(contacts, (pl.DataFrame, pl.LazyFrame)):
         return _all_of(_VERIFIED, _IN, _E164_PHONE)
     left = _VERIFIED.fill_null(value=False) & _IN.fill_null(value=False)
-    return nw.col("phone").filter(left).str.contains(_E164).cast(nw.Int64).sum()
+    return nw.col("phone").filter(left).str.contains(IS_E164).cast(nw.Int64).sum()
 
 
-_VERIFIED, _IN, _E164_PHONE = nw.col("verified"), ~nw.col("opt_out"), nw.col("phone").str.contains(_E164)
+_VERIFIED, _IN, _E164_PHONE = nw.col("verified"), ~nw.col("opt_out"), nw.col("phone").str.contains(IS_E164)
 
 
 def verification_rate(

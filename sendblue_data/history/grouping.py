@@ -16,12 +16,11 @@ class Grouping:
     """The columns that `by` needs, and the group columns that it makes of them."""
 
     def __init__(self, by: By) -> None:
-        listed: Sequence[object] = [by] if isinstance(by, str | pl.Expr) else by or []
-        if not isinstance(listed, Sequence) or not all(isinstance(item, str | pl.Expr) for item in listed):
+        asked = [] if by is None else [by] if isinstance(by, str | pl.Expr) else by
+        if not isinstance(asked, Sequence) or not all(isinstance(item, str | pl.Expr) for item in asked):
             raise FrameError(
                 f"by= is {by!r}: give a column's name, 'tags', an expression, or a list of these."
             )
-        asked = [] if by is None else [by] if isinstance(by, str | pl.Expr) else list(by)
         self._expressions = [pl.col(item) if isinstance(item, str) else item for item in asked]
         self.names = [item.meta.output_name() for item in self._expressions]
         self.reads = list(

@@ -239,9 +239,8 @@ class HistoryTable:
                 raise (_conflict() if there else self._not_written(error)) from error
             self.refresh()
             return
-        merge = set(frame.columns) != set(
-            self.schema
-        )  # Delta takes neither more columns nor fewer without it
+        # Delta takes neither more columns nor fewer without it.
+        merge = set(frame.columns) != set(self.schema)
         self._commit(lambda: write_deltalake(
             self.delta, frame, mode="append", schema_mode="merge" if merge else None, **self._options(partition=True)
         ))  # fmt: skip

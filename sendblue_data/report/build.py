@@ -10,7 +10,7 @@ import polars as pl
 
 from sendblue_data import analytics
 from sendblue_data.analytics.engines import collect
-from sendblue_data.contacts import CONTACT_SCHEMA, E164
+from sendblue_data.contacts import CONTACT_SCHEMA, IS_E164
 from sendblue_data.errors import ConfigurationError, HistoryRangeError
 from sendblue_data.plots.labels import moment, number, percent
 from sendblue_data.report.certificate import certificate
@@ -135,12 +135,13 @@ def _check_same_account(history: ContactHistory, contacts: Any, account: str | N
             f"history is {type(history).__name__}: expected a ContactHistory, such as ContactHistory('history')."
         )
     try:
-        labels = history.snapshots()["account"].drop_nulls()
+        snapshots = history.snapshots()
     except HistoryRangeError:
         return
-    if account and len(labels) and account == labels[-1]:
+    labels = snapshots["account"].drop_nulls()
+    if len(labels) and account == labels[-1]:
         return
-    shared, smaller = _shared(history, contacts)
+    shared, smaller = _shared(history, contacts, snapshots["seen_until"][-1])
     if shared < SAME_ACCOUNT_SHARE * smaller:
         of = f" (recorded of {labels[-1]})" if len(labels) else ""
         raise ConfigurationError(
@@ -149,7 +150,7 @@ def _check_same_account(history: ContactHistory, contacts: Any, account: str | N
         )
 
 
-def _shared(history: ContactHistory, contacts: Any) -> tuple[int, int]:
+def _shared(history: ContactHistory, contacts: Any, seen_until: datetime) -> tuple[int, int]:
     """Count the contacts that are in the history's last snapshot, and those that could be.
 
     By id, or by phone where the frame has no ids; contacts created after the last look can't be there yet. A frame
@@ -159,12 +160,11 @@ def _shared(history: ContactHistory, contacts: Any) -> tuple[int, int]:
     names = [name for name in ("contact_id", "phone", "created_at") if name in frame.collect_schema().names()]
     now = collect(frame.select(names)) if names else pl.DataFrame()
     if now.schema.get("created_at") == CONTACT_SCHEMA["created_at"]:
-        seen_until = history.snapshots()["seen_until"][-1]
         now = now.filter(~(pl.col("created_at") > seen_until).fill_null(value=False))
     for key in ("contact_id", "phone"):
         if key in now.columns:
             keys = now[key].cast(pl.String).drop_nulls()
-            keys = keys.filter(keys.str.contains(rf"^{E164}\z")) if key == "phone" else keys
+            keys = keys.filter(keys.str.contains(IS_E164)) if key == "phone" else keys
             if len(keys):
                 then = history.scan().select(key).collect()[key]
                 return int(keys.is_in(then.implode()).sum()), min(len(keys), len(then))

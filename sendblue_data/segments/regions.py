@@ -17,14 +17,13 @@ import polars as pl
 from phonenumbers import PhoneMetadata
 from phonenumbers.phonemetadata import PhoneNumberDesc
 
-from sendblue_data.contacts import E164
+from sendblue_data.contacts import IS_E164
 
 _NORTH_AMERICA = 1
 _KINDS = (
     "premium_rate", "toll_free", "shared_cost", "voip", "personal_number", "pager", "uan", "voicemail",
     "fixed_line", "mobile",
 )  # fmt: skip
-IS_E164 = rf"^{E164}\z"
 """A plus, a country code, 7 to 15 digits in all (ITU-T E.164, 6.2)."""
 
 

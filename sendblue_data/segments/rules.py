@@ -17,7 +17,8 @@ from operator import and_, or_
 
 import polars as pl
 
-from sendblue_data.segments.regions import IS_E164, in_area, in_region
+from sendblue_data.contacts import IS_E164
+from sendblue_data.segments.regions import in_area, in_region
 
 
 def quoted(text: str) -> str:

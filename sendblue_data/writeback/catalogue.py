@@ -136,6 +136,11 @@ class _Past:
     ended: float
     rows: list[tuple[str, int | None, str | None, str | None, str | None]]
 
+    @property
+    def latest(self) -> int:
+        """The highest number that it took; one that is open has not taken its last yet."""
+        return self.turn if math.isinf(self.ended) else max(self.turn, int(self.ended))
+
 
 def known_from(folder: Path, account: str) -> Known:
     """Read what earlier runs in an account know, the later ones last, by their turn: a clock may jump back.
@@ -147,7 +152,7 @@ def known_from(folder: Path, account: str) -> Known:
     """
     past = sorted(_past(folder, account.rpartition("/")[0]), key=lambda run: (run.turn, run.run_id))
     accounts = _linked(account, past)
-    known = Known(turn=next_turn(folder))
+    known = Known(turn=1 + max((run.latest for run in past), default=0))
     until: dict[str, float] = {}
     cleared: dict[str, int] = {}
     strangers: dict[str, _Past] = {}
@@ -158,15 +163,14 @@ def known_from(folder: Path, account: str) -> Known:
                 if opted_out:
                     strangers[phone] = max(strangers.get(phone, run), run, key=lambda one: one.ended)
                 continue
-            if opted_out is not None and not opted_out:
-                cleared[phone] = run.turn
+            known.opted_out.setdefault(phone, None)
             if opted_out:
                 until[phone] = max(run.ended, until.get(phone, 0.0))
                 known.opted_out[phone] = True
-            elif opted_out is not None and run.turn > until.get(phone, 0.0):
-                known.opted_out[phone] = False
-            else:
-                known.opted_out.setdefault(phone, None)
+            elif opted_out is not None:
+                cleared[phone] = run.turn
+                if run.turn > until.get(phone, 0.0):
+                    known.opted_out[phone] = False
             if status == "created":
                 known.made[phone] = {"contact_id": contact_id, "created_at": created_at}
     for phone, run in strangers.items():

@@ -393,9 +393,9 @@ def _without(rows: list[Row], others: list[Row]) -> list[Row]:
 
 def _ended(outcomes: list[Outcome]) -> tuple[str, str]:
     """Give one state, and one note, of calls that were written down together: the worst, for whoever reads it."""
-    for state, ends in (("lost", {"lost"}), ("answered", {"answered"})):
+    for state in ("lost", "answered"):
         for outcome in outcomes:
-            if outcome.end in ends:
+            if outcome.end == state:
                 return state, outcome.note
     return "refused", outcomes[0].note if outcomes else "not sent"
 

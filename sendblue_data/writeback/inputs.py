@@ -165,9 +165,8 @@ def _tags_problem(tags: Any) -> str | None:
         return None
     if not isinstance(tags, list):
         return f"tags is {type(tags).__name__}, expected a list of texts"
-    wrong = [
-        tag for tag in tags if not isinstance(tag, str | None)
-    ]  # a null says nothing, and is not written
+    # A null says nothing, and is not written.
+    wrong = [tag for tag in tags if not isinstance(tag, str | None)]
     return f"tags holds {type(wrong[0]).__name__}, expected text" if wrong else None
 
 

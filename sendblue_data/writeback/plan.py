@@ -355,8 +355,8 @@ def plan_from(
 ) -> WritePlan:
     """Make a plan from what was seen."""
     refuse_foreign(kind, source, view.contacts, None if known is None else known.opted_out)
-    rows = plan_rows(kind, source, view.contacts, options, known or Known())
-    elsewhere = _opted_out_elsewhere(rows, known.elsewhere) if known is not None else ""
+    known = known or Known()
+    rows = plan_rows(kind, source, view.contacts, options, known)
     return WritePlan(
         kind=kind,
         account=label,
@@ -366,8 +366,8 @@ def plan_from(
         _rows=rows,
         _source=source,
         _options=options,
-        _turn=1 if known is None else known.turn,
-        _elsewhere=elsewhere,
+        _turn=known.turn,
+        _elsewhere=_opted_out_elsewhere(rows, known.elsewhere),
     )
 
 

@@ -100,9 +100,8 @@ def undo(
         ]
         if dry_run:
             return result_of("undo", rows, None, dry_run=True)
-        ended = next_turn(folder)
         with begin(client, "undo", rows, options, journal_dir, turn=known.turn, undo_of=run_id) as new:
-            journal.save(done, undone_by=new.run_id, ended=meta.get("ended", ended))
+            journal.save(done, undone_by=new.run_id, ended=meta.get("ended") or next_turn(folder))
             return carry_out(client, new, rows, seen, raise_on_errors=raise_on_errors, progress=progress)
 
 

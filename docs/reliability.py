@@ -23,7 +23,7 @@ PROMISES = {
     "iter": "as `pull`, frame by frame; the error comes after the last frame",
     "export": "the file is whole, or it is not there (the one before still is)",
     "snapshot": "recorded as it was pulled, or not at all",
-    "bulk_create": "each row is created once, opt-outs included, or the run says so and `resume` ends it",
+    "bulk_create": "each row is created once, opt-outs included, or the run says so and `resume_run` ends it",
     "bulk_delete": "those named are gone, nobody else, and their opt-outs are known for later",
     "update": "each row holds the new values, other fields the old ones",
     "opt_out": "each row is opted out, or told as not",
@@ -65,7 +65,7 @@ MACHINE = (
     ),
     (
         "test_a_full_disk_in_the_middle_forgets_no_opt_out",
-        "disk full in the middle of a run: `JournalError`; `resume` ends it, no opt-out is forgotten",
+        "disk full in the middle of a run: `JournalError`; `resume_run` ends it, no opt-out is forgotten",
     ),
     (
         "test_a_full_disk_leaves_no_export",
@@ -193,7 +193,7 @@ def page(found):
         "- ✓: it went through, as if there had been no fault.",
         "- says so: an error of the `SendblueError` family; done again after the fault, it went through.",
         "- says so first: the same, before anything was sent.",
-        "- resume, undo again: the error named the run; `resume` (or `undo` again) ended it.",
+        "- resume, undo again: the error named the run; `resume_run` (or `undo_run` again) ended it.",
         "- told: verification messages whose answer was lost are told as `unknown`, and never sent twice.",
         "",
     ]

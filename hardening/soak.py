@@ -21,7 +21,15 @@ from sendblue_data.errors import SendblueError, WriteInterruptedError
 from sendblue_data.export import write_contacts
 from sendblue_data.pull import iter_contacts, pull_contacts
 from sendblue_data.sandbox import Sandbox
-from sendblue_data.writeback import bulk_create, bulk_delete, opt_out, resume, sending, undo, update
+from sendblue_data.writeback import (
+    bulk_create,
+    bulk_delete,
+    bulk_opt_out,
+    bulk_update,
+    resume_run,
+    sending,
+    undo_run,
+)
 from tests.writeback.people import people, phone, state
 
 FAULTS = ("429", "500", "500_after", "reset", "reset_after", "cut", "error_200")
@@ -71,7 +79,7 @@ def finished(client, draw_again, call):
         try:
             return call()
         except WriteInterruptedError as error:
-            return tried(draw_again, partial(resume, client, error.run_id, progress=False))
+            return tried(draw_again, partial(resume_run, client, error.run_id, progress=False))
 
     return tried(draw_again, begun)
 
@@ -94,12 +102,14 @@ def one_round(client, sandbox, folder, chance):
     there = state(sandbox.rows())
     assert len(there) == len(before) + 40
     assert all(there[phone(n)]["opt_out"] is (n % 3 == 0) for n in range(number, number + 40))
-    finished(client, draw_again, lambda: update(client, mine.head(9), ["tags"], progress=False))
-    finished(client, draw_again, lambda: opt_out(client, contacts.sample(5, seed=number), progress=False))
+    finished(client, draw_again, lambda: bulk_update(client, mine.head(9), ["tags"], progress=False))
+    finished(
+        client, draw_again, lambda: bulk_opt_out(client, contacts.sample(5, seed=number), progress=False)
+    )
     gone = contacts.sample(30, seed=number)
     deleted = finished(client, draw_again, lambda: bulk_delete(client, gone, progress=False))
     for run in (deleted, made):
-        tried(draw_again, lambda run=run: undo(client, run.run_id, progress=False))
+        tried(draw_again, lambda run=run: undo_run(client, run.run_id, progress=False))
     after = state(sandbox.rows())
     assert set(after) == set(before)
     assert all(after[number]["opt_out"] for number, row in before.items() if row["opt_out"])

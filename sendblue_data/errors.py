@@ -225,7 +225,7 @@ class JournalError(SendblueError, RuntimeError):
 
 
 class WriteInterruptedError(SendblueError, RuntimeError):
-    """A run that could not go on. What was done is kept; `resume(client, run_id)` goes on from there.
+    """A run that could not go on. What was done is kept; `resume_run(client, run_id)` goes on from there.
 
     Attributes:
         run_id: the run to resume.

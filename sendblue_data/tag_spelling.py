@@ -100,7 +100,7 @@ def similar_tags(contacts: Any) -> pl.DataFrame:
 
 
 def rename_tags(frame: Frame, mapping: Mapping[str, str | None], *, changed_only: bool = False) -> Frame:
-    """The contacts with their tags renamed, ready for `update(client, frame, columns=["tags"])`.
+    """The contacts with their tags renamed, ready for `bulk_update(client, frame, columns=["tags"])`.
 
     All names change at once, so that `{"a": "b", "b": "a"}` swaps two tags. A contact that would end up with
     one tag twice has it once, at its first place. Contacts with none of the old tags keep their list

@@ -20,9 +20,9 @@ from sendblue_data import (
     merge_contacts,
     plan_delete,
     pull_contacts,
-    resume,
+    resume_run,
     save_segments,
-    undo,
+    undo_run,
     write_contacts,
 )
 from sendblue_data.errors import (
@@ -75,7 +75,7 @@ MISTAKES = [
     (ConfigurationError, "account is Sandbox", lambda *all_: bulk_create(all_[0], PEOPLE)),
     (ConfigurationError, "account is Sandbox", lambda *all_: plan_delete(PEOPLE, PEOPLE).run(all_[0])),
     (ConfigurationError, "account is LazyFrame", lambda *_: plan_delete(PEOPLE.lazy(), PEOPLE)),
-    (ConfigurationError, "account is Sandbox", lambda *all_: resume(all_[0], "a-run")),
+    (ConfigurationError, "account is Sandbox", lambda *all_: resume_run(all_[0], "a-run")),
     (ConfigurationError, "since is 9999", lambda *all_: pull_contacts(all_[1], since=LATE)),
     (ConfigurationError, "since is 5", lambda *all_: pull_contacts(all_[1], since=5)),
     (ConfigurationError, "text '10'", lambda *_: Sandbox("10")),
@@ -97,7 +97,7 @@ def test_a_result_in_the_place_of_its_run_id_is_told_apart(account, tmp_path):
     _, client, _ = account
     result = bulk_create(client, PEOPLE, progress=False, journal_dir=tmp_path)
     with pytest.raises(JournalError, match=f"pass its run_id, '{result.run_id}'"):
-        undo(client, result, journal_dir=tmp_path)
+        undo_run(client, result, journal_dir=tmp_path)
 
 
 def test_what_is_no_number_at_all_is_invalid_and_ends_no_run(account, tmp_path):

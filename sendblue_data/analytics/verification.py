@@ -219,7 +219,7 @@ def verification_backlog(contacts: Any, now: datetime | None = None) -> pl.DataF
 
 
 def verification_worklist(contacts: Any) -> pl.DataFrame:
-    """The contacts to send a verification message to: what `verify(client, frame)` takes.
+    """The contacts to send a verification message to: what `bulk_verify(client, frame)` takes.
 
     They are known to be unverified and known not to have opted out, and have an E.164 phone. Contacts whose
     state the API did not say are not among them: a message to someone who opted out can't be taken back.

@@ -13,7 +13,7 @@ import polars as pl
 
 from sendblue_data.client import SendblueClient
 from sendblue_data.errors import ApiError, RateLimitedError, SegmentError, WriteInterruptedError
-from sendblue_data.writeback import WritePlan, WriteResult, resume, undo
+from sendblue_data.writeback import WritePlan, WriteResult, resume_run, undo_run
 from sendblue_data.writeback.account import look
 from sendblue_data.writeback.catalogue import journal_folder, known_from
 from sendblue_data.writeback.fields import Contact
@@ -100,7 +100,7 @@ class Outcome:
 
     Attributes:
         result: a row a contact.
-        run_id: for `resume` and `undo`.
+        run_id: for `resume_run` and `undo_run`.
         stopped: it was cut off, by a person or by the server, and can be resumed.
         words: how it ended.
         now: the run's contacts as the account has them now, by phone; None where it could not be asked.
@@ -187,20 +187,20 @@ class Writer:
         """Take a stopped run up again.
 
         Raises:
-            JournalError, ApiError: as in `resume`.
+            JournalError, ApiError: as in `resume_run`.
         """
         return self._carried(
-            lambda client: resume(client, run_id, progress=False, journal_dir=self._journal_dir)
+            lambda client: resume_run(client, run_id, progress=False, journal_dir=self._journal_dir)
         )
 
     def undo(self, run_id: str) -> Outcome:
         """Take a run back; that is a run of its own.
 
         Raises:
-            JournalError, ApiError: as in `undo`.
+            JournalError, ApiError: as in `undo_run`.
         """
         return self._carried(
-            lambda client: undo(client, run_id, progress=False, journal_dir=self._journal_dir)
+            lambda client: undo_run(client, run_id, progress=False, journal_dir=self._journal_dir)
         )
 
     def _carried(self, carry_out: Callable[[SendblueClient], WriteResult]) -> Outcome:

@@ -1,11 +1,11 @@
 """Writing a frame back: plan, run, resume, undo. See `plan_create`, `bulk_create`, `bulk_delete`."""
 
-from sendblue_data.writeback.calls import bulk_create, bulk_delete, opt_out, update, verify
-from sendblue_data.writeback.catalogue import JournalWarning, runs
+from sendblue_data.writeback.calls import bulk_create, bulk_delete, bulk_opt_out, bulk_update, bulk_verify
+from sendblue_data.writeback.catalogue import JournalWarning, list_runs
 from sendblue_data.writeback.plan import WritePlan, plan_create, plan_delete
 from sendblue_data.writeback.result import WriteResult
-from sendblue_data.writeback.run import resume
-from sendblue_data.writeback.undo import undo
+from sendblue_data.writeback.run import resume_run
+from sendblue_data.writeback.undo import undo_run
 
 __all__ = [
     "JournalWarning",
@@ -13,12 +13,12 @@ __all__ = [
     "WriteResult",
     "bulk_create",
     "bulk_delete",
-    "opt_out",
+    "bulk_opt_out",
+    "bulk_update",
+    "bulk_verify",
+    "list_runs",
     "plan_create",
     "plan_delete",
-    "resume",
-    "runs",
-    "undo",
-    "update",
-    "verify",
+    "resume_run",
+    "undo_run",
 ]

@@ -57,7 +57,7 @@ def bulk_create(
     Raises:
         FrameError: as in `plan_create`; nothing was sent.
         WriteRefusedError: runs of another key of this host saw people of the frame opted out; nothing was sent.
-        WriteInterruptedError: it could not go on; `resume` it.
+        WriteInterruptedError: it could not go on; `resume_run` it.
         WriteIncompleteError: see `raise_on_errors`.
         JournalError: the journal can't be written.
         ApiError: the account could not be asked; nothing was sent.
@@ -102,7 +102,7 @@ def bulk_delete(
     progress: bool = True,
     journal_dir: PathLike | None = None,
 ) -> WriteResult:
-    """Delete a frame's contacts from the account. The journal keeps them whole, for `undo`.
+    """Delete a frame's contacts from the account. The journal keeps them whole, for `undo_run`.
 
     Args:
         client: the account.
@@ -147,7 +147,7 @@ def bulk_delete(
     )
 
 
-def update(
+def bulk_update(
     client: SendblueClient,
     frame: Any,
     columns: list[str] | None = None,
@@ -188,7 +188,7 @@ def update(
         >>> mine = contacts_frame([{"phone": "+12125550100", "tags": ["VIP"]}, {"phone": "+12125550101"}])
         >>> with Sandbox([{"phone": "+12125550100"}]) as sandbox, sandbox.client() as client:
         ...     with tempfile.TemporaryDirectory() as folder:
-        ...         result = update(client, mine, ["tags"], progress=False, journal_dir=folder)
+        ...         result = bulk_update(client, mine, ["tags"], progress=False, journal_dir=folder)
         >>> result.counts
         {'updated': 1, 'absent': 1}
     """
@@ -216,7 +216,7 @@ def update(
     )
 
 
-def opt_out(
+def bulk_opt_out(
     client: SendblueClient,
     frame: Any,
     opted_out: bool = True,
@@ -256,7 +256,7 @@ def opt_out(
         >>> mine = contacts_frame([{"phone": "+12125550100"}, {"phone": "+12125550101"}])
         >>> with Sandbox([{"phone": "+12125550100"}]) as sandbox, sandbox.client() as client:
         ...     with tempfile.TemporaryDirectory() as folder:
-        ...         result = opt_out(client, mine, progress=False, journal_dir=folder)
+        ...         result = bulk_opt_out(client, mine, progress=False, journal_dir=folder)
         >>> result.counts
         {'updated': 1, 'absent': 1}
     """
@@ -277,7 +277,7 @@ def opt_out(
     )
 
 
-def verify(
+def bulk_verify(
     client: SendblueClient,
     frame: Any,
     *,
@@ -318,7 +318,7 @@ def verify(
         ... )
         >>> with Sandbox(account.to_dicts()) as sandbox, sandbox.client() as client:
         ...     with tempfile.TemporaryDirectory() as folder:
-        ...         result = verify(client, account, progress=False, journal_dir=folder)
+        ...         result = bulk_verify(client, account, progress=False, journal_dir=folder)
         >>> result.counts
         {'updated': 1, 'unchanged': 2}
     """

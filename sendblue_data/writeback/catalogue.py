@@ -51,7 +51,7 @@ def new_run_id(kind: str) -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{kind}-{secrets.token_hex(4)}"
 
 
-def runs(journal_dir: str | os.PathLike[str] | None = None) -> pl.DataFrame:
+def list_runs(journal_dir: str | os.PathLike[str] | None = None) -> pl.DataFrame:
     """List the runs whose journals are on this machine, the newest first.
 
     Args:
@@ -65,7 +65,7 @@ def runs(journal_dir: str | os.PathLike[str] | None = None) -> pl.DataFrame:
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     runs(folder).columns
+        ...     list_runs(folder).columns
         ['run_id', 'kind', 'account', 'started', 'finished', 'rows', 'open', 'state', 'undo_of']
     """
     listed = [_summary(path) for path in _journals(journal_folder(journal_dir))]

@@ -261,7 +261,7 @@ def _hold(path: Path) -> sqlite3.Connection:
 def _connect(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise JournalError(
-            f"There is no run {path.name.removesuffix(SUFFIX)!r} in {path.parent}: see runs()."
+            f"There is no run {path.name.removesuffix(SUFFIX)!r} in {path.parent}: see list_runs()."
         )
     return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
 

@@ -394,7 +394,8 @@ def _opted_out_elsewhere(rows: list[Row], elsewhere: dict[str, str]) -> str:
         return ""
     return (
         f"{len(found):,} numbers to be created were opted out in runs of another key of this host. If that is an old "
-        f"key of this account, call undo(client, {elsewhere[found[0].number]!r}, dry_run=True, allow_other_key=True) "
-        "once, which sends nothing and links the two: their opt-outs are kept then. If it is another account, give "
+        f"key of this account, call undo_run(client, {elsewhere[found[0].number]!r}, dry_run=True, "
+        "allow_other_key=True) once, which sends nothing and links the two: their opt-outs are kept then. If it is "
+        "another account, give "
         "each account a folder of journals of its own, by journal_dir= or SENDBLUE_DATA_JOURNAL."
     )

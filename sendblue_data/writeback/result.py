@@ -33,7 +33,7 @@ class WriteResult:
             not wholly done: read the detail); `detail`; `request_id`, the journal's name of the request that
             carried it (null where none was sent).
         kind: what the run was for.
-        run_id: the run's name, for `resume` and `undo`; None for a dry run.
+        run_id: the run's name, for `resume_run` and `undo_run`; None for a dry run.
         dry_run: True when nothing was sent; then `status` is what a run would end with if all went well.
 
     Example:
@@ -94,4 +94,4 @@ def result_of(kind: Kind, rows: Iterable[Row], run_id: str | None, *, dry_run: b
 
 def _open_detail(row: Row, run_id: str | None) -> str:
     state = "may have been sent" if row.sent else "not sent yet"
-    return f"{state}: resume(client, {run_id!r}) finds out and goes on"
+    return f"{state}: resume_run(client, {run_id!r}) finds out and goes on"

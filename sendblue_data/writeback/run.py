@@ -1,4 +1,4 @@
-"""Carrying out a plan, guarded and written down, and taking a run up again: `resume`."""
+"""Carrying out a plan, guarded and written down, and taking a run up again: `resume_run`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _NAMED = 3
 """Contacts that a message names."""
 
 
-def resume(
+def resume_run(
     client: SendblueClient,
     run_id: str,
     *,
@@ -54,7 +54,7 @@ def resume(
 
     Args:
         client: the account of the run.
-        run_id: the run; see `runs()`.
+        run_id: the run; see `list_runs()`.
         allow_other_key: take a client with another key of the same host, after a change of keys. It links
             the two keys: opt-outs that runs of the old one saw are kept to from then on.
         raise_on_errors: as in `bulk_create`.
@@ -76,7 +76,7 @@ def resume(
         >>> with Sandbox([]) as sandbox, sandbox.client() as client:
         ...     with tempfile.TemporaryDirectory() as folder:
         ...         run_id = bulk_create(client, mine, progress=False, journal_dir=folder).run_id
-        ...         again = resume(client, run_id, progress=False, journal_dir=folder)
+        ...         again = resume_run(client, run_id, progress=False, journal_dir=folder)
         >>> again.counts
         {'created': 1}
     """
@@ -101,7 +101,7 @@ def open_run(
     if not isinstance(run_id, str) or Path(run_id).name != run_id:
         own = getattr(run_id, "run_id", None)
         raise JournalError(
-            f"{run_id!r} is not the name of a run: {f'pass its run_id, {own!r}' if own else 'see runs()'}."
+            f"{run_id!r} is not the name of a run: {f'pass its run_id, {own!r}' if own else 'see list_runs()'}."
         )
     journal = Journal(journal_folder(journal_dir) / f"{run_id}{SUFFIX}")
     try:
@@ -274,12 +274,12 @@ def carry_out(
     try:
         Engine(client, journal, rows, kind, options, progress=progress).run(seen)
     except KeyboardInterrupt as error:
-        error.add_note(f"What was done is kept: resume(client, {journal.run_id!r}) goes on.")
+        error.add_note(f"What was done is kept: resume_run(client, {journal.run_id!r}) goes on.")
         raise
     except (ApiError, StillFailingError) as error:
         raise WriteInterruptedError(
             f"The run {journal.run_id!r} could not go on: {error} What was done is kept: "
-            f"resume(client, {journal.run_id!r}) goes on.",
+            f"resume_run(client, {journal.run_id!r}) goes on.",
             run_id=journal.run_id,
             result=result_of(kind, rows, journal.run_id),
         ) from error

@@ -1,4 +1,4 @@
-"""`undo`: bring back what a run deleted, remove what it created, put back what it updated."""
+"""`undo_run`: bring back what a run deleted, remove what it created, put back what it updated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sendblue_data.writeback.journal import SUFFIX, reading
 from sendblue_data.writeback.planning import KEPT_OUT, STAYS_OUT
 from sendblue_data.writeback.result import WriteResult, result_of
 from sendblue_data.writeback.rows import Row
-from sendblue_data.writeback.run import begin, carry_out, open_run, options_of, resume
+from sendblue_data.writeback.run import begin, carry_out, open_run, options_of, resume_run
 from sendblue_data.writeback.settling import is_untouched, lost_for_good, settle
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _CHANGED = "changed since the run: left alone"
 
 
-def undo(
+def undo_run(
     client: SendblueClient,
     run_id: str,
     *,
@@ -47,10 +47,10 @@ def undo(
 
     Args:
         client: the account of the run.
-        run_id: the run; see `runs()`.
+        run_id: the run; see `list_runs()`.
         opt_back_in: clear the opt-outs that the run wrote.
         dry_run: send nothing; give what it would do.
-        allow_other_key: as in `resume`.
+        allow_other_key: as in `resume_run`.
         raise_on_errors: as in `bulk_create`.
         progress: show a bar.
         journal_dir: as in `bulk_create`.
@@ -60,7 +60,7 @@ def undo(
         `unchanged` (nothing to undo, or left alone), and so on.
 
     Raises:
-        JournalError: as in `resume`.
+        JournalError: as in `resume_run`.
         WriteInterruptedError, WriteIncompleteError, ApiError: as in `bulk_create`.
 
     Example:
@@ -70,7 +70,7 @@ def undo(
         >>> with Sandbox(account.to_dicts()) as sandbox, sandbox.client() as client:
         ...     with tempfile.TemporaryDirectory() as folder:
         ...         run_id = bulk_delete(client, account.head(1), progress=False, journal_dir=folder).run_id
-        ...         result = undo(client, run_id, progress=False, journal_dir=folder)
+        ...         result = undo_run(client, run_id, progress=False, journal_dir=folder)
         ...     opted_out = [contact["opt_out"] for contact in sandbox.rows()]
         >>> result.counts, opted_out
         ({'created': 1}, [True, True, True, True])
@@ -82,7 +82,7 @@ def undo(
         undoing = meta.get("undone_by")
         if undoing and not dry_run and _is_open(folder, undoing):
             # Begun before and cut off: its contacts may lack their opt-outs still.
-            return resume(
+            return resume_run(
                 client,
                 undoing,
                 allow_other_key=allow_other_key,

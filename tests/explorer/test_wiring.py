@@ -15,7 +15,7 @@ from sendblue_data.explorer.timing import Background, Debounced
 from sendblue_data.history import ContactHistory
 from sendblue_data.pull import pull_contacts
 from sendblue_data.segments import field_is, has_tag, load_segments, mentions, opted_out, reachable, verified
-from sendblue_data.writeback import runs
+from sendblue_data.writeback import list_runs
 from tests.explorer.people import HOSTILE, frame, mixed, person, phone
 
 EVERYTHING = Filters(
@@ -257,7 +257,7 @@ def test_a_write_from_selection_to_undo(open_account):
     write.run.click()
     write.typed.value = "3"
     assert write.run.disabled
-    assert (sandbox.count(), runs().height) == (12, 0)
+    assert (sandbox.count(), list_runs().height) == (12, 0)
     write.typed.value = "4"
     press(write.run)
     assert write.result.counts == {"deleted": 4}

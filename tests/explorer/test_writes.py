@@ -9,7 +9,7 @@ from sendblue_data.explorer.account import Account
 from sendblue_data.explorer.writes import ACTIONS, ADD, REMOVE, Writer, is_confirmed, takes_most, writes
 from sendblue_data.pull import pull_contacts
 from sendblue_data.segments import has_tag
-from sendblue_data.writeback import runs
+from sendblue_data.writeback import list_runs
 from sendblue_data.writeback.rows import Options
 from tests.explorer.people import person, phone
 
@@ -123,7 +123,7 @@ def test_a_stopped_run_keeps_what_was_done_and_is_resumed(open_account, action):
     assert outcome.stopped
     assert outcome.words.startswith("Stopped, as you asked.")
     assert 5 <= stopped_at < 60
-    assert runs()["state"].to_list() == ["open"]
+    assert list_runs()["state"].to_list() == ["open"]
     assert set(outcome.now) == set(contacts["phone"])
     finished = writer.resume(outcome.run_id)
     assert (finished.stopped, finished.run_id) == (False, outcome.run_id)

@@ -21,7 +21,7 @@ from sendblue_data.errors import FrameError, JournalError, SegmentError, Unexpec
 from sendblue_data.export import write_contacts
 from sendblue_data.phones import normalize_phones
 from sendblue_data.segments import has_tag, load_segments, parse_segment, reachable, save_segments, variable
-from sendblue_data.writeback import bulk_create, plan_create, resume, runs, undo
+from sendblue_data.writeback import bulk_create, list_runs, plan_create, resume_run, undo_run
 from sendblue_data.writeback.journal import Journal
 from tests.writeback.people import people, phone
 
@@ -172,11 +172,11 @@ def test_a_damaged_journal_is_an_error_of_the_family(journal_file):
         except JournalError as error:
             assert run_id in str(error)
             ends.add("refused")
-        listed = runs(folder)
+        listed = list_runs(folder)
         assert listed.height == 1
         assert listed["state"][0] in ("open", "finished", "undone", "unreadable")
         try:
-            resume(client, run_id, progress=False, journal_dir=folder)
+            resume_run(client, run_id, progress=False, journal_dir=folder)
         except JournalError:
             ends.add("not resumed")
 
@@ -211,10 +211,10 @@ def test_damage_that_sqlite_does_not_notice(journal_file, tmp_path, damage):
     base = sqlite3.connect(path)
     base.executescript(damage)
     base.close()
-    for take_up in (resume, undo):
+    for take_up in (resume_run, undo_run):
         with pytest.raises(JournalError, match="damaged|can't be written or read"):
             take_up(client, run_id, progress=False, journal_dir=tmp_path)
-    assert runs(tmp_path).height == 1
+    assert list_runs(tmp_path).height == 1
     mine = contacts_frame([{"phone": phone(99)}])
     assert plan_create(client, mine, journal_dir=tmp_path).counts == {"create": 1}
 

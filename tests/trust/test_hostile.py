@@ -17,7 +17,7 @@ from sendblue_data.pull import pull_contacts
 from sendblue_data.report import write_report
 from sendblue_data.report.terminal import headline_tables
 from sendblue_data.segments import compare_segments, describe, has_tag, load_segments, save_segments, variable
-from sendblue_data.writeback import bulk_create, bulk_delete, plan_create, undo, update
+from sendblue_data.writeback import bulk_create, bulk_delete, bulk_update, plan_create, undo_run
 from tests.trust.readers import read_file
 from tests.trust.test_secrets import without_drawing
 from tests.writeback.people import person, phone, state, statuses
@@ -113,7 +113,7 @@ def test_they_come_and_go_unchanged(opened):
     there = state(sandbox.rows())
     assert [there[phone(200 + n)]["first_name"] for n in range(len(HOSTILE))] == list(HOSTILE.values())
     deleted = bulk_delete(client, mine, progress=False)
-    assert statuses(undo(client, deleted.run_id, progress=False)) == ["created"] * len(HOSTILE)
+    assert statuses(undo_run(client, deleted.run_id, progress=False)) == ["created"] * len(HOSTILE)
     assert state(sandbox.rows()) == there
 
 
@@ -164,7 +164,7 @@ def test_plans_and_results_show_text(opened):
          for n, text in enumerate(reversed(HOSTILE.values()))]
     )  # fmt: skip
     plan = plan_create(client, mine)
-    result = update(client, mine, ["first_name", "tags"], progress=False)
+    result = bulk_update(client, mine, ["first_name", "tags"], progress=False)
     for shown in (plan, result):
         assert_inert(shown._repr_html_())
         assert not CONTROL.search(repr(shown))

@@ -21,7 +21,15 @@ from sendblue_data.errors import (
 from sendblue_data.export import write_contacts
 from sendblue_data.history import ContactHistory
 from sendblue_data.pull import iter_contacts, pull_contacts
-from sendblue_data.writeback import bulk_create, bulk_delete, catalogue, opt_out, resume, run, runs
+from sendblue_data.writeback import (
+    bulk_create,
+    bulk_delete,
+    bulk_opt_out,
+    catalogue,
+    list_runs,
+    resume_run,
+    run,
+)
 from sendblue_data.writeback.journal import Journal
 from tests.client.servers import Server, answer
 from tests.writeback.people import people, phone, state, statuses
@@ -63,7 +71,7 @@ def test_a_full_disk_before_a_run_sends_nothing(open_account, journals, most):
     with full_disk(most), pytest.raises(JournalError, match="nothing was sent"):
         bulk_create(client, mine, progress=False)
     assert writes(sandbox) == []
-    assert runs().height == 0
+    assert list_runs().height == 0
     assert [path for path in journals.iterdir() if path.stat().st_size] == []
     assert bulk_create(client, mine, progress=False).counts == {"created": 80}
 
@@ -71,7 +79,7 @@ def test_a_full_disk_before_a_run_sends_nothing(open_account, journals, most):
 @pytest.mark.parametrize("step", [1, 2, 3])
 @pytest.mark.parametrize("method", ["sending", "answered", "save"])
 def test_a_full_disk_in_the_middle_forgets_no_opt_out(open_account, monkeypatch, method, step):
-    """The real disk is full from some step on: the run says so, and once there is room `resume` ends it."""
+    """The real disk is full from some step on: the run says so, and once there is room `resume_run` ends it."""
     sandbox, client = open_account(people(5), remember_opt_outs=False, on_duplicate="reject")
     real, calls = getattr(Journal, method), []
 
@@ -85,8 +93,8 @@ def test_a_full_disk_in_the_middle_forgets_no_opt_out(open_account, monkeypatch,
     with full_disk(1 << 30), pytest.raises(JournalError, match="free the disk"):
         bulk_create(client, MINE, chunk_size=10, progress=False)
     monkeypatch.setattr(Journal, method, real)
-    assert runs()["state"].to_list() == ["open"]
-    assert resume(client, runs()["run_id"][0], progress=False).counts == {"created": 30}
+    assert list_runs()["state"].to_list() == ["open"]
+    assert resume_run(client, list_runs()["run_id"][0], progress=False).counts == {"created": 30}
     there = state(sandbox.rows())
     assert len(there) == 35
     assert [there[number]["opt_out"] for number in MINE["phone"]] == MINE["opt_out"].to_list()
@@ -127,7 +135,9 @@ def test_a_journal_folder_that_can_not_be_written_to_sends_nothing(open_account,
     sandbox, client = open_account(people(5))
     for write in (
         lambda: bulk_create(client, MINE, progress=False, journal_dir=FORBIDDEN / below),
-        lambda: opt_out(client, contacts_frame(people(3)), progress=False, journal_dir=FORBIDDEN / below),
+        lambda: bulk_opt_out(
+            client, contacts_frame(people(3)), progress=False, journal_dir=FORBIDDEN / below
+        ),
     ):
         with pytest.raises(JournalError, match="nothing was sent"):
             write()
@@ -164,7 +174,7 @@ def test_no_jump_of_the_clock_forgets_an_opt_out(open_account, monkeypatch, jump
     bulk_delete(client, mine, progress=False)
     bulk_create(client, mine, progress=False)  # not opted out, as far as this run knows
     set_clock(monkeypatch, noon + dt.timedelta(seconds=jump))
-    opt_out(client, mine, progress=False)
+    bulk_opt_out(client, mine, progress=False)
     bulk_delete(client, mine, progress=False)
     assert statuses(bulk_create(client, mine, progress=False)) == ["created"]
     assert state(sandbox.rows())[phone(0)]["opt_out"] is True
@@ -178,7 +188,7 @@ def test_no_jump_of_the_clock_brings_an_opt_out_back_that_was_cleared(open_accou
     bulk_delete(client, mine, progress=False)
     bulk_create(client, mine, progress=False)
     set_clock(monkeypatch, noon - dt.timedelta(hours=5))
-    opt_out(client, mine, opted_out=False, opt_back_in=True, progress=False)
+    bulk_opt_out(client, mine, opted_out=False, opt_back_in=True, progress=False)
     bulk_delete(client, mine, progress=False)
     bulk_create(client, mine, progress=False)
     assert state(sandbox.rows())[phone(0)]["opt_out"] is False
@@ -221,4 +231,4 @@ def test_a_hostile_server_ends_in_an_error_of_the_family(monkeypatch, name, oper
             BEGIN[operation](client)
         assert isinstance(caught.value, UnexpectedAnswerError | ConnectionFailedError)
         assert 1 <= len(server.requests) <= 4  # a count and a page, each tried twice at most
-        assert runs().height == 0
+        assert list_runs().height == 0

@@ -1,7 +1,7 @@
 """Every operation against every fault and every switch, in small accounts: nothing lost, nothing doubled.
 
 Each case does one operation while the sandbox misbehaves. It ends well, or with an error of the family; then the
-fault is over, and the operation is done again or taken up by `resume`. Either way the account must end as it
+fault is over, and the operation is done again or taken up by `resume_run`. Either way the account must end as it
 would have without the fault. `docs/reliability.md` is made of these results.
 """
 
@@ -15,14 +15,14 @@ from sendblue_data.pull import iter_contacts, pull_contacts
 from sendblue_data.writeback import (
     bulk_create,
     bulk_delete,
+    bulk_opt_out,
+    bulk_update,
+    bulk_verify,
     engine,
-    opt_out,
-    resume,
-    runs,
+    list_runs,
+    resume_run,
     sending,
-    undo,
-    update,
-    verify,
+    undo_run,
 )
 from tests.trust.readers import read_file
 from tests.writeback.people import person, phone, state
@@ -92,11 +92,11 @@ class Case:
             assert error.run_id in str(error)
             run_id = error.run_id
             self.behave()
-            result = resume(self.client, run_id, **QUIET)
+            result = resume_run(self.client, run_id, **QUIET)
         except SendblueError:
             # Nothing was begun: no run is open, and no write went out.
             self.outcome = "says so before anything is sent; done again"
-            assert (runs()["state"] != "open").all()
+            assert (list_runs()["state"] != "open").all()
             self.behave()
             result = call()
         self.check(result, expected)
@@ -173,7 +173,9 @@ def do_delete(case):
 def do_update(case):
     case.misbehave()
     case.write(
-        lambda: update(case.client, OLD, ["tags"], **QUIET), "updated", changed(tags=frozenset(["Changed"]))
+        lambda: bulk_update(case.client, OLD, ["tags"], **QUIET),
+        "updated",
+        changed(tags=frozenset(["Changed"])),
     )
 
 
@@ -181,7 +183,7 @@ def do_opt_out(case):
     case.misbehave()
     out = changed(opt_out=True)
     mine = contacts_frame([person(n) for n in (7, 8, 10, 11)])  # those who did not opt out yet
-    case.write(lambda: opt_out(case.client, mine, **QUIET), "updated", out)
+    case.write(lambda: bulk_opt_out(case.client, mine, **QUIET), "updated", out)
 
 
 def do_verify(case):
@@ -189,17 +191,17 @@ def do_verify(case):
     case.misbehave()
     mine = contacts_frame([person(n) for n in (1, 2, 4, 5, 7, 8)])
     try:
-        result = verify(case.client, mine, **QUIET)
+        result = bulk_verify(case.client, mine, **QUIET)
     except WriteInterruptedError as error:
         case.outcome = "says so; resume finishes it"
         run_id = error.run_id
         case.behave()
-        result = resume(case.client, run_id, **QUIET)
+        result = resume_run(case.client, run_id, **QUIET)
     except SendblueError:
         case.outcome = "says so before anything is sent; done again"
         assert case.sandbox.verifications == []
         case.behave()
-        result = verify(case.client, mine, **QUIET)
+        result = bulk_verify(case.client, mine, **QUIET)
     told = case.apart_from_others(dict(zip(result.frame["phone"], result.frame["status"], strict=True)))
     sent = case.sandbox.verifications
     assert len(sent) == len(set(sent))
@@ -227,11 +229,11 @@ def do_resume(case):
 
     def again():
         try:
-            return resume(case.client, run_id, **QUIET)
+            return resume_run(case.client, run_id, **QUIET)
         except SendblueError:
             case.outcome = "says so; resume finishes it"
             case.behave()
-            return resume(case.client, run_id, **QUIET)
+            return resume_run(case.client, run_id, **QUIET)
 
     case.write(again, "created", created())
 
@@ -239,11 +241,11 @@ def do_resume(case):
 def undone(case, run_id, expected):
     def again():
         try:
-            return undo(case.client, run_id, **QUIET)
+            return undo_run(case.client, run_id, **QUIET)
         except SendblueError:
             case.outcome = "says so; undo finishes it"
             case.behave()
-            return undo(case.client, run_id, **QUIET)
+            return undo_run(case.client, run_id, **QUIET)
 
     case.misbehave()
     case.write(again, expected, started())

@@ -32,15 +32,15 @@ from sendblue_data.sandbox import Sandbox
 from sendblue_data.writeback import (
     bulk_create,
     bulk_delete,
+    bulk_opt_out,
+    bulk_update,
+    bulk_verify,
     engine,
     journal,
-    opt_out,
+    list_runs,
     plan_create,
-    runs,
     sending,
-    undo,
-    update,
-    verify,
+    undo_run,
 )
 from tests.client.servers import Server, answer
 from tests.writeback.people import people, phone
@@ -71,11 +71,11 @@ def everything(client, folder):
     created = bulk_create(client, more, progress=False)
     results = [
         created,
-        update(client, more.head(2), ["tags"], progress=False),
-        opt_out(client, more.head(2), progress=False),
-        verify(client, more.tail(2), progress=False),
+        bulk_update(client, more.head(2), ["tags"], progress=False),
+        bulk_opt_out(client, more.head(2), progress=False),
+        bulk_verify(client, more.tail(2), progress=False),
         bulk_delete(client, more.head(1), progress=False),
-        undo(client, created.run_id, progress=False),
+        undo_run(client, created.run_id, progress=False),
     ]
     for suffix in ("csv", "parquet", "ndjson"):
         write_contacts(iter_contacts(client, progress=False), folder / f"contacts.{suffix}")
@@ -83,7 +83,7 @@ def everything(client, folder):
     history.snapshot(contacts, evidence=evidence)
     write_report(contacts, folder / "report.html", history, evidence=evidence)
     explorer = ContactExplorer(contacts, client)
-    shown = [client, evidence, plan, history, explorer, runs(), *results]
+    shown = [client, evidence, plan, history, explorer, list_runs(), *results]
     views = [thing._repr_html_() for thing in shown if hasattr(thing, "_repr_html_")]
     return [*map(repr, shown), *map(str, shown), repr(vars(client)), *views]
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from sendblue_data.client import SendblueClient
 from sendblue_data.contacts import contacts_frame
-from sendblue_data.writeback import bulk_create, bulk_delete, resume, undo
+from sendblue_data.writeback import bulk_create, bulk_delete, resume_run, undo_run
 from sendblue_data.writeback.journal import Journal
 
 
@@ -50,7 +50,7 @@ def main():
                 client, frame, chunk_size=task["chunk_size"], confirm=True, allow_most=True, **quiet
             )
         else:
-            result = (resume if task["what"] == "resume" else undo)(client, task["run_id"], **quiet)
+            result = (resume_run if task["what"] == "resume" else undo_run)(client, task["run_id"], **quiet)
     sys.stdout.write(json.dumps(result.counts))
 
 

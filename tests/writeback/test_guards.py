@@ -15,12 +15,12 @@ from sendblue_data.pull import pull_contacts
 from sendblue_data.writeback import (
     bulk_create,
     bulk_delete,
-    opt_out,
+    bulk_opt_out,
+    bulk_update,
+    bulk_verify,
+    list_runs,
     plan_create,
     plan_delete,
-    runs,
-    update,
-    verify,
 )
 from tests.writeback.people import people, person, phone, state, statuses
 
@@ -68,7 +68,7 @@ def test_most_of_the_account_is_refused(open_account):
 
 def test_a_frame_without_phones_is_refused(open_account):
     sandbox, client = open_account(people(2))
-    for write in (bulk_create, bulk_delete, opt_out, verify, update):
+    for write in (bulk_create, bulk_delete, bulk_opt_out, bulk_verify, bulk_update):
         with pytest.raises(FrameError, match="no column 'phone'"):
             write(client, pl.DataFrame({"number": [phone(0)]}))
         with pytest.raises(FrameError, match="'phone' is Int64"):
@@ -124,20 +124,22 @@ def test_a_contact_that_was_made_anew_from_here_is_deleted_again(open_account):
 def test_clearing_opt_outs_is_to_be_said_twice(open_account):
     sandbox, client = open_account(people(3, opt_out=True))
     with pytest.raises(WriteRefusedError, match="opt_back_in=True"):
-        opt_out(client, pulled(client), opted_out=False)
+        bulk_opt_out(client, pulled(client), opted_out=False)
     cleared = contacts_frame([{"phone": phone(0), "opt_out": False}])
-    for write in (bulk_create, update):
+    for write in (bulk_create, bulk_update):
         result = write(client, cleared, progress=False)
         assert statuses(result) == ["unchanged"]
         assert "opt_back_in=True" in result.frame["detail"][0]
     assert [row["opt_out"] for row in sandbox.rows()] == [True] * 3
-    assert update(client, cleared, ["opt_out"], opt_back_in=True, progress=False).counts == {"updated": 1}
-    result = opt_out(client, pulled(client), opted_out=False, opt_back_in=True, progress=False)
+    assert bulk_update(client, cleared, ["opt_out"], opt_back_in=True, progress=False).counts == {
+        "updated": 1
+    }
+    result = bulk_opt_out(client, pulled(client), opted_out=False, opt_back_in=True, progress=False)
     assert statuses(result) == ["unchanged", "updated", "updated"]
     assert [row["opt_out"] for row in sandbox.rows()] == [False] * 3
 
 
-@pytest.mark.parametrize("write", [bulk_create, bulk_delete, update, opt_out, verify])
+@pytest.mark.parametrize("write", [bulk_create, bulk_delete, bulk_update, bulk_opt_out, bulk_verify])
 def test_a_dry_run_touches_nothing(open_account, journals, write):
     sandbox, client = open_account(people(300))
     frame = pulled(client).with_columns(first_name=pl.lit("New"))
@@ -206,4 +208,4 @@ def test_raise_on_errors_raises_after_all_was_done(open_account):
         bulk_create(client, mine, raise_on_errors=True, progress=False)
     assert statuses(caught.value.result) == ["invalid", "created"]
     assert sandbox.count() == 3
-    assert runs()["state"].to_list() == ["finished"]
+    assert list_runs()["state"].to_list() == ["finished"]

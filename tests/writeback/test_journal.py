@@ -8,7 +8,7 @@ import pytest
 
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import JournalError, WriteInterruptedError
-from sendblue_data.writeback import JournalWarning, bulk_create, bulk_delete, resume, runs, undo
+from sendblue_data.writeback import JournalWarning, bulk_create, bulk_delete, list_runs, resume_run, undo_run
 from sendblue_data.writeback.journal import Journal
 from tests.writeback.people import people, phone, state, statuses
 
@@ -35,25 +35,25 @@ def begun_run(open_account, monkeypatch, **switches):
     with pytest.raises(KeyboardInterrupt) as caught:
         bulk_create(client, contacts_frame(MINE), chunk_size=2, progress=False)
     mend()
-    run_id = runs()["run_id"][0]
+    run_id = list_runs()["run_id"][0]
     assert any(run_id in note for note in caught.value.__notes__)
     return sandbox, client, run_id
 
 
 def test_an_interrupted_run_is_listed_and_resumed(open_account, monkeypatch):
     sandbox, client, run_id = begun_run(open_account, monkeypatch, on_duplicate="reject")
-    listed = runs()
+    listed = list_runs()
     assert listed.height == 1
     assert listed["state"][0] == "open"
     assert listed["open"][0] == 6
-    result = resume(client, run_id, progress=False)
+    result = resume_run(client, run_id, progress=False)
     assert statuses(result) == ["created"] * 6
     assert [state(sandbox.rows())[row["phone"]]["opt_out"] for row in MINE] == [
         row["opt_out"] for row in MINE
     ]
-    assert runs()["state"].to_list() == ["finished"]
+    assert list_runs()["state"].to_list() == ["finished"]
     sandbox.reset_log()
-    assert resume(client, run_id, progress=False).frame.equals(result.frame)
+    assert resume_run(client, run_id, progress=False).frame.equals(result.frame)
     assert all(line.method == "GET" for line in sandbox.request_log)
 
 
@@ -91,9 +91,9 @@ def test_one_process_at_a_time(open_account, journals, monkeypatch):
     _, client, run_id = begun_run(open_account, monkeypatch)
     with Journal(journals / f"{run_id}.sqlite3"):
         with pytest.raises(JournalError, match="in use by another process"):
-            resume(client, run_id, progress=False)
-        assert runs()["state"].to_list() == ["open"]
-    assert resume(client, run_id, progress=False).counts == {"created": 6}
+            resume_run(client, run_id, progress=False)
+        assert list_runs()["state"].to_list() == ["open"]
+    assert resume_run(client, run_id, progress=False).counts == {"created": 6}
 
 
 @pytest.mark.parametrize("damage", ["text", "foreign", "torn", "version", "empty"])
@@ -112,12 +112,12 @@ def test_a_damaged_or_foreign_file_is_refused_and_left_alone(open_account, journ
         base.close()
     held = path.read_bytes()
     sandbox.reset_log()
-    for take_up in (resume, undo):
+    for take_up in (resume_run, undo_run):
         with pytest.raises(JournalError, match=r"no journal|not a journal|damaged|version 99"):
             take_up(client, run_id, progress=False)
     assert path.read_bytes() == held
     assert sandbox.request_log == []
-    assert runs()["state"].to_list() == ["unreadable"]
+    assert list_runs()["state"].to_list() == ["unreadable"]
     with pytest.warns(JournalWarning, match="Opt-outs in one journal are not known"):
         bulk_create(client, contacts_frame(MINE), progress=False)
 
@@ -125,17 +125,17 @@ def test_a_damaged_or_foreign_file_is_refused_and_left_alone(open_account, journ
 def test_a_run_that_is_not_there(open_account, journals):
     _, client = open_account(people(1))
     with pytest.raises(JournalError, match="There is no run 'nothing'"):
-        resume(client, "nothing")
+        resume_run(client, "nothing")
     for name in ("../somewhere", None, 5):
         with pytest.raises(JournalError, match="not the name of a run"):
-            resume(client, name)
-    assert runs().height == 0
+            resume_run(client, name)
+    assert list_runs().height == 0
 
 
 def test_a_run_of_another_account_is_refused(open_account, monkeypatch):
     _, _client, run_id = begun_run(open_account, monkeypatch)
     other, other_client = open_account(people(4))
-    for take_up in (resume, undo):
+    for take_up in (resume_run, undo_run):
         with pytest.raises(JournalError, match="is of the account"):
             take_up(other_client, run_id, progress=False)
     assert other.request_log == []
@@ -146,8 +146,8 @@ def test_another_key_of_the_same_host_is_taken_when_told_to(open_account, monkey
     sandbox.api_key = "another-key"
     with sandbox.client() as renewed:
         with pytest.raises(JournalError, match="allow_other_key"):
-            resume(renewed, run_id, progress=False)
-        assert resume(renewed, run_id, allow_other_key=True, progress=False).counts == {"created": 6}
+            resume_run(renewed, run_id, progress=False)
+        assert resume_run(renewed, run_id, allow_other_key=True, progress=False).counts == {"created": 6}
 
 
 def test_a_full_disk_in_the_middle_stops_the_run_and_it_can_be_resumed(open_account, monkeypatch):
@@ -166,7 +166,7 @@ def test_a_full_disk_in_the_middle_stops_the_run_and_it_can_be_resumed(open_acco
         bulk_create(client, contacts_frame(MINE), chunk_size=2, progress=False)
     assert sum(line[:2] == ("POST", "/api/v2/contacts/bulk") for line in sandbox.request_log) < 3
     monkeypatch.setattr(Journal, "sending", real)
-    assert resume(client, runs()["run_id"][0], progress=False).counts == {"created": 6}
+    assert resume_run(client, list_runs()["run_id"][0], progress=False).counts == {"created": 6}
 
 
 def test_a_server_that_fails_on_and_on_interrupts_the_run(open_account):
@@ -176,7 +176,7 @@ def test_a_server_that_fails_on_and_on_interrupts_the_run(open_account):
         bulk_create(client, contacts_frame(MINE), progress=False)
     assert statuses(caught.value.result) == ["unknown"] * 6
     sandbox.set(every_500=0)
-    assert resume(client, caught.value.run_id, progress=False).counts == {"created": 6}
+    assert resume_run(client, caught.value.run_id, progress=False).counts == {"created": 6}
 
 
 def test_bad_credentials_in_the_middle_interrupt_the_run(open_account, monkeypatch):
@@ -193,7 +193,7 @@ def test_bad_credentials_in_the_middle_interrupt_the_run(open_account, monkeypat
         bulk_create(client, contacts_frame(MINE), progress=False)
     sandbox.api_key = revoked.key
     monkeypatch.setattr(client, "bulk_create_contacts", send)
-    assert resume(client, runs()["run_id"][0], progress=False).counts == {"created": 6}
+    assert resume_run(client, list_runs()["run_id"][0], progress=False).counts == {"created": 6}
 
 
 def test_a_poisonous_row_does_not_hold_up_the_others(open_account, monkeypatch):
@@ -227,7 +227,7 @@ def test_deletes_in_the_middle_keep_what_undo_needs(open_account, monkeypatch):
         bulk_delete(client, contacts_frame(people(6)).head(3), chunk_size=2, progress=False)
     mend()
     assert sandbox.count() < 6
-    assert undo(client, runs()["run_id"][0], progress=False).counts["created"] >= 2
+    assert undo_run(client, list_runs()["run_id"][0], progress=False).counts["created"] >= 2
     assert state(sandbox.rows()) == start
     with pytest.raises(JournalError, match="was undone by"):
-        resume(client, runs().filter(kind="delete")["run_id"][0], progress=False)
+        resume_run(client, list_runs().filter(kind="delete")["run_id"][0], progress=False)

@@ -17,14 +17,14 @@ from sendblue_data.errors import (
 from sendblue_data.writeback import (
     bulk_create,
     bulk_delete,
+    bulk_opt_out,
+    bulk_update,
     engine,
-    opt_out,
     plan_create,
-    resume,
+    resume_run,
     run,
     sending,
-    undo,
-    update,
+    undo_run,
 )
 from sendblue_data.writeback.catalogue import JournalWarning
 from sendblue_data.writeback.plan import make_plan
@@ -64,7 +64,7 @@ def test_one_of_a_contact_that_went_before_it_was_written(open_account, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr(client, "opt_out_contact", gone)
         patch.setattr(client, "update_contact", gone)
-        result = opt_out(client, contacts_frame([{"phone": phone(0)}]), progress=False)
+        result = bulk_opt_out(client, contacts_frame([{"phone": phone(0)}]), progress=False)
         assert result.frame["status"].to_list() == ["absent"]
     assert imported_again(sandbox, client, phone(0)) is True
 
@@ -89,7 +89,7 @@ def test_one_that_came_between_two_tries_of_a_delete(open_account, monkeypatch):
         patch.setattr(engine, "FAILED_ROUNDS", 5)
         result = bulk_delete(client, contacts_frame([{"phone": phone(0)}]), allow_most=True, progress=False)
         assert result.counts == {"deleted": 1}
-    undo(client, result.run_id, progress=False)
+    undo_run(client, result.run_id, progress=False)
     assert [row["opt_out"] for row in sandbox.rows()] == [True]
 
 
@@ -106,14 +106,14 @@ def test_a_null_among_tags_does_not_keep_a_contact_from_coming_back(open_account
     result = bulk_delete(client, contacts_frame([{"phone": phone(0)}]), allow_most=True, progress=False)
     assert sandbox.rows() == []
     sandbox.set(rewrite=None)
-    undo(client, result.run_id, progress=False)
+    undo_run(client, result.run_id, progress=False)
     assert [row["tags"] for row in sandbox.rows()] == [["VIP"]]
 
 
 def test_one_that_was_not_known_is_told_when_the_contact_comes_back(open_account):
     _sandbox, client = open_account([{"phone": phone(0), "opt_out": None}])
     result = bulk_delete(client, contacts_frame([{"phone": phone(0)}]), allow_most=True, progress=False)
-    back = undo(client, result.run_id, progress=False)
+    back = undo_run(client, result.run_id, progress=False)
     assert "opt_out was not known before" in back.frame["detail"][0]
 
 
@@ -167,17 +167,17 @@ def test_one_seen_by_a_run_that_was_resumed_after_another_had_begun(open_account
         patch.setattr(sending, "TURNED_AWAY", 1)
         with pytest.raises(WriteInterruptedError) as cut:
             bulk_create(client, contacts_frame([{"phone": phone(0), "company_name": "A"}]), progress=False)
-    update(client, contacts_frame([{"phone": phone(0), "last_name": "B"}]), progress=False)
+    bulk_update(client, contacts_frame([{"phone": phone(0), "last_name": "B"}]), progress=False)
     sandbox.edit(phone(0), opt_out=True)
-    resume(client, cut.value.run_id, progress=False)
+    resume_run(client, cut.value.run_id, progress=False)
     assert imported_again(sandbox, client, phone(0)) is True
 
 
 def test_an_opt_out_that_a_later_run_saw_cleared_is_not_kept(open_account):
     sandbox, client = open_account([{"phone": phone(0), "opt_out": True}], remember_opt_outs=False)
     frame = contacts_frame([{"phone": phone(0)}])
-    opt_out(client, frame, progress=False)
-    opt_out(client, frame, opted_out=False, opt_back_in=True, progress=False)
+    bulk_opt_out(client, frame, progress=False)
+    bulk_opt_out(client, frame, opted_out=False, opt_back_in=True, progress=False)
     assert imported_again(sandbox, client, phone(0)) is False
 
 
@@ -199,7 +199,9 @@ def test_one_seen_under_an_old_key_is_told_and_kept_once_the_keys_are_linked(cha
         bulk_create(client, again, progress=False)
     assert sandbox.count() == 3
     run_id = str(told.value).split("'")[1]
-    assert undo(client, run_id, dry_run=True, allow_other_key=True, progress=False).counts == {"created": 1}
+    assert undo_run(client, run_id, dry_run=True, allow_other_key=True, progress=False).counts == {
+        "created": 1
+    }
     assert sandbox.count() == 3
     assert imported_again(sandbox, client, phone(0)) is True
 
@@ -207,7 +209,9 @@ def test_one_seen_under_an_old_key_is_told_and_kept_once_the_keys_are_linked(cha
 def test_a_plan_says_what_can_not_be_run(changed_key):
     sandbox, client = changed_key
     again, account = contacts_frame([{"phone": phone(0)}]), contacts_frame(sandbox.rows()).clear()
-    update(client, again, columns=[], progress=False)  # the new key's runs know the number, and saw nobody
+    bulk_update(
+        client, again, columns=[], progress=False
+    )  # the new key's runs know the number, and saw nobody
     with pytest.warns(JournalWarning, match="can't be run"):
         plan = plan_create(client, again)
     assert plan.frame["detail"].to_list() == ["was opted out in a run of another key of this host"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from sendblue_data.writeback import runs, undo
+from sendblue_data.writeback import list_runs, undo_run
 from tests.writeback.people import people, person, state
 
 SCRIPT = Path(__file__).with_name("killed.py")
@@ -68,13 +68,13 @@ class Victim:
         return json.loads(out)
 
     def open_run(self, before):
-        begun = set(runs(self.folder)["run_id"]) - before
+        begun = set(list_runs(self.folder)["run_id"]) - before
         assert len(begun) <= 1
         return begun.pop() if begun else None
 
     def carry_out(self, what, deaths, undo_of=None):
         """Write through a number of deaths, then to the end; give the counts and the run."""
-        before = set(runs(self.folder)["run_id"])
+        before = set(list_runs(self.folder)["run_id"])
         for death in [*deaths, {}]:
             run_id = self.open_run(before)
             counts = self.start("resume" if run_id else what, run_id or undo_of, **death)
@@ -120,7 +120,7 @@ def test_killed_three_times_and_resumed(open_account, journals, what):
     assert victim.kills == 3
     assert counts == {f"{what}d": 40}
     no_harm(sandbox, chosen, what)
-    undo(client, run_id, progress=False)
+    undo_run(client, run_id, progress=False)
     if what == "delete":
         assert state(sandbox.rows()) == start
     else:

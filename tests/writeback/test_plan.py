@@ -5,7 +5,7 @@ import pytest
 
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import FrameError
-from sendblue_data.writeback import bulk_create, plan_create, plan_delete, update
+from sendblue_data.writeback import bulk_create, bulk_update, plan_create, plan_delete
 from tests.writeback.people import people, person, phone
 
 
@@ -51,7 +51,7 @@ def test_rows_are_sorted_by_what_will_happen():
 def test_a_misnamed_column_is_refused_and_not_left_out(open_account, name, meant):
     frame = pl.DataFrame({"phone": [phone(0)], name: ["VIP"]})
     sandbox, client = open_account(people(1))
-    for write in (bulk_create, plan_create, update):
+    for write in (bulk_create, plan_create, bulk_update):
         with pytest.raises(FrameError, match=f"'{name}' would not be written. If it is '{meant}'"):
             write(client, frame)
     assert not any(request.method != "GET" for request in sandbox.request_log)
@@ -104,7 +104,7 @@ def test_tags_that_are_nulls_alone_say_nothing(open_account):
     frame = pl.DataFrame(
         {"phone": [phone(0)], "tags": [[None]]}, schema_overrides={"tags": pl.List(pl.String)}
     )
-    for write in (bulk_create, update):
+    for write in (bulk_create, bulk_update):
         assert write(client, frame, progress=False).counts == {"unchanged": 1}
     assert [row["tags"] for row in sandbox.rows()] == [["VIP"]]
 
@@ -112,7 +112,7 @@ def test_tags_that_are_nulls_alone_say_nothing(open_account):
 def test_columns_given_as_a_text_are_refused(open_account):
     _, client = open_account(people(1))
     with pytest.raises(FrameError, match=r"\['tags'\]"):
-        update(client, contacts_frame(people(1)), columns="tags")
+        bulk_update(client, contacts_frame(people(1)), columns="tags")
 
 
 def test_a_plan_of_a_pulled_frame_leaves_the_account_unchanged():

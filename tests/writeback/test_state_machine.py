@@ -17,13 +17,13 @@ from sendblue_data.sandbox import Sandbox
 from sendblue_data.writeback import (
     bulk_create,
     bulk_delete,
+    bulk_opt_out,
+    bulk_update,
     engine,
-    opt_out,
-    resume,
-    runs,
+    list_runs,
+    resume_run,
     sending,
-    undo,
-    update,
+    undo_run,
 )
 from sendblue_data.writeback.fields import BULK_FIELDS, WRITABLE, plain
 from sendblue_data.writeback.journal import Journal
@@ -145,16 +145,16 @@ class Account(RuleBasedStateMachine):
         """Run a write through crashes and interruptions, resuming until it ends."""
         self.sandbox.set(**faults)
         crashes = iter(crashes)
-        known = set(runs(self.folder)["run_id"])
+        known = set(list_runs(self.folder)["run_id"])
         run_id = None
         for turn in itertools.count():
             assert turn < 25, "it never ends"
             self.crashing.steps, self.crashing.is_after = next(crashes, (None, False))
             try:
-                result = resume(self.client, run_id, **self.quiet) if run_id else write()
+                result = resume_run(self.client, run_id, **self.quiet) if run_id else write()
             except (Crash, WriteInterruptedError):
                 self.crashing.steps = None
-                begun = set(runs(self.folder)["run_id"]) - known
+                begun = set(list_runs(self.folder)["run_id"]) - known
                 assert len(begun) <= 1
                 run_id = begun.pop() if begun else None
             else:
@@ -238,7 +238,7 @@ class Account(RuleBasedStateMachine):
             self.model[row["phone"]] = new
             self.remember(row["phone"])
         result = self.carry_out(
-            lambda: update(self.client, contacts_frame(rows), columns, **self.quiet), crashes, faults
+            lambda: bulk_update(self.client, contacts_frame(rows), columns, **self.quiet), crashes, faults
         )
         self.check(result, rows, expected)
         self.last = (result.run_id, before)
@@ -257,7 +257,7 @@ class Account(RuleBasedStateMachine):
             self.model[number] = {**there, "opt_out": True}
             self.remember(number)
         result = self.carry_out(
-            lambda: opt_out(self.client, pl.DataFrame({"phone": numbers}), **self.quiet), crashes, faults
+            lambda: bulk_opt_out(self.client, pl.DataFrame({"phone": numbers}), **self.quiet), crashes, faults
         )
         self.check(result, [{"phone": number} for number in numbers], expected)
         self.last = (result.run_id, before)
@@ -282,7 +282,7 @@ class Account(RuleBasedStateMachine):
                 back["custom_variables"] = {**now["custom_variables"], **was["custom_variables"]}
                 self.model[number] = back
                 self.remember(number)
-        result = self.carry_out(lambda: undo(self.client, run_id, **self.quiet), crashes, faults)
+        result = self.carry_out(lambda: undo_run(self.client, run_id, **self.quiet), crashes, faults)
         assert set(result.frame["status"]) <= {
             "created",
             "deleted",

@@ -16,13 +16,13 @@ from sendblue_data.errors import (
 from sendblue_data.writeback import (
     bulk_create,
     bulk_delete,
+    bulk_opt_out,
+    bulk_update,
+    bulk_verify,
     engine,
-    opt_out,
     planning,
-    resume,
-    undo,
-    update,
-    verify,
+    resume_run,
+    undo_run,
 )
 from sendblue_data.writeback.journal import Journal
 from tests.writeback.people import people, person, phone, state, statuses
@@ -170,7 +170,7 @@ def test_opt_back_in_clears_what_the_api_remembers(open_account):
 
 def test_a_number_opted_out_before_it_is_a_contact_is_created_opted_out(open_account):
     sandbox, client = open_account(people(2))
-    assert statuses(opt_out(client, contacts_frame([{"phone": phone(9)}]), progress=False)) == ["absent"]
+    assert statuses(bulk_opt_out(client, contacts_frame([{"phone": phone(9)}]), progress=False)) == ["absent"]
     bulk_create(client, contacts_frame([{"phone": phone(9), "first_name": "Ann"}]), progress=False)
     assert state(sandbox.rows())[phone(9)]["opt_out"] is True
 
@@ -242,13 +242,13 @@ def test_a_verification_is_never_sent_twice(open_account, fault):
     sandbox, client = open_account([*people(9), person(9, verified=True), person(10, opt_out=True)])
     sandbox.set(at={2: fault, 5: fault}, only="writes")
     mine = contacts_frame([{"phone": phone(n)} for n in range(12)])
-    result = verify(client, mine, progress=False)
+    result = bulk_verify(client, mine, progress=False)
     assert len(sandbox.verifications) == len(set(sandbox.verifications))
     assert result.counts == {"updated": 7, "unchanged": 2, "absent": 1, "unknown": 2}
     told = dict(zip(result.frame["phone"], result.frame["status"], strict=True))
     assert {number for number, status in told.items() if status == "updated"} <= set(sandbox.verifications)
     assert set(sandbox.verifications) <= {n for n, status in told.items() if status in ("updated", "unknown")}
-    again = resume(client, result.run_id, progress=False)
+    again = resume_run(client, result.run_id, progress=False)
     assert statuses(again) == statuses(result)
     assert len(sandbox.verifications) == len(set(sandbox.verifications))
 
@@ -256,9 +256,9 @@ def test_a_verification_is_never_sent_twice(open_account, fault):
 def test_no_message_goes_to_who_may_have_opted_out(open_account):
     sandbox, client = open_account([person(0), person(1, opt_out=None), person(2, opt_out=True)])
     mine = contacts_frame([{"phone": phone(n)} for n in range(3)])
-    assert statuses(verify(client, mine, progress=False)) == ["updated", "unchanged", "unchanged"]
+    assert statuses(bulk_verify(client, mine, progress=False)) == ["updated", "unchanged", "unchanged"]
     assert sandbox.verifications == [phone(0)]
-    verify(client, mine[1:], allow_unknown=True, progress=False)
+    bulk_verify(client, mine[1:], allow_unknown=True, progress=False)
     assert sandbox.verifications == [phone(0), phone(1)]
 
 
@@ -271,7 +271,7 @@ def test_updates_go_to_those_that_differ(open_account):
             {"phone": phone(8), "tags": ["Lead"]},
         ]
     )
-    assert statuses(update(client, mine, ["tags"], progress=False)) == ["unchanged", "updated", "absent"]
+    assert statuses(bulk_update(client, mine, ["tags"], progress=False)) == ["unchanged", "updated", "absent"]
     there = state(sandbox.rows())
     assert there[phone(1)]["tags"] == {"Lead"}
     assert there[phone(1)]["first_name"] == "Name 1"
@@ -300,7 +300,7 @@ def test_all_switches_at_once_end_in_the_same_account(open_account):
         there = state(sandbox.rows())
         expected = expected or there
         assert there == expected
-        undone = undo(client, result.run_id, progress=False)
+        undone = undo_run(client, result.run_id, progress=False)
         assert undone.counts == {"deleted": 26, "updated": 2}
         back = state(sandbox.rows())
         back[phone(3)]["opt_out"] = start[phone(3)]["opt_out"]  # an opt-out stays
@@ -395,7 +395,7 @@ def test_the_journal_says_how_calls_that_were_sent_together_ended(open_account, 
     monkeypatch.setattr(client, "update_contact", ending)
     mine = contacts_frame([{"phone": phone(n), "company_name": "B"} for n in range(2)])
     with suppress(WriteInterruptedError):
-        update(client, mine, progress=False)
+        bulk_update(client, mine, progress=False)
     assert told[0][0] == state
     assert ("no" in told[0][1]) == (state != "answered")
 

@@ -4,7 +4,16 @@ import pytest
 
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.pull import pull_contacts
-from sendblue_data.writeback import bulk_create, bulk_delete, opt_out, resume, runs, undo, update, verify
+from sendblue_data.writeback import (
+    bulk_create,
+    bulk_delete,
+    bulk_opt_out,
+    bulk_update,
+    bulk_verify,
+    list_runs,
+    resume_run,
+    undo_run,
+)
 from sendblue_data.writeback.journal import Journal
 from tests.writeback.people import people, person, phone, state, statuses
 
@@ -29,14 +38,14 @@ def test_deleted_contacts_come_back_with_all_that_can_be_written(open_account, r
     )
     start = state(sandbox.rows())
     gone = bulk_delete(client, pulled(client).tail(10), progress=False)
-    result = undo(client, gone.run_id, progress=False)
+    result = undo_run(client, gone.run_id, progress=False)
     assert statuses(result) == ["created"] * 10
     assert state(sandbox.rows()) == start
     assert result.frame["detail"].to_list() == ["can't come back: created_at, contact_id"] * 9 + [
         "can't come back: verified, created_at, contact_id"
     ]
-    assert runs().filter(kind="undo")["undo_of"].to_list() == [gone.run_id]
-    assert statuses(undo(client, gone.run_id, progress=False)) == ["unchanged"] * 10
+    assert list_runs().filter(kind="undo")["undo_of"].to_list() == [gone.run_id]
+    assert statuses(undo_run(client, gone.run_id, progress=False)) == ["unchanged"] * 10
 
 
 def test_created_contacts_go_unless_changed_since(open_account):
@@ -47,7 +56,7 @@ def test_created_contacts_go_unless_changed_since(open_account):
     sandbox.edit(phone(11), opt_out=True)
     sandbox.edit(phone(12), verified=True)
     sandbox.remove([phone(13)])
-    result = undo(client, run_id, progress=False)
+    result = undo_run(client, run_id, progress=False)
     assert statuses(result) == ["unchanged", "unchanged", "unchanged", "absent", "deleted"]
     assert result.frame["detail"][0] == "changed since the run: left alone"
     assert set(state(sandbox.rows())) == {phone(n) for n in (0, 1, 2, 10, 11, 12)}
@@ -69,7 +78,7 @@ def test_updates_are_put_back_unless_changed_since(open_account):
     )
     run_id = bulk_create(client, mine, progress=False).run_id
     sandbox.edit(phone(1), first_name="Changed")
-    result = undo(client, run_id, progress=False)
+    result = undo_run(client, run_id, progress=False)
     assert statuses(result) == ["updated", "unchanged", "updated"]
     assert "custom variables can't be removed: City" in result.frame["detail"][0]
     there = state(sandbox.rows())
@@ -81,20 +90,20 @@ def test_updates_are_put_back_unless_changed_since(open_account):
 
 def test_an_opt_out_stays_unless_told_otherwise(open_account):
     sandbox, client = open_account(people(3))
-    run_id = opt_out(client, pulled(client), progress=False).run_id
-    result = undo(client, run_id, progress=False)
+    run_id = bulk_opt_out(client, pulled(client), progress=False).run_id
+    result = undo_run(client, run_id, progress=False)
     assert statuses(result) == ["unchanged"] * 3
     assert "opt_back_in=True" in result.frame["detail"][0]
     assert [row["opt_out"] for row in sandbox.rows()] == [True] * 3
-    assert statuses(undo(client, run_id, opt_back_in=True, progress=False)) == ["updated"] * 3
+    assert statuses(undo_run(client, run_id, opt_back_in=True, progress=False)) == ["updated"] * 3
     assert [row["opt_out"] for row in sandbox.rows()] == [False] * 3
 
 
 def test_opting_back_in_is_undone(open_account):
     sandbox, client = open_account(people(2, opt_out=True))
-    run_id = opt_out(client, pulled(client), opted_out=False, opt_back_in=True, progress=False).run_id
+    run_id = bulk_opt_out(client, pulled(client), opted_out=False, opt_back_in=True, progress=False).run_id
     assert [row["opt_out"] for row in sandbox.rows()] == [False] * 2
-    assert statuses(undo(client, run_id, progress=False)) == ["updated"] * 2
+    assert statuses(undo_run(client, run_id, progress=False)) == ["updated"] * 2
     assert [row["opt_out"] for row in sandbox.rows()] == [True] * 2
 
 
@@ -102,13 +111,13 @@ def test_a_deleted_contact_that_is_there_again_is_left_alone(open_account):
     sandbox, client = open_account(people(6))
     run_id = bulk_delete(client, pulled(client).head(2), progress=False).run_id
     sandbox.add([person(0, contact_id="new", first_name="New")])
-    assert statuses(undo(client, run_id, progress=False)) == ["unchanged", "created"]
+    assert statuses(undo_run(client, run_id, progress=False)) == ["unchanged", "created"]
     assert state(sandbox.rows())[phone(0)]["first_name"] == "New"
 
 
 def test_a_message_cant_be_unsent(open_account):
     _, client = open_account(people(2))
-    result = undo(client, verify(client, pulled(client), progress=False).run_id, progress=False)
+    result = undo_run(client, bulk_verify(client, pulled(client), progress=False).run_id, progress=False)
     assert statuses(result) == ["unchanged"] * 2
     assert result.frame["detail"][0] == "a verification message can't be unsent"
 
@@ -116,9 +125,9 @@ def test_a_message_cant_be_unsent(open_account):
 def test_an_undo_can_be_undone(open_account):
     sandbox, client = open_account(people(6, **FULL))
     run_id = bulk_delete(client, pulled(client).head(3), progress=False).run_id
-    back = undo(client, run_id, progress=False)
+    back = undo_run(client, run_id, progress=False)
     assert sandbox.count() == 6
-    assert statuses(undo(client, back.run_id, progress=False)) == ["deleted"] * 3
+    assert statuses(undo_run(client, back.run_id, progress=False)) == ["deleted"] * 3
     assert sandbox.count() == 3
 
 
@@ -126,9 +135,9 @@ def test_a_dry_undo_touches_nothing(open_account):
     sandbox, client = open_account(people(6))
     run_id = bulk_delete(client, pulled(client).head(3), progress=False).run_id
     sandbox.reset_log()
-    assert statuses(undo(client, run_id, dry_run=True)) == ["created"] * 3
+    assert statuses(undo_run(client, run_id, dry_run=True)) == ["created"] * 3
     assert {line.method for line in sandbox.request_log} == {"GET"}
-    assert runs().height == 1
+    assert list_runs().height == 1
 
 
 def test_an_undo_that_was_cut_off_is_taken_up_by_the_next(open_account, monkeypatch):
@@ -143,10 +152,10 @@ def test_an_undo_that_was_cut_off_is_taken_up_by_the_next(open_account, monkeypa
 
     monkeypatch.setattr(client, "update_contact", dies)
     with pytest.raises(KeyboardInterrupt):
-        undo(client, run_id, progress=False)
+        undo_run(client, run_id, progress=False)
     monkeypatch.setattr(client, "update_contact", sent)
     assert state(sandbox.rows()) != start
-    assert statuses(undo(client, run_id, progress=False)) == ["created"] * 3
+    assert statuses(undo_run(client, run_id, progress=False)) == ["created"] * 3
     assert state(sandbox.rows()) == start
 
 
@@ -167,7 +176,7 @@ def test_resume_leaves_alone_what_others_did_meanwhile(open_account, monkeypatch
     monkeypatch.setattr(Journal, "sending", real)
     sandbox.edit(phone(0), first_name="Theirs")
     sandbox.add([person(20, first_name="Theirs"), person(22, first_name="Theirs")])
-    result = resume(client, runs()["run_id"][0], progress=False)
+    result = resume_run(client, list_runs()["run_id"][0], progress=False)
     assert statuses(result) == ["unchanged", "updated", "unchanged", "created", "updated"]
     there = state(sandbox.rows())
     assert [there[phone(n)]["first_name"] for n in (0, 1, 20, 21, 22)] == [
@@ -184,9 +193,9 @@ def test_updates_of_single_columns_are_put_back(open_account):
     sandbox, client = open_account(people(3, tags=["VIP"]))
     start = state(sandbox.rows())
     mine = contacts_frame([{"phone": phone(n), "tags": []} for n in range(3)])
-    run_id = update(client, mine, ["tags"], progress=False).run_id
+    run_id = bulk_update(client, mine, ["tags"], progress=False).run_id
     assert {len(one["tags"]) for one in state(sandbox.rows()).values()} == {0}
-    assert undo(client, run_id, progress=False).counts == {"updated": 3}
+    assert undo_run(client, run_id, progress=False).counts == {"updated": 3}
     assert state(sandbox.rows()) == start
 
 
@@ -205,10 +214,10 @@ def test_a_resumed_delete_keeps_contacts_as_they_are_now(open_account, monkeypat
     sandbox.edit(phone(0), first_name="Edited", opt_out=True)
     sandbox.remove([phone(1)])
     sandbox.add([person(1, contact_id="new", created_at="2026-01-01T00:00:00Z", first_name="New")])
-    run_id = runs()["run_id"][0]
-    assert statuses(resume(client, run_id, progress=False)) == ["deleted", "absent", "deleted"]
+    run_id = list_runs()["run_id"][0]
+    assert statuses(resume_run(client, run_id, progress=False)) == ["deleted", "absent", "deleted"]
     assert phone(1) in state(sandbox.rows())
-    undo(client, run_id, progress=False)
+    undo_run(client, run_id, progress=False)
     there = state(sandbox.rows())
     assert there[phone(0)]["first_name"] == "Edited"
     assert there[phone(0)]["opt_out"] is True
@@ -228,7 +237,7 @@ def test_an_update_that_was_cut_off_after_one_of_its_fields_is_put_back(open_acc
     with monkeypatch.context() as patch:
         patch.setattr(client, "update_contact", dies_after_one_field)
         with pytest.raises(KeyboardInterrupt):
-            update(client, mine, progress=False)
+            bulk_update(client, mine, progress=False)
     assert state(sandbox.rows()) != start
-    assert undo(client, runs()["run_id"][0], progress=False).counts == {"updated": 1}
+    assert undo_run(client, list_runs()["run_id"][0], progress=False).counts == {"updated": 1}
     assert state(sandbox.rows()) == start

@@ -332,22 +332,25 @@ def _say(words: str) -> None:
 
 @contextmanager
 def _streams_that_take_all() -> Iterator[None]:
-    """Let a stream that the shell closed swallow what is said, and an ASCII terminal show marks, not a traceback."""
-    changed: list[tuple[TextIOWrapper, str | None]] = []
+    """Let a stream that the shell closed swallow what is said, and an ASCII terminal show marks, not a traceback.
+
+    Lines go out as they are said, into a pipe too: a pull takes minutes, and a reader that has gone is noticed.
+    """
+    changed: list[tuple[TextIOWrapper, str | None, bool]] = []
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 -- till the end
         elif isinstance(stream, TextIOWrapper):
             with suppress(ValueError):  # detached from what is below it
-                changed.append((stream, stream.errors))
-                stream.reconfigure(errors="replace")
+                changed.append((stream, stream.errors, stream.line_buffering))
+                stream.reconfigure(errors="replace", line_buffering=True)
     try:
         yield
     finally:
-        for stream, errors in changed:
+        for stream, errors, line_buffering in changed:
             with suppress(ValueError):
-                stream.reconfigure(errors=errors)
+                stream.reconfigure(errors=errors, line_buffering=line_buffering)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sendblue_data import CONTACT_SCHEMA, contacts_frame
-from sendblue_data.contacts import NewFieldWarning, decode_contacts
+from sendblue_data.contacts import NewFieldWarning, decode_page
 from sendblue_data.errors import ApiError, FrameError, UnexpectedAnswerError
 
 PHONE = "+12125550100"
@@ -51,7 +51,7 @@ def page(*rows):
 
 def only(body, **options):
     """Decode a page of one contact and give that contact."""
-    frame = decode_contacts(body, **options)
+    frame = decode_page(body, **options).frame
     assert frame.schema == CONTACT_SCHEMA
     assert frame.height == 1
     return frame.row(0, named=True)
@@ -59,7 +59,7 @@ def only(body, **options):
 
 def refused(body, *, field=None, row=None, match=None):
     with pytest.raises(UnexpectedAnswerError, match=match) as caught:
-        decode_contacts(body)
+        decode_page(body)
     assert (caught.value.field, caught.value.row) == (field, row)
     assert isinstance(caught.value, ApiError)
     return caught.value
@@ -93,7 +93,7 @@ def test_the_schema_is_the_one_that_was_promised():
     ],
 )
 def test_every_frame_has_exactly_the_schema(body):
-    frame = decode_contacts(body)
+    frame = decode_page(body).frame
     assert frame.schema == CONTACT_SCHEMA
     assert frame.columns == FIELDS
     assert frame.height == len(json.loads(body))
@@ -106,7 +106,7 @@ def test_a_whole_contact():
 @pytest.mark.parametrize("missing", FIELDS)
 def test_a_missing_field_and_a_null_are_both_null(missing):
     absent = {name: value for name, value in WHOLE.items() if name != missing}
-    frame = decode_contacts(page(absent, {**WHOLE, missing: None}))
+    frame = decode_page(page(absent, {**WHOLE, missing: None})).frame
     assert frame.height == 2
     assert frame[missing].null_count() == 2
     assert sum(frame.null_count().row(0)) == 2
@@ -217,7 +217,7 @@ def test_a_page_cut_short_says_so():
 
 def test_the_error_carries_the_call_it_belongs_to():
     with pytest.raises(UnexpectedAnswerError) as caught:
-        decode_contacts(b"<html>", method="POST", path="/api/v2/contacts/bulk")
+        decode_page(b"<html>", method="POST", path="/api/v2/contacts/bulk")
     assert (caught.value.method, caught.value.path) == ("POST", "/api/v2/contacts/bulk")
     assert "base_url" in caught.value.remedy
 
@@ -257,7 +257,7 @@ def test_the_same_value_twice_is_one():
 def test_new_fields_are_ignored_with_one_warning():
     rows = [{**WHOLE, "mood": "good", "score": [1, {"a": None}]}, {"phone": "x", "area": 5}]
     with pytest.warns(NewFieldWarning, match="ignores: area, mood, score") as caught:
-        frame = decode_contacts(page(*rows))
+        frame = decode_page(page(*rows)).frame
     assert len(caught) == 1
     assert frame.schema == CONTACT_SCHEMA
     assert frame["phone"].to_list() == [PHONE, "x"]
@@ -278,7 +278,7 @@ def test_a_bad_value_beside_a_new_field_is_refused():
     announced = {"mood"}
     for options in ({}, {"announced": announced}):
         with pytest.raises(UnexpectedAnswerError) as caught:
-            decode_contacts(page({"mood": "good", "tags": "VIP"}), **options)
+            decode_page(page({"mood": "good", "tags": "VIP"}), **options)
         assert (caught.value.field, caught.value.row) == ("tags", 0)
 
 
@@ -287,7 +287,7 @@ def test_rows_of_other_things_are_not_contacts(announced):
     with pytest.raises(
         UnexpectedAnswerError, match="row 1: none of its fields is a contact's: error, status"
     ) as caught:
-        decode_contacts(page({"phone": "x"}, {"status": "ERROR", "error": "no"}), announced=announced)
+        decode_page(page({"phone": "x"}, {"status": "ERROR", "error": "no"}), announced=announced)
     assert caught.value.row == 1
 
 
@@ -325,7 +325,7 @@ def test_a_spelling_that_is_not_the_apis_is_a_new_field():
 def test_moments(text, moment):
     assert only(page({"created_at": text}))["created_at"] == moment
     # Beside a common one and a null, as they come.
-    frame = decode_contacts(page({"created_at": "2025-06-01T00:00:00Z"}, {"created_at": text}, {}))
+    frame = decode_page(page({"created_at": "2025-06-01T00:00:00Z"}, {"created_at": text}, {})).frame
     assert frame["created_at"].to_list() == [datetime(2025, 6, 1, tzinfo=UTC), moment, None]
 
 
@@ -407,7 +407,7 @@ def written(contact, hours):
 @given(st.lists(contacts, max_size=5), st.integers(-12, 12), st.booleans())
 def test_what_json_writes_is_what_the_frame_holds(people, hours, ascii_only):
     body = json.dumps([written(person, hours) for person in people], ensure_ascii=ascii_only).encode()
-    frame = decode_contacts(body)
+    frame = decode_page(body).frame
     assert frame.schema == CONTACT_SCHEMA
     assert frame.height == len(people)
     assert frame.rows(named=True) == [{name: person.get(name) for name in FIELDS} for person in people]
@@ -426,7 +426,7 @@ def test_half_characters_anywhere_become_one_replacement_each(names):
         "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in row["first_name"])
         for row in json.loads(body)
     ]
-    frame = decode_contacts(body)
+    frame = decode_page(body).frame
     assert frame["first_name"].to_list() == expected
 
 
@@ -444,7 +444,7 @@ def test_any_json_is_a_frame_or_our_error(value):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NewFieldWarning)
         try:
-            frame = decode_contacts(msgspec.json.encode(value))
+            frame = decode_page(msgspec.json.encode(value)).frame
         except UnexpectedAnswerError:
             return
     assert frame.schema == CONTACT_SCHEMA
@@ -459,7 +459,7 @@ def test_any_bytes_are_a_frame_or_our_error(body):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NewFieldWarning)
         try:
-            frame = decode_contacts(body)
+            frame = decode_page(body).frame
         except UnexpectedAnswerError:
             return
     assert frame.schema == CONTACT_SCHEMA

@@ -14,22 +14,16 @@ import polars as pl
 from sendblue_data.credentials import without_credentials
 from sendblue_data.errors import FrameError, UnexpectedAnswerError
 from sendblue_data.malformed import unexpected_answer, with_whole_characters
-from sendblue_data.repairs import KNOWN, SPELLINGS, loads, moment, repair
+from sendblue_data.repairs import KNOWN, NEVER_GUESSED, SPELLINGS, loads, moment, repair
 from sendblue_data.typed_contacts import (
-    ABSENT,
-    ALIASES,
-    DATES,
     EXACT_CONTACT,
     EXACT_PAGE,
-    MOMENTS,
-    OPT_OUTS,
-    PHONES,
     SPLIT,
-    VARIABLES,
-    contradicts_itself,
+    TWICE,
+    in_twice,
     names_in,
-    stated,
     typed,
+    variables,
 )
 
 _COLUMNS: dict[str, Any] = {
@@ -88,6 +82,11 @@ class DecodedPage(NamedTuple):
 
 
 _TAGS_NULL, _VARIABLES_NULL = 1, 2
+_SPELLED = pl.Schema({name: CONTACT_SCHEMA[field] for field, names in SPELLINGS.items() for name in names})
+_TWICE_NAMES = [name for field in TWICE for name in SPELLINGS[field]]
+_DATES = msgspec.json.Decoder(
+    msgspec.defstruct("_Dates", [(name, str | None, None) for name in SPELLINGS["created_at"]], gc=False)
+)
 _FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
 _LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
 _FOUND = {
@@ -157,7 +156,7 @@ def decode_page(
     body = bytes(body)
     new: set[str] = set()
     try:
-        page = _as_promised(body) or _row_by_row(with_whole_characters(body), new)
+        page = _as_promised(body) or _of_any_spelling(body, new)
     except (
         msgspec.MsgspecError,
         UnicodeDecodeError,
@@ -187,74 +186,86 @@ def _as_promised(body: bytes) -> DecodedPage | None:
             )
     except msgspec.DecodeError:
         return None
-    frame = _columns(body, len(phones))
-    if _given_twice(frame, phones, opt_outs):
-        return None
+    frame = _read_json(body, len(phones), CONTACT_SCHEMA)
+    if frame["phone"].to_list() != phones or frame["opt_out"].to_list() != opt_outs:
+        return None  # given twice, with different values: `read_json` takes the first, msgspec the last
     frame, undated = _with_dates(_with_empty(frame, nulls), body)
     return DecodedPage(frame, tuple(undated))
 
 
+def _of_any_spelling(body: bytes, new: set[str]) -> DecodedPage:
+    try:
+        return _row_by_row(body, new)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        # Looked for only now, since it takes as long as all else.
+        if (whole := with_whole_characters(body)) is body:
+            raise
+        return _as_promised(whole) or _row_by_row(whole, new)
+
+
 def _row_by_row(body: bytes, new: set[str], doubted: frozenset[int] = frozenset()) -> DecodedPage:
-    """Decode a page whose contacts have other spellings or types; note the names of its new fields."""
+    """Decode a page whose contacts have other spellings or types; note the names of its new fields.
+
+    Args:
+        body: the page.
+        new: grows.
+        doubted: contacts to repair although each of their values has a type that fits.
+    """
     rows: list[bytes | msgspec.Raw] = [*SPLIT.decode(body)]
-    phones: list[str | None] = []
-    opt_outs: list[bool | None] = []
+    twice: list[str | bool | None] = []  # flat, since a tuple a contact would be for the garbage collector
     nulls: list[int] = []
     oddities: list[Oddity] = []
-    unmet = list(ALIASES)
     for row, raw in enumerate(rows):
         contact = None if row in doubted else typed(raw, row, new)
-        if contact is None or contradicts_itself(contact):
+        if contact is None:
             new |= names_in(raw, row) - KNOWN
             repaired, unreadable = repair(loads(bytes(raw)))
             rows[row] = msgspec.json.encode(repaired)
             oddities += [Oddity(row, field, kind) for field, kind in unreadable.items()]
-            phones.append(repaired.get("phone"))
-            opt_outs.append(repaired.get("opt_out"))
+            twice += [repaired.get(name) for field in TWICE for name in SPELLINGS[field]]
             nulls.append(0)
             continue
-        unmet = [alias for alias in unmet if getattr(contact, alias) in ABSENT]
-        phones.append(stated(PHONES(contact)))
-        opt_outs.append(stated(OPT_OUTS(contact)))
-        variables = VARIABLES(contact)
-        nulls.append(
-            (_TAGS_NULL if contact.tags is None else 0)
-            | (_VARIABLES_NULL if None in variables and stated(variables) is None else 0)
-        )
-    mended = b"[" + b",".join(rows) + b"]"
-    frame = _columns(mended, len(rows), ALIASES.keys() - unmet)
-    if twice := _given_twice(frame, phones, opt_outs):
-        return _row_by_row(body, new, doubted | twice)
+        twice += in_twice(contact)
+        maps = variables(contact)
+        nulls.append((_TAGS_NULL if contact.tags is None else 0) | (_VARIABLES_NULL if None in maps else 0))
+    mended = body if all(isinstance(raw, msgspec.Raw) for raw in rows) else b"[" + b",".join(rows) + b"]"
+    frame = _read_json(mended, len(rows), _SPELLED)
+    if found := _in_doubt(frame, twice):
+        return _row_by_row(body, new, doubted | found)
+    frame = frame.select(pl.coalesce(names) for names in SPELLINGS.values())
     frame, undated = _with_dates(_with_empty(frame, nulls), mended)
     return DecodedPage(frame, tuple(sorted((*oddities, *undated))))
 
 
-def _given_twice(
-    frame: pl.DataFrame, phones: list[str | None], opt_outs: list[bool | None]
-) -> frozenset[int]:
-    """Find contacts that give phone or opt-out twice: `read_json` takes the first value, msgspec the last."""
-    return frozenset(
-        row
-        for name, last in (("phone", phones), ("opt_out", opt_outs))
-        if (first := frame[name].to_list()) != last
-        for row in range(len(last))
-        if first[row] != last[row]
-    )
+def _in_doubt(frame: pl.DataFrame, twice: list[str | bool | None]) -> frozenset[int]:
+    """Find the contacts that give a field twice, under one name or two, with different values."""
+    doubted: set[int] = set()
+    columns = iter([twice[place :: len(_TWICE_NAMES)] for place in range(len(_TWICE_NAMES))])
+    for field in TWICE:
+        filled = []
+        for name in SPELLINGS[field]:
+            last = next(columns)
+            if field in NEVER_GUESSED:
+                # Under one name `read_json` takes the first value, msgspec the last.
+                first = frame[name].to_list()
+                if first != last:
+                    doubted |= {row for row, value in enumerate(last) if value != first[row]}
+            if last.count(None) < len(last):
+                filled.append(last)
+        if len(filled) > 1:
+            doubted |= {
+                row for row, values in enumerate(zip(*filled, strict=True)) if len({*values} - {None}) > 1
+            }
+    return frozenset(doubted)
 
 
-def _columns(body: bytes, height: int, aliases: Iterable[str] = ()) -> pl.DataFrame:
-    """Build the columns, those of other spellings filling what the first left null."""
-    if not height:
-        return CONTACT_SCHEMA.to_frame()
-    spelled = {alias: CONTACT_SCHEMA[ALIASES[alias]] for alias in aliases}
-    frame = pl.read_json(body, schema={**CONTACT_SCHEMA, **spelled})
+def _read_json(body: bytes, height: int, schema: Mapping[str, Any]) -> pl.DataFrame:
+    frame = pl.read_json(body, schema=schema) if height else pl.DataFrame(schema=schema)
     if frame.height != height:
         raise msgspec.ValidationError(
             f"the answer holds {height} contacts, of which {frame.height} could be read"
-        )
-    if spelled:
-        frame = frame.select(
-            pl.coalesce(name for name in names if name in frame.columns) for names in SPELLINGS.values()
         )
     return frame
 
@@ -285,13 +296,14 @@ def _with_dates(frame: pl.DataFrame, body: bytes) -> tuple[pl.DataFrame, list[Od
     read = frame.select(pl.when(usual).then("created_at"))["created_at"].to_list()
     odd = []
     for row in (~usual.fill_null(value=False)).arg_true():
-        given = stated(MOMENTS(DATES.decode(rows[row])))
+        dates: Any = _DATES.decode(rows[row])
+        given = dates.created_at if dates.created_at is not None else dates.createdAt
         if given is not None:
             read[row] = moment(given)
             if read[row] is None:
                 odd.append(Oddity(row, "created_at", "not a date"))
-    dates = pl.Series("created_at", read, dtype=CONTACT_SCHEMA["created_at"])
-    return frame.with_columns(dates), odd
+    moments = pl.Series("created_at", read, dtype=CONTACT_SCHEMA["created_at"])
+    return frame.with_columns(moments), odd
 
 
 def refuse_oddities(oddities: Sequence[Oddity], *, method: str, path: str) -> None:
@@ -365,7 +377,7 @@ def contacts_frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     try:
         body = msgspec.json.encode([dict(row) for row in listed])
         EXACT_PAGE.decode(body)
-        frame, oddities = _with_dates(_columns(body, len(listed)), body)
+        frame, oddities = _with_dates(_read_json(body, len(listed), CONTACT_SCHEMA), body)
     except msgspec.ValidationError as error:
         message = unexpected_answer(error, body, method="", path="").message
         raise FrameError(f"The rows are not contacts: {message}") from None

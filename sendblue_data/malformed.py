@@ -46,7 +46,9 @@ def unexpected_answer(error: Exception, body: bytes, *, method: str, path: str) 
     start = body[:200].lstrip()
     field: str | None = None
     row: int | None = None
-    if start[:1] == b"<":
+    if not body.strip():
+        message = "the answer is empty."
+    elif start[:1] == b"<":
         message = "the answer is a web page, not JSON."
     elif start[:1] == b"{" and isinstance(error, msgspec.ValidationError):
         said = error_message(body)
@@ -68,5 +70,5 @@ def unexpected_answer(error: Exception, body: bytes, *, method: str, path: str) 
         status=200,
         field=field,
         row=row,
-        cut_short=start[:1] == b"[" and "truncated" in str(error),
+        cut_short=not body.strip() or (start[:1] == b"[" and "truncated" in str(error)),
     )

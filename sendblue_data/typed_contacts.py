@@ -1,19 +1,17 @@
-"""One contact of an answer, typed: as promised, or the same under every known spelling."""
+"""One contact of an answer, typed: as promised, or under any known spelling and with scalars for text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
 from operator import attrgetter
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from sendblue_data.repairs import KNOWN, SPELLINGS
 
 
-class Contact(msgspec.Struct, gc=False):
-    """One contact as the API promises it: every field optional, none of another type.
+class ExactContact(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """One contact as the API promises it: every field optional, none of another type or name.
 
     What is null is told apart from what is missing where the two mean different things.
     """
@@ -32,45 +30,44 @@ class Contact(msgspec.Struct, gc=False):
     assigned_to_email: str | None = None
 
 
-class ExactContact(Contact, gc=False, forbid_unknown_fields=True):
-    """The same, refusing fields that are not in `CONTACT_SCHEMA`."""
-
-
-ALIASES = {name: field for field, names in SPELLINGS.items() for name in names[1:]}
-SpelledContact = msgspec.defstruct(
-    "SpelledContact",
-    [(alias, Contact.__annotations__[field], getattr(Contact(), field)) for alias, field in ALIASES.items()],
-    bases=(Contact,),
-    module=__name__,
-    gc=False,
-)
-"""The same under every known spelling; what it does not know is ignored."""
+_Whole = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+_Text = str | _Whole | bool | None
+"""What `read_json` writes into a text column digit by digit; of other numbers it may change the digits."""
+_TYPES: dict[str, tuple[Any, Any]] = {
+    **dict.fromkeys(SPELLINGS, (_Text, None)),
+    **dict.fromkeys(("phone", "created_at"), (str | None, None)),
+    **dict.fromkeys(("opt_out", "verified"), (bool | None, None)),
+    "custom_variables": (dict[str, _Text] | msgspec.UnsetType | None, msgspec.UNSET),
+    "tags": (list[_Text] | msgspec.UnsetType | None, msgspec.UNSET),
+}
+_SPELLED_FIELDS = [(name, *_TYPES[field]) for field, names in SPELLINGS.items() for name in names]
 
 EXACT_PAGE = msgspec.json.Decoder(list[ExactContact])
-SPLIT = msgspec.json.Decoder(list[msgspec.Raw])
 EXACT_CONTACT = msgspec.json.Decoder(ExactContact)
-_SPELLED: msgspec.json.Decoder[Contact] = msgspec.json.Decoder(SpelledContact)
-_SPELLED_ALONE: msgspec.json.Decoder[Contact] = msgspec.json.Decoder(
-    msgspec.defstruct(
-        "_SpelledAlone", [], bases=(SpelledContact,), module=__name__, gc=False, forbid_unknown_fields=True
-    )
+SPLIT = msgspec.json.Decoder(list[msgspec.Raw])
+_KNOWN_ALONE = msgspec.json.Decoder(
+    msgspec.defstruct("_KnownAlone", _SPELLED_FIELDS, gc=False, forbid_unknown_fields=True)
 )
+_AMONG_OTHERS = msgspec.json.Decoder(msgspec.defstruct("_AmongOthers", _SPELLED_FIELDS, gc=False))
 _NAMES = msgspec.json.Decoder(dict[str, msgspec.Raw])
-DATES = msgspec.json.Decoder(
-    msgspec.defstruct("_Dates", [(name, str | None, None) for name in SPELLINGS["created_at"]], gc=False)
-)
-PHONES, OPT_OUTS, MOMENTS, VARIABLES = (
-    attrgetter(*SPELLINGS[field]) for field in ("phone", "opt_out", "created_at", "custom_variables")
-)
-ABSENT = (None, msgspec.UNSET)
+
+TWICE = ("phone", "opt_out", "created_at")
+"""Fields in which two values of a contact are looked for: who it is, may it be texted, where is it listed."""
+in_twice = attrgetter(*(name for field in TWICE for name in SPELLINGS[field]))
+variables = attrgetter(*SPELLINGS["custom_variables"])
 
 
-def typed(raw: bytes | msgspec.Raw, row: int, new: set[str]) -> Contact | None:
-    """Decode a contact each of whose values has a promised type; None for any other."""
-    with suppress(msgspec.ValidationError):
-        return _SPELLED_ALONE.decode(raw)
+def typed(raw: bytes | msgspec.Raw, row: int, new: set[str]) -> Any:
+    """Decode a contact whose values all have types that fit; None for any other.
+
+    Names of fields that no version knew are added to `new`.
+    """
     try:
-        contact = _SPELLED.decode(raw)
+        return _KNOWN_ALONE.decode(raw)
+    except msgspec.ValidationError:
+        pass
+    try:
+        contact = _AMONG_OTHERS.decode(raw)
     except msgspec.ValidationError:
         return None
     new |= names_in(raw, row) - KNOWN
@@ -78,7 +75,11 @@ def typed(raw: bytes | msgspec.Raw, row: int, new: set[str]) -> Contact | None:
 
 
 def names_in(raw: bytes | msgspec.Raw, row: int) -> set[str]:
-    """Name the fields of what must be a contact."""
+    """Name the fields of what must be a contact.
+
+    Raises:
+        msgspec.ValidationError: it is no object, or none of its fields is a contact's.
+    """
     try:
         names = set(_NAMES.decode(raw))
     except msgspec.ValidationError as error:
@@ -88,13 +89,3 @@ def names_in(raw: bytes | msgspec.Raw, row: int) -> set[str]:
             f"none of its fields is a contact's: {', '.join(sorted(names))[:100]} - at `$[{row}]`"
         )
     return names
-
-
-def contradicts_itself(contact: Contact) -> bool:
-    """Whether two spellings of phone, opt-out or moment of creation hold different values."""
-    return any(len({*get(contact)} - {None}) > 1 for get in (PHONES, OPT_OUTS, MOMENTS))
-
-
-def stated(values: Iterable[Any]) -> Any:
-    """Return the first value that is neither null nor missing."""
-    return next((value for value in values if value not in ABSENT), None)

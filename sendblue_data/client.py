@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from random import Random
@@ -14,13 +15,19 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
-import msgspec
 import polars as pl
 
-from sendblue_data.answers import amount_answer, contact_answer, count_answer, object_from, opt_out_answer
-from sendblue_data.contacts import decode_contacts
+from sendblue_data.answers import (
+    amount_answer,
+    contact_answer,
+    contacts_answer,
+    count_answer,
+    object_from,
+    opt_out_answer,
+)
+from sendblue_data.contacts import DecodedPage, RepairedFieldWarning, decode_page, refuse_oddities
 from sendblue_data.credentials import credential, hidden, without_credentials
-from sendblue_data.errors import ApiError, ConfigurationError, UnexpectedAnswerError
+from sendblue_data.errors import ApiError, ConfigurationError
 from sendblue_data.options import check_number, is_whole_from
 from sendblue_data.retries import Pace, read_with_retries
 from sendblue_data.transport import Transport, account_label, check_base_url
@@ -99,6 +106,7 @@ class SendblueClient:
         self._pace = Pace(requests_per_second)
         self._jitter = Random()  # noqa: S311 -- spreads retries, keeps no secret
         self._announced: set[str] = set()
+        self._repaired: set[tuple[str, str]] = set()
         self._credentials = (key, secret)
         self._transport = Transport(
             self.base_url,
@@ -187,6 +195,7 @@ class SendblueClient:
         order_direction: str | None = None,
         phone_number: str | None = None,
         cid: str | None = None,
+        strict: bool = False,
     ) -> pl.DataFrame:
         """List one page of contacts: `GET /api/v2/contacts`.
 
@@ -198,11 +207,14 @@ class SendblueClient:
             order_direction: `"asc"` or `"desc"`.
             phone_number: only the contact with this number, in E.164 form.
             cid: only the contact with this id.
+            strict: raise for a field that can't be read. Otherwise it is null, and a `RepairedFieldWarning`
+                tells of each kind once.
 
         Returns:
             A contacts frame (`CONTACT_SCHEMA`), a row a contact.
 
         Raises:
+            UnexpectedAnswerError: the answer is no list of contacts, or `strict` and a field can't be read.
             ApiError: the leaf that fits.
 
         Example:
@@ -220,14 +232,31 @@ class SendblueClient:
             "phone_number": phone_number,
             "cid": cid,
         }
-        params = {name: str(value) for name, value in asked.items() if value is not None}
+        page = self._list_page({name: str(value) for name, value in asked.items() if value is not None})
+        if strict:
+            refuse_oddities(page.oddities, method="GET", path=CONTACTS)
+        return self._told(page)
 
-        def parse(body: bytes) -> pl.DataFrame:
-            return decode_contacts(
-                body, path=CONTACTS, announced=self._announced, credentials=self._credentials
-            )
+    def _list_page(self, params: Mapping[str, str]) -> DecodedPage:
+        """List one page of contacts, with what could not be read of it."""
+
+        def parse(body: bytes) -> DecodedPage:
+            return decode_page(body, path=CONTACTS, announced=self._announced, credentials=self._credentials)
 
         return self._read(CONTACTS, parse, params)
+
+    def _told(self, page: DecodedPage) -> pl.DataFrame:
+        """Warn, once each, of the kinds of what could not be read, and return the frame."""
+        kinds = {(field, kind) for _, field, kind in page.oddities} - self._repaired
+        self._repaired |= kinds
+        if kinds:
+            told = ", ".join(f"{field} ({kind})" for field, kind in sorted(kinds))
+            warnings.warn(
+                f"The API sent fields that can't be read, and are null in the frame: {told}.",
+                RepairedFieldWarning,
+                stacklevel=3,
+            )
+        return page.frame
 
     def count_contacts(self) -> int:
         """Count the account's contacts: `GET /api/v2/contacts/count`.
@@ -259,7 +288,8 @@ class SendblueClient:
             'Ann'
         """
         path = _contact_path(phone_number)
-        return self._read(path, lambda body: contact_answer(body, "GET", path))
+        page = self._read(path, lambda body: contact_answer(body, "GET", path))
+        return self._told(page).row(0, named=True)
 
     # Writes -----------------------------------------------------------------------------------------------
 
@@ -299,7 +329,7 @@ class SendblueClient:
             custom_variables=custom_variables,
             update_if_exists=update_if_exists,
         )
-        return self._write("POST", CONTACTS, body, contact_answer)
+        return self._write("POST", CONTACTS, body, contact_answer).frame.row(0, named=True)
 
     def update_contact(
         self,
@@ -341,7 +371,7 @@ class SendblueClient:
             custom_variables=custom_variables,
             opt_out=opt_out,
         )
-        return self._write("PUT", path, body, contact_answer)
+        return self._write("PUT", path, body, contact_answer).frame.row(0, named=True)
 
     def delete_contact(self, phone_number: str) -> None:
         """Delete one contact: `DELETE /api/v2/contacts/{phone_number}`.
@@ -397,8 +427,8 @@ class SendblueClient:
                 `custom_variables`. The API takes no other field here: `bulk_create` writes the rest too.
 
         Returns:
-            The contacts of the answer, as a contacts frame. The API does not say whether it lists all or
-            only those that are new.
+            The contacts of the answer, as a contacts frame; without rows where it lists none. The API does
+            not say whether it lists all or only those that are new.
 
         Raises:
             ConflictError, InvalidRequestError: the request was refused.
@@ -410,30 +440,17 @@ class SendblueClient:
         """
         path = f"{CONTACTS}/bulk"
 
-        def parse(body: bytes, method: str, path: str) -> pl.DataFrame:
-            listed = object_from(body, method, path).get("contacts")
-            try:
-                return decode_contacts(
-                    msgspec.json.encode([] if listed is None else listed),
-                    method=method,
-                    path=path,
-                    announced=self._announced,
-                    credentials=self._credentials,
-                )
-            except UnexpectedAnswerError as error:
-                error.may_have_applied = True
-                raise
+        return self._write("POST", path, {"contacts": [dict(row) for row in contacts]}, contacts_answer)
 
-        return self._write("POST", path, {"contacts": [dict(row) for row in contacts]}, parse)
-
-    def bulk_delete_contacts(self, phones: Sequence[str]) -> int:
+    def bulk_delete_contacts(self, phones: Sequence[str]) -> int | None:
         """Delete several contacts: `DELETE /api/v2/contacts` with the numbers in the body.
 
         Args:
             phones: numbers in E.164 form. The API's field is called `contact_ids`, and takes numbers.
 
         Returns:
-            The answer's `amount`. The API does not say whether it counts only those that existed.
+            The answer's `amount`, or None where it gives none. The API does not say whether it counts only
+            those that existed.
 
         Raises:
             ApiError: the leaf that fits.

@@ -33,6 +33,7 @@ FIELDS = (
     "created_at",
 )
 """Fields of a contact, in the order of its JSON: `created_at` last, so that its digits can be cut in SQL."""
+_NOTHING: Contact = dict.fromkeys(FIELDS)
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- moments are kept as UTC without an offset
 _encode = msgspec.json.Encoder().encode
@@ -137,7 +138,10 @@ class Store:
     def rows(self) -> list[Contact]:
         """Every contact in order of insertion, with every field; `created_at` ISO 8601 with `Z`."""
         with self.lock:
-            return [_decode(body) for (body,) in self._base.execute("SELECT body FROM contacts ORDER BY id")]
+            return [
+                _NOTHING | _decode(body)
+                for (body,) in self._base.execute("SELECT body FROM contacts ORDER BY id")
+            ]
 
     def count(self) -> int:
         """Count the contacts."""
@@ -173,7 +177,7 @@ class Store:
         """Give the contact with this phone."""
         with self.lock:
             found = self._base.execute("SELECT body FROM contacts WHERE phone = ?", (phone,)).fetchone()
-            return _decode(found[0]) if found else None
+            return _NOTHING | _decode(found[0]) if found else None
 
     def insert(self, contact: Mapping[str, Any], *, created_at: str) -> Contact:
         """Create a contact, with a fresh id, not verified, and opted out if its number is known to be."""
@@ -303,7 +307,7 @@ class Store:
     @staticmethod
     def _record(contact: Contact) -> tuple[Any, ...]:
         stamp = contact["created_at"]
-        return contact["contact_id"], contact["phone"], stamp and stamp[:-1], _encode(contact).decode()
+        return contact["contact_id"], contact["phone"], stamp and stamp[:-1], _encode(_said(contact)).decode()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -349,4 +353,13 @@ def answered(contact: Mapping[str, Any], *, digits: str) -> Contact:
     shown = {name: contact[name] for name in FIELDS if name != "contact_id"}
     if shown["created_at"] is not None:
         shown["created_at"] = shown["created_at"][: {"us": 26, "ms": 23, "s": 19}[digits]] + "Z"
-    return shown
+    return _said(shown)
+
+
+def _said(contact: Contact) -> Contact:
+    """Leave out what is not known of lists and maps: a null there would say that they are empty."""
+    return {
+        name: value
+        for name, value in contact.items()
+        if value is not None or name not in {"tags", "custom_variables"}
+    }

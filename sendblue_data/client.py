@@ -223,27 +223,30 @@ class SendblueClient:
             >>> client.list_contacts(limit=1).shape
             (1, 12)
         """
-        asked = {
-            "limit": limit,
-            "offset": offset,
-            "created_at_gte": _iso(created_at_gte),
-            "order_by": order_by,
-            "order_direction": order_direction,
-            "phone_number": phone_number,
-            "cid": cid,
-        }
-        page = self._list_page({name: str(value) for name, value in asked.items() if value is not None})
-        if strict:
-            refuse_oddities(page.oddities, method="GET", path=CONTACTS)
-        return self._told(page)
+        return self._told(
+            self._list_page(
+                limit=limit,
+                offset=offset,
+                created_at_gte=iso(created_at_gte),
+                order_by=order_by,
+                order_direction=order_direction,
+                phone_number=phone_number,
+                cid=cid,
+                strict=strict,
+            )
+        )
 
-    def _list_page(self, params: Mapping[str, str]) -> DecodedPage:
+    def _list_page(self, *, strict: bool = False, **asked: object) -> DecodedPage:
         """List one page of contacts, with what could not be read of it."""
+        params = {name: str(value) for name, value in asked.items() if value is not None}
 
         def parse(body: bytes) -> DecodedPage:
             return decode_page(body, path=CONTACTS, announced=self._announced, credentials=self._credentials)
 
-        return self._read(CONTACTS, parse, params)
+        page = self._read(CONTACTS, parse, params)
+        if strict:
+            refuse_oddities(page.oddities, method="GET", path=CONTACTS)
+        return page
 
     def _told(self, page: DecodedPage) -> pl.DataFrame:
         """Warn, once each, of the kinds of what could not be read, and return the frame."""
@@ -501,7 +504,7 @@ class SendblueClient:
             raise error.with_traceback(None) from None
 
 
-def _iso(moment: datetime | str | None) -> str | None:
+def iso(moment: datetime | str | None) -> str | None:
     """Write a moment as the API reads it: ISO 8601 in UTC, to the microsecond."""
     if moment is None or isinstance(moment, str):
         return moment

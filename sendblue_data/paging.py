@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from sendblue_data.client import SendblueClient
+from sendblue_data.client import SendblueClient, iso
+from sendblue_data.contacts import Oddity
 from sendblue_data.errors import RateLimitedError
 from sendblue_data.retries import LONGEST_RETRY_AFTER
-from sendblue_data.seams import is_ordered
+from sendblue_data.seams import is_ordered, keys
 
 PATIENCE = 20.0
 """Seconds without any answer but 429 after which a pull gives up."""
@@ -89,8 +90,11 @@ class AccountNeverStill(Exception):  # noqa: N818 -- a finding that the pull act
 class Pages:
     """Reads pages of one account, and gives up where that leads nowhere."""
 
-    def __init__(self, client: SendblueClient, pool: ThreadPoolExecutor, caps: Caps) -> None:
+    def __init__(
+        self, client: SendblueClient, pool: ThreadPoolExecutor, caps: Caps, *, strict: bool = False
+    ) -> None:
         self._client = client
+        self._strict = strict
         self._pool = pool
         self.caps = caps
         self._lock = threading.Lock()
@@ -100,6 +104,8 @@ class Pages:
         self.pages = 0
         self.most_pages = 1_000_000
         """Pages by `created_at` to read at most."""
+        self.oddities: dict[int, tuple[str | None, list[tuple[str, str]]]] = {}
+        """What could not be read, by the hash of the contact's key: its id, and the fields with their kinds."""
 
     def page(
         self,
@@ -136,21 +142,33 @@ class Pages:
                 self._walked += order_by == "created_at"
                 if self._walked > self.most_pages:
                     raise AccountNeverStill
-            page = self._patiently(
+            page, oddities = self._patiently(
                 partial(
-                    self._client.list_contacts,
+                    self._client._list_page,  # noqa: SLF001 -- its other half: oddities come with it
                     limit=limit or self.caps.page,
                     offset=offset,
-                    created_at_gte=cursor,
+                    created_at_gte=iso(cursor),
                     order_by=order_by,
                     order_direction=None if order_by is None else direction,
+                    strict=self._strict,
                 )
             )
+            self._keep_oddities(page, oddities)
             if order_by == "created_at" and not is_ordered(page, cursor, descending=direction == "desc"):
                 raise OrderIgnored
             return page
 
         return self._submit(read)
+
+    def _keep_oddities(self, page: pl.DataFrame, oddities: tuple[Oddity, ...]) -> None:
+        if not oddities:
+            return
+        found, ids = keys(page).hash(), page["contact_id"]
+        odd: dict[int, tuple[str | None, list[tuple[str, str]]]] = {}
+        for one in oddities:
+            odd.setdefault(found[one.row], (ids[one.row], []))[1].append((one.field, one.kind))
+        with self._lock:
+            self.oddities |= odd
 
     def count(self) -> Future[int]:
         """Count the account's contacts in another thread."""

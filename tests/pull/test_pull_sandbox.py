@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sendblue_data import iter_contacts, pull_contacts
+from sendblue_data import iter_contacts, pull_contacts, sweeps
 from sendblue_data.errors import IncompletePullError, RateLimitedError, UnexpectedAnswerError
 from sendblue_data.sandbox import Sandbox
 
@@ -141,7 +141,9 @@ def test_an_error_with_status_200_raises():
         assert pull_contacts(client, progress=False).height == 2_000
 
 
-def test_fewer_listed_than_counted_raises_and_says_which():
+def test_fewer_listed_than_counted_raises_and_says_which(monkeypatch):
+    monkeypatch.setattr(sweeps, "LAG_PAUSES", (0.0, 0.0))
+
     def recount(method, path, body):
         return b'{"count": 5000}' if path.endswith("/count") else body
 

@@ -30,7 +30,7 @@ from sendblue_data.credentials import credential, hidden, without_credentials
 from sendblue_data.errors import ApiError, ConfigurationError
 from sendblue_data.options import check_number, is_whole_from
 from sendblue_data.retries import Pace, read_with_retries
-from sendblue_data.transport import Transport, account_label, check_base_url
+from sendblue_data.transport import Transport, account_label, check_base_url, is_local
 
 DEFAULT_BASE_URL = "https://api.sendblue.co"
 CONTACTS = "/api/v2/contacts"
@@ -51,9 +51,11 @@ class SendblueClient:
             except on this machine.
         timeout: seconds to wait for an answer (5 to connect).
         max_connections: requests under way at once, over all threads.
-        requests_per_second: a limit to keep, over all threads; None for no limit.
-        retries: how often a read is tried again after 429, 5xx, a reset or a body cut short. Writes are
-            sent once: an error whose `may_have_applied` is True says that the account must be asked.
+        requests_per_second: a limit to keep, over all threads; None for the documented 100 requests in 10
+            seconds, and on this machine for none. After a 429 the client learns the limit that there is.
+        retries: how often a read is tried again after 5xx, a reset or a body cut short. After 429, and 503 with
+            `Retry-After`, it is whenever the limit lets it. Writes are sent once: an error whose
+            `may_have_applied` is True says that the account must be asked.
 
     Raises:
         ConfigurationError: a credential is missing, or an option can't be used.
@@ -103,7 +105,7 @@ class SendblueClient:
         self.account = account_label(self.base_url, key)
         self.max_connections = max_connections
         self._retries = retries
-        self._pace = Pace(requests_per_second)
+        self._pace = Pace(requests_per_second, is_local=is_local(self.base_url))
         self._jitter = Random()  # noqa: S311 -- spreads retries, keeps no secret
         self._announced: set[str] = set()
         self._repaired: set[tuple[str, str]] = set()

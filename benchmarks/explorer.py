@@ -30,6 +30,7 @@ CHANGES = {
     "none of two tags": Filters(no_tags=("Lead", "Customer")),
     "opt-out": Filters(opt_out="not opted out"),
     "reachable": Filters(reach="reachable"),
+    "reachable and verified": Filters(reach="reachable and verified"),
     "created from": Filters(created_from=date(2025, 1, 1)),
     "owner": Filters(owners=("ana@example.com",)),
     "company": Filters(companies=("Acme Fitness",)),

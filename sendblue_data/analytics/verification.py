@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,8 +17,13 @@ from sendblue_data.analytics.opt_outs import finish_rates
 from sendblue_data.analytics.rates import rate_of, with_share
 from sendblue_data.contacts import CONTACT_SCHEMA, IS_E164
 
-# `\z`, and not `$`, which in Java also matches before a line feed at the end.
-_STEPS = ("all", "verified", "not opted out", "reachable")
+REACHABLE = "with an E.164 phone, known not to have opted out"
+"""What `reachable` means, in words."""
+REACHABLE_VERIFIED = f"verified, {REACHABLE}"
+UNUSED = "No contact is verified: the account does not seem to use verification."
+"""What to say where the API calls nobody verified: paid plans need no verification."""
+_SHOWING = 3
+"""Contacts of known state from which on none verified says something of the account."""
 _AGES = (
     ("under 1 week", 0, 7),
     ("1 to 4 weeks", 7, 28),
@@ -39,12 +45,12 @@ def _all_of(*conditions: nw.Expr) -> nw.Expr:
     )
 
 
-def _reachable(contacts: Any) -> nw.Expr:
-    """How many contacts may be texted, of all: on Polars, only the phones that matter are looked at."""
+def _with_phone(contacts: Any, *left: nw.Expr) -> nw.Expr:
+    """How many of those left have an E.164 phone: on Polars, only the phones that matter are looked at."""
     if not isinstance(contacts, (pl.DataFrame, pl.LazyFrame)):
-        return _all_of(_VERIFIED, _IN, _E164_PHONE)
-    left = _VERIFIED.fill_null(value=False) & _IN.fill_null(value=False)
-    return nw.col("phone").filter(left).str.contains(IS_E164).cast(nw.Int64).sum()
+        return _all_of(*left, _E164_PHONE)
+    sure = nw.all_horizontal(*(one.fill_null(value=False) for one in left), ignore_nulls=False)
+    return nw.col("phone").filter(sure).str.contains(IS_E164).cast(nw.Int64).sum()
 
 
 _VERIFIED, _IN, _E164_PHONE = nw.col("verified"), ~nw.col("opt_out"), nw.col("phone").str.contains(IS_E164)
@@ -91,20 +97,27 @@ def verification_rate(
     return finish_rates(table, keys, "verified", confidence=confidence, min_contacts=min_contacts)
 
 
-def verification_funnel(contacts: Any, by: By | Sequence[By] | None = None) -> pl.DataFrame:
+def verification_funnel(
+    contacts: Any, by: By | Sequence[By] | None = None, *, verified: bool = False
+) -> pl.DataFrame:
     """How many contacts remain at each step from all of them to those who may be texted.
 
-    The steps are `all`; `verified`; `not opted out`: verified, and known not to have opted out; `reachable`:
-    these with an E.164 phone, exactly the segment `reachable()`.
+    The steps are `all`; `not opted out`: known not to have opted out; `reachable`: these with an E.164 phone,
+    exactly the segment `reachable()`. With `verified=True` there is a step `verified` after `all`, and the
+    last step is exactly `reachable(verified=True)`: whom Sendblue's free plan texts.
 
     Args:
         contacts: a contacts frame of any engine that Narwhals knows.
-        by: as for `opt_out_rate`; each group has its own four steps.
+        by: as for `opt_out_rate`; each group has its own steps.
+        verified: whether reachable means verified, too. Paid plans need no verification: there, nobody may
+            be verified.
 
     Returns:
         A row a group and step: the group's columns, then `step`; `contacts` that remain; `share` of all (of
         the group); `step_share` of the step before, null at `all` and where nobody was left; `unknown`:
-        contacts of the step before that stop here because the API did not say. Groups are ordered as in
+        contacts of the step before that stop here because the API did not say; `definition`: what `reachable`
+        means in this table, in words, the same in each row. Where a step stops everybody because the API said
+        it of nobody, the shares from there on are null: nothing is known. Groups are ordered as in
         `opt_out_rate`.
 
     Raises:
@@ -116,49 +129,62 @@ def verification_funnel(contacts: Any, by: By | Sequence[By] | None = None) -> p
         ...     "verified": [True, True, False, True],
         ...     "opt_out": [False, None, False, False],
         ... })
-        >>> verification_funnel(people)
-        shape: (4, 5)
+        >>> funnel = verification_funnel(people)
+        >>> funnel.drop("definition")
+        shape: (3, 5)
         ┌───────────────┬──────────┬───────┬────────────┬─────────┐
         │ step          ┆ contacts ┆ share ┆ step_share ┆ unknown │
         │ ---           ┆ ---      ┆ ---   ┆ ---        ┆ ---     │
         │ str           ┆ i64      ┆ f64   ┆ f64        ┆ i64     │
         ╞═══════════════╪══════════╪═══════╪════════════╪═════════╡
         │ all           ┆ 4        ┆ 1.0   ┆ null       ┆ 0       │
-        │ verified      ┆ 3        ┆ 0.75  ┆ 0.75       ┆ 0       │
-        │ not opted out ┆ 2        ┆ 0.5   ┆ 0.666667   ┆ 1       │
-        │ reachable     ┆ 1        ┆ 0.25  ┆ 0.5        ┆ 0       │
+        │ not opted out ┆ 3        ┆ 0.75  ┆ 0.75       ┆ 1       │
+        │ reachable     ┆ 2        ┆ 0.5   ┆ 0.666667   ┆ 0       │
         └───────────────┴──────────┴───────┴────────────┴─────────┘
+        >>> funnel["definition"][0]
+        'with an E.164 phone, known not to have opted out'
+        >>> verification_funnel(people, verified=True).select("step", "contacts").rows()
+        [('all', 4), ('verified', 3), ('not opted out', 2), ('reachable', 1)]
     """
-    keys = keys_of(contacts, by, taken=["step", "contacts", "share", "step_share", "unknown"])
-    # Phones that are missing stop at the last step like any other that is not E.164: they are not unknown.
-    measures = {
-        "step_0": Measure(nw.len()),
-        "step_1": Measure(_all_of(_VERIFIED)),
-        "step_2": Measure(_all_of(_VERIFIED, _IN)),
-        "step_3": Measure(_reachable(contacts) if not keys else _all_of(_VERIFIED, _IN, _E164_PHONE)),
-        "unknown_1": Measure(_all_of(_VERIFIED.is_null())),
-        "unknown_2": Measure(_all_of(_VERIFIED, _IN.is_null())),
-    }
-    columns = {name: name for name in ("phone", "opt_out", "verified")}
+    taken = ["step", "contacts", "share", "step_share", "unknown", "definition"]
+    keys = keys_of(contacts, by, taken=taken)
+    left, steps = [_IN], ["all", "not opted out", "reachable"]
+    if verified:
+        left, steps = [_VERIFIED, _IN], ["all", "verified", "not opted out", "reachable"]
+    last, kept = len(left) + 1, nw.col("phone")
+    measures = {"step_0": Measure(nw.len())}
+    for place, one in enumerate(left, 1):
+        measures[f"step_{place}"] = Measure(_all_of(*left[:place]))
+        measures[f"unknown_{place}"] = Measure(_all_of(*left[: place - 1], one.is_null()))
+    measures[f"step_{last}"] = Measure(_all_of(*left, _E164_PHONE) if keys else _with_phone(contacts, *left))
+    measures[f"unknown_{last}"] = Measure(_all_of(*left, kept.is_null()))
+    columns = {name: name for name in ("phone", "opt_out", *["verified"] * verified)}
     table = in_order(grouped(contacts, keys, columns, measures), keys, size="step_0").with_columns(
-        unknown_0=pl.lit(0, pl.Int64), unknown_3=pl.lit(0, pl.Int64)
+        unknown_0=pl.lit(0, pl.Int64), told_0=pl.lit(value=True)
     )
+    for place in range(1, last + 1):
+        before, unknown = pl.col(f"step_{place - 1}"), pl.col(f"unknown_{place}")
+        told = pl.col(f"told_{place - 1}") & ((unknown < before) | (before == 0))
+        table = table.with_columns(told.alias(f"told_{place}"))
     names = [key.name for key in keys]
-    steps = [
+    rows = [
         table.select(
             *names,
             pl.int_range(pl.len()).alias("group"),
             pl.lit(step).alias("step"),
             pl.col(f"step_{place}").alias("contacts"),
-            rate_of(f"step_{place}", "step_0").alias("share"),
-            (rate_of(f"step_{place}", f"step_{place - 1}") if place else pl.lit(None, pl.Float64)).alias(
-                "step_share"
-            ),
+            pl.when(f"told_{place}").then(rate_of(f"step_{place}", "step_0")).alias("share"),
+            (
+                pl.when(f"told_{place}").then(rate_of(f"step_{place}", f"step_{place - 1}"))
+                if place
+                else pl.lit(None, pl.Float64)
+            ).alias("step_share"),
             pl.col(f"unknown_{place}").alias("unknown"),
+            pl.lit(REACHABLE_VERIFIED if verified else REACHABLE).alias("definition"),
         )
-        for place, step in enumerate(_STEPS)
+        for place, step in enumerate(steps)
     ]
-    return pl.concat(steps).sort("group", maintain_order=True).drop("group")
+    return pl.concat(rows).sort("group", maintain_order=True).drop("group")
 
 
 def verification_backlog(contacts: Any, now: datetime | None = None) -> pl.DataFrame:
@@ -172,8 +198,10 @@ def verification_backlog(contacts: Any, now: datetime | None = None) -> pl.DataF
         A row an age, youngest first, always the same seven: `age`; `from_days` and `before_days`, its bounds
         in days; `contacts`, unverified; `share` of all unverified; `unknown`, contacts of that age whose
         `verified` the API did not say, who are in no other column; `opted_out`, of the unverified;
-        `to_verify`, of them in `verification_worklist`. Contacts without `created_at` are in the row
-        `not known`; those created after `now`, by a clock that is ahead, in the first.
+        `to_verify`, of them known not to have opted out, with an E.164 phone: whom `verification_worklist`
+        lists, where the account uses verification. Contacts without `created_at` are in the row `not known`,
+        and where all are, the other shares are null; those created after `now`, by a clock that is ahead, are
+        in the first.
 
     Raises:
         FrameError: a column is missing or of another type.
@@ -213,19 +241,29 @@ def verification_backlog(contacts: Any, now: datetime | None = None) -> pl.DataF
     backlog = ages.join(counts, on="row", how="left", maintain_order="left").with_columns(
         pl.col(list(measures)).fill_null(0)
     )
-    return with_share(backlog, "contacts", int(backlog["contacts"].sum())).select(
-        "age", "from_days", "before_days", "contacts", "share", "unknown", "opted_out", "to_verify"
+    total = int(backlog["contacts"].sum())
+    dated = (pl.col("contacts").sum() > pl.col("contacts").last()) | (pl.col("age") == "not known")
+    return (
+        with_share(backlog, "contacts", total)
+        .with_columns(share=pl.when(dated).then("share"))
+        .select("age", "from_days", "before_days", "contacts", "share", "unknown", "opted_out", "to_verify")
     )
 
 
-def verification_worklist(contacts: Any) -> pl.DataFrame:
+def verification_worklist(contacts: Any, *, even_if_unused: bool = False) -> pl.DataFrame:
     """The contacts to send a verification message to: what `bulk_verify(client, frame)` takes.
 
     They are known to be unverified and known not to have opted out, and have an E.164 phone. Contacts whose
     state the API did not say are not among them: a message to someone who opted out can't be taken back.
 
+    Where not one contact is verified, the account does not seem to use verification: paid plans need none,
+    and the list would be everybody. Then the list is empty, with a warning that says so.
+
     Args:
-        contacts: a contacts frame of any engine that Narwhals knows.
+        contacts: a contacts frame of any engine that Narwhals knows: of the whole account, since the verified
+            ones show that verification is used.
+        even_if_unused: list them although no contact is verified, as on a free plan's first day. Frames of
+            one or two contacts, which show nothing of an account, are listed anyway.
 
     Returns:
         Their rows, with the frame's columns; those of a contacts frame have its types. Longest waiting first,
@@ -234,10 +272,13 @@ def verification_worklist(contacts: Any) -> pl.DataFrame:
     Raises:
         FrameError: a column is missing or of another type.
 
+    Warns:
+        UserWarning: contacts wait, and none of three or more is verified.
+
     Examples:
         >>> people = pl.DataFrame({
-        ...     "phone": ["+12125550100", "+12125550101", "555"],
-        ...     "verified": [False, False, False],
+        ...     "phone": ["+12125550100", "+12125550101", "+12125550102"],
+        ...     "verified": [False, False, True],
         ...     "opt_out": [False, None, False],
         ... })
         >>> verification_worklist(people)["phone"].to_list()
@@ -246,6 +287,21 @@ def verification_worklist(contacts: Any) -> pl.DataFrame:
     wanted = dict.fromkeys([*columns_of(contacts), "phone", "verified", "opt_out"])
     frame = project(contacts, {name: name for name in wanted})
     waiting = collect(frame.filter(~_VERIFIED, _IN, _E164_PHONE))
+    if waiting.height and not even_if_unused and _seems_unused(contacts):
+        warnings.warn(
+            f"{UNUSED} Paid plans need none, and {waiting.height:,} contacts would get a message, so the list "
+            "is empty. If they are to get one, or the frame is only a part of the account: "
+            "verification_worklist(contacts, even_if_unused=True).",
+            UserWarning,
+            stacklevel=2,
+        )
+        waiting = waiting.clear()
     waiting = waiting.cast({name: kind for name, kind in CONTACT_SCHEMA.items() if name in waiting.columns})
     order = [name for name in ("created_at", "phone", "contact_id") if name in waiting.columns]
     return waiting.sort(order, nulls_last=True, maintain_order=True)
+
+
+def _seems_unused(contacts: Any) -> bool:
+    """Whether nobody is verified, of enough contacts to show something."""
+    rates = verification_rate(contacts).row(0, named=True)
+    return bool(rates["contacts"] - rates["unknown"] >= _SHOWING and not rates["verified"])

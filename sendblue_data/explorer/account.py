@@ -17,7 +17,7 @@ from sendblue_data.explorer.conditions import Plain
 from sendblue_data.segments import phone_region_code
 from sendblue_data.segments.field_rules import Mentions, searched_text
 from sendblue_data.segments.predicates import Segment
-from sendblue_data.segments.rules import Flag, Joined, Negated, PhoneFrom, Rule
+from sendblue_data.segments.rules import Flag, Joined, Negated, PhoneFrom, Reachable, Rule
 
 KEPT = 64
 """Masks that are kept, the last used: a change of one filter asks the frame about that one only. At a million
@@ -126,7 +126,7 @@ class Account:
             known=_sum(mask & self._is_known),
             opt_outs=_sum(mask & self._of(Flag("opted_out"))),
             verified=_sum(mask & self._of(Flag("verified"))),
-            reachable=_sum(mask & self._of(Flag("reachable"))),
+            reachable=_sum(mask & self._of(Reachable())),
         )
 
     @cached_property

@@ -31,6 +31,7 @@ from sendblue_data.segments.rules import (
     Joined,
     Negated,
     PhoneFrom,
+    Reachable,
     Rule,
     Tagged,
     Variable,
@@ -40,7 +41,7 @@ from sendblue_data.segments.rules import (
 ANY = "any"
 OPT_OUTS = (ANY, "opted out", "not opted out", "unknown", "not opted out, or unknown")
 VERIFIED = (ANY, "verified", "not verified", "unknown", "not verified, or unknown")
-REACHES = (ANY, "reachable", "not reachable")
+REACHES = (ANY, "reachable", "not reachable", "reachable and verified")
 TAGGED = (ANY, "without a tag", "with a tag")
 TESTS = ("is", "is not", "contains", "is set", "is not set")
 
@@ -120,7 +121,7 @@ def _segments(f: Filters) -> Iterable[Segment]:
     if f.verified != ANY:
         yield _flag(f.verified, VERIFIED, verified(), "verified")
     if f.reach != ANY:
-        yield reachable() if f.reach == REACHES[1] else ~reachable()
+        yield ~reachable() if f.reach == REACHES[2] else reachable(verified=f.reach == REACHES[3])
     for name, values in (
         ("assigned_to_email", f.owners),
         ("sendblue_number", f.lines),
@@ -203,10 +204,11 @@ def _said(rule: Rule) -> dict[str, Any]:
         case Flag(name):
             slots = {"opted_out": ("opt_out", OPT_OUTS[1], OPT_OUTS[4])}
             slots["verified"] = ("verified", VERIFIED[1], VERIFIED[4])
-            slots["reachable"] = ("reach", REACHES[1], REACHES[2])
             slots["untagged"] = ("tagged", TAGGED[1], TAGGED[2])
             slot, yes, no = slots[name]
             return {slot: no if negated else yes}
+        case Reachable(sure) if not (sure and negated):
+            return {"reach": REACHES[3 if sure else 2 if negated else 1]}
         case FieldIs(name, values) if not negated:
             return _field_said(name, values)
         case PhoneFrom(regions, ()) if not negated:

@@ -272,7 +272,8 @@ class ContactHistory:
         Returns:
             The group columns, then `day` (age in days; 0, each age with an opt-out, and the last), `at_risk`
             (just before), `opt_outs` (at that age), `censored` (since the row before), `survival`, `low`, `high`
-            (Greenwood's variance on the log-log scale; null where `survival` is 0).
+            (Greenwood's variance on the log-log scale; null where `survival` is 0). All three are null where no
+            contact could be placed.
 
         Raises:
             FrameError: `by` names no contact field.

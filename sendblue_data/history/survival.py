@@ -121,7 +121,9 @@ def kaplan_meier(lives: pl.DataFrame, confidence: float) -> pl.DataFrame:
     # Every contact is censored at an age of its own: only the ages at which the curve steps, and its end, are kept.
     curve = curve.filter((pl.col("opt_outs") > 0) | (pl.col("day") == pl.col("day").max()))
     curve = curve.with_columns(pl.col("censored") - pl.col("censored").shift(1, fill_value=0))
+    # Of nobody's life is anything known: not even that the curve starts at 1.
+    whole = 1.0 if lives.height else None
     start = {"day": 0.0, "at_risk": int(np.sum(entry <= 0.0)), "opt_outs": 0, "censored": 0}
-    first = pl.DataFrame([start | {"survival": 1.0, "low": 1.0, "high": 1.0}])
+    first = pl.DataFrame([start | dict.fromkeys(("survival", "low", "high"), whole)], schema=curve.schema)
     columns = ["day", "at_risk", "opt_outs", "censored", "survival", "low", "high"]
     return pl.concat([first.select(columns), curve.select(columns)])

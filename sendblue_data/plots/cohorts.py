@@ -9,7 +9,7 @@ import polars as pl
 from sendblue_data.plots.canvas import SMALL_GROUP, AsOf, Canvas, canvas, require
 from sendblue_data.plots.labels import number, percent, plural
 from sendblue_data.plots.opt_outs import PREVALENCE
-from sendblue_data.plots.rates import group_title, left_out, line_groups
+from sendblue_data.plots.rates import NOTHING_KNOWN, group_title, left_out, line_groups, nobody_known
 from sendblue_data.plots.timelines import (
     MOST_LINES,
     draw_line,
@@ -72,6 +72,9 @@ def opt_out_cohorts(
         dated = table.drop_nulls("cohort")
         if not dated.get_column("contacts").sum():
             drawing.say_empty("No contacts with a creation date" if table.height else "No contacts")
+            return drawing.ax
+        if nobody_known(dated):
+            drawing.say_empty(NOTHING_KNOWN)
             return drawing.ax
         drawing.label = PREVALENCE
         _warn(drawing, dated)

@@ -10,6 +10,7 @@ import polars as pl
 
 from sendblue_data.plots.canvas import SMALL_GROUP, TOP, AsOf, Canvas, Column, canvas, require
 from sendblue_data.plots.labels import NOT_SET, number, plural
+from sendblue_data.plots.rates import NOTHING_KNOWN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,6 +78,9 @@ def opt_out_drivers(
             drawing.say_empty(NONE_TESTED)
             return drawing.ax
         known = (kept["contacts"] - kept["unknown"]).to_list()
+        if not any(known):
+            drawing.say_empty(NOTHING_KNOWN)
+            return drawing.ax
         faint = [size < min_contacts for size in known]
         q = kept["q"].to_list()
         levels = kept["level"].fill_null(NOT_SET).to_list()

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from sendblue_data.plots.canvas import SMALL_GROUP, TOP, AsOf, canvas, require
-from sendblue_data.plots.rates import draw_rates, group_columns, group_noun, group_title
+from sendblue_data.plots.rates import (
+    NOTHING_KNOWN,
+    draw_rates,
+    group_columns,
+    group_noun,
+    group_title,
+    nobody_known,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,6 +72,9 @@ def opt_out_rate(
     ) as drawing:
         if not table.get_column("contacts").sum():
             drawing.say_empty()
+            return drawing.ax
+        if nobody_known(table):
+            drawing.say_empty(NOTHING_KNOWN)
             return drawing.ax
         drawing.label = PREVALENCE
         draw_rates(

@@ -72,7 +72,7 @@ def opt_out_trend(
     heading = group_title("Contacts opting out in each period", by)
     with canvas(ax, title=title or heading, as_of=as_of, theme=theme, height=2.7) as drawing:
         if not table.get_column("at_risk").sum():
-            drawing.say_empty("No contacts at risk between two snapshots")
+            drawing.say_empty("Nothing known: no contacts at risk between two snapshots")
             return drawing.ax
         drawing.label = (
             "Opted out in the period / at risk in it (seen, and not opted out before), between snapshots."
@@ -154,7 +154,7 @@ def survival(
     heading = group_title("Contacts still subscribed", by)
     with canvas(ax, title=title or heading, as_of=as_of, theme=theme, height=2.7) as drawing:
         if not table.height or not table.get_column("at_risk").max():
-            drawing.say_empty()
+            drawing.say_empty("Nothing known: no contact was seen subscribed")
             return drawing.ax
         drawing.label = "Days since the contact was created."
         drawing.subtitle = "Kaplan-Meier estimate, interval shaded"

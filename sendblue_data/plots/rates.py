@@ -21,6 +21,17 @@ NOUNS = {
 }
 
 
+NOTHING_KNOWN = "Nothing is known about opt-outs: the API said it of nobody here"
+NOTHING_VERIFIED = "Nothing is known about verification: the API said it of nobody here"
+UNUSED = "No contact here is verified: the account does not seem to use verification."
+
+
+def nobody_known(table: pl.DataFrame) -> bool:
+    """Tell whether a table of rates has contacts, and none whose state is known."""
+    contacts, unknown = table.get_column("contacts").sum(), table.get_column("unknown").sum()
+    return bool(contacts) and contacts == unknown
+
+
 def group_columns(table: pl.DataFrame) -> list[str]:
     """List the columns that name the group: those before `contacts`."""
     return table.columns[: table.columns.index("contacts")]
@@ -110,6 +121,8 @@ def draw_rates(
         ),
     ]
     unknown = kept.get_column("unknown").to_list()
+    if not all(known):
+        drawing.notes.append("n/a: the API said it of nobody in that group, so nothing is known.")
     if any(unknown):
         columns.append(Column("unknown", [number(value) for value in unknown], drawing.colours.note))
     if extra is not None:

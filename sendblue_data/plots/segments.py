@@ -9,7 +9,7 @@ import polars as pl
 from sendblue_data.plots.canvas import SMALL_GROUP, TOP, AsOf, Column, canvas, keep_top, require
 from sendblue_data.plots.labels import number, percent
 from sendblue_data.plots.opt_outs import PREVALENCE
-from sendblue_data.plots.rates import draw_rates
+from sendblue_data.plots.rates import NOTHING_KNOWN, draw_rates, nobody_known
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,6 +72,9 @@ def compare_segments(
         if not table.get_column("contacts").sum():
             drawing.say_empty()
             return drawing.ax
+        if nobody_known(table):
+            drawing.say_empty(NOTHING_KNOWN)
+            return drawing.ax
         drawing.label = PREVALENCE
         rates = table.select(
             *columns[:4], *differences, rate="opt_out_rate", low="opt_out_low", high="opt_out_high"
@@ -93,10 +96,11 @@ def compare_segments(
 
 
 def _differences(table: pl.DataFrame) -> list[str]:
-    rows = table.select("difference", "difference_low", "difference_high").rows()
+    own = pl.when(pl.col("segment") == pl.col("baseline")).then(pl.lit("baseline")).otherwise(pl.lit("n/a"))
+    rows = table.select("difference", "difference_low", "difference_high", own).rows()
     return [
-        "baseline" if value is None else f"{100 * value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
-        for value, low, high in rows
+        name if value is None else f"{100 * value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+        for value, low, high, name in rows
     ]
 
 

@@ -17,7 +17,7 @@ from sendblue_data.plots.canvas import (
 )
 from sendblue_data.plots.intervals import interval_texts
 from sendblue_data.plots.labels import clean, number, percent, plural
-from sendblue_data.plots.rates import line_groups
+from sendblue_data.plots.rates import NOTHING_KNOWN, line_groups
 from sendblue_data.plots.timelines import MOST_LINES, days, label_ends, time_axis
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ def tag_summary(
         )
         drawing.subtitle = "Bar: contacts with the tag; orange: of them opted out"
         drawing.label = "Contacts with the tag; one with several tags counts in each."
+        if not any(rate is not None for rate in kept.get_column("opt_out_rate").to_list()):
+            drawing.notes.append(f"{NOTHING_KNOWN}.")
         drawing.say_grey(faint, plural(min_contacts, "contact"), "compare rates")
         drawing.notes.extend(rest)
     return drawing.ax

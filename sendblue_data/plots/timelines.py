@@ -102,6 +102,8 @@ def draw_line(
         drawn += ax.plot(
             [when], [rate], "o", color=shade, markerfacecolor=face, markersize=5, zorder=4, clip_on=rate > 0
         )
+    # A line of which nothing is known has its place on the axis, too.
+    ax.dataLim.update_from_data_x(at, ignore=False)
     # Only now: the axis takes its limits from where the data are.
     place = ax.transData + ScaledTranslation(shift / 72, 0, drawing.figure.dpi_scale_trans)
     for line in drawn:

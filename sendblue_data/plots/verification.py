@@ -11,7 +11,16 @@ import polars as pl
 from sendblue_data.plots.canvas import SMALL_GROUP, TOP, AsOf, Canvas, Column, canvas, require
 from sendblue_data.plots.labels import clean, number, percent, plural
 from sendblue_data.plots.measure import widest
-from sendblue_data.plots.rates import draw_rates, group_columns, group_noun, group_title, line_groups
+from sendblue_data.plots.rates import (
+    NOTHING_VERIFIED,
+    UNUSED,
+    draw_rates,
+    group_columns,
+    group_noun,
+    group_title,
+    line_groups,
+    nobody_known,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,6 +74,11 @@ def verification_funnel(
             drawing.say_empty()
             return drawing.ax
         drawing.label = "Contacts that remain at each step."
+        if "definition" in table.columns:
+            drawing.notes.append(f"Reachable: {table['definition'][0]}.")
+        sure = table.filter(pl.col("step") == "verified")
+        if sure.height and not sure.get_column("contacts").sum():
+            drawing.notes.append(UNUSED)
         _draw_funnels(drawing, line_groups(drawing, table, by, "contacts", top), grouped=bool(by))
     return drawing.ax
 
@@ -101,18 +115,27 @@ def _draw_funnels(drawing: Canvas, groups: Sequence[tuple[str, pl.DataFrame]], *
     drawing.ax.set_xlim(0, max(sizes) * 1.02)
     drawing.count_axis()
     before = [None if row in starts else sizes[row - 1] for row in range(len(sizes))]
+    told = _told([part for _, part in groups])
     drawing.columns(
         Column("contacts", [number(size) for size in sizes]),
-        Column("of all", [_share(*pair) for pair in zip(sizes, firsts, strict=True)]),
-        Column("of the step before", [_share(*pair) for pair in zip(sizes, before, strict=True)]),
+        Column("of all", [_share(*row) for row in zip(sizes, firsts, told, strict=True)]),
+        Column("of the step before", [_share(*row) for row in zip(sizes, before, told, strict=True)]),
         *_stopped_unknown(drawing, [part for _, part in groups]),
     )
+    if not all(told):
+        drawing.notes.append("n/a: nothing is known, the API said it of nobody.")
     drawing.say_grey(faint, plural(SMALL_GROUP, "contact"), "compare shares")
 
 
-def _share(part: int, whole: int | None) -> str:
-    """Write a share; nothing where there is no step before, `n/a` where nobody was left in it."""
-    return "" if whole is None else percent(part / whole if whole else None)
+def _share(part: int, whole: int | None, told: bool) -> str:
+    """Write a share; nothing where there is no step before, `n/a` where nobody was left in it, or known."""
+    return "" if whole is None else percent(part / whole if whole and told else None)
+
+
+def _told(parts: Sequence[pl.DataFrame]) -> list[bool]:
+    """Tell of each step whether anything is known about it: a table with shares has none where nothing is."""
+    shares = [part["share"] if "share" in part.columns else part["contacts"] for part in parts]
+    return [share is not None for column in shares for share in column.to_list()]
 
 
 def _stopped_unknown(drawing: Canvas, parts: Sequence[pl.DataFrame]) -> list[Column]:
@@ -172,6 +195,11 @@ def verification_rate(
         if not table.get_column("contacts").sum():
             drawing.say_empty()
             return drawing.ax
+        if nobody_known(table):
+            drawing.say_empty(NOTHING_VERIFIED)
+            return drawing.ax
+        if not table.get_column("verified").sum():
+            drawing.notes.append(UNUSED)
         drawing.label = "Share of contacts with a known verification state that are verified."
         draw_rates(
             drawing,
@@ -223,7 +251,12 @@ def verification_backlog(
     heading = title or "Unverified contacts by age"
     with canvas(ax, title=heading, as_of=as_of, theme=theme, rows=table.height) as drawing:
         if not table.get_column("contacts").sum():
-            drawing.say_empty("No contacts wait to be verified")
+            unsaid = sum(table.get_column("unknown").to_list())
+            drawing.say_empty(
+                f"Nothing known: of {plural(unsaid, 'contact')} the API did not say whether verified"
+                if unsaid
+                else "No contacts wait to be verified"
+            )
             return drawing.ax
         ages, sizes, shares, unknown, opted_out, to_verify = (
             table.get_column(name).to_list() for name in columns

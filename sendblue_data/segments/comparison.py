@@ -76,7 +76,9 @@ def compare_segments(
         `difference_high` (Newcombe's hybrid score interval, 1998, method 10, which is for groups without a
         contact in common), `shared` (contacts in both; where there are any, the interval is wider than need
         be). Rates and shares are 0 to 1, and null where nothing is known; the differences are null in the
-        baseline's own row too.
+        baseline's own row too. Nothing is known of a segment, and its `share` is null, where no contact is in
+        it and a column that it asks about is null for every contact: so it is with `reachable()` in an
+        account whose API tells nobody's `opt_out`.
 
     Raises:
         SegmentError: there is no segment, the baseline is not one of them, or a segment is no Boolean
@@ -107,6 +109,7 @@ def compare_segments(
         sums |= _tallies(mask, pl.col(mask))
         if baseline is not None:
             sums[f"{mask} shared"] = (pl.col(mask) & pl.col(masks[baseline])).sum()
+    sums |= _filled(segments)
     found = count(contacts, {mask: segments[name] for name, mask in masks.items()}, sums)
     own = _groups(found, masks.values())
     if baseline is None:
@@ -124,7 +127,9 @@ def compare_segments(
             baseline=pl.lit(REST if baseline is None else baseline),
             baseline_rate=other.select(_share("opt_outs", pl.col("known"))).to_series(),
             shared=pl.Series(shared, dtype=pl.Int64),
-            share=_share("contacts", pl.lit(found["all contacts"])),
+            share=pl.when(pl.Series(_told(segments, masks, found))).then(
+                _share("contacts", pl.lit(found["all contacts"]))
+            ),
             unknown=pl.col("contacts") - pl.col("known"),
             opt_out_rate=_share("opt_outs", pl.col("known")),
             verified_rate=_share("verified", pl.col("verified_known")),
@@ -150,8 +155,8 @@ def segment_overlap(contacts: Any, segments: Mapping[str, pl.Expr]) -> pl.DataFr
     Returns:
         A row a pair, each pair once, in the order given: `segment_a`, `segment_b`, `contacts_a`,
         `contacts_b`, `contacts` (in both), `share_of_a`, `share_of_b` (`contacts` / `contacts_a`, /
-        `contacts_b`), `jaccard` (both / either). Shares are 0 to 1, and null where the segment is empty. One
-        segment alone has no pair, and no row.
+        `contacts_b`), `jaccard` (both / either). Shares are 0 to 1, and null where the segment is empty, or
+        nothing is known of one of the two (see `compare_segments`). One segment alone has no pair, and no row.
 
     Raises:
         SegmentError: there is no segment, or a segment is no Boolean expression.
@@ -166,12 +171,14 @@ def segment_overlap(contacts: Any, segments: Mapping[str, pl.Expr]) -> pl.DataFr
     """
     masks = _masks(segments)
     pairs = list(combinations(masks.items(), 2))
-    sums = {f"in {mask}": pl.col(mask).sum() for mask in masks.values()}
+    sums = {f"{mask} contacts": pl.col(mask).sum() for mask in masks.values()} | _filled(segments)
     sums |= {f"{a} and {b}": (pl.col(a) & pl.col(b)).sum() for (_, a), (_, b) in pairs}
     found = count(contacts, {mask: segments[name] for name, mask in masks.items()}, sums)
+    told = dict(zip(masks, _told(segments, masks, found), strict=True))
     rows = []
     for (name_a, a), (name_b, b) in pairs:
-        in_a, in_b, both = found[f"in {a}"], found[f"in {b}"], found[f"{a} and {b}"]
+        in_a, in_b, both = (found[name] for name in (f"{a} contacts", f"{b} contacts", f"{a} and {b}"))
+        known = told[name_a] and told[name_b]
         rows.append(
             {
                 "segment_a": name_a,
@@ -179,9 +186,9 @@ def segment_overlap(contacts: Any, segments: Mapping[str, pl.Expr]) -> pl.DataFr
                 "contacts_a": in_a,
                 "contacts_b": in_b,
                 "contacts": both,
-                "share_of_a": _ratio(both, in_a),
-                "share_of_b": _ratio(both, in_b),
-                "jaccard": _ratio(both, in_a + in_b - both),
+                "share_of_a": _ratio(both, in_a) if known else None,
+                "share_of_b": _ratio(both, in_b) if known else None,
+                "jaccard": _ratio(both, in_a + in_b - both) if known else None,
             }
         )
     return pl.DataFrame(rows, schema=_OVERLAP)
@@ -208,6 +215,21 @@ def _tallies(name: str, mask: pl.Expr) -> dict[str, pl.Expr]:
         f"{name} verified": (mask & sure).sum(),
         f"{name} verified_known": (mask & sure.is_not_null()).sum(),
     }
+
+
+def _filled(segments: Mapping[str, pl.Expr]) -> dict[str, pl.Expr]:
+    """How many contacts have a value in each column that the segments ask about."""
+    asked = {name for segment in segments.values() for name in segment.meta.root_names()}
+    return {f"filled {name}": pl.col(name).is_not_null().sum() for name in sorted(asked)}
+
+
+def _told(segments: Mapping[str, pl.Expr], masks: Mapping[str, str], found: Mapping[str, int]) -> list[bool]:
+    """Whether anything is known of each segment: someone is in it, or all that it asks about is told of someone."""
+    return [
+        found[f"{mask} contacts"] > 0
+        or all(found[f"filled {name}"] for name in segments[segment].meta.root_names())
+        for segment, mask in masks.items()
+    ]
 
 
 def _groups(found: Mapping[str, int], names: Iterable[str]) -> pl.DataFrame:

@@ -31,6 +31,8 @@ _PREDICATES: dict[str, Callable[..., Segment]] = {
     "field_is": field_rules.field_is,
     "mentions": field_rules.mentions,
 }
+_OPTIONS = {"phone_region": "area_code", "reachable": "verified"}
+"""The one option that a predicate has."""
 _TESTS = ("is_in", "contains", "is_null", "is_not_null")
 
 
@@ -97,10 +99,10 @@ def _call(name: str, args: list[ast.expr], options: list[ast.keyword]) -> Segmen
         close = difflib.get_close_matches(name, [*_PREDICATES, "variable"], n=1)
         hint = f"Did you mean {close[0]}?" if close else f"There are {', '.join(_PREDICATES)} and variable."
         raise SegmentError(f"there is no predicate {name!r}. {hint}")
-    if any(option.arg != "area_code" or name != "phone_region" for option in options):
+    if any(option.arg != _OPTIONS.get(name, "") for option in options):
         raise SegmentError(f"{name} was given an option that it does not have.")
-    keywords = {str(option.arg): _constant(option.value) for option in options}
-    read = _field_value if name == "field_is" else _constant
+    read = _field_value if name in ("field_is", "reachable") else _constant
+    keywords = {str(option.arg): read(option.value) for option in options}
     try:
         return _PREDICATES[name](*map(read, args), **keywords)
     except TypeError as broken:

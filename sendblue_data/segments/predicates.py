@@ -182,20 +182,34 @@ def verified() -> Segment:
     return Segment(rules.Flag("verified"))
 
 
-def reachable() -> Segment:
-    """Contacts that may be texted: verified, *known* not to have opted out, and with an E.164 phone.
+def reachable(*, verified: bool = False) -> Segment:
+    """Contacts that may be texted: *known* not to have opted out, and with an E.164 phone.
 
-    A contact whose `opt_out` or `verified` is null is not reachable. The last step of `verification_funnel`.
+    A contact whose `opt_out` is null is not reachable: where the API tells it of nobody, nobody is. The last
+    step of `verification_funnel`.
+
+    Args:
+        verified: keep only those known to be verified, too. Sendblue's free plan texts nobody else; paid
+            plans need no verification.
+
+    Raises:
+        SegmentError: `verified` is not True or False.
 
     Examples:
         >>> import polars as pl
-        >>> people = pl.DataFrame(
-        ...     {"phone": ["+12125550123"] * 3, "verified": [True] * 3, "opt_out": [False, True, None]}
-        ... )
-        >>> people.select(reachable().alias("reachable")).to_series().to_list()
-        [True, False, False]
+        >>> people = pl.DataFrame({
+        ...     "phone": ["+12125550123"] * 4,
+        ...     "verified": [True, False, True, True],
+        ...     "opt_out": [False, False, True, None],
+        ... })
+        >>> people.select(may=reachable(), free_plan=reachable(verified=True)).rows()
+        [(True, True), (True, False), (False, False), (False, False)]
+        >>> ~reachable(verified=True)
+        ~reachable(verified=True)
     """
-    return Segment(rules.Flag("reachable"))
+    if not isinstance(verified, bool):
+        raise SegmentError(f"reachable: verified is {verified!r}: write True or False.")
+    return Segment(rules.Reachable(verified))
 
 
 def created_between(start: date | str | None, end: date | str | None) -> Segment:

@@ -100,20 +100,10 @@ def _verified() -> pl.Expr:
     return pl.col("verified").fill_null(value=False)
 
 
-def _reachable() -> pl.Expr:
-    known_in = ~pl.col("opt_out").fill_null(value=True)
-    return pl.col("phone").str.contains(IS_E164).fill_null(value=False) & known_in & _verified()
-
-
 FLAGS: dict[str, tuple[Callable[[], pl.Expr], str, str]] = {
     "untagged": (_untagged, "without a tag", "with a tag"),
     "opted_out": (_opted_out, "opted out", "not known to have opted out"),
     "verified": (_verified, "verified", "not known to be verified"),
-    "reachable": (
-        _reachable,
-        "reachable (verified, known not to have opted out, with an E.164 phone)",
-        "not reachable (not verified, opted out, unknown whether opted out, or without an E.164 phone)",
-    ),
 }
 """Rules without arguments: the expression, the words, and the words of the complement."""
 
@@ -133,6 +123,28 @@ class Flag(Leaf):
     def words(self, *, negated: bool = False) -> str:
         _, words, complement = FLAGS[self.name]
         return complement if negated else words
+
+
+@dataclass(frozen=True)
+class Reachable(Leaf):
+    """May be texted; `verified`: and known to be verified, which a free plan asks for."""
+
+    verified: bool = False
+
+    def expr(self) -> pl.Expr:
+        known_in = ~pl.col("opt_out").fill_null(value=True)
+        may = pl.col("phone").str.contains(IS_E164).fill_null(value=False) & known_in
+        return may & _verified() if self.verified else may
+
+    def call(self) -> str:
+        return f"reachable({'verified=True' if self.verified else ''})"
+
+    def words(self, *, negated: bool = False) -> str:
+        if negated:
+            unsure = "not verified, " if self.verified else ""
+            return f"not reachable ({unsure}opted out, unknown whether opted out, or without an E.164 phone)"
+        sure = "verified, " if self.verified else ""
+        return f"reachable ({sure}known not to have opted out, with an E.164 phone)"
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def save_segments(path: str | os.PathLike[str], segments: Mapping[str, pl.Expr])
         >>> save_segments(file, {"Spring launch": has_tag("VIP") & reachable()})
         >>> print(file.read_text().split("[segments]")[1])
         <BLANKLINE>
-        # contacts tagged "VIP" and reachable (verified, known not to have opted out, with an E.164 phone)
+        # contacts tagged "VIP" and reachable (known not to have opted out, with an E.164 phone)
         "Spring launch" = 'has_tag("VIP") & reachable()'
         <BLANKLINE>
         >>> load_segments(file)

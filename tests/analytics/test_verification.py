@@ -5,6 +5,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from sendblue_data.analytics import (
@@ -34,21 +35,31 @@ def company_of(row):
     return row["company_name"]
 
 
-def steps_of(rows):
-    """What the funnel must say: contacts, share, step share and unknown of its four steps."""
-    verified = [row for row in rows if row["verified"] is True]
-    staying = [row for row in verified if row["opt_out"] is False]
-    sizes = [len(rows), len(verified), len(staying), sum(map(reachable, staying))]
-    unknown = [0, count(rows, "verified", None), count(verified, "opt_out", None), 0]
+def steps_of(rows, verified=False):
+    """What the funnel must say of each step: contacts, share, step share, unknown, and the definition."""
+    asked = [("verified", True)] * verified + [("opt_out", False)]
+    names = ["all", *["verified"] * verified, "not opted out", "reachable"]
+    left, sizes, unknown = rows, [len(rows)], [0]
+    for name, value in asked:
+        unknown.append(count(left, name, None))
+        left = [row for row in left if row[name] is value]
+        sizes.append(len(left))
+    unknown.append(count(left, "phone", None))
+    sizes.append(sum(map(reachable, left)))
+    told = [
+        not any(0 < sizes[place] == unknown[place + 1] for place in range(at)) for at in range(len(sizes))
+    ]
+    words = "with an E.164 phone, known not to have opted out"
     return [
         (
             step,
             sizes[at],
-            sizes[at] / sizes[0] if sizes[0] else None,
-            sizes[at] / sizes[at - 1] if at and sizes[at - 1] else None,
+            sizes[at] / sizes[0] if sizes[0] and told[at] else None,
+            sizes[at] / sizes[at - 1] if at and sizes[at - 1] and told[at] else None,
             unknown[at],
+            f"verified, {words}" if verified else words,
         )
-        for at, step in enumerate(["all", "verified", "not opted out", "reachable"])
+        for at, step in enumerate(names)
     ]
 
 
@@ -78,19 +89,21 @@ def test_rates_and_funnels_are_the_counts_of_each_group(constructor, by, name, k
         hits, unknown = count(part, "verified", True), count(part, "verified", None)
         known = len(part) - unknown
         assert row == [len(part), unknown, hits, hits / known, *wilson_interval(hits, known)]
-    funnel = verification_funnel(made, by=by)
-    assert funnel.columns == [name, "step", "contacts", "share", "step_share", "unknown"]
-    assert funnel.height == 4 * len(parts)
-    for value, part in parts.items():
-        found = funnel.filter(pl.col(name).eq_missing(pl.lit(value)))
-        assert found.drop(name).rows() == steps_of(part)
-    assert funnel[name].to_list() == [value for value in rates[name].to_list() for _ in range(4)]
+    for verified, steps in ((False, 3), (True, 4)):
+        funnel = verification_funnel(made, by=by, verified=verified)
+        assert funnel.columns == [name, "step", "contacts", "share", "step_share", "unknown", "definition"]
+        assert funnel.height == steps * len(parts)
+        for value, part in parts.items():
+            found = funnel.filter(pl.col(name).eq_missing(pl.lit(value)))
+            assert found.drop(name).rows() == steps_of(part, verified)
+        assert funnel[name].to_list() == [value for value in rates[name].to_list() for _ in range(steps)]
 
 
 def test_overall_tables(constructor):
     rows = made_up()
     made = constructor(frame_of(rows))
     assert verification_funnel(made).rows() == steps_of(rows)
+    assert verification_funnel(made, verified=True).rows() == steps_of(rows, verified=True)
     assert verification_rate(made).select("contacts", "verified").rows() == [
         (300, count(rows, "verified", True))
     ]
@@ -101,13 +114,16 @@ def test_overall_tables(constructor):
 
 
 @settings(max_examples=40, deadline=None)
-@given(CONTACTS)
-def test_the_last_step_is_the_reachable_segment(rows):
+@given(CONTACTS, st.booleans(), st.sets(st.sampled_from(["phone", "opt_out", "verified"])))
+def test_the_last_step_is_the_reachable_segment(rows, verified, untold):
+    rows = [row | dict.fromkeys(untold) for row in rows]
     frame = frame_of(rows)
-    assert verification_funnel(frame).rows() == steps_of(rows)
-    assert verification_funnel(frame)["contacts"][-1] == frame.filter(reachable_segment()).height
-    by_company = verification_funnel(frame, by="company_name").group_by("step").agg(pl.col("contacts").sum())
-    assert dict(by_company.rows()) == ({step: size for step, size, *_ in steps_of(rows)} if rows else {})
+    funnel = verification_funnel(frame, verified=verified)
+    assert funnel.rows() == steps_of(rows, verified)
+    assert funnel["contacts"][-1] == frame.filter(reachable_segment(verified=verified)).height
+    by_company = verification_funnel(frame, by="company_name", verified=verified)
+    sizes = by_company.group_by("step").agg(pl.col("contacts").sum())
+    assert dict(sizes.rows()) == ({step: size for step, size, *_ in funnel.rows()} if rows else {})
 
 
 AGES = [7, 28, 91, 182, 365]
@@ -155,7 +171,30 @@ def test_backlog_is_the_counts_of_each_age(constructor):
 def test_backlog_of_any_contacts(rows):
     table = verification_backlog(frame_of(rows), now=NOW)
     assert table.select("contacts", "unknown", "opted_out", "to_verify").rows() == backlog_of(rows)
-    assert table["to_verify"].sum() == verification_worklist(frame_of(rows)).height
+    listed = verification_worklist(frame_of(rows), even_if_unused=True)
+    assert table["to_verify"].sum() == listed.height
+
+
+def test_a_backlog_without_creation_dates_says_nothing_of_ages():
+    rows = [row | {"created_at": None} for row in made_up(30)]
+    assert verification_backlog(frame_of(rows))["share"].to_list() == [None] * 6 + [1.0]
+
+
+def test_a_worklist_of_an_account_without_verification_is_empty_and_says_so(constructor):
+    rows = [row | {"verified": False} for row in made_up(30)]
+    expected = len(waiting(rows))
+    assert expected > 2
+    with pytest.warns(
+        UserWarning, match=rf"does not seem to use verification.* {expected} contacts would get"
+    ):
+        worklist = verification_worklist(constructor(frame_of(rows)))
+    assert worklist.schema == CONTACT_SCHEMA
+    assert worklist.height == 0
+    assert verification_worklist(constructor(frame_of(rows)), even_if_unused=True).height == expected
+    assert verification_worklist(constructor(frame_of(waiting(rows)[:2]))).height == 2
+    assert (
+        verification_worklist(constructor(frame_of([row | {"verified": None} for row in rows]))).height == 0
+    )
 
 
 def test_worklist_is_a_contacts_frame_of_those_who_wait(constructor):

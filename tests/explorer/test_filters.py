@@ -52,8 +52,10 @@ CASES = {
     "not known out": (Filters(opt_out="not opted out, or unknown"), lambda row: row["opt_out"] is not True),
     "verified": (Filters(verified="verified"), lambda row: row["verified"] is True),
     "not verified": (Filters(verified="not verified"), lambda row: row["verified"] is False),
-    "reachable": (
-        Filters(reach="reachable"),
+    "reachable": (Filters(reach="reachable"), lambda row: row["opt_out"] is False),
+    "not reachable": (Filters(reach="not reachable"), lambda row: row["opt_out"] is not False),
+    "reachable and verified": (
+        Filters(reach="reachable and verified"),
         lambda row: row["verified"] is True and row["opt_out"] is False,
     ),
     "owners": (
@@ -226,3 +228,5 @@ def test_reachable_is_kept_apart_from_its_parts():
         "not verified, or unknown",
         (),
     )
+    (kept,) = filters_of(~reachable(verified=True)).extra
+    assert kept.code() == "~reachable(verified=True)"

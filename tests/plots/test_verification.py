@@ -81,7 +81,12 @@ def test_it_draws_what_the_analytics_give():
             "created_at": pl.Series([None] * 3, dtype=pl.Datetime("us", "UTC")),
         }
     )
-    assert widths(plots.verification_funnel(verification_funnel(people), ax=axes())) == [3, 2, 2, 1]
+    assert widths(plots.verification_funnel(verification_funnel(people, verified=True), ax=axes())) == [
+        3,
+        2,
+        2,
+        1,
+    ]
     backlog = plots.verification_backlog(verification_backlog(people), ax=axes())
     assert widths(backlog)[:7] == [0, 0, 0, 0, 0, 0, 1]
 

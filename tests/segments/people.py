@@ -76,7 +76,7 @@ def _value(row, name):
 
 def _reachable(row):
     e164 = re.fullmatch(r"\+[1-9][0-9]{6,14}", row["phone"] or "")
-    return bool(e164) and row["verified"] is True and row["opt_out"] is False
+    return bool(e164) and row["opt_out"] is False
 
 
 def _created(row, start, end):
@@ -93,6 +93,7 @@ LEAVES = [
     (opted_out(), lambda row: row["opt_out"] is True),
     (verified(), lambda row: row["verified"] is True),
     (reachable(), _reachable),
+    (reachable(verified=True), lambda row: _reachable(row) and row["verified"] is True),
     (created_between("2025-01-01", "2025-01-02"), lambda row: _created(row, START, START + DAY)),
     (
         created_between(None, START + timedelta(microseconds=1)),

@@ -15,6 +15,7 @@ from sendblue_data.segments import (
     has_tag,
     opted_out,
     phone_region,
+    reachable,
     segment_overlap,
     untagged,
     variable,
@@ -23,6 +24,11 @@ from sendblue_data.segments import (
 from tests.segments.people import CONTACTS, SEGMENTS, contacts_of
 
 NAMED = st.lists(SEGMENTS, min_size=1, max_size=4)
+
+
+def _untold(rows, segment):
+    """Whether a segment asks about a field that no contact has."""
+    return any(all(row.get(name) is None for row in rows) for name in segment.meta.root_names())
 
 
 def _rate(rows, field):
@@ -45,7 +51,8 @@ def test_a_comparison_is_what_plain_python_and_statsmodels_say(rows, pairs, agai
         other = first if against_first else [row for row in rows if not truth(row)]
         known = [row["opt_out"] for row in own if row["opt_out"] is not None]
         assert got["contacts"] == len(own)
-        assert got["share"] == (pytest.approx(len(own) / len(rows)) if rows else None)
+        told = own or not _untold(rows, named[name])
+        assert got["share"] == (pytest.approx(len(own) / len(rows)) if rows and told else None)
         assert got["unknown"] == len(own) - len(known)
         assert got["opt_outs"] == sum(known)
         assert got["opt_out_rate"] == pytest.approx(_rate(own, "opt_out"))
@@ -89,9 +96,20 @@ def test_an_overlap_is_what_plain_python_says(rows, pairs):
     for got in table.iter_rows(named=True):
         a, b = (members[int(got[side][1:])] for side in ("segment_a", "segment_b"))
         assert (got["contacts_a"], got["contacts_b"], got["contacts"]) == (len(a), len(b), len(a & b))
-        assert got["share_of_a"] == (pytest.approx(len(a & b) / len(a)) if a else None)
-        assert got["share_of_b"] == (pytest.approx(len(a & b) / len(b)) if b else None)
-        assert got["jaccard"] == (pytest.approx(len(a & b) / len(a | b)) if a | b else None)
+        told = all(
+            who or not _untold(rows, named[got[side]]) for who, side in ((a, "segment_a"), (b, "segment_b"))
+        )
+        assert got["share_of_a"] == (pytest.approx(len(a & b) / len(a)) if a and told else None)
+        assert got["share_of_b"] == (pytest.approx(len(a & b) / len(b)) if b and told else None)
+        assert got["jaccard"] == (pytest.approx(len(a & b) / len(a | b)) if a | b and told else None)
+
+
+def test_of_a_segment_whose_column_is_null_throughout_nothing_is_known():
+    people = contacts_of([{"phone": "+12125550123", "verified": True} for _ in range(3)])
+    named = {"may": reachable(), "sure": verified(), "not out": ~opted_out()}
+    assert compare_segments(people, named)["contacts", "share"].rows() == [(0, None), (3, 1.0), (3, 1.0)]
+    first, *_ = segment_overlap(people, named).rows()
+    assert first == ("may", "sure", 0, 3, 0, None, None, None)
 
 
 MANY = {

@@ -199,5 +199,18 @@ def test_reachable_never_holds_an_unknown():
         for out in (None, True, False)
         for known in (None, True, False)
     ]
-    kept = contacts_of(rows).filter(reachable())
-    assert kept.select("phone", "opt_out", "verified").rows() == [("+12125550123", False, True)]
+    people = contacts_of(rows).select("phone", "opt_out", "verified")
+    assert people.filter(reachable()).rows() == [
+        ("+12125550123", False, known) for known in (None, True, False)
+    ]
+    assert people.filter(reachable(verified=True)).rows() == [("+12125550123", False, True)]
+
+
+def test_whether_reachable_asks_for_verified_is_true_or_false():
+    with pytest.raises(SegmentError, match="verified is 'yes': write True or False"):
+        reachable(verified="yes")
+    with pytest.raises(SegmentError, match="verified is None"):
+        parse_segment("reachable(verified=None)")
+    with pytest.raises(SegmentError, match="an option that it does not have"):
+        parse_segment("verified(verified=True)")
+    assert repr(parse_segment("reachable(verified=False)")) == "reachable()"

@@ -13,7 +13,7 @@ import polars as pl
 
 from sendblue_data.client import SendblueClient, iso
 from sendblue_data.contacts import Oddity
-from sendblue_data.seams import is_ordered, keys
+from sendblue_data.seams import is_ordered, keys, placed
 
 AWAKE_EVERY = 0.2
 """Seconds after which a waiting thread looks up."""
@@ -144,6 +144,7 @@ class Pages:
                 strict=self._strict,
             )
             self._keep_oddities(page, oddities)
+            page = placed(page, [odd.row for odd in oddities if odd.field == "created_at"])
             if order_by == "created_at" and not is_ordered(page, cursor, descending=direction == "desc"):
                 raise OrderIgnored
             return page

@@ -17,8 +17,29 @@ from itertools import pairwise
 
 import polars as pl
 
+PLACED = "placed_at"
+"""Column of a page: the moment that its contact is sorted by. Where `created_at` can't be read, that of a neighbour."""
 _DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+def placed(page: pl.DataFrame, unreadable: Sequence[int] = ()) -> pl.DataFrame:
+    """Give a page the column `PLACED`.
+
+    Args:
+        page: contacts in the order of the answer.
+        unreadable: rows whose `created_at` was there and can't be read: they are where the row before them is.
+
+    Example:
+        >>> from datetime import datetime
+        >>> page = pl.DataFrame({"created_at": [datetime(2026, 5, 9), None, None]})
+        >>> placed(page, [1])["placed_at"].to_list()
+        [datetime.datetime(2026, 5, 9, 0, 0), datetime.datetime(2026, 5, 9, 0, 0), None]
+    """
+    row = pl.int_range(pl.len())
+    if unreadable:
+        row = pl.when(~row.is_in(list(unreadable))).then(row).forward_fill().backward_fill()
+    return page.with_columns(pl.col("created_at").gather(row).alias(PLACED))
 
 
 def keys(answer: pl.DataFrame) -> pl.Series:
@@ -72,7 +93,7 @@ def before(rows: pl.DataFrame, end: datetime | None) -> pl.DataFrame:
     """Keep the contacts created before a moment, and those without one."""
     if end is None:
         return rows
-    created = rows["created_at"]
+    created = rows[PLACED]
     return rows.filter((created < end) | created.is_null())
 
 
@@ -93,7 +114,7 @@ def grain(created: pl.Series) -> timedelta:
 
 def is_ordered(page: pl.DataFrame, cursor: datetime | None, *, descending: bool = False) -> bool:
     """Tell whether a page is sorted by `created_at` and begins at the cursor, nulls together at one end."""
-    created = page["created_at"]
+    created = page[PLACED]
     if nulls := created.null_count():
         if created[:nulls].null_count() != nulls and created[-nulls:].null_count() != nulls:
             return False
@@ -141,7 +162,7 @@ def join_by_moment(pages: Sequence[pl.DataFrame], *, full: int, overlap: int) ->
             if earlier.height == full:
                 break
             continue
-        begins, ends = (page["created_at"][row] or nulls_at for row in (0, -1))
+        begins, ends = (page[PLACED][row] or nulls_at for row in (0, -1))
         if reached is None:
             rows = page
         elif ends < reached:
@@ -158,7 +179,7 @@ def join_by_moment(pages: Sequence[pl.DataFrame], *, full: int, overlap: int) ->
         open_end = rows[closed:]
     else:
         return Joined(pl.concat([*taken, open_end]), is_whole=True)
-    return Joined(pl.concat([*taken, open_end[:0]]), is_whole=False, broke_at=earlier["created_at"][-1])
+    return Joined(pl.concat([*taken, open_end[:0]]), is_whole=False, broke_at=earlier[PLACED][-1])
 
 
 def fit_together(pages: Sequence[pl.DataFrame], *, full: int, overlap: int) -> pl.DataFrame | None:
@@ -184,12 +205,12 @@ def fit_together(pages: Sequence[pl.DataFrame], *, full: int, overlap: int) -> p
 
 def _rows_before(rows: pl.DataFrame, moment: datetime, nulls_at: datetime) -> int:
     """Count the rows before a moment. They are sorted, so a few looks are enough."""
-    created = rows["created_at"]
+    created = rows[PLACED]
     return bisect_left(range(rows.height), moment, key=lambda row: created[row] or nulls_at)
 
 
 def _ends_in_nulls(page: pl.DataFrame) -> bool:
-    created = page["created_at"]
+    created = page[PLACED]
     nulls = created.null_count()
     return 0 < nulls < page.height and created[-1] is None
 

@@ -19,7 +19,7 @@ from sendblue_data.errors import ConfigurationError, InvalidRequestError, Unexpe
 from sendblue_data.evidence import PullEvidence, Repair
 from sendblue_data.options import check_client
 from sendblue_data.paging import API_CAPS, AccountNeverStill, OrderIgnored
-from sendblue_data.seams import fit_together, keys
+from sendblue_data.seams import PLACED, fit_together, keys
 from sendblue_data.windows import Reader
 
 Trust = Literal["count", "seams"]
@@ -241,6 +241,7 @@ class Pull:
             is_late: they may be any; otherwise they come from the next window, and only contacts without a
                 moment, or with one that the server's filter blurs, can have come before.
         """
+        rows = rows.drop(PLACED)
         found = keys(rows).hash()
         self._seen_in_sweep.append(found)
         seen = self._seen if is_late or rows["created_at"].null_count() else self._seen[-1:]
@@ -320,7 +321,7 @@ class Pull:
         self._undated_hide = False
         for order_by, direction in OTHER_ORDERS[:2]:
             for answer in self._in_order(None, order_by, direction):
-                self._undated_hide |= answer["created_at"].null_count() > 0
+                self._undated_hide |= answer[PLACED].null_count() > 0
                 yield self._keep_new(answer)
 
     def _what_is_missing(self) -> str:

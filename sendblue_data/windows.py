@@ -23,6 +23,7 @@ from sendblue_data.client import SendblueClient
 from sendblue_data.contacts import CONTACT_SCHEMA
 from sendblue_data.paging import AWAKE_EVERY, Caps, Pages
 from sendblue_data.seams import (
+    PLACED,
     before,
     fit_together,
     grain,
@@ -30,6 +31,7 @@ from sendblue_data.seams import (
     key_at,
     keys,
     merge_answers,
+    placed,
 )
 
 TIE_TRIES = 5
@@ -98,7 +100,7 @@ class Reader(Pages):
         """
         self.windows += 1
         pages = [future.result() for future in window.futures()]
-        if window.start is None and pages[0].height and pages[0]["created_at"][0] is None:
+        if window.start is None and pages[0].height and pages[0][PLACED][0] is None:
             self.undated_shown = True
         if window.is_crowded:
             rows, following = self._one_moment(window.start)
@@ -126,11 +128,11 @@ class Reader(Pages):
         A page at offset 0 from a cursor is one consistent answer, so going on from its last `created_at`
         can't skip a contact that stays, whatever else comes and goes.
         """
-        found = [CONTACT_SCHEMA.to_frame()]
+        found = [placed(CONTACT_SCHEMA.to_frame())]
         cursor = start
         while True:
             page = self.page(cursor)
-            last = page["created_at"][-1] if page.height else None
+            last = page[PLACED][-1] if page.height else None
             if page.height < self.caps.page:
                 found.append(page)
                 break
@@ -161,7 +163,7 @@ class Reader(Pages):
         Args:
             newest: the first contact, sorted downwards.
         """
-        if not newest["created_at"].null_count():
+        if not newest[PLACED].null_count():
             return newest[:0]
         rows, _, is_whole = self._by_offset(None, direction="desc")
         if not is_whole:
@@ -180,7 +182,7 @@ class Reader(Pages):
             found.append(rows)
             if is_whole:
                 return self._distinct(found), following
-            moment = rows["created_at"][0]
+            moment = rows[PLACED][0]
             finer = None if moment is None else self._finer_cursor(cursor or moment, rows)
             if finer is None:
                 self.crowded.append(moment)
@@ -205,13 +207,13 @@ class Reader(Pages):
             for offset in self.caps.offsets(self.caps.tie_overlap):
                 page = self.page(cursor, offset, direction=direction)
                 pages.append(page)
-                moment = pages[0]["created_at"][0] if pages[0].height else None
-                later = page.filter(pl.col("created_at").ne_missing(moment))["created_at"]
+                moment = pages[0][PLACED][0] if pages[0].height else None
+                later = page.filter(pl.col(PLACED).ne_missing(moment))[PLACED]
                 following = later[0] if later.len() else None
                 is_whole = page.height < self.caps.page or later.len() > 0
                 if is_whole:
                     break
-            is_of_moment = pl.col("created_at").eq_missing(moment)
+            is_of_moment = pl.col(PLACED).eq_missing(moment)
             joined = fit_together(pages, full=self.caps.page, overlap=self.caps.tie_overlap)
             if joined is not None:
                 gathered.append(joined.filter(is_of_moment))
@@ -226,7 +228,7 @@ class Reader(Pages):
 
         Timestamps may be shown truncated, so contacts that look simultaneous may still be told apart.
         """
-        known, created = set(keys(rows)), rows["created_at"]
+        known, created = set(keys(rows)), rows[PLACED]
 
         def leaves_no_gap(ticks: int) -> bool:
             first = self.page(cursor + ticks * _TICK, limit=1)
@@ -287,7 +289,7 @@ class _Window:
                 continue
             self._ended = True
             if page.height == caps.page:
-                last = page["created_at"][-1]
+                last = page[PLACED][-1]
                 self.is_crowded = last is None or (self.start is not None and last <= self.start)
                 self.next_start = None if self.is_crowded else last
         return True

@@ -6,19 +6,23 @@ import pytest
 
 from sendblue_data import merge_contacts
 from sendblue_data.contacts import contacts_frame
-from sendblue_data.seams import fit_together, join_by_moment, keys
+from sendblue_data.seams import fit_together, join_by_moment, keys, placed
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def page(*people):
     """Contacts by id and minute, such as `"a1"`: the contact a1 of minute 1; `"a-"` has no moment."""
-    return contacts_frame(
-        {
-            "contact_id": who,
-            "created_at": None if who[1] == "-" else (START + timedelta(minutes=int(who[1:]))).isoformat(),
-        }
-        for who in people
+    return placed(
+        contacts_frame(
+            {
+                "contact_id": who,
+                "created_at": None
+                if who[1] == "-"
+                else (START + timedelta(minutes=int(who[1:]))).isoformat(),
+            }
+            for who in people
+        )
     )
 
 

@@ -27,6 +27,8 @@ from sendblue_data.transport import Transport, account_label, check_base_url, is
 
 DEFAULT_BASE_URL = "https://api.sendblue.co"
 CONTACTS = "/api/v2/contacts"
+_SILENT = b"{}"
+"""What 204, or a good answer without a word, says of a write."""
 
 Parsed = TypeVar("Parsed")
 
@@ -428,14 +430,15 @@ class SendblueClient:
 
         return self._write("POST", path, {"contacts": [dict(row) for row in contacts]}, parse)
 
-    def bulk_delete_contacts(self, phones: Sequence[str]) -> int:
+    def bulk_delete_contacts(self, phones: Sequence[str]) -> int | None:
         """Delete several contacts: `DELETE /api/v2/contacts` with the numbers in the body.
 
         Args:
             phones: numbers in E.164 form. The API's field is called `contact_ids`, and takes numbers.
 
         Returns:
-            The answer's `amount`. The API does not say whether it counts only those that existed.
+            The answer's `amount`, or None where it says nothing. The API does not say whether it counts only
+            those that existed.
 
         Raises:
             ApiError: the leaf that fits.
@@ -444,7 +447,11 @@ class SendblueClient:
             >>> client.bulk_delete_contacts(["+12125550101"])
             1
         """
-        return self._write("DELETE", CONTACTS, {"contact_ids": list(phones)}, amount_answer)
+
+        def parse(body: bytes, method: str, path: str) -> int | None:
+            return None if body == _SILENT else amount_answer(body, method, path)
+
+        return self._write("DELETE", CONTACTS, {"contact_ids": list(phones)}, parse)
 
     # ------------------------------------------------------------------------------------------------------
 
@@ -471,7 +478,7 @@ class SendblueClient:
     ) -> Parsed:
         """Send a write, once."""
         return self._hiding_credentials(
-            lambda: parse(self._transport.send(method, path, body=body), method, path)
+            lambda: parse(self._transport.send(method, path, body=body).strip() or _SILENT, method, path)
         )
 
     def _hiding_credentials(self, call: Callable[[], Parsed]) -> Parsed:

@@ -34,6 +34,8 @@ from sendblue_data.transport import Transport, account_label, check_base_url, is
 
 DEFAULT_BASE_URL = "https://api.sendblue.co"
 CONTACTS = "/api/v2/contacts"
+_SILENT = b"{}"
+"""What 204, or a good answer without a word, says of a write."""
 
 Parsed = TypeVar("Parsed")
 
@@ -464,7 +466,11 @@ class SendblueClient:
             >>> client.bulk_delete_contacts(["+12125550101"])
             1
         """
-        return self._write("DELETE", CONTACTS, {"contact_ids": list(phones)}, amount_answer)
+
+        def parse(body: bytes, method: str, path: str) -> int | None:
+            return None if body == _SILENT else amount_answer(body, method, path)
+
+        return self._write("DELETE", CONTACTS, {"contact_ids": list(phones)}, parse)
 
     # ------------------------------------------------------------------------------------------------------
 
@@ -491,7 +497,7 @@ class SendblueClient:
     ) -> Parsed:
         """Send a write, once."""
         return self._hiding_credentials(
-            lambda: parse(self._transport.send(method, path, body=body), method, path)
+            lambda: parse(self._transport.send(method, path, body=body).strip() or _SILENT, method, path)
         )
 
     def _hiding_credentials(self, call: Callable[[], Parsed]) -> Parsed:

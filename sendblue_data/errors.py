@@ -109,6 +109,12 @@ class AuthenticationError(ApiError, PermissionError):
     # PermissionError's own __str__ prints errno; ours comes first in the MRO.
 
 
+class BlockedError(ApiError, PermissionError):
+    """A CDN or firewall before the service stopped the request; the API has not seen it, nor judged the key."""
+
+    remedy = "Try again later or from another network, and give the ray id to Sendblue's support."
+
+
 class NotFoundError(ApiError, LookupError):
     """404: no such contact, or no such path on this server."""
 

@@ -152,6 +152,11 @@ class RateLimit:
             self._alone = None
         return was_alone
 
+    def forget_under_way(self) -> None:
+        """Wait for no answer to what was sent so far: another process gets it."""
+        self._under_way.clear()
+        self._alone = None
+
     # ------------------------------------------------------------------------------------------------------
 
     def _may_cross(self) -> bool:

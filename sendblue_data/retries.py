@@ -114,6 +114,11 @@ class Pace:
             self._limit.ended(turn, self._clock())
             self._changed.notify_all()
 
+    def begin_anew(self) -> None:
+        """Forget the requests of the process that this one was forked from, and whoever holds the lock there."""
+        self._changed = threading.Condition()
+        self._limit.forget_under_way()
+
     def is_worn_out(self, refused_since: float) -> bool:
         """Whether the server has taken no request of any thread for so long that to go on asking is no use."""
         answered_at = self._answered_at

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 DEFAULT_LIMIT, MOST_LIMIT, MOST_OFFSET = 100, 1_000, 10_000
 _ROOT = "/api/v2/contacts"
 _NO_CONTENT = 204
+_KEY_HEADERS = (b"sb-api-key-id", b"sb-api-secret-key")
 
 
 class _PhoneConvertor(StringConvertor):
@@ -75,18 +76,21 @@ def error_answer(
     return _json({"status": "ERROR", shape: message}, status, headers)
 
 
-def unauthorised(sandbox: Sandbox, headers: Mapping[bytes, bytes]) -> Response | None:
-    """Return the refusal of a request without the sandbox's key and secret; None for one that has them."""
-    names = (b"sb-api-key-id", b"sb-api-secret-key")
-    given = [headers.get(name, b"") for name in names]
-    expected = [sandbox.api_key.encode(), sandbox.api_secret.encode()]
-    if all(map(compare_digest, given, expected)):
-        return None
+def authorised(sandbox: Sandbox, headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a request carries the sandbox's key and secret."""
+    key, secret = (headers.get(name, b"") for name in _KEY_HEADERS)
+    return compare_digest(key, sandbox.api_key.encode()) and compare_digest(
+        secret, sandbox.api_secret.encode()
+    )
+
+
+def unauthorised_answer(sandbox: Sandbox, headers: Mapping[bytes, bytes]) -> Response:
+    """Refuse a request whose keys are wrong, or that has none."""
     if sandbox.switches.errors == "plain":
         return error_answer(401, "Invalid API credentials", shape=sandbox.switches.error_shape)
-    if not all(name in headers for name in names):
-        return _json({"message": "Did not get inputs for authorization"}, 403)
-    return error_answer(401, "Invalid Credentials")
+    if all(name in headers for name in _KEY_HEADERS):
+        return error_answer(401, "Invalid Credentials")
+    return _json({"message": "Did not get inputs for authorization"}, 403)
 
 
 def _json(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 DEFAULT_LIMIT, MOST_LIMIT, MOST_OFFSET = 100, 1_000, 10_000
 _ROOT = "/api/v2/contacts"
 _NO_CONTENT = 204
+_KEY_HEADERS = (b"sb-api-key-id", b"sb-api-secret-key")
 
 
 class _PhoneConvertor(StringConvertor):
@@ -42,12 +43,6 @@ register_url_convertor("phone", _PhoneConvertor())
 def application(sandbox: Sandbox) -> Starlette:
     """Build the application that serves a sandbox's account."""
     api = _Api(sandbox)
-
-    async def refused(_: Request, error: Exception) -> Response:
-        if not isinstance(error, RefusedError):
-            raise error
-        return error_answer(error.status, error.message, error.headers, shape=sandbox.switches.error_shape)
-
     routes = [
         Route(_ROOT, api.list_, methods=["GET"]),
         Route(_ROOT, api.create, methods=["POST"]),
@@ -62,7 +57,7 @@ def application(sandbox: Sandbox) -> Starlette:
     ]
     return Starlette(
         routes=routes,
-        exception_handlers={RefusedError: refused, HTTPException: _not_routed},
+        exception_handlers={RefusedError: api.refused, HTTPException: api.not_routed},
     )
 
 
@@ -75,32 +70,25 @@ def error_answer(
     return _json({"status": "ERROR", shape: message}, status, headers)
 
 
-def unauthorised(sandbox: Sandbox, headers: Mapping[bytes, bytes]) -> Response | None:
-    """Return the refusal of a request without the sandbox's key and secret; None for one that has them."""
-    names = (b"sb-api-key-id", b"sb-api-secret-key")
-    given = [headers.get(name, b"") for name in names]
-    expected = [sandbox.api_key.encode(), sandbox.api_secret.encode()]
-    if all(map(compare_digest, given, expected)):
-        return None
+def authorised(sandbox: Sandbox, headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a request carries the sandbox's key and secret."""
+    key, secret = (headers.get(name, b"") for name in _KEY_HEADERS)
+    return compare_digest(key, sandbox.api_key.encode()) and compare_digest(
+        secret, sandbox.api_secret.encode()
+    )
+
+
+def unauthorised_answer(sandbox: Sandbox, headers: Mapping[bytes, bytes]) -> Response:
+    """Refuse a request whose keys are wrong, or that has none."""
     if sandbox.switches.errors == "plain":
         return error_answer(401, "Invalid API credentials", shape=sandbox.switches.error_shape)
-    if not all(name in headers for name in names):
-        return _json({"message": "Did not get inputs for authorization"}, 403)
-    return error_answer(401, "Invalid Credentials")
+    if all(name in headers for name in _KEY_HEADERS):
+        return error_answer(401, "Invalid Credentials")
+    return _json({"message": "Did not get inputs for authorization"}, 403)
 
 
 def _json(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Response(msgspec.json.encode(content), status, headers, media_type="application/json")
-
-
-async def _not_routed(request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    headers = dict(error.headers or {})
-    if "Allow" in headers:  # a path has a route for each method, and the error knows one of them
-        routes = [route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE]
-        headers["Allow"] = ", ".join(sorted({method for route in routes for method in route.methods}))
-    return error_answer(error.status_code, error.detail, headers)
 
 
 class _Api:
@@ -108,6 +96,23 @@ class _Api:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
+
+    async def refused(self, _: Request, error: Exception) -> Response:
+        if not isinstance(error, RefusedError):
+            raise error
+        return self._error(error.status, error.message, error.headers)
+
+    async def not_routed(self, request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        headers = dict(error.headers or {})
+        if "Allow" in headers:  # a path has a route for each method, and the error knows one of them
+            routes = [route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE]
+            headers["Allow"] = ", ".join(sorted({method for route in routes for method in route.methods}))
+        return self._error(error.status_code, error.detail, headers)
+
+    def _error(self, status: int, message: str, headers: Mapping[str, str]) -> Response:
+        return error_answer(status, message, headers, shape=self.sandbox.switches.error_shape)
 
     async def list_(self, request: Request) -> Response:
         switches, query = self.sandbox.switches, request.query_params

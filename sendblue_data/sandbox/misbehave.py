@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sendblue_data.sandbox import cdn
-from sendblue_data.sandbox.api import error_answer, unauthorised
+from sendblue_data.sandbox.api import authorised, error_answer, unauthorised_answer
 from sendblue_data.sandbox.faults import FaultName
 from sendblue_data.sandbox.rate import RateLimit
 
@@ -122,13 +122,13 @@ class Misbehaving:
     def _refusal(self, scope: Scope, body: bytes) -> ASGIApp | None:
         """Return what keeps a request from being counted: keys, the rate limit, a firewall; None to let it in."""
         switches = self._sandbox.switches
-        refusal = unauthorised(self._sandbox, dict(scope["headers"]))
-        if refusal is not None:
-            return refusal
+        headers = dict(scope["headers"])
+        if not authorised(self._sandbox, headers):
+            return unauthorised_answer(self._sandbox, headers)
         wait = self._rate_limit.wait(switches)
         if wait is not None:
-            headers = {"retry-after": str(math.ceil(wait))} if switches.retry_after else {}
-            return self._error(429, "Too many requests", headers)
+            retry_after = {"retry-after": str(math.ceil(wait))} if switches.retry_after else {}
+            return self._error(429, "Too many requests", retry_after)
         if (
             switches.reject_text is not None
             and scope["method"] != "GET"

@@ -241,7 +241,7 @@ class Sandbox:
         Example:
             >>> with Sandbox([{"phone": "+12125550100"}], odd_values=1.0, seed=1) as sandbox:
             ...     [(*oddity, oddity.shown) for oddity in sandbox.oddities()]
-            [('+12125550100', 'last_name', 'scalar', 7)]
+            [('+12125550100', 'first_name', 'scalar', 2.5)]
         """
         hidden = hidden_fields(self.switches)
         found = oddities(self.store.rows(), share=self.switches.odd_values, seed=self.seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from sendblue_data.sandbox.fields import FIELDS
@@ -42,20 +43,19 @@ def spelled(contact: Mapping[str, Any], spelling: Spelling, id_spelling: str) ->
         >>> spelled({"contact_id": "c1", "first_name": "Ada"}, "camel", "cid")
         {'cid': 'c1', 'firstName': 'Ada'}
     """
-    renamed: dict[str, Any] = {}
-    for name, value in contact.items():
-        for spelling_of_it in _names(name, spelling, id_spelling):
-            renamed[spelling_of_it] = value
-    return renamed
+    if spelling == "snake" and id_spelling == "contact_id":
+        return dict(contact)
+    names = _names(spelling, id_spelling)
+    return {shown: value for name, value in contact.items() for shown in names[name]}
 
 
-def _names(name: str, spelling: Spelling, id_spelling: str) -> tuple[str, ...]:
-    if name == "contact_id" and id_spelling != "contact_id":
-        return (id_spelling,)
-    if spelling == "snake":
-        return (name,)
-    if spelling == "camel":
-        return (_CAMEL[name],)
-    if spelling == "older":
-        return (_OLDER.get(name, name),)
-    return (name, camel_case(name))
+@cache
+def _names(spelling: Spelling, id_spelling: str) -> dict[str, tuple[str, ...]]:
+    tables: dict[Spelling, dict[str, tuple[str, ...]]] = {
+        "snake": {name: (name,) for name in FIELDS},
+        "camel": {name: (shown,) for name, shown in _CAMEL.items()},
+        "both": {name: tuple(dict.fromkeys((name, camel_case(name)))) for name in FIELDS},
+        "older": {name: (_OLDER.get(name, name),) for name in FIELDS},
+    }
+    names = tables[spelling]
+    return names if id_spelling == "contact_id" else {**names, "contact_id": (id_spelling,)}

@@ -3,6 +3,8 @@
 import dataclasses
 import inspect
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -272,3 +274,11 @@ def test_retry_after_is_a_switch_and_a_fault():
     assert (switches.retry_after, faults.retry_after) == (False, None)
     switches, faults = changed(Switches(), Faults(), {"retry_after": 2})
     assert (switches.retry_after, faults.retry_after) == (True, 2)
+
+
+def test_every_setting_is_in_the_guide():
+    guide = (Path(__file__).parents[2] / "docs" / "how-to" / "sandbox.md").read_text("utf-8")
+    tables = "\n".join(line for line in guide.splitlines() if line.startswith("| `"))
+    named = set(re.findall(r"`(\w+)`", tables))
+    for settings in (Switches, Faults):
+        assert {item.name for item in dataclasses.fields(settings)} <= named

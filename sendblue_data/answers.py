@@ -99,10 +99,10 @@ def contacts_answer(body: bytes, method: str, path: str) -> pl.DataFrame:
 def opt_out_answer(body: bytes, method: str, path: str) -> dict[str, Any]:
     """Decode the answer to an opt-out: `number` and `opted_out`, None where it does not say."""
     object_from(body, method, path)
-    said = dict(loads(with_whole_characters(body))) if body.strip() not in _NOTHING else {}
+    opted_out = [_readable(read_flag, _raw(body, field)) for field in ("opted_out", "optedOut")]
     return {
-        "number": _readable(read_phone, said.get("number")),
-        "opted_out": _readable(read_flag, said.get("opted_out", said.get("optedOut"))),
+        "number": _readable(read_phone, _raw(body, "number")),
+        "opted_out": next((said for said in opted_out if said is not None), None),
     }
 
 
@@ -125,10 +125,10 @@ def _what_is_said(contacts: bytes, method: str, path: str) -> DecodedPage | None
         return None
 
 
-def _readable(read: Callable[[Any], Value], value: object) -> Value | None:
+def _readable(read: Callable[[Any], Value], value: bytes) -> Value | None:
     try:
-        return read(value)
-    except Unreadable:
+        return read(loads(value))
+    except (Unreadable, RecursionError):
         return None
 
 

@@ -102,16 +102,16 @@ def repair(fields: Fields) -> Repaired:
 
 def _first(stated: Sequence[Sequence[Any]], read: Callable[[Any], Any]) -> Any:
     """Read the first spelling that holds what can be read."""
-    kind = None
+    kind = ""  # the text alone: an error kept here would hold this frame, which holds it
     for value, *_ in stated:  # of a name given twice the first, as `pl.read_json` has it
         if value is None:
             continue
         try:
             return read(value)
         except Unreadable as error:
-            kind = kind or error
+            kind = kind or str(error)
     if kind:
-        raise kind
+        raise Unreadable(kind)
     return read(None)
 
 

@@ -59,7 +59,7 @@ PROMISED = {
     "normalize_phones": "frame, column, region=None",
 }
 ENDPOINTS = {
-    "list_contacts": "limit offset created_at_gte order_by order_direction phone_number cid",
+    "list_contacts": "limit offset created_at_gte order_by order_direction phone_number cid strict",
     "count_contacts": "",
     "get_contact": "phone_number",
     "create_contact": "number first_name last_name assigned_to_email sendblue_number tags custom_variables "

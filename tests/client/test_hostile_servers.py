@@ -303,6 +303,11 @@ AS_READ = {
             b'{"number": "+12125550100", "optedOut": 1}',
             {"number": PHONE, "opted_out": True},
         ),
+        (
+            "opt_out_contact",
+            b'{"opted_out": null, "optedOut": false, "number": ' + b"[" * 900 + b"]" * 900 + b"}",
+            {"number": None, "opted_out": False},
+        ),
     ],
 )
 def test_answers_to_writes_are_read_in_any_spelling_and_without_a_warning(serve, name, body, read):

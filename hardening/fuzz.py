@@ -13,7 +13,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["sendblue_data", "tomllib"]):
-    from sendblue_data.contacts import CONTACT_SCHEMA, decode_contacts
+    from sendblue_data.contacts import CONTACT_SCHEMA, decode_page
     from sendblue_data.errors import JournalError, SegmentError, UnexpectedAnswerError
     from sendblue_data.segments import load_segments, parse_segment
     from sendblue_data.writeback.journal import Journal
@@ -24,7 +24,7 @@ FOLDER = Path(tempfile.mkdtemp())
 
 def decoder(body):
     try:
-        frame = decode_contacts(body)
+        frame = decode_page(body).frame
     except UnexpectedAnswerError:
         return
     assert frame.schema == CONTACT_SCHEMA

@@ -1,25 +1,43 @@
-"""What an endpoint answered, checked before it is trusted: an object, a count, a contact, an amount."""
+"""What an endpoint answered, checked before it is trusted: an object, a count, a contact, an amount.
+
+A read must be what the API promises. A write that was answered well is done, whatever its answer lacks: what it
+left is for a read to say, so nothing here makes an error, or a warning, of such an answer's details.
+"""
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
+import polars as pl
 
-from sendblue_data.contacts import contact_from, with_whole_characters
+from sendblue_data.contacts import CONTACT_SCHEMA, DecodedPage, decode_page
 from sendblue_data.errors import UnexpectedAnswerError
+from sendblue_data.malformed import with_whole_characters
+from sendblue_data.repairs import Unreadable, loads, read_flag, read_phone
 from sendblue_data.server_message import error_message
+
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_NOTHING = {b"", b"null"}
+Value = TypeVar("Value")
 
 
 def object_from(body: bytes, method: str, path: str) -> dict[str, Any]:
-    """Decode an answer that must be an object, and not one that reports an error with a good status."""
+    """Decode an answer that must be an object, and not one that reports an error with a good status.
+
+    A write may be answered by nothing at all.
+    """
     lost: dict[str, Any] = {
         "method": method,
         "path": path,
         "status": 200,
         "may_have_applied": method != "GET",
     }
+    if body.strip() in _NOTHING and method != "GET":
+        return {}
+    if not body.strip():
+        raise UnexpectedAnswerError("the answer is empty.", cut_short=True, **lost)
     try:
         answer = msgspec.json.decode(with_whole_characters(body))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -30,8 +48,10 @@ def object_from(body: bytes, method: str, path: str) -> dict[str, Any]:
         ) from None
     if not isinstance(answer, dict):
         raise UnexpectedAnswerError(f"expected a JSON object, got {type(answer).__name__}.", **lost)
-    complaint = answer.get("error") or answer.get("error_message")
-    if str(answer.get("status", "")).upper() == "ERROR" or isinstance(complaint, str):
+    if str(answer.get("status", "")).upper() == "ERROR" or any(
+        answer.get(key) and isinstance(answer[key], str | dict | list)
+        for key in ("error", "error_message", "errors")
+    ):
         raise UnexpectedAnswerError(
             f"status 200, yet the answer says ERROR: {error_message(body) or 'no message'}.", **lost
         )
@@ -40,60 +60,79 @@ def object_from(body: bytes, method: str, path: str) -> dict[str, Any]:
 
 def count_answer(body: bytes, path: str) -> int:
     """Decode the answer to a count."""
-    return _whole_number("count", body, "GET", path, least=0)
-
-
-def contact_answer(body: bytes, method: str, path: str) -> dict[str, Any]:
-    """Decode the answer that holds one contact; a write's may leave it out."""
-    contact = object_from(body, method, path).get("contact")
-    if contact is None and method != "GET":
-        contact = {}  # the write is done; what it left is for a read to say
-    if not isinstance(contact, dict):
+    found = object_from(body, "GET", path).get("count")
+    count = _whole_number(found)
+    if count is None or count < 0:
         raise UnexpectedAnswerError(
-            f"field contact: expected an object, got {type(contact).__name__}.",
+            f"field count: expected a whole number, got {found!r}.",
+            method="GET",
+            path=path,
+            status=200,
+            field="count",
+        )
+    return count
+
+
+def contact_answer(body: bytes, method: str, path: str) -> DecodedPage:
+    """Decode the answer that holds one contact, as a page of one; a write's may leave it out."""
+    found = object_from(body, method, path).get("contact")
+    if method != "GET":
+        return _what_is_said(b"[" + _raw(body, "contact") + b"]", method, path) or decode_page(b"[{}]")
+    if not isinstance(found, dict):
+        raise UnexpectedAnswerError(
+            f"field contact: expected an object, got {type(found).__name__}.",
             method=method,
             path=path,
             status=200,
-            may_have_applied=method != "GET",
             field="contact",
         )
-    try:
-        return contact_from(contact, method=method, path=path)
-    except UnexpectedAnswerError as error:
-        error.may_have_applied = method != "GET"
-        raise
+    return decode_page(b"[" + _raw(body, "contact") + b"]", method=method, path=path, quiet=True)
+
+
+def contacts_answer(body: bytes, method: str, path: str) -> pl.DataFrame:
+    """Decode the contacts that the answer to a bulk create lists."""
+    object_from(body, method, path)
+    page = _what_is_said(_raw(body, "contacts"), method, path)
+    return page.frame if page else CONTACT_SCHEMA.to_frame()
 
 
 def opt_out_answer(body: bytes, method: str, path: str) -> dict[str, Any]:
     """Decode the answer to an opt-out: `number` and `opted_out`, None where it does not say."""
-    answer = object_from(body, method, path)
-    for field, kind in (("number", str), ("opted_out", bool)):
-        if not isinstance(answer.get(field), kind | None):
-            raise UnexpectedAnswerError(
-                f"field {field}: expected {kind.__name__}, got {type(answer[field]).__name__}.",
-                method=method,
-                path=path,
-                status=200,
-                may_have_applied=True,
-                field=field,
-            )
-    return {"number": answer.get("number"), "opted_out": answer.get("opted_out")}
+    object_from(body, method, path)
+    said = dict(loads(with_whole_characters(body))) if body.strip() not in _NOTHING else {}
+    return {
+        "number": _readable(read_phone, said.get("number")),
+        "opted_out": _readable(read_flag, said.get("opted_out", said.get("optedOut"))),
+    }
 
 
-def amount_answer(body: bytes, method: str, path: str) -> int:
-    """Decode the answer to a bulk delete."""
-    return _whole_number("amount", body, method, path)
+def amount_answer(body: bytes, method: str, path: str) -> int | None:
+    """Decode the answer to a bulk delete: None where it does not say how many."""
+    return _whole_number(object_from(body, method, path).get("amount"))
 
 
-def _whole_number(field: str, body: bytes, method: str, path: str, *, least: float = -math.inf) -> int:
-    found = object_from(body, method, path).get(field)
-    if isinstance(found, bool) or not isinstance(found, int | float) or found < least or found != int(found):
-        raise UnexpectedAnswerError(
-            f"field {field}: expected a whole number, got {found!r}.",
-            method=method,
-            path=path,
-            status=200,
-            may_have_applied=method != "GET",
-            field=field,
-        )
+def _raw(body: bytes, field: str) -> bytes:
+    """Return a field of an answer that is an object, or of none, as it came."""
+    fields = {} if body.strip() in _NOTHING else _FIELDS.decode(with_whole_characters(body))
+    return bytes(fields.get(field, b"null"))
+
+
+def _what_is_said(contacts: bytes, method: str, path: str) -> DecodedPage | None:
+    """Decode the contacts of a write's answer, None where they can't be."""
+    try:
+        return decode_page(contacts, method=method, path=path, quiet=True)
+    except UnexpectedAnswerError:
+        return None
+
+
+def _readable(read: Callable[[Any], Value], value: object) -> Value | None:
+    try:
+        return read(value)
+    except Unreadable:
+        return None
+
+
+def _whole_number(found: object) -> int | None:
+    if isinstance(found, bool) or not isinstance(found, int | float) or found != found // 1:
+        return None
     return int(found)

@@ -20,7 +20,7 @@ from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sendblue_data.errors import ConfigurationError, HistoryRangeError, SendblueError
 from sendblue_data.plain_text import one_line
@@ -151,13 +151,26 @@ def _pulling_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-incomplete", action="store_true", help="go on with a pull that can't show it is whole"
     )
+    _trust_options(parser)
     parser.add_argument("--quiet", action="store_true", help="show no progress bar")
+
+
+def _trust_options(parser: argparse.ArgumentParser) -> None:
+    """Add what a pull takes for whole, and for readable."""
+    parser.add_argument(
+        "--trust",
+        choices=("count", "seams"),
+        default="count",
+        help="seams: take what is listed for all where no page is missing, though the account counts more",
+    )
+    parser.add_argument("--strict", action="store_true", help="fail where a contact's field can't be read")
 
 
 def _snapshot_options(parser: argparse.ArgumentParser) -> None:
     from sendblue_data.history import command  # noqa: PLC0415 -- needs the history extra
 
     command.add_arguments(parser)
+    _trust_options(parser)
     parser.set_defaults(run=command.run)
 
 
@@ -229,7 +242,12 @@ def _pull(args: argparse.Namespace) -> int:
 
     with SendblueClient() as client:
         frames = iter_contacts(
-            client, since=args.since, progress=_bar(args), allow_incomplete=args.allow_incomplete
+            client,
+            since=args.since,
+            progress=_bar(args),
+            allow_incomplete=args.allow_incomplete,
+            trust=args.trust,
+            strict=args.strict,
         )
         written = write_contacts(frames, args.out, safe_csv=not args.exact_csv)
     assert written.evidence is not None  # noqa: S101 -- iter_contacts gives it
@@ -244,7 +262,8 @@ def _report(args: argparse.Namespace) -> int:
 
     with SendblueClient() as client:
         print(f"Reading account {client.account}")
-        _tell(client, args, history=args.history, allow_incomplete=args.allow_incomplete)
+        pulling = {name: getattr(args, name) for name in ("allow_incomplete", "trust", "strict")}
+        _tell(client, args, history=args.history, **pulling)
     return 0
 
 
@@ -262,9 +281,9 @@ def _tell(
     args: argparse.Namespace,
     *,
     history: str | None = None,
-    allow_incomplete: bool = False,
     note: str | None = None,
     title: str = "Contacts report",
+    **pulling: Any,
 ) -> None:
     """Pull, print the headline tables, write the report and its plots, and print the report's path last."""
     # Plots go to files: where a desktop is, matplotlib must not reach for it.
@@ -279,9 +298,7 @@ def _tell(
     folder: Path = args.out
     folder.mkdir(parents=True, exist_ok=True)
     page = check_folder(folder / "report.html")
-    contacts, evidence = pull_contacts(
-        client, progress=_bar(args), allow_incomplete=allow_incomplete, with_evidence=True
-    )
+    contacts, evidence = pull_contacts(client, progress=_bar(args), with_evidence=True, **pulling)
     mask_phones = not args.show_phones
     print(f"\n{headline_tables(contacts, mask_phones=mask_phones)}\n")
     report = build_report(
@@ -332,22 +349,25 @@ def _say(words: str) -> None:
 
 @contextmanager
 def _streams_that_take_all() -> Iterator[None]:
-    """Let a stream that the shell closed swallow what is said, and an ASCII terminal show marks, not a traceback."""
-    changed: list[tuple[TextIOWrapper, str | None]] = []
+    """Let a stream that the shell closed swallow what is said, and an ASCII terminal show marks, not a traceback.
+
+    Lines go out as they are said, into a pipe too: a pull takes minutes, and a reader that has gone is noticed.
+    """
+    changed: list[tuple[TextIOWrapper, str | None, bool]] = []
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 -- till the end
         elif isinstance(stream, TextIOWrapper):
             with suppress(ValueError):  # detached from what is below it
-                changed.append((stream, stream.errors))
-                stream.reconfigure(errors="replace")
+                changed.append((stream, stream.errors, stream.line_buffering))
+                stream.reconfigure(errors="replace", line_buffering=True)
     try:
         yield
     finally:
-        for stream, errors in changed:
+        for stream, errors, line_buffering in changed:
             with suppress(ValueError):
-                stream.reconfigure(errors=errors)
+                stream.reconfigure(errors=errors, line_buffering=line_buffering)
 
 
 @contextmanager

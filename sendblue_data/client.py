@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from random import Random
@@ -14,16 +15,22 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
-import msgspec
 import polars as pl
 
-from sendblue_data.answers import amount_answer, contact_answer, count_answer, object_from, opt_out_answer
-from sendblue_data.contacts import decode_contacts
+from sendblue_data.answers import (
+    amount_answer,
+    contact_answer,
+    contacts_answer,
+    count_answer,
+    object_from,
+    opt_out_answer,
+)
+from sendblue_data.contacts import DecodedPage, RepairedFieldWarning, decode_page, refuse_oddities
 from sendblue_data.credentials import credential, hidden, without_credentials
-from sendblue_data.errors import ApiError, ConfigurationError, UnexpectedAnswerError
+from sendblue_data.errors import ApiError, ConfigurationError
 from sendblue_data.options import check_number, is_whole_from
 from sendblue_data.retries import Pace, read_with_retries
-from sendblue_data.transport import Transport, account_label, check_base_url
+from sendblue_data.transport import Transport, account_label, check_base_url, is_local
 
 DEFAULT_BASE_URL = "https://api.sendblue.co"
 CONTACTS = "/api/v2/contacts"
@@ -44,9 +51,11 @@ class SendblueClient:
             except on this machine.
         timeout: seconds to wait for an answer (5 to connect).
         max_connections: requests under way at once, over all threads.
-        requests_per_second: a limit to keep, over all threads; None for no limit.
-        retries: how often a read is tried again after 429, 5xx, a reset or a body cut short. Writes are
-            sent once: an error whose `may_have_applied` is True says that the account must be asked.
+        requests_per_second: a limit to keep, over all threads; None for the documented 100 requests in 10
+            seconds, and on this machine for none. After a 429 the client learns the limit that there is.
+        retries: how often a read is tried again after 5xx, a reset or a body cut short. After 429, and 503 with
+            `Retry-After`, it is whenever the limit lets it. Writes are sent once: an error whose
+            `may_have_applied` is True says that the account must be asked.
 
     Raises:
         ConfigurationError: a credential is missing, or an option can't be used.
@@ -96,9 +105,10 @@ class SendblueClient:
         self.account = account_label(self.base_url, key)
         self.max_connections = max_connections
         self._retries = retries
-        self._pace = Pace(requests_per_second)
+        self._pace = Pace(requests_per_second, is_local=is_local(self.base_url))
         self._jitter = Random()  # noqa: S311 -- spreads retries, keeps no secret
         self._announced: set[str] = set()
+        self._repaired: set[tuple[str, str]] = set()
         self._credentials = (key, secret)
         self._transport = Transport(
             self.base_url,
@@ -187,6 +197,7 @@ class SendblueClient:
         order_direction: str | None = None,
         phone_number: str | None = None,
         cid: str | None = None,
+        strict: bool = False,
     ) -> pl.DataFrame:
         """List one page of contacts: `GET /api/v2/contacts`.
 
@@ -198,11 +209,14 @@ class SendblueClient:
             order_direction: `"asc"` or `"desc"`.
             phone_number: only the contact with this number, in E.164 form.
             cid: only the contact with this id.
+            strict: raise for a field that can't be read. Otherwise it is null, and a `RepairedFieldWarning`
+                tells of each kind once.
 
         Returns:
             A contacts frame (`CONTACT_SCHEMA`), a row a contact.
 
         Raises:
+            UnexpectedAnswerError: the answer is no list of contacts, or `strict` and a field can't be read.
             ApiError: the leaf that fits.
 
         Example:
@@ -211,23 +225,43 @@ class SendblueClient:
             >>> client.list_contacts(limit=1).shape
             (1, 12)
         """
-        asked = {
-            "limit": limit,
-            "offset": offset,
-            "created_at_gte": _iso(created_at_gte),
-            "order_by": order_by,
-            "order_direction": order_direction,
-            "phone_number": phone_number,
-            "cid": cid,
-        }
+        return self._told(
+            self._list_page(
+                limit=limit,
+                offset=offset,
+                created_at_gte=iso(created_at_gte),
+                order_by=order_by,
+                order_direction=order_direction,
+                phone_number=phone_number,
+                cid=cid,
+                strict=strict,
+            )
+        )
+
+    def _list_page(self, *, strict: bool = False, **asked: object) -> DecodedPage:
+        """List one page of contacts, with what could not be read of it."""
         params = {name: str(value) for name, value in asked.items() if value is not None}
 
-        def parse(body: bytes) -> pl.DataFrame:
-            return decode_contacts(
-                body, path=CONTACTS, announced=self._announced, credentials=self._credentials
-            )
+        def parse(body: bytes) -> DecodedPage:
+            return decode_page(body, path=CONTACTS, announced=self._announced, credentials=self._credentials)
 
-        return self._read(CONTACTS, parse, params)
+        page = self._read(CONTACTS, parse, params)
+        if strict:
+            refuse_oddities(page.oddities, method="GET", path=CONTACTS)
+        return page
+
+    def _told(self, page: DecodedPage) -> pl.DataFrame:
+        """Warn, once each, of the kinds of what could not be read, and return the frame."""
+        kinds = {(field, kind) for _, field, kind in page.oddities} - self._repaired
+        self._repaired |= kinds
+        if kinds:
+            told = ", ".join(f"{field} ({kind})" for field, kind in sorted(kinds))
+            warnings.warn(
+                f"The API sent fields that can't be read, and are null in the frame: {told}.",
+                RepairedFieldWarning,
+                stacklevel=3,
+            )
+        return page.frame
 
     def count_contacts(self) -> int:
         """Count the account's contacts: `GET /api/v2/contacts/count`.
@@ -259,7 +293,8 @@ class SendblueClient:
             'Ann'
         """
         path = _contact_path(phone_number)
-        return self._read(path, lambda body: contact_answer(body, "GET", path))
+        page = self._read(path, lambda body: contact_answer(body, "GET", path))
+        return self._told(page).row(0, named=True)
 
     # Writes -----------------------------------------------------------------------------------------------
 
@@ -299,7 +334,7 @@ class SendblueClient:
             custom_variables=custom_variables,
             update_if_exists=update_if_exists,
         )
-        return self._write("POST", CONTACTS, body, contact_answer)
+        return self._write("POST", CONTACTS, body, contact_answer).frame.row(0, named=True)
 
     def update_contact(
         self,
@@ -341,7 +376,7 @@ class SendblueClient:
             custom_variables=custom_variables,
             opt_out=opt_out,
         )
-        return self._write("PUT", path, body, contact_answer)
+        return self._write("PUT", path, body, contact_answer).frame.row(0, named=True)
 
     def delete_contact(self, phone_number: str) -> None:
         """Delete one contact: `DELETE /api/v2/contacts/{phone_number}`.
@@ -397,8 +432,8 @@ class SendblueClient:
                 `custom_variables`. The API takes no other field here: `bulk_create` writes the rest too.
 
         Returns:
-            The contacts of the answer, as a contacts frame. The API does not say whether it lists all or
-            only those that are new.
+            The contacts of the answer, as a contacts frame; without rows where it lists none. The API does
+            not say whether it lists all or only those that are new.
 
         Raises:
             ConflictError, InvalidRequestError: the request was refused.
@@ -410,30 +445,17 @@ class SendblueClient:
         """
         path = f"{CONTACTS}/bulk"
 
-        def parse(body: bytes, method: str, path: str) -> pl.DataFrame:
-            listed = object_from(body, method, path).get("contacts")
-            try:
-                return decode_contacts(
-                    msgspec.json.encode([] if listed is None else listed),
-                    method=method,
-                    path=path,
-                    announced=self._announced,
-                    credentials=self._credentials,
-                )
-            except UnexpectedAnswerError as error:
-                error.may_have_applied = True
-                raise
+        return self._write("POST", path, {"contacts": [dict(row) for row in contacts]}, contacts_answer)
 
-        return self._write("POST", path, {"contacts": [dict(row) for row in contacts]}, parse)
-
-    def bulk_delete_contacts(self, phones: Sequence[str]) -> int:
+    def bulk_delete_contacts(self, phones: Sequence[str]) -> int | None:
         """Delete several contacts: `DELETE /api/v2/contacts` with the numbers in the body.
 
         Args:
             phones: numbers in E.164 form. The API's field is called `contact_ids`, and takes numbers.
 
         Returns:
-            The answer's `amount`. The API does not say whether it counts only those that existed.
+            The answer's `amount`, or None where it gives none. The API does not say whether it counts only
+            those that existed.
 
         Raises:
             ApiError: the leaf that fits.
@@ -484,7 +506,7 @@ class SendblueClient:
             raise error.with_traceback(None) from None
 
 
-def _iso(moment: datetime | str | None) -> str | None:
+def iso(moment: datetime | str | None) -> str | None:
     """Write a moment as the API reads it: ISO 8601 in UTC, to the microsecond."""
     if moment is None or isinstance(moment, str):
         return moment

@@ -1,21 +1,30 @@
-"""The contacts frame: its schema, and strict decoding of the API's JSON into it."""
+"""The contacts frame: its schema, and the decoding of the API's JSON into it."""
 
 from __future__ import annotations
 
-import re
+import threading
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
-from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import polars as pl
 
 from sendblue_data.credentials import without_credentials
 from sendblue_data.errors import FrameError, UnexpectedAnswerError
-from sendblue_data.server_message import error_message
+from sendblue_data.malformed import unexpected_answer, with_whole_characters
+from sendblue_data.repairs import KNOWN, NEVER_GUESSED, SPELLINGS, loads, moment, repair
+from sendblue_data.typed_contacts import (
+    EXACT_CONTACT,
+    EXACT_PAGE,
+    SPLIT,
+    TWICE,
+    in_twice,
+    names_in,
+    typed,
+    variables,
+)
 
 _COLUMNS: dict[str, Any] = {
     "contact_id": pl.String,
@@ -46,62 +55,69 @@ class NewFieldWarning(UserWarning):
     """The API sent a contact field that this version does not know; it is ignored."""
 
 
-class _Contact(msgspec.Struct, gc=False):
-    """One contact as the API promises it: every field optional, none of another type."""
-
-    contact_id: str | None = None
-    phone: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    company_name: str | None = None
-    created_at: str | None = None
-    custom_variables: dict[str, str | None] | None = None
-    opt_out: bool | None = None
-    verified: bool | None = None
-    sendblue_number: str | None = None
-    tags: list[str | None] | None = None
-    assigned_to_email: str | None = None
+class RepairedFieldWarning(UserWarning):
+    """The API sent a contact's field that can't be read; it is null in the frame."""
 
 
-class _Given(msgspec.Struct, gc=False):
-    """Of a contact, what is compared with the frame."""
+class Oddity(NamedTuple):
+    """One contact's field that could not be read and is null in the frame.
 
-    phone: str | None
-    opt_out: bool | None
-    created_at: str | None
+    Attributes:
+        row: position of the contact in the answer, counted from 0.
+        field: its column.
+        kind: `"not text"`, `"not a list"`, `"not a map"`, `"not a date"`, `"not a flag"` or `"given twice"`
+            (with different values).
+    """
+
+    row: int
+    field: str
+    kind: str
 
 
-class _ExactContact(_Contact, gc=False, forbid_unknown_fields=True):
-    """The same, refusing fields that are not in `CONTACT_SCHEMA`, so that they can be announced."""
+class DecodedPage(NamedTuple):
+    """A page of contacts: its frame, and what could not be read of it."""
+
+    frame: pl.DataFrame
+    oddities: tuple[Oddity, ...]
 
 
-_DECODE_LAX = msgspec.json.Decoder(list[_Contact])
-_SPLIT = msgspec.json.Decoder(list[msgspec.Raw])
-_DECODE_ONE = msgspec.json.Decoder(_ExactContact)
-_NOTHING_KNOWN = _Contact()
+_TAGS_NULL, _VARIABLES_NULL = 1, 2
+_SPELLED = pl.Schema({name: CONTACT_SCHEMA[field] for field, names in SPELLINGS.items() for name in names})
+_TWICE_NAMES = [name for field in TWICE for name in SPELLINGS[field]]
+_DATES = msgspec.json.Decoder(
+    msgspec.defstruct("_Dates", [(name, str | None, None) for name in SPELLINGS["created_at"]], gc=False)
+)
 _FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
 _LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
+_FOUND = {
+    "not text": "expected text, or a number or boolean that stands for it (a phone is text alone)",
+    "not a list": "expected a list of texts",
+    "not a map": "expected an object of texts",
+    "not a date": "not an ISO 8601 date and time of the years 1 to 9999",
+    "not a flag": "expected true or false",
+    "given twice": "given twice, with different values",
+}
+_ANNOUNCING = threading.Lock()
 
-# A UTF-16 half without its other half: legal in JSON text, but no Unicode character.
-_LONE_SURROGATE = re.compile(
-    rb"(?<!\\)((?:\\\\)*)"  # an even number of backslashes before, so that this \u is an escape
-    rb"(?:(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
-)
 
-
-def decode_contacts(
-    body: bytes,
+def decode_page(
+    body: bytes | msgspec.Raw,
     *,
     method: str = "GET",
     path: str = "/api/v2/contacts",
     announced: set[str] | None = None,
     credentials: Iterable[str] = (),
-) -> pl.DataFrame:
-    r"""Turn the API's JSON array of contacts into a contacts frame, strictly.
+    quiet: bool = False,
+) -> DecodedPage:
+    r"""Turn the API's JSON array of contacts into a contacts frame, and tell what of it can't be read.
 
     `pl.read_json` alone is fast but lax: it takes an error object for one row of nulls, a number for a
     phone, a string for a list and a bad date for null. So the shape is checked first, by msgspec, and
-    only then does `read_json` build the columns.
+    only then does `read_json` build the columns. Contacts that are not as promised are read one by one.
+
+    Every spelling of `SPELLINGS` fills its column. Numbers and booleans are read as text where text
+    belongs, 0, 1 and the words for them as flags (but a phone is text, or unknown). A null list or map is
+    an empty one; a missing one is null. What can't be read is null, and is among the oddities.
 
     Args:
         body: the answer's bytes, a JSON array of contacts in UTF-8.
@@ -109,216 +125,219 @@ def decode_contacts(
         path: path of the request, for the error's text.
         announced: names of new fields that a warning was given for already; grows.
         credentials: what that warning must not show, should the server say it back.
+        quiet: give no warning of new fields.
 
     Returns:
         One row a contact, with exactly the columns of `CONTACT_SCHEMA`. Missing fields are null; fields
-        that the schema does not know are ignored, with one `NewFieldWarning`. Timestamps are UTC, in
+        that the schema does not know are ignored, with one `NewFieldWarning` each. Timestamps are UTC, in
         microseconds; one without an offset is read as UTC. Half a UTF-16 pair becomes U+FFFD.
 
     Raises:
-        UnexpectedAnswerError: the bytes are not such an array; names the field and the row.
+        UnexpectedAnswerError: the bytes are not such an array; names the row.
 
     Example:
-        >>> page = b'[{"phone": "+12125550100", "tags": ["VIP"]}]'
-        >>> decode_contacts(page).select("phone", "tags", "opt_out")
-        shape: (1, 3)
-        ┌──────────────┬───────────┬─────────┐
-        │ phone        ┆ tags      ┆ opt_out │
-        │ ---          ┆ ---       ┆ ---     │
-        │ str          ┆ list[str] ┆ bool    │
-        ╞══════════════╪═══════════╪═════════╡
-        │ +12125550100 ┆ ["VIP"]   ┆ null    │
-        └──────────────┴───────────┴─────────┘
-        >>> decode_contacts(b'[{"phone": 12125550100}]')
+        >>> page = decode_page(b'[{"phone": "+12125550100", "firstName": "Ann", "tags": "VIP"}]')
+        >>> page.frame.select("phone", "first_name", "tags", "opt_out")
+        shape: (1, 4)
+        ┌──────────────┬────────────┬───────────┬─────────┐
+        │ phone        ┆ first_name ┆ tags      ┆ opt_out │
+        │ ---          ┆ ---        ┆ ---       ┆ ---     │
+        │ str          ┆ str        ┆ list[str] ┆ bool    │
+        ╞══════════════╪════════════╪═══════════╪═════════╡
+        │ +12125550100 ┆ Ann        ┆ null      ┆ null    │
+        └──────────────┴────────────┴───────────┴─────────┘
+        >>> page.oddities
+        (Oddity(row=0, field='tags', kind='not a list'),)
+        >>> decode_page(b'{"error": "no such account"}')
         Traceback (most recent call last):
         ...
-        sendblue_data.errors.UnexpectedAnswerError: GET /api/v2/contacts: status 200: row 0, field phone: ...
+        sendblue_data.errors.UnexpectedAnswerError: GET /api/v2/contacts: status 200: the answer is one object, ...
     """
+    body = bytes(body)
+    new: set[str] = set()
     try:
-        try:
-            contacts = _check(body, announced, credentials)
-        except msgspec.DecodeError:
-            # Looked for only now, since it takes as long as all other checks after it.
-            whole = with_whole_characters(body)
-            if whole is body:
-                raise
-            body, contacts = whole, _check(whole, announced, credentials)
-        frame = pl.read_json(body, schema=CONTACT_SCHEMA) if contacts else CONTACT_SCHEMA.to_frame()
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, pl.exceptions.PolarsError) as error:
-        raise _unexpected(error, body, method=method, path=path) from None
-    if frame.height != len(contacts):
-        raise UnexpectedAnswerError(
-            f"the answer holds {len(contacts)} contacts, of which {frame.height} could be read.",
-            method=method,
-            path=path,
-            status=200,
+        page = _as_promised(body) or _of_any_spelling(body, new)
+    except (
+        msgspec.MsgspecError,
+        UnicodeDecodeError,
+        RecursionError,
+        pl.exceptions.PolarsError,
+    ) as error:
+        raise unexpected_answer(error, body, method=method, path=path) from None
+    if new and not quiet:
+        _announce(new, announced, credentials)
+    return page
+
+
+def _as_promised(body: bytes) -> DecodedPage | None:
+    """Decode a page in which all is as the API promises it; None for any other."""
+    phones: list[str | None] = []
+    opt_outs: list[bool | None] = []
+    nulls: list[int] = []
+    try:
+        # One by one, each gone before the next: thousands of lists and dicts at once would set off the
+        # garbage collector, which goes through everything that a notebook holds.
+        for contact in map(EXACT_CONTACT.decode, SPLIT.decode(body)):
+            phones.append(contact.phone)
+            opt_outs.append(contact.opt_out)
+            nulls.append(
+                (_TAGS_NULL if contact.tags is None else 0)
+                | (_VARIABLES_NULL if contact.custom_variables is None else 0)
+            )
+    except msgspec.DecodeError:
+        return None
+    frame = _read_json(body, len(phones), CONTACT_SCHEMA)
+    if frame["phone"].to_list() != phones or frame["opt_out"].to_list() != opt_outs:
+        return None  # given twice, with different values: `read_json` takes the first, msgspec the last
+    frame, undated = _with_dates(_with_empty(frame, nulls), body)
+    return DecodedPage(frame, tuple(undated))
+
+
+def _of_any_spelling(body: bytes, new: set[str]) -> DecodedPage:
+    try:
+        return _row_by_row(body, new)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        # Looked for only now, since it takes as long as all else.
+        if (whole := with_whole_characters(body)) is body:
+            raise
+        return _as_promised(whole) or _row_by_row(whole, new)
+
+
+def _row_by_row(body: bytes, new: set[str], doubted: frozenset[int] = frozenset()) -> DecodedPage:
+    """Decode a page whose contacts have other spellings or types; note the names of its new fields.
+
+    Args:
+        body: the page.
+        new: grows.
+        doubted: contacts to repair although each of their values has a type that fits.
+    """
+    rows: list[bytes | msgspec.Raw] = [*SPLIT.decode(body)]
+    twice: list[str | bool | None] = []  # flat, since a tuple a contact would be for the garbage collector
+    nulls: list[int] = []
+    oddities: list[Oddity] = []
+    for row, raw in enumerate(rows):
+        contact = None if row in doubted else typed(raw, row, new)
+        if contact is None:
+            new |= names_in(raw, row) - KNOWN
+            repaired, unreadable = repair(loads(bytes(raw)))
+            rows[row] = msgspec.json.encode(repaired)
+            oddities += [Oddity(row, field, kind) for field, kind in unreadable.items()]
+            twice += [repaired.get(name) for field in TWICE for name in SPELLINGS[field]]
+            nulls.append(0)
+            continue
+        twice += in_twice(contact)
+        maps = variables(contact)
+        nulls.append((_TAGS_NULL if contact.tags is None else 0) | (_VARIABLES_NULL if None in maps else 0))
+    mended = body if all(isinstance(raw, msgspec.Raw) for raw in rows) else b"[" + b",".join(rows) + b"]"
+    frame = _read_json(mended, len(rows), _SPELLED)
+    if found := _in_doubt(frame, twice):
+        return _row_by_row(body, new, doubted | found)
+    frame = frame.select(pl.coalesce(names) for names in SPELLINGS.values())
+    frame, undated = _with_dates(_with_empty(frame, nulls), mended)
+    return DecodedPage(frame, tuple(sorted((*oddities, *undated))))
+
+
+def _in_doubt(frame: pl.DataFrame, twice: list[str | bool | None]) -> frozenset[int]:
+    """Find the contacts that give a field twice, under one name or two, with different values."""
+    doubted: set[int] = set()
+    columns = iter([twice[place :: len(_TWICE_NAMES)] for place in range(len(_TWICE_NAMES))])
+    for field in TWICE:
+        filled = []
+        for name in SPELLINGS[field]:
+            last = next(columns)
+            if field in NEVER_GUESSED:
+                # Under one name `read_json` takes the first value, msgspec the last.
+                first = frame[name].to_list()
+                if first != last:
+                    doubted |= {row for row, value in enumerate(last) if value != first[row]}
+            if last.count(None) < len(last):
+                filled.append(last)
+        if len(filled) > 1:
+            doubted |= {
+                row for row, values in enumerate(zip(*filled, strict=True)) if len({*values} - {None}) > 1
+            }
+    return frozenset(doubted)
+
+
+def _read_json(body: bytes, height: int, schema: Mapping[str, Any]) -> pl.DataFrame:
+    frame = pl.read_json(body, schema=schema) if height else pl.DataFrame(schema=schema)
+    if frame.height != height:
+        raise msgspec.ValidationError(
+            f"the answer holds {height} contacts, of which {frame.height} could be read"
         )
-    for field in ("phone", "opt_out"):
-        _refuse_two_values(frame, contacts, field, method=method, path=path)
-    usual = frame["created_at"].is_between(_FIRST_MOMENT, _LAST_MOMENT)
-    if usual.null_count() or not usual.all():
-        frame = _with_unusual_dates(frame, contacts, method=method, path=path)
     return frame
 
 
-def with_whole_characters(body: bytes) -> bytes:
-    r"""Replace each half of a UTF-16 pair that JSON text may hold, and Unicode may not, by U+FFFD.
+def _with_empty(frame: pl.DataFrame, nulls: Sequence[int]) -> pl.DataFrame:
+    """Make lists and maps that were said to be null empty: null is what was not said."""
+    if not any(nulls):
+        return frame
+    coded = pl.Series(nulls, dtype=pl.UInt8)
+    return frame.with_columns(
+        pl.when((coded & code) > 0, pl.col(name).is_null())
+        .then(pl.lit(pl.Series([empty], dtype=CONTACT_SCHEMA[name])))
+        .otherwise(name)
+        .alias(name)
+        for name, code, empty in (("tags", _TAGS_NULL, []), ("custom_variables", _VARIABLES_NULL, {}))
+    )
 
-    Example:
-        >>> with_whole_characters(rb'["\ud83d", "\ud83d\ude00"]')
-        b'["\\ufffd", "\\ud83d\\ude00"]'
+
+def _with_dates(frame: pl.DataFrame, body: bytes) -> tuple[pl.DataFrame, list[Oddity]]:
+    """Fill in the dates that `read_json` read as null although the answer gave one, or count them as odd.
+
+    It also reads dates beyond what a Python datetime can hold, such as `9999-12-31T23:59:59-01:00`.
     """
-    if b"\\u" in body and any(match[2] is None for match in _LONE_SURROGATE.finditer(body)):
-        return _LONE_SURROGATE.sub(_replace_lone, body)
-    return body
+    usual = frame["created_at"].is_between(_FIRST_MOMENT, _LAST_MOMENT)
+    if usual.all(ignore_nulls=False):
+        return frame, []
+    rows = SPLIT.decode(body)
+    read = frame.select(pl.when(usual).then("created_at"))["created_at"].to_list()
+    odd = []
+    for row in (~usual.fill_null(value=False)).arg_true():
+        dates: Any = _DATES.decode(rows[row])
+        given = dates.created_at if dates.created_at is not None else dates.createdAt
+        if given is not None:
+            read[row] = moment(given)
+            if read[row] is None:
+                odd.append(Oddity(row, "created_at", "not a date"))
+    moments = pl.Series("created_at", read, dtype=CONTACT_SCHEMA["created_at"])
+    return frame.with_columns(moments), odd
 
 
-def _replace_lone(match: re.Match[bytes]) -> bytes:
-    return match[0] if match[2] else match[1] + b"\\ufffd"
+def refuse_oddities(oddities: Sequence[Oddity], *, method: str, path: str) -> None:
+    """Raise for the first of a page's oddities.
+
+    Raises:
+        UnexpectedAnswerError: there is one; names the field and the row.
+    """
+    for row, field, kind in oddities:
+        raise UnexpectedAnswerError(
+            f"row {row}, field {field}: {_FOUND[kind]}.",
+            method=method,
+            path=path,
+            status=200,
+            field=field,
+            row=row,
+        )
 
 
-def _check(
-    body: bytes, announced: set[str] | None, credentials: Iterable[str]
-) -> Sequence[_Given | _Contact]:
-    """Decode strictly, to check; announce new fields once."""
-    if not announced:
-        # One by one, each gone before the next: thousands of lists and dicts at once would set off the
-        # garbage collector, which goes through everything that a notebook holds. What is wrong is told below,
-        # with its row; what is new is announced there.
-        with suppress(msgspec.DecodeError):
-            return [
-                _Given(contact.phone, contact.opt_out, contact.created_at)
-                for contact in map(_DECODE_ONE.decode, _SPLIT.decode(body))
-            ]
-    contacts = _DECODE_LAX.decode(body)
-    if announced and _NOTHING_KNOWN not in contacts:
-        return contacts
-    rows: list[dict[str, Any]] = msgspec.json.decode(body)
-    known = set(CONTACT_SCHEMA)
-    for number, row in enumerate(rows):
-        if row and known.isdisjoint(row):
-            raise msgspec.ValidationError(
-                f"none of its fields is a contact's: {', '.join(sorted(row))[:100]} - at `$[{number}]`"
-            )
-    if announced:
-        return contacts
-    new = sorted({name for row in rows for name in row} - known)
+def _announce(new: set[str], announced: set[str] | None, credentials: Iterable[str]) -> None:
+    """Warn of the new fields that no warning was given for yet."""
     if announced is not None:
-        announced.update(new)
-    names = ", ".join(name if name.isprintable() else ascii(name) for name in new)
+        with _ANNOUNCING:
+            new = new - announced
+            announced |= new
+    if not new:
+        return
+    names = ", ".join(name if name.isprintable() else ascii(name) for name in sorted(new))
     warnings.warn(
         "The API sent contact fields that this version of sendblue_data ignores: "
         f"{without_credentials(names, credentials)}.",
         NewFieldWarning,
-        stacklevel=4,
+        stacklevel=3,
     )
-    return contacts
-
-
-def _refuse_two_values(
-    frame: pl.DataFrame, contacts: Sequence[_Given | _Contact], field: str, *, method: str, path: str
-) -> None:
-    """Refuse a contact that gives a field twice: `read_json` takes the first value, most readers the last."""
-    if frame[field].to_list() == list(map(attrgetter(field), contacts)):
-        return
-    for row, (value, contact) in enumerate(zip(frame[field], contacts, strict=True)):
-        if value != getattr(contact, field):
-            raise UnexpectedAnswerError(
-                f"row {row}, field {field}: given twice, with different values.",
-                method=method,
-                path=path,
-                status=200,
-                field=field,
-                row=row,
-            )
-
-
-def _with_unusual_dates(
-    frame: pl.DataFrame, contacts: Sequence[_Given | _Contact], *, method: str, path: str
-) -> pl.DataFrame:
-    """Fill in the dates that `read_json` read as null although the answer gave one, or refuse them.
-
-    It also reads dates beyond what a Python datetime can hold, such as `9999-12-31T23:59:59-01:00`.
-    """
-    usual = pl.when(pl.col("created_at").is_between(_FIRST_MOMENT, _LAST_MOMENT)).then("created_at")
-    read = frame.select(usual)["created_at"].to_list()
-    unusual = [
-        row
-        for row, (contact, value) in enumerate(zip(contacts, read, strict=True))
-        if value is None and contact.created_at is not None
-    ]
-    if not unusual:
-        return frame
-    for row in unusual:
-        text = contacts[row].created_at or ""
-        try:
-            moment = datetime.fromisoformat(text)
-            read[row] = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-        except (ValueError, OverflowError):
-            raise UnexpectedAnswerError(
-                f"row {row}, field created_at: {_shown(text)} is not an ISO 8601 date and time "
-                "of the years 1 to 9999.",
-                method=method,
-                path=path,
-                status=200,
-                field="created_at",
-                row=row,
-            ) from None
-    return frame.with_columns(pl.Series("created_at", read, dtype=CONTACT_SCHEMA["created_at"]))
-
-
-def _shown(text: str, most: int = 60) -> str:
-    return repr(text if len(text) <= most else text[:most] + "…")
-
-
-_WHERE = re.compile(
-    r"^(?P<what>.*?)(?: - at `\$\[(?P<row>\d+|\.\.\.)\](?:\.(?P<field>\w+))?(?P<rest>[^`]*)`)?$"
-)
-
-
-def _unexpected(error: Exception, body: bytes, *, method: str, path: str) -> UnexpectedAnswerError:
-    """Say what was found, in the analyst's words, with the field and the row where they are known."""
-    start = body[:200].lstrip()
-    field: str | None = None
-    row: int | None = None
-    if start[:1] == b"<":
-        message = "the answer is a web page, not JSON."
-    elif start[:1] == b"{" and isinstance(error, msgspec.ValidationError):
-        said = error_message(body)
-        what = repr(said) if said else _shown(body[:200].decode("utf-8", "replace"))
-        message = f"the answer is one object, not a list of contacts: {what}"
-    elif isinstance(error, msgspec.ValidationError) and (match := _WHERE.match(str(error))):
-        field = match["field"]
-        row = int(match["row"]) if (match["row"] or "").isdigit() else None
-        place = f"row {row}, field {field}: " if field else f"row {row}: " if row is not None else ""
-        message = f"{place}{match['what'].replace('`', '')}{match['rest'] or ''}."
-    else:
-        message = (
-            f"the answer is not JSON ({error}); it begins with {_shown(start.decode('utf-8', 'replace'))}."
-        )
-    return UnexpectedAnswerError(
-        message,
-        method=method,
-        path=path,
-        status=200,
-        field=field,
-        row=row,
-        cut_short=start[:1] == b"[" and "truncated" in str(error),
-    )
-
-
-def contact_from(answer: Mapping[str, Any], *, method: str, path: str) -> dict[str, Any]:
-    """Check one contact of an answer and give it as a dict with every field of `CONTACT_SCHEMA`.
-
-    Raises:
-        UnexpectedAnswerError: a field is of another type than the API promises.
-    """
-    frame = decode_contacts(
-        msgspec.json.encode([{name: answer[name] for name in CONTACT_SCHEMA if name in answer}]),
-        method=method,
-        path=path,
-    )
-    return frame.row(0, named=True)
 
 
 def contacts_frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
@@ -356,8 +375,15 @@ def contacts_frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
                 f"Fields are: {', '.join(CONTACT_SCHEMA)}."
             )
     try:
-        return decode_contacts(msgspec.json.encode([dict(row) for row in listed]))
-    except UnexpectedAnswerError as error:
-        raise FrameError(f"The rows are not contacts: {error.message}") from None
+        body = msgspec.json.encode([dict(row) for row in listed])
+        EXACT_PAGE.decode(body)
+        frame, oddities = _with_dates(_read_json(body, len(listed), CONTACT_SCHEMA), body)
+    except msgspec.ValidationError as error:
+        message = unexpected_answer(error, body, method="", path="").message
+        raise FrameError(f"The rows are not contacts: {message}") from None
     except (TypeError, UnicodeEncodeError) as error:
         raise FrameError(f"The rows hold a value that no contact has: {error}.") from None
+    if oddities:
+        told = f"row {oddities[0].row}, field created_at: {_FOUND['not a date']}"
+        raise FrameError(f"The rows are not contacts: {told}.")
+    return frame

@@ -7,6 +7,26 @@ from datetime import datetime
 from typing import Any
 
 
+@dataclass(frozen=True)
+class Repair:
+    """What could not be read of one field, in one way: it is null in the frame.
+
+    Attributes:
+        field: the field's name.
+        kind: what was wrong with it, such as `"not a date"`.
+        count: contacts of the frame that it was wrong with.
+        contact_ids: up to five of them, as far as they have an id.
+    """
+
+    field: str
+    kind: str
+    count: int
+    contact_ids: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.kind} ({self.count:,})"
+
+
 @dataclass(frozen=True, kw_only=True)
 class PullEvidence:
     """How a pull went, and whether it can show that every contact is in its frame.
@@ -26,6 +46,8 @@ class PullEvidence:
         finished: when it ended, in UTC.
         since: the moment that an incremental pull began at; None for a full pull.
         notes: what a reader should know, such as contacts that the API could not list.
+        repaired: what could not be read, by field and kind; those values are null.
+        unfilled: columns that are null for every contact: nothing is known about them.
 
     Example:
         >>> from sendblue_data import Sandbox, pull_contacts
@@ -51,9 +73,11 @@ class PullEvidence:
     finished: datetime
     since: datetime | None = None
     notes: tuple[str, ...] = ()
+    repaired: tuple[Repair, ...] = ()
+    unfilled: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the fields as plain values: moments as ISO 8601 text, notes as a list."""
+        """Give the fields as plain values: moments as ISO 8601 text, notes as a list, repairs as dicts."""
         return {
             name: value.isoformat()
             if isinstance(value, datetime)

@@ -42,7 +42,7 @@ def check_client(given: object) -> None:
             ...
         sendblue_data.errors.ConfigurationError: The account is str: expected a client, as SendblueClient() gives.
     """
-    if isinstance(given, type) or not hasattr(given, "list_contacts"):
+    if isinstance(given, type) or not hasattr(given, "count_contacts"):
         has_one = callable(getattr(given, "client", None))
         kind = type(given).__name__
         raise ConfigurationError(

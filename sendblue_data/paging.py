@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any, TypeVar
 
 import polars as pl
 
-from sendblue_data.client import SendblueClient
-from sendblue_data.errors import RateLimitedError
-from sendblue_data.retries import LONGEST_RETRY_AFTER
-from sendblue_data.seams import is_ordered
+from sendblue_data.client import SendblueClient, iso
+from sendblue_data.contacts import Oddity
+from sendblue_data.seams import is_ordered, keys
 
-PATIENCE = 20.0
-"""Seconds without any answer but 429 after which a pull gives up."""
 AWAKE_EVERY = 0.2
 """Seconds after which a waiting thread looks up."""
 Answer = TypeVar("Answer")
@@ -89,17 +84,21 @@ class AccountNeverStill(Exception):  # noqa: N818 -- a finding that the pull act
 class Pages:
     """Reads pages of one account, and gives up where that leads nowhere."""
 
-    def __init__(self, client: SendblueClient, pool: ThreadPoolExecutor, caps: Caps) -> None:
+    def __init__(
+        self, client: SendblueClient, pool: ThreadPoolExecutor, caps: Caps, *, strict: bool = False
+    ) -> None:
         self._client = client
+        self._strict = strict
         self._pool = pool
         self.caps = caps
         self._lock = threading.Lock()
-        self._last_answer = float("-inf")
         self._under_way: set[Future[Any]] = set()
         self._walked = 0
         self.pages = 0
         self.most_pages = 1_000_000
         """Pages by `created_at` to read at most."""
+        self.oddities: dict[int, tuple[str | None, list[tuple[str, str]]]] = {}
+        """What could not be read, by the hash of the contact's key: its id, and the fields with their kinds."""
 
     def page(
         self,
@@ -136,46 +135,40 @@ class Pages:
                 self._walked += order_by == "created_at"
                 if self._walked > self.most_pages:
                     raise AccountNeverStill
-            page = self._patiently(
-                partial(
-                    self._client.list_contacts,
-                    limit=limit or self.caps.page,
-                    offset=offset,
-                    created_at_gte=cursor,
-                    order_by=order_by,
-                    order_direction=None if order_by is None else direction,
-                )
+            page, oddities = self._client._list_page(  # noqa: SLF001 -- its other half: oddities come with it
+                limit=limit or self.caps.page,
+                offset=offset,
+                created_at_gte=iso(cursor),
+                order_by=order_by,
+                order_direction=None if order_by is None else direction,
+                strict=self._strict,
             )
+            self._keep_oddities(page, oddities)
             if order_by == "created_at" and not is_ordered(page, cursor, descending=direction == "desc"):
                 raise OrderIgnored
             return page
 
         return self._submit(read)
 
+    def _keep_oddities(self, page: pl.DataFrame, oddities: tuple[Oddity, ...]) -> None:
+        if not oddities:
+            return
+        found, ids = keys(page).hash(), page["contact_id"]
+        odd: dict[int, tuple[str | None, list[tuple[str, str]]]] = {}
+        for one in oddities:
+            odd.setdefault(found[one.row], (ids[one.row], []))[1].append((one.field, one.kind))
+        with self._lock:
+            self.oddities |= odd
+
     def count(self) -> Future[int]:
         """Count the account's contacts in another thread."""
-        return self._submit(lambda: self._patiently(self._client.count_contacts))
+        return self._submit(self._client.count_contacts)
 
     def result(self, future: Future[Answer]) -> Answer:
         """Wait for an answer, and notice Ctrl-C where the system would not wake a waiting thread for it."""
         while not future.done():
             wait([future], timeout=AWAKE_EVERY)
         return future.result()
-
-    def _patiently(self, request: Callable[[], Answer]) -> Answer:
-        """Send a request again as long as the server turns this one away, but not every one."""
-        while True:
-            try:
-                answer = request()
-            except RateLimitedError as error:
-                # One that asks for longer than a read waits was not waited for: asking on would be a hammer.
-                if (error.retry_after or 0.0) > LONGEST_RETRY_AFTER:
-                    raise
-                if time.monotonic() - self._last_answer > PATIENCE:
-                    raise
-            else:
-                self._last_answer = time.monotonic()
-                return answer
 
     def _submit(self, work: Callable[[], Answer]) -> Future[Answer]:
         future = self._pool.submit(work)

@@ -13,7 +13,7 @@ from sendblue_data.contacts import CONTACT_SCHEMA
 from sendblue_data.errors import ConfigurationError, FrameError, IncompletePullError
 from sendblue_data.evidence import PullEvidence
 from sendblue_data.seams import keys
-from sendblue_data.sweeps import Pull
+from sendblue_data.sweeps import Pull, Trust
 
 
 @overload
@@ -23,6 +23,8 @@ def pull_contacts(
     since: datetime | date | str | None = None,
     progress: bool = True,
     allow_incomplete: bool = False,
+    trust: Trust = "count",
+    strict: bool = False,
     with_evidence: Literal[False] = False,
 ) -> pl.DataFrame: ...
 @overload
@@ -32,6 +34,8 @@ def pull_contacts(
     since: datetime | date | str | None = None,
     progress: bool = True,
     allow_incomplete: bool = False,
+    trust: Trust = "count",
+    strict: bool = False,
     with_evidence: Literal[True],
 ) -> tuple[pl.DataFrame, PullEvidence]: ...
 def pull_contacts(
@@ -40,6 +44,8 @@ def pull_contacts(
     since: datetime | date | str | None = None,
     progress: bool = True,
     allow_incomplete: bool = False,
+    trust: Trust = "count",
+    strict: bool = False,
     with_evidence: bool = False,
 ) -> pl.DataFrame | tuple[pl.DataFrame, PullEvidence]:
     """Pull every contact of the account into one frame.
@@ -56,6 +62,11 @@ def pull_contacts(
             the API has no count for a part of the account, so only the seams between pages are checked.
         progress: show a bar, in a notebook or a terminal.
         allow_incomplete: give what arrived instead of raising `IncompletePullError`.
+        trust: `"count"` raises where the account counts more contacts than it lists. `"seams"` takes what it lists
+            for all of them, where nothing can be missing between the pages: for an account whose count includes
+            contacts that no list gives.
+        strict: raise `UnexpectedAnswerError` where a contact's field can't be read. Otherwise that value is null,
+            and told: below the bar, or as a `RepairedFieldWarning`, and in the evidence's `repaired`.
         with_evidence: give `(frame, PullEvidence)`.
 
     Returns:
@@ -65,7 +76,7 @@ def pull_contacts(
         IncompletePullError: contacts are missing, or can't be shown not to be. Its `.frame` has those that
             arrived, `.expected` the account's count, `.missing` how many it lacks.
         ApiError: a request failed for good.
-        ConfigurationError: `client` is no client, or `since` no moment.
+        ConfigurationError: `client` is no client, `since` no moment, or `trust` neither of the two.
 
     Example:
         >>> from sendblue_data.sandbox import Sandbox
@@ -74,7 +85,7 @@ def pull_contacts(
         >>> frame.height, evidence.complete
         (120, True)
     """
-    pull = Pull(client, moment(since), progress=progress)
+    pull = Pull(client, moment(since), progress=progress, strict=strict, trust=trust)
     windows = list(pull.windows())
     frame = pl.concat([CONTACT_SCHEMA.to_frame(), *windows])
     if pull.came_late:
@@ -90,6 +101,8 @@ def iter_contacts(
     since: datetime | date | str | None = None,
     progress: bool = True,
     allow_incomplete: bool = False,
+    trust: Trust = "count",
+    strict: bool = False,
 ) -> Generator[pl.DataFrame, None, PullEvidence]:
     """Pull every contact, a frame at a time, for accounts that don't fit in memory.
 
@@ -98,6 +111,8 @@ def iter_contacts(
         since: as in `pull_contacts`.
         progress: show a bar.
         allow_incomplete: end quietly where contacts are missing.
+        trust: as in `pull_contacts`.
+        strict: as in `pull_contacts`.
 
     Yields:
         Contacts frames of up to about 11,000 rows, each contact in one of them, the oldest first (what a
@@ -117,7 +132,7 @@ def iter_contacts(
         ...     sum(frame.height for frame in iter_contacts(client, progress=False))
         120
     """
-    pull = Pull(client, moment(since), progress=progress)
+    pull = Pull(client, moment(since), progress=progress, strict=strict, trust=trust)
     yield from pull.windows()
     if pull.problem and not allow_incomplete:
         raise IncompletePullError(

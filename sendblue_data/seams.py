@@ -17,8 +17,7 @@ from itertools import pairwise
 
 import polars as pl
 
-COARSEST = timedelta(seconds=1)
-"""Timestamps may be shown truncated to the second; the server's filter sees them whole."""
+_DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
@@ -77,6 +76,21 @@ def before(rows: pl.DataFrame, end: datetime | None) -> pl.DataFrame:
     return rows.filter((created < end) | created.is_null())
 
 
+def grain(created: pl.Series) -> timedelta:
+    """Give how far a moment may lie after the one shown: a day where all are midnights, else a second.
+
+    Timestamps may be shown truncated; the server's filter sees them whole.
+
+    Example:
+        >>> from datetime import datetime
+        >>> grain(pl.Series([datetime(2026, 5, 9), datetime(2026, 5, 10)]))
+        datetime.timedelta(days=1)
+        >>> grain(pl.Series([datetime(2026, 5, 9, 12)]))
+        datetime.timedelta(seconds=1)
+    """
+    return _DAY if (created.dt.truncate("1d") == created).all() else _SECOND
+
+
 def is_ordered(page: pl.DataFrame, cursor: datetime | None, *, descending: bool = False) -> bool:
     """Tell whether a page is sorted by `created_at` and begins at the cursor, nulls together at one end."""
     created = page["created_at"]
@@ -87,8 +101,8 @@ def is_ordered(page: pl.DataFrame, cursor: datetime | None, *, descending: bool 
     if not created.len():
         return True
     earliest = created[-1] if descending else created[0]
-    # A truncated timestamp may lie before the cursor, by less than a second.
-    if cursor is not None and cursor - earliest >= COARSEST:
+    # A truncated timestamp may lie before the cursor.
+    if cursor is not None and cursor > earliest and cursor - earliest >= grain(created):
         return False
     return created.is_sorted(descending=descending)
 

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
+import time
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, get_args
 
 import polars as pl
 from tqdm.auto import tqdm
 
 from sendblue_data.client import CONTACTS, SendblueClient
-from sendblue_data.contacts import CONTACT_SCHEMA
-from sendblue_data.errors import InvalidRequestError, UnexpectedAnswerError
-from sendblue_data.evidence import PullEvidence
+from sendblue_data.contacts import CONTACT_SCHEMA, RepairedFieldWarning
+from sendblue_data.errors import ConfigurationError, InvalidRequestError, UnexpectedAnswerError
+from sendblue_data.evidence import PullEvidence, Repair
 from sendblue_data.options import check_client
 from sendblue_data.paging import API_CAPS, AccountNeverStill, OrderIgnored
 from sendblue_data.seams import fit_together, keys
 from sendblue_data.windows import Reader
 
+Trust = Literal["count", "seams"]
+
+NAMED = 5
+"""Contacts that a repair names, at most."""
 SWEEPS = 3
 """How often an account is read, at most, until the counts agree."""
 LOOKS = 3
 """How often it is counted after a sweep, at most, with a look at the newest contacts in between."""
-OTHER_ORDERS = [
-    (name, direction)
-    for name in CONTACT_SCHEMA
-    for direction in ("asc", "desc")
-    if name not in {"created_at", "custom_variables", "tags"}
-]
-"""What to sort by where `created_at` can't reach all."""
-UNORDERED = "contact_id"
+LAG_PAUSES = (0.5, 2.0)
+"""Seconds before the second sweep and the third: a replica that lists may lag behind the one that counts."""
+OTHER_ORDERS = [(name, way) for name in ("phone", "firstName", "lastName") for way in ("asc", "desc")]
+"""What to sort by where `created_at` can't reach all. Source: the vendor's API guide, which names no others."""
+UNORDERED = "phone"
 """What to ask for where `created_at` is ignored; it need not be honoured either."""
 UNORDERED_CURSORS = 8
 
@@ -43,6 +46,8 @@ class Pull:
         client: the account.
         since: only contacts created at or after this moment.
         progress: show a bar.
+        strict: refuse an answer with a field that can't be read.
+        trust: `"count"`, or `"seams"` to take what was listed for all where every seam is proven.
 
     Attributes:
         count_before: contacts that the account counted before the first page.
@@ -52,8 +57,22 @@ class Pull:
         came_late: contacts came after a sweep, so that what came is not in order.
     """
 
-    def __init__(self, client: SendblueClient, since: datetime | None, *, progress: bool) -> None:
+    def __init__(
+        self,
+        client: SendblueClient,
+        since: datetime | None,
+        *,
+        progress: bool,
+        strict: bool = False,
+        trust: Trust = "count",
+    ) -> None:
         check_client(client)
+        if trust not in get_args(Trust):
+            raise ConfigurationError(f"trust is {trust!r}: expected 'count' or 'seams'.")
+        self._strict = strict
+        self._trusts_seams = trust == "seams"
+        self._filled: set[str] = set()
+        self._excess: list[int] = []  # contacts counted and not listed, a sweep; of whole and proven ones
         # Connections of its own, so that Ctrl-C can break them off and leave the client usable.
         self._client = client.stoppable()
         self._since = since
@@ -73,13 +92,15 @@ class Pull:
         """Give frames of contacts, each contact once; then `problem` says what is missing, if anything."""
         self._started = datetime.now(UTC)
         pool = ThreadPoolExecutor(self._client.max_connections, thread_name_prefix="sendblue-pull")
-        self._reader = Reader(self._client, pool, API_CAPS)
+        self._reader = Reader(self._client, pool, API_CAPS, strict=self._strict)
         bar: tqdm[Any] = tqdm(desc="Pulling contacts", unit=" contacts", disable=not self._progress)
         try:
             for rows in self._all(bar):
                 bar.update(rows.height)
+                self._filled.update(name for name in rows.columns if rows[name].null_count() < rows.height)
                 if rows.height:
                     yield rows
+            self._say_repairs(bar)
         except BaseException:
             self._reader.stop()
             raise
@@ -91,7 +112,7 @@ class Pull:
 
     def evidence(self) -> PullEvidence:
         """Certify what was done."""
-        reader = self._reader
+        reader, contacts = self._reader, self._distinct()
         return PullEvidence(
             account=self._client.account,
             requests=self._client.requests,
@@ -101,13 +122,45 @@ class Pull:
             repeats_dropped=reader.repeats,
             count_before=self.count_before,
             count_after=self.count_after,
-            contacts=self._distinct(),
+            contacts=contacts,
             complete=self.problem is None,
             started=self._started,
             finished=self._finished,
             since=self._since,
             notes=tuple(self._notes),
+            repaired=self._repaired(),
+            unfilled=tuple(name for name in CONTACT_SCHEMA if contacts and name not in self._filled),
         )
+
+    def _repaired(self) -> tuple[Repair, ...]:
+        """Count what could not be read, of the contacts that are in the frame."""
+        found: dict[tuple[str, str], list[str | None]] = {}
+        oddities = self._reader.oddities
+        odd = pl.Series(list(oddities), dtype=pl.UInt64)
+        for key in odd.filter(odd.is_in(pl.concat(self._seen).implode())):
+            contact_id, faults = oddities[key]
+            for fault in faults:
+                found.setdefault(fault, []).append(contact_id)
+        return tuple(
+            Repair(*fault, len(ids), tuple(one for one in ids if one is not None)[:NAMED])
+            for fault, ids in sorted(found.items())
+        )
+
+    def _say_repairs(self, bar: tqdm[Any]) -> None:
+        """Say once what could not be read: under the bar, or as a warning where there is none."""
+        repaired = self._repaired()
+        if not repaired:
+            return
+        words = f"could not be read, and are null: {', '.join(map(str, repaired))}"
+        if self._progress:
+            bar.write(f"Fields of some contacts {words}.")
+        else:
+            warnings.warn(
+                f"Fields of some contacts {words}. The pull's evidence has them, as .repaired; strict=True "
+                "raises instead.",
+                RepairedFieldWarning,
+                stacklevel=4,
+            )
 
     def _all(self, bar: tqdm[Any]) -> Iterator[pl.DataFrame]:
         reader = self._reader
@@ -229,8 +282,11 @@ class Pull:
                 self.count_after = reader.result(reader.count())
                 if self._is_shown(count_before):
                     return
+            if not (reader.crowded or reader.unproven):
+                self._excess.append(self.count_after - self._distinct_in_sweep())
             if sweep == SWEEPS or reader.crowded:
                 break
+            time.sleep(LAG_PAUSES[sweep - 1])
             count_before, reader.unproven = self.count_after, 0
             self._seen_in_sweep = self._seen_in_sweep[:1]
             yield from self._sweep(self.count_after if self._since is None else None, is_late=True)
@@ -246,7 +302,7 @@ class Pull:
         self.missing = max(self.count_after - listed, 0)
         if is_proven and (reader.undated_shown or self._undated_hide is False):
             # More than are counted have gone since they were listed.
-            return not self.missing
+            return self._trusts_seams or not self.missing
         # One that was listed and has gone would stand in for one that was not listed.
         return self._distinct_in_sweep() == self.count_after == count_before
 
@@ -274,6 +330,13 @@ class Pull:
         else:
             text = f"The account counts {self.count_after:,} contacts and listed {listed:,}: "
             text += f"{self.missing:,} missing." if self.missing else "it never held still while it was read."
+        if len(self._excess) == SWEEPS and len(set(self._excess)) == 1 and self.missing:
+            return (
+                f"{text} It counts {self.count_after:,}, lists {listed:,}, three times over, with no gap between the "
+                "pages: the count seems to include contacts that no list gives, or the lists lag behind it. Pull again "
+                'in a minute; if it stays so, pass trust="seams" to take what is listed for all. '
+                "What arrived is in .frame."
+            )
         if self._reader.unproven:
             text += " Contacts that share a created_at came in another order each time."
         for moment in dict.fromkeys(self._reader.crowded):

@@ -29,6 +29,7 @@ from sendblue_data.errors import (
     UnexpectedAnswerError,
 )
 from sendblue_data.plain_text import one_line
+from sendblue_data.rate_limit import Turn
 from sendblue_data.retries import Cancelled, Pace, retry_after_seconds
 from sendblue_data.server_message import error_message
 
@@ -36,6 +37,8 @@ CONNECT_TIMEOUT = 5.0
 """Seconds to open a connection, as in the vendor's SDK."""
 LARGEST_BODY = 64 * 1024 * 1024
 """Bytes of an answer, unpacked. A page of 1,000 contacts has about 350,000."""
+TOO_MANY, UNAVAILABLE = 429, 503
+"""Statuses by which a server asks to wait; the second one does so where it has `Retry-After`."""
 _PIECE = 1 << 18
 
 _BY_STATUS: dict[int, type[ApiError]] = {
@@ -82,7 +85,7 @@ class Transport:
         self._send_settings: dict[str, Any] = {
             **settings,
             # Keys go to this machine in plain text, and through no proxy on the way.
-            "proxies": {} if _is_loopback(urlsplit(base_url).hostname or "") else settings["proxies"],
+            "proxies": {} if is_local(base_url) else settings["proxies"],
             "allow_redirects": False,
             "timeout": (CONNECT_TIMEOUT, timeout),
         }
@@ -140,14 +143,13 @@ class Transport:
             )
         )
         with self._places:
-            self._pace.wait(self.cancelled)
-            if self.cancelled.is_set():
-                raise Cancelled
+            turn = self._pace.wait(self.cancelled)
             with self._counting:
                 self.requests += 1
             try:
                 with self._session.send(prepared, **self._send_settings) as response:
                     content = self._read_body(response)
+                self._note_answer(turn, response)
             except (requests.RequestException, Urllib3Error, OSError, _TooLargeError) as error:
                 if self.cancelled.is_set():
                     raise Cancelled from None
@@ -155,9 +157,19 @@ class Transport:
             except BaseException as error:  # noqa: BLE001 -- it goes on, without what it passed on its way
                 # The frames below hold the headers, and some notebooks and loggers print every variable.
                 raise error.with_traceback(None) from None
+            finally:
+                self._pace.ended(turn)
         if response.status_code // 100 != 2:  # noqa: PLR2004 -- the class of good answers
             raise _status_error(response, content, method=method, path=path, is_write=is_write)
         return content
+
+    def _note_answer(self, turn: Turn, response: requests.Response) -> None:
+        """Tell the pace whether the server took the request."""
+        status, wait = response.status_code, retry_after_seconds(response.headers.get("Retry-After"))
+        if status == TOO_MANY or (status == UNAVAILABLE and wait is not None):
+            self._pace.refused(turn, wait, teaches=status == TOO_MANY)
+        else:
+            self._pace.accepted(turn)
 
     def _read_body(self, response: requests.Response) -> bytes:
         pieces: list[bytes] = []
@@ -212,6 +224,11 @@ def check_base_url(url: str) -> str:
             f"base_url is {url}: keys go over https only, except to this machine (127.0.0.1, localhost, ::1)."
         )
     return url.rstrip("/")
+
+
+def is_local(base_url: str) -> bool:
+    """Whether an address is on this machine."""
+    return _is_loopback(urlsplit(base_url).hostname or "")
 
 
 def _is_loopback(host: str) -> bool:
@@ -273,8 +290,8 @@ def _status_error(
 ) -> ApiError:
     status = response.status_code
     message = error_message(content) or one_line(response.reason or "") or "no message"
-    if status == 429:  # noqa: PLR2004 -- Too Many Requests
-        wait = retry_after_seconds(response.headers.get("Retry-After"))
+    wait = retry_after_seconds(response.headers.get("Retry-After"))
+    if status == TOO_MANY:
         return RateLimitedError(message, method=method, path=path, retry_after=wait)
     if status // 100 == 3:  # noqa: PLR2004 -- redirects
         host = _host(response.headers.get("Location", ""))
@@ -286,14 +303,17 @@ def _status_error(
             remedy="Set base_url to the address that answers itself.",
             may_have_applied=is_write,
         )
-    error = _BY_STATUS.get(status) or (ServerFaultError if status >= 500 else InvalidRequestError)  # noqa: PLR2004
-    return error(
+    kind = _BY_STATUS.get(status) or (ServerFaultError if status >= 500 else InvalidRequestError)  # noqa: PLR2004
+    error = kind(
         message,
         method=method,
         path=path,
         status=status,
-        may_have_applied=is_write and error is ServerFaultError,
+        may_have_applied=is_write and kind is ServerFaultError,
     )
+    if status == UNAVAILABLE:
+        error.retry_after = wait
+    return error
 
 
 def _host(url: str) -> str:

@@ -23,9 +23,9 @@ from sendblue_data.client import SendblueClient
 from sendblue_data.contacts import CONTACT_SCHEMA
 from sendblue_data.paging import AWAKE_EVERY, Caps, Pages
 from sendblue_data.seams import (
-    COARSEST,
     before,
     fit_together,
+    grain,
     join_by_moment,
     key_at,
     keys,
@@ -42,8 +42,10 @@ _TICK = timedelta(microseconds=1)
 class Reader(Pages):
     """Reads an account by windows on `created_at`, and counts what it did."""
 
-    def __init__(self, client: SendblueClient, pool: ThreadPoolExecutor, caps: Caps) -> None:
-        super().__init__(client, pool, caps)
+    def __init__(
+        self, client: SendblueClient, pool: ThreadPoolExecutor, caps: Caps, *, strict: bool = False
+    ) -> None:
+        super().__init__(client, pool, caps, strict=strict)
         self.windows = 0
         self.retaken = 0
         self.repeats = 0
@@ -179,7 +181,7 @@ class Reader(Pages):
             if is_whole:
                 return self._distinct(found), following
             moment = rows["created_at"][0]
-            finer = None if moment is None else self._finer_cursor(cursor or moment, moment, keys(rows))
+            finer = None if moment is None else self._finer_cursor(cursor or moment, rows)
             if finer is None:
                 self.crowded.append(moment)
                 later = EARLIEST if moment is None else max(moment, cursor or moment) + _TICK
@@ -219,18 +221,18 @@ class Reader(Pages):
             self.unproven += 1
         return self._distinct(gathered), following, is_whole
 
-    def _finer_cursor(self, cursor: datetime, moment: datetime, seen: pl.Series) -> datetime | None:
+    def _finer_cursor(self, cursor: datetime, rows: pl.DataFrame) -> datetime | None:
         """Find a later cursor within the moment that leaves no gap: its first contact has been seen.
 
         Timestamps may be shown truncated, so contacts that look simultaneous may still be told apart.
         """
-        known = set(seen)
+        known, created = set(keys(rows)), rows["created_at"]
 
         def leaves_no_gap(ticks: int) -> bool:
             first = self.page(cursor + ticks * _TICK, limit=1)
             return first.height == 1 and key_at(first, 0) in known
 
-        low, high = 0, (moment + COARSEST - cursor) // _TICK
+        low, high = 0, (created[0] + grain(created) - cursor) // _TICK
         if not leaves_no_gap(1):
             return None
         while high - low > 1:

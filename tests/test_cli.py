@@ -196,7 +196,11 @@ def test_ctrl_c_is_130_and_leaves_nothing(account, capsys, monkeypatch):
 )
 def test_a_signal_leaves_nothing(account, stop, code, tmp_path):
     account.set(latency=30)
-    program = "import sys; from sendblue_data.cli import main; sys.exit(main(['pull', 'out.csv']))"
+    program = (
+        "import signal, sys; from sendblue_data.cli import main\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup the tests, and so this, are deaf to it\n"
+        "sys.exit(main(['pull', 'out.csv']))"
+    )
     with subprocess.Popen([sys.executable, "-c", program], stdout=-1, stderr=-1, text=True) as process:
         try:
             until = time.monotonic() + 30
@@ -250,7 +254,7 @@ def test_streams_of_a_program_that_calls_it_stay_as_they_were(capsys, monkeypatc
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict")
     monkeypatch.setattr(sys, "stdout", stream)
     assert main(["--help"]) == 0
-    assert stream.errors == "strict"
+    assert (stream.errors, stream.line_buffering) == ("strict", False)
     stream.detach()
     assert main(["fly"]) == 2
 
@@ -270,10 +274,16 @@ def test_a_folder_named_like_another_command_loads_nothing_of_it(account):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_reader_that_has_enough_ends_it_without_a_word(account):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_enough_ends_it_without_a_word(account, unbuffered):
     program = f"{sys.executable} -m sendblue_data report --quiet | head -c 1"
     done = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {program}"], capture_output=True, text=True, check=False, timeout=60
+        ["bash", "-c", f"set -o pipefail; {program}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
     )
     assert (done.stdout, done.stderr) == ("R", "")
     assert done.returncode == 1

@@ -22,6 +22,7 @@ _OPTIONS = {
     "allow_other_account=True": "--allow-other-account",
     "allow_incomplete=True": "--allow-incomplete",
     "max_shrink=": "--max-shrink",
+    'trust="seams"': "--trust seams",
 }
 """What errors advise in Python, as it is written here."""
 
@@ -70,7 +71,12 @@ def run(args: argparse.Namespace) -> int:
             SendblueClient() as client,
         ):
             frame, evidence = pull_contacts(
-                client, progress=False, allow_incomplete=args.allow_incomplete, with_evidence=True
+                client,
+                progress=False,
+                allow_incomplete=args.allow_incomplete,
+                trust=args.trust,
+                strict=args.strict,
+                with_evidence=True,
             )
             done = history.snapshot(
                 frame,

@@ -6,6 +6,7 @@ from sendblue_data.evidence import PullEvidence
 from sendblue_data.plots.labels import moment, number, plural
 
 READ_WHOLE = "Yes: every page fits the next, and the account's own count agrees."
+READ_BY_SEAMS = "Yes: every page fits the next. The account counts more than it lists, which was set aside."
 READ_PARTLY = "No: contacts are missing, or can't be shown not to be."
 READ_SINCE = "Every page fits the next; the API has no count for a part of the account."
 
@@ -23,7 +24,8 @@ def certificate(evidence: PullEvidence) -> list[tuple[str, str]]:
         '40; the account counted 40 before and 40 after'
     """
     seconds = (evidence.finished - evidence.started).total_seconds()
-    complete = READ_SINCE if evidence.since else READ_WHOLE
+    is_short = evidence.count_after > evidence.contacts
+    complete = READ_SINCE if evidence.since else READ_BY_SEAMS if is_short else READ_WHOLE
     before, after = number(evidence.count_before), number(evidence.count_after)
     pages, windows = plural(evidence.pages, "page"), plural(evidence.windows, "window")
     rows = [
@@ -37,4 +39,8 @@ def certificate(evidence: PullEvidence) -> list[tuple[str, str]]:
     ]
     if evidence.since:
         rows.append(("Only since", moment(evidence.since)))
+    if evidence.repaired:
+        rows.append(("Could not be read", "; ".join(map(str, evidence.repaired))))
+    if evidence.unfilled:
+        rows.append(("Never given", ", ".join(evidence.unfilled)))
     return [*rows, *(("Note", note) for note in evidence.notes)]

@@ -59,7 +59,7 @@ class Engine:
         self._journal = journal
         self._rows = rows
         self._kind = kind
-        self._sender = Sender()
+        self._sender = Sender(client)
         self._size = options.chunk_size
         self._size_lock = threading.Lock()
         self._seen: Mapping[str, Contact] = {}

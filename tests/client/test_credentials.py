@@ -173,7 +173,7 @@ def test_an_error_that_is_not_ours_stays_itself(monkeypatch, serve):
     def broken(*_, **__):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(sys.modules["sendblue_data.client"], "decode_contacts", broken)
+    monkeypatch.setattr(sys.modules["sendblue_data.client"], "decode_page", broken)
     with pytest.raises(ZeroDivisionError):
         client.list_contacts()
 

@@ -3,12 +3,13 @@
 import random
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from sendblue_data.contacts import CONTACT_SCHEMA
+from sendblue_data.contacts import CONTACT_SCHEMA, DecodedPage
 from sendblue_data.paging import Caps
 
 SMALL = Caps(page=10, last_offset=100, overlap=3)
@@ -39,6 +40,7 @@ class ModelAccount:
     shows: tuple[str, ...] = ("contact_id", "phone")
     persons_a_phone: int = 1
     page_cap: int = SMALL.page
+    count_off: Callable[[int], int] = lambda _: 0  # by the number of counts before
     caps: Caps = SMALL
     max_connections: int = 2
     account: str = "model"
@@ -47,7 +49,7 @@ class ModelAccount:
     def __post_init__(self) -> None:
         self.lock = threading.Lock()
         self.requests = 0
-        self.lists = 0
+        self.lists = self.counts = 0
         self.asked: Counter[str] = Counter()
         self.next_number = len(self.people)
         self.stayed = {person.number for person in self.people}
@@ -65,11 +67,14 @@ class ModelAccount:
     def count_contacts(self) -> int:
         with self.lock:
             self.requests += 1
-            return len(self.people)
+            self.counts += 1
+            return len(self.people) + self.count_off(self.counts - 1)
 
-    def list_contacts(
-        self, *, limit, offset, created_at_gte=None, order_by=None, order_direction="asc"
-    ) -> pl.DataFrame:
+    def _list_page(
+        self, *, limit, offset, created_at_gte=None, order_by=None, order_direction="asc", **_strict
+    ) -> DecodedPage:
+        if created_at_gte is not None:
+            created_at_gte = datetime.fromisoformat(created_at_gte)
         assert offset <= self.caps.last_offset, f"offset {offset} is past the cap"
         assert limit <= self.caps.page
         with self.lock:
@@ -88,7 +93,7 @@ class ModelAccount:
             ]
             self._sort(listed, order_by, order_direction, f"{created_at_gte} {offset}")
             page = listed[offset : offset + min(limit, self.page_cap)]
-        return self._answer(page)
+        return DecodedPage(self._answer(page), ())
 
     def _answer(self, page: list[Person]) -> pl.DataFrame:
         epoch = datetime.min.replace(tzinfo=UTC)
@@ -124,7 +129,7 @@ class ModelAccount:
             dated.sort(key=lambda person: person.created, reverse=descending)
             is_first = self.nulls_first != (descending and not self.nulls_stay)
             listed[:] = undated + dated if is_first else dated + undated
-        elif order_by == "contact_id" and descending:
+        elif order_by == "phone" and descending:
             listed.reverse()
 
     def _happen(self, event: str, argument: int) -> None:

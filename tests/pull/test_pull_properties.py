@@ -14,13 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sendblue_data import iter_contacts, pull_contacts, sweeps
-from sendblue_data.errors import IncompletePullError, UnexpectedAnswerError
+from sendblue_data.errors import ConfigurationError, IncompletePullError, UnexpectedAnswerError
 from tests.pull.model_account import EPOCH, SMALL, ModelAccount, Person, numbers
 
 
 @pytest.fixture(autouse=True)
 def small_caps(monkeypatch):
     monkeypatch.setattr(sweeps, "API_CAPS", SMALL)
+    monkeypatch.setattr(sweeps, "LAG_PAUSES", (0.0, 0.0))
 
 
 MANY = int(os.environ.get("PULL_EXAMPLES", "600"))
@@ -88,7 +89,9 @@ churn = st.dictionaries(
     ),
     max_size=40,
 )
-truncations = st.sampled_from([timedelta(microseconds=1), timedelta(milliseconds=1), timedelta(seconds=1)])
+truncations = st.sampled_from(
+    [timedelta(microseconds=1), timedelta(milliseconds=1), timedelta(seconds=1), timedelta(days=1)]
+)
 fields_shown = st.sampled_from([("contact_id", "phone"), ("contact_id",), ("phone",), ()])
 
 
@@ -234,6 +237,32 @@ def test_a_crowd_at_one_moment_is_listed_or_counted(crowd, before, after, trunca
         assert error.missing == len(moments) - frame.height > 0
         assert crowd + after > 2 * SMALL.reach  # from either end, another order reaches that many
         assert "share created_at 2026-01-01T00:00:00" in str(error)
+
+
+@holds_for(people=people(), hidden=st.integers(1, 9), sweeps_differ=st.booleans())
+def test_a_count_that_is_off_by_the_same_number_is_told_and_may_be_accepted(people, hidden, sweeps_differ):
+    account = ModelAccount(people, count_off=lambda asked: hidden + sweeps_differ * asked)
+
+    frame, error = pulled(account)
+    trusted, evidence = pull_contacts(
+        ModelAccount(people, count_off=lambda _: hidden), trust="seams", progress=False, with_evidence=True
+    )
+
+    assert sorted(numbers(frame)) == sorted(numbers(trusted)) == sorted(account.stayed)
+    assert error.missing >= hidden
+    told = f"counts {len(people) + hidden:,}, lists {len(people):,}, three times over" in str(error)
+    assert told is not sweeps_differ
+    assert evidence.complete
+    assert (evidence.count_after, evidence.contacts) == (len(people) + hidden, len(people))
+
+
+def test_seams_alone_are_no_proof_where_they_do_not_hold():
+    account = ModelAccount([Person(number, EPOCH) for number in range(400)])
+
+    with pytest.raises(IncompletePullError, match="share created_at"):
+        pull_contacts(account, trust="seams", progress=False)
+    with pytest.raises(ConfigurationError, match="'count' or 'seams'"):
+        pull_contacts(account, trust="all", progress=False)
 
 
 def test_a_crowd_without_a_moment_behind_all_others_is_counted_and_said():

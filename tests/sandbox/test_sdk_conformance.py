@@ -29,7 +29,14 @@ CONTACT = {
     "tags": ["VIP", "vip "],
     "assigned_to_email": "ana@example.com",
 }
-OTHER = {"phone": "+442079460001", "contact_id": "c-2", "created_at": datetime(2025, 3, 2, tzinfo=UTC)}
+# Without tags and variables they would be unknown, and left out of answers.
+OTHER = {
+    "phone": "+442079460001",
+    "contact_id": "c-2",
+    "created_at": datetime(2025, 3, 2, tzinfo=UTC),
+    "tags": [],
+    "custom_variables": {},
+}
 ACCOUNT = [CONTACT, OTHER]
 FIELDS = list(CONTACT)
 SHOWN_ALONE = [name for name in FIELDS if name != "contact_id"]

@@ -1,0 +1,212 @@
+"""Reading one contact that is not as promised: other spellings of its fields, and values of other types."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+SPELLINGS: dict[str, tuple[str, ...]] = {
+    "contact_id": ("contact_id", "contactId", "id", "cid"),
+    "phone": ("phone", "contact_primary_phone", "contactPrimaryPhone"),
+    "first_name": ("first_name", "firstName", "contact_first_name", "contactFirstName"),
+    "last_name": ("last_name", "lastName", "contact_last_name", "contactLastName"),
+    "company_name": ("company_name", "companyName"),
+    "created_at": ("created_at", "createdAt"),
+    "custom_variables": ("custom_variables", "customVariables"),
+    "opt_out": ("opt_out", "optOut"),
+    "verified": ("verified",),
+    "sendblue_number": ("sendblue_number", "sendblueNumber"),
+    "tags": ("tags",),
+    "assigned_to_email": ("assigned_to_email", "assignedToEmail"),
+}
+"""The names under which public code has met each field, the first that holds a value being taken."""
+KNOWN = frozenset(name for names in SPELLINGS.values() for name in names)
+NEVER_GUESSED = ("phone", "opt_out")
+"""Who it is and whether they may be texted: where two values differ, neither is taken.
+
+Such a contact has no phone, so nobody texts it, or an unknown opt-out, which is never taken for consent.
+"""
+
+
+class Unreadable(Exception):  # noqa: N818 -- never leaves this package
+    """A value that does not fit its field; its text is the kind of oddity."""
+
+
+class Repaired(NamedTuple):
+    """A contact under the names of `CONTACT_SCHEMA`, and the kind of what could not be read, by field."""
+
+    contact: dict[str, Any]
+    unreadable: dict[str, str]
+
+
+class Number(str):
+    """A number as JSON wrote it, so that no digit is lost."""
+
+    __slots__ = ()
+
+
+class Fields(list[tuple[str, Any]]):
+    """A JSON object, with the names that it gives twice."""
+
+
+def loads(text: bytes) -> Any:
+    """Decode JSON, with numbers as they were written and objects as `Fields`.
+
+    Raises:
+        ValueError: it is not JSON in UTF-8.
+        RecursionError: it is nested too deeply.
+    """
+    return json.loads(
+        text.decode(), object_pairs_hook=Fields, parse_int=Number, parse_float=Number, parse_constant=Number
+    )
+
+
+def moment(text: str) -> datetime | None:
+    """Read ISO 8601 as a moment in UTC, which one without an offset is; None where it is none.
+
+    Example:
+        >>> moment("2025-01-02T03:04+02:00"), moment("soon")
+        (datetime.datetime(2025, 1, 2, 1, 4, tzinfo=datetime.timezone.utc), None)
+    """
+    try:
+        read = datetime.fromisoformat(text)
+        return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def repair(fields: Fields) -> Repaired:
+    """Read a contact whatever its spelling and types.
+
+    Example:
+        >>> repair(loads(b'{"firstName": 5, "opt_out": "TRUE", "tags": "VIP", "mood": 1}'))
+        Repaired(contact={'first_name': '5', 'opt_out': True}, unreadable={'tags': 'not a list'})
+    """
+    given: dict[str, list[Any]] = {}
+    for name, value in fields:
+        given.setdefault(name, []).append(value)
+    contact: dict[str, Any] = {}
+    unreadable: dict[str, str] = {}
+    for field, spellings in SPELLINGS.items():
+        stated = [given[name] for name in spellings if name in given]
+        if not stated:
+            continue
+        try:
+            contact[field] = _CHOICES.get(field, _first)(stated, _READERS[field])
+        except Unreadable as kind:
+            unreadable[field] = str(kind)
+    return Repaired(contact, unreadable)
+
+
+def _first(stated: Sequence[Sequence[Any]], read: Callable[[Any], Any]) -> Any:
+    """Read the first spelling that holds what can be read."""
+    kind = None
+    for value, *_ in stated:  # of a name given twice the first, as `pl.read_json` has it
+        if value is None:
+            continue
+        try:
+            return read(value)
+        except Unreadable as error:
+            kind = kind or error
+    if kind:
+        raise kind
+    return read(None)
+
+
+def _agreed(stated: Sequence[Sequence[Any]], read: Callable[[Any], Any]) -> Any:
+    """Read what all spellings say; a null, or an empty text beside another, contradicts nothing."""
+    said: list[Any] = []
+    for values in stated:
+        each = {read(value) for value in values}
+        if len(each) > 1:
+            raise Unreadable("given twice")
+        said += each
+    different = {value for value in said if value not in {None, ""}} or {
+        value for value in said if value is not None
+    }
+    if len(different) > 1:
+        raise Unreadable("given twice")
+    return different.pop() if different else None
+
+
+def read_text(value: Any) -> str | None:
+    """Read a text, or the text of a number or a flag.
+
+    Example:
+        >>> [read_text(value) for value in loads(b'["a", 1.50, true, null]')]
+        ['a', '1.50', 'true', None]
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None or isinstance(value, str):
+        return None if value is None else str(value)
+    raise Unreadable("not text")
+
+
+def read_phone(value: Any) -> str | None:
+    """Read a number that was sent as text; a JSON number has lost its plus sign, and is never guessed."""
+    if value is None or (isinstance(value, str) and not isinstance(value, Number)):
+        return value
+    raise Unreadable("not text")
+
+
+def read_flag(value: Any) -> bool | None:
+    """Read true, false, 1, 0 and the words for them.
+
+    Example:
+        >>> [read_flag(value) for value in loads(b'[1, false, "True", null]')]
+        [True, False, True, None]
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    words = _NUMBERS if isinstance(value, Number) else _WORDS
+    if isinstance(value, str) and value.lower() in words:
+        return words[value.lower()]
+    raise Unreadable("not a flag")
+
+
+_WORDS = {"true": True, "false": False}
+_NUMBERS = {"1": True, "1.0": True, "0": False, "0.0": False}
+
+
+def _read_moment(value: Any) -> str | None:
+    """Take a text as it is: it is read with the page's others."""
+    if value is None or (isinstance(value, str) and not isinstance(value, Number)):
+        return value
+    raise Unreadable("not a date")
+
+
+def _first_moment(stated: Sequence[Sequence[Any]], read: Callable[[Any], Any]) -> Any:
+    """Read the first spelling that is a moment, else the first that may be one."""
+    texts = [value for value, *_ in stated if isinstance(value, str) and not isinstance(value, Number)]
+    return next((text for text in texts if moment(text)), None) or _first(stated, read)
+
+
+def _read_list(value: Any) -> list[str | None]:
+    if value is None:
+        return []
+    if isinstance(value, list) and not isinstance(value, Fields):
+        return [read_text(each) for each in value]
+    raise Unreadable("not a list")
+
+
+def _read_map(value: Any) -> dict[str, str | None]:
+    if value is None or (value == [] and not isinstance(value, str)):  # what PHP makes of an empty map
+        return {}
+    if isinstance(value, Fields):
+        return {name: read_text(each) for name, each in value}
+    raise Unreadable("not a map")
+
+
+_CHOICES = {**dict.fromkeys(NEVER_GUESSED, _agreed), "created_at": _first_moment}
+_READERS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(SPELLINGS, read_text),
+    "phone": read_phone,
+    "created_at": _read_moment,
+    "custom_variables": _read_map,
+    "opt_out": read_flag,
+    "verified": read_flag,
+    "tags": _read_list,
+}

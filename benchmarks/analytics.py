@@ -123,19 +123,10 @@ def pandas_monthly(path: str, *keys: str) -> Any:
 def pandas_funnel(path: str) -> Any:
     import pandas as pd
 
-    frame = read(path, "phone", "verified", "opt_out")
-    verified, staying = frame["verified"] == True, frame["opt_out"] == False  # noqa: E712
+    frame = read(path, "phone", "opt_out")
+    staying = frame["opt_out"] == False  # noqa: E712
     phone = frame["phone"].str.fullmatch(r"\+[1-9][0-9]{6,14}")
-    return pd.DataFrame(
-        {
-            "contacts": [
-                len(frame),
-                verified.sum(),
-                (verified & staying).sum(),
-                (verified & staying & phone).sum(),
-            ]
-        }
-    )
+    return pd.DataFrame({"contacts": [len(frame), staying.sum(), (staying & phone).sum()]})
 
 
 def pandas_backlog(path: str) -> Any:
@@ -170,8 +161,8 @@ class Aggregate:
     pandas: Callable[[str], Any]
 
 
-REACHABLE = r"verified AND NOT opt_out AND regexp_full_match(phone, '\+[1-9][0-9]{6,14}')"
-TO_VERIFY = f"NOT {REACHABLE}"
+REACHABLE = r"NOT opt_out AND regexp_full_match(phone, '\+[1-9][0-9]{6,14}')"
+TO_VERIFY = f"NOT verified AND {REACHABLE}"
 MONTH = "date_trunc('month', created_at AT TIME ZONE 'UTC')"
 AGE = "date_diff('microsecond', created_at, TIMESTAMPTZ '2026-03-01 00:00:00+00') // 86400000000"
 AGGREGATES = {
@@ -239,7 +230,7 @@ AGGREGATES = {
     ),
     "verification_funnel": Aggregate(
         ours.verification_funnel,
-        "SELECT unnest([count(*), count(*) FILTER (verified), count(*) FILTER (verified AND NOT opt_out), "
+        "SELECT unnest([count(*), count(*) FILTER (NOT opt_out), "
         f"count(*) FILTER ({REACHABLE})]) AS contacts FROM contacts",
         pandas_funnel,
     ),

@@ -301,6 +301,12 @@ def verification_worklist(contacts: Any, *, even_if_unused: bool = False) -> pl.
     return waiting.sort(order, nulls_last=True, maintain_order=True)
 
 
+def nobody_verified(contacts: Any) -> bool:
+    """Return whether there are contacts, and none of them is verified, as far as the API says."""
+    rates = verification_rate(contacts).row(0, named=True)
+    return bool(rates["contacts"]) and not rates["verified"]
+
+
 def _seems_unused(contacts: Any) -> bool:
     """Whether nobody is verified, of enough contacts to show something."""
     rates = verification_rate(contacts).row(0, named=True)

@@ -127,11 +127,16 @@ class Account:
             opt_outs=_sum(mask & self._of(Flag("opted_out"))),
             verified=_sum(mask & self._of(Flag("verified"))),
             reachable=_sum(mask & self._of(Reachable())),
+            reach_known=_sum(mask & self._reach_is_known),
         )
 
     @cached_property
     def _is_known(self) -> pl.Series:
         return self.frame["opt_out"].is_not_null()
+
+    @cached_property
+    def _reach_is_known(self) -> pl.Series:
+        return self._of(Flag("opted_out")) | (self._is_known & self.frame["phone"].is_not_null())
 
     @cached_property
     def whole(self) -> Tally:
@@ -205,6 +210,7 @@ class Tally:
         opt_outs: those known to have opted out.
         verified: those known to be verified.
         reachable: those that may be texted, as `reachable()` says.
+        reach_known: those of whom the API said enough to tell whether they are.
     """
 
     contacts: int
@@ -212,6 +218,7 @@ class Tally:
     opt_outs: int
     verified: int
     reachable: int
+    reach_known: int
 
 
 def _sum(mask: pl.Series) -> int:

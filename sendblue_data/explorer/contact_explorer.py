@@ -15,7 +15,7 @@ from sendblue_data.explorer.account import Account
 from sendblue_data.explorer.code import EVERYONE, parse_code, snippet
 from sendblue_data.explorer.controls import Controls
 from sendblue_data.explorer.filters import Filters, filters_of, predicate_of
-from sendblue_data.explorer.headline import Headline, headline, headline_html
+from sendblue_data.explorer.headline import Headline, headline, headline_html, untold_html
 from sendblue_data.explorer.saved import SavedSegments
 from sendblue_data.explorer.style import STYLE
 from sendblue_data.explorer.tabs import Tabs
@@ -76,12 +76,14 @@ class ContactExplorer:
         self.write = WritePanel(client, journal_dir, lambda: self.selection, self._written)
         self.saved = SavedSegments(segments_file, lambda: self._segment, self._choose)
         self.headline = widgets.HTML()
+        self.untold = widgets.HTML()
         self.extra = widgets.HTML()
         self.problem = widgets.HTML()
         self.code_html = widgets.HTML()
         main = widgets.VBox(
             [
                 self.headline,
+                self.untold,
                 self.problem,
                 self.extra,
                 self.tabs.widget,
@@ -197,6 +199,7 @@ class ContactExplorer:
     def _look_anew(self, account: Account) -> None:
         self._account = account
         self.whole = headline(account.whole, account.whole)
+        self.untold.value = untold_html(account)
         self.controls.offer(account)
         self.write.offer(account.tags)
         self._mask = account.mask(self._segment)

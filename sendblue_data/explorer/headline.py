@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from html import escape
 
 from sendblue_data.analytics.rates import wilson_interval
-from sendblue_data.explorer.account import Tally
+from sendblue_data.analytics.unfilled import unfilled_columns, unfilled_in_words
+from sendblue_data.analytics.verification import REACHABLE, UNUSED
+from sendblue_data.explorer.account import Account, Tally
 from sendblue_data.plots.labels import percent
 
 
@@ -18,7 +20,7 @@ class Headline:
         contacts: in the selection.
         share: of all contacts; None of an empty account.
         reachable: of them, who may be texted.
-        reachable_share: of the selection.
+        reachable_share: of the selection; None where the API said it of nobody.
         opt_outs: of them, known to have opted out.
         unknown: of them, of whom the API didn't say; in no rate.
         opt_out_rate: opt-outs / known; None where nobody is known.
@@ -41,7 +43,7 @@ def headline(part: Tally, whole: Tally) -> Headline:
     """The numbers of a selection.
 
     Examples:
-        >>> of = headline(Tally(40, 20, 5, 30, 10), Tally(400, 380, 30, 300, 200))
+        >>> of = headline(Tally(40, 20, 5, 30, 10, 20), Tally(400, 380, 30, 300, 200, 380))
         >>> of.share, of.reachable_share, of.opt_out_rate, of.unknown
         (0.1, 0.25, 0.25, 20)
         >>> round(of.opt_out_low, 4), round(of.opt_out_high, 4)
@@ -52,7 +54,7 @@ def headline(part: Tally, whole: Tally) -> Headline:
         contacts=part.contacts,
         share=_ratio(part.contacts, whole.contacts),
         reachable=part.reachable,
-        reachable_share=_ratio(part.reachable, part.contacts),
+        reachable_share=_ratio(part.reachable, part.contacts) if part.reach_known else None,
         opt_outs=part.opt_outs,
         unknown=part.contacts - part.known,
         opt_out_rate=_ratio(part.opt_outs, part.known),
@@ -75,8 +77,8 @@ def headline_html(part: Headline, whole: Headline) -> str:
         ("share of account", percent(part.share), "of all contacts"),
         (
             "reachable",
-            f"{part.reachable:,}",
-            f"{percent(part.reachable_share)} of them; account {percent(whole.reachable_share)}",
+            f"{part.reachable:,}" if part.reachable_share is not None or not part.contacts else "n/a",
+            f"{percent(part.reachable_share)} of them; account {percent(whole.reachable_share)}; {REACHABLE}",
         ),
         ("opt-out rate", percent(part.opt_out_rate), f"{interval}; account {percent(whole.opt_out_rate)}"),
     )
@@ -87,6 +89,14 @@ def headline_html(part: Headline, whole: Headline) -> str:
         for name, number, note in cards
     )
     return f'<div class="sb-cards" role="status" aria-live="polite" aria-label="Selection">{shown}</div>'
+
+
+def untold_html(account: Account) -> str:
+    """What the account lacks, in words: columns that are null for every contact, and verified contacts."""
+    words = unfilled_in_words(unfilled_columns(account.frame), account.height)
+    if account.height and not account.whole.verified:
+        words.append(UNUSED)
+    return f'<div class="sb-words" role="note">{escape(" ".join(words))}</div>' if words else ""
 
 
 def _ratio(part: int, whole: int) -> float | None:

@@ -10,6 +10,8 @@ import polars as pl
 
 from sendblue_data import analytics
 from sendblue_data.analytics.engines import collect
+from sendblue_data.analytics.unfilled import unfilled_columns, unfilled_in_words
+from sendblue_data.analytics.verification import UNUSED
 from sendblue_data.contacts import CONTACT_SCHEMA, IS_E164
 from sendblue_data.errors import ConfigurationError, HistoryRangeError
 from sendblue_data.plots.labels import moment, number, percent
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from sendblue_data.history import ContactHistory
 
 EMPTY = "This account has no contacts."
+UNKNOWN = "not known"
+"""In place of a count of nobody, where the API said it of nobody."""
 
 
 def build_report(
@@ -50,6 +54,7 @@ def build_report(
     sections.append(_over_time(make, history))
     if evidence:
         sections.append(_certificate(evidence))
+    untold = unfilled_columns(contacts)
     facts = [
         ("Account", account or "not named"),
         ("Contacts", number(size)),
@@ -58,7 +63,7 @@ def build_report(
     return Report(
         title=title,
         facts=facts,
-        warnings=_warnings(size, evidence, pulled, note),
+        warnings=[*_warnings(size, evidence, pulled, note), *unfilled_in_words(untold, size)],
         cards=_cards(contacts, opt_outs) if size else [],
         sections=sections,
         over_time=history is not None,
@@ -68,8 +73,7 @@ def build_report(
 
 def _cards(contacts: Any, opt_outs: dict[str, Any]) -> list[Card]:
     verified = analytics.verification_rate(contacts).row(0, named=True)
-    funnel = analytics.verification_funnel(contacts)
-    reachable = funnel.filter(pl.col("step") == "reachable").row(0, named=True)
+    reachable = analytics.verification_funnel(contacts).row(-1, named=True)
     size, known = opt_outs["contacts"], opt_outs["contacts"] - opt_outs["unknown"]
     known_verified = verified["contacts"] - verified["unknown"]
     interval = (
@@ -79,15 +83,23 @@ def _cards(contacts: Any, opt_outs: dict[str, Any]) -> list[Card]:
     )
     return [
         Card("Contacts", number(size), "in the account, each once"),
-        Card("Opted out", number(opt_outs["opt_outs"]), f"of {number(known)} whose state is known"),
+        Card(
+            "Opted out",
+            number(opt_outs["opt_outs"]) if known else UNKNOWN,
+            f"of {number(known)} whose state is known",
+        ),
         Card("Opt-out rate", percent(opt_outs["rate"]), f"{interval}; a prevalence, not per message"),
         Card(
             "Verified",
-            number(verified["verified"]),
-            f"{percent(verified['rate'])} of {number(known_verified)} whose state is known",
+            number(verified["verified"]) if known_verified else UNKNOWN,
+            f"{percent(verified['rate'])} of {number(known_verified)} whose state is known"
+            if verified["verified"]
+            else UNUSED,
         ),
         Card(
-            "Reachable", number(reachable["contacts"]), f"{percent(reachable['share'])} of all may be texted"
+            "Reachable",
+            UNKNOWN if reachable["share"] is None else number(reachable["contacts"]),
+            f"{percent(reachable['share'])} of all: {reachable['definition']}",
         ),
         Card(
             "Not known",

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from sendblue_data import analytics, plots
+from sendblue_data.analytics.verification import UNUSED, nobody_verified
 from sendblue_data.errors import MissingExtraError
 from sendblue_data.plots.labels import number, percent, plural
+from sendblue_data.plots.rates import NOTHING_KNOWN
 from sendblue_data.report.parts import Picture, Section, Table
 from sendblue_data.report.pictures import in_words, picture
 from sendblue_data.report.words import shown, without_phones
@@ -56,6 +58,8 @@ class Maker:
     def opt_outs(self) -> Section:
         """Give the part on who has opted out."""
         total = analytics.opt_out_rate(self.contacts)["rate"].item()
+        if total is None:
+            return Section("opt-outs", "Opt-outs", [f"{NOTHING_KNOWN}."])
         by_tag = self.hidden(analytics.opt_out_rate(self.contacts, by="tags"))
         cohorts = analytics.opt_out_cohorts(self.contacts, now=self.as_of)
         drivers = self.hidden(analytics.opt_out_drivers(self.contacts))
@@ -135,13 +139,26 @@ class Maker:
         return [Table("spellings", "Spellings that are likely one tag", rows, left, _more(found, rows))]
 
     def verification(self) -> Section:
-        """Give the part on who is verified and may be texted."""
+        """Give the part on who may be texted, and who is verified."""
         funnel = analytics.verification_funnel(self.contacts)
+        words = in_words("From all contacts to reachable ones", funnel, "step", "contacts", number)
+        parts: list[Picture | Table] = [self.drawn("verification_funnel", funnel, words)]
+        said = [f"Reachable: {funnel['definition'][-1]}."]
+        if nobody_verified(self.contacts):
+            said.append(f"{UNUSED} Paid plans need none.")
+        else:
+            sure = analytics.verification_funnel(self.contacts, verified=True)["contacts"][-1]
+            said.append(
+                f"{number(sure)} of them are verified, too: only these does Sendblue's free plan text."
+            )
+            parts += self._verified()
+        return Section("verification", "Verification", said, parts)
+
+    def _verified(self) -> list[Picture | Table]:
         by_tag = self.hidden(analytics.verification_rate(self.contacts, by="tags"))
         backlog = analytics.verification_backlog(self.contacts, now=self.as_of)
         total = analytics.verification_rate(self.contacts)["rate"].item()
-        words = in_words("From all contacts to reachable ones", funnel, "step", "contacts", number)
-        parts: list[Picture | Table] = [self.drawn("verification_funnel", funnel, words)]
+        parts: list[Picture | Table] = []
         if by_tag.height:
             words = in_words("Verified share by tag", by_tag, "tags", "rate", percent)
             parts.append(
@@ -154,12 +171,7 @@ class Maker:
         worklist = analytics.verification_worklist(self.contacts)
         if worklist.height:
             parts.append(self._to_verify(worklist))
-        return Section(
-            "verification",
-            "Verification",
-            ["Reachable contacts are verified, known not to have opted out, and have a phone in E.164 form."],
-            parts,
-        )
+        return parts
 
     def _to_verify(self, worklist: pl.DataFrame) -> Table:
         tags = pl.when(pl.col("tags").list.len() > 0).then(pl.col("tags").list.join(", "))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from typing import Any
 
 import polars as pl
 
 from sendblue_data import analytics
+from sendblue_data.analytics.unfilled import unfilled_columns, unfilled_in_words
+from sendblue_data.analytics.verification import UNUSED, nobody_verified
 from sendblue_data.plots.labels import number, percent
 from sendblue_data.report.sections import interval_text, texts
 from sendblue_data.report.words import shown, without_phones
 
 MOST_ROWS = 12
+_WIDTH = 79
 _LONGEST_TAG = 24
 """Columns of a tag: the table with its six columns then fits a terminal of 80."""
 
@@ -55,13 +59,20 @@ def headline_tables(contacts: Any, *, mask_phones: bool = True) -> str:
         },
         missing="",
     )
+    told = unfilled_in_words(unfilled_columns(contacts), rate["contacts"].item())
+    told += [UNUSED] if nobody_verified(contacts) else []
+    told = [line for words in told for line in textwrap.wrap(words, _WIDTH)]
+    meaning = funnel["definition"][-1]
     left = summary.height - tags.height
     more = f", the {tags.height} largest of {number(summary.height)}" if left else ""
     return "\n\n".join(
         [
             f"Tags{more} (tag_summary)\n{_table(tags, left=('tag',))}",
             f"Opt-out rate: a prevalence, not per message (opt_out_rate)\n{_table(rates)}",
-            f"Who may be texted (verification_funnel)\n{_table(steps, left=('step',))}",
+            "Who may be texted (verification_funnel)\n"
+            + _table(steps, left=("step",))
+            + f"\n  reachable: {meaning}",
+            *["\n".join(told)] * bool(told),
         ]
     )
 

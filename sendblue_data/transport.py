@@ -7,7 +7,7 @@ import http.client
 import ipaddress
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -45,6 +45,15 @@ _BY_STATUS: dict[int, type[ApiError]] = {
     408: ServerFaultError,
     409: ConflictError,
 }
+
+
+class Reply(NamedTuple):
+    """An answer as it came, whatever its status: headers by their names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    reason: str
 
 
 class Transport:
@@ -129,6 +138,25 @@ class Transport:
             ApiError: the leaf that fits; for a write whose answer was lost, `may_have_applied` is True.
             Cancelled: `abort` was called.
         """
+        reply = self.exchange(method, path, params=params, body=body)
+        if reply.status // 100 != 2:  # noqa: PLR2004 -- the class of good answers
+            raise _status_error(reply, method=method, path=path, is_write=method != "GET")
+        return reply.body
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: object | None = None,
+    ) -> Reply:
+        """Send one request, once, and give the answer whatever its status.
+
+        Raises:
+            ApiError: no whole answer came.
+            Cancelled: `abort` was called.
+        """
         is_write = method != "GET"
         prepared = self._session.prepare_request(
             requests.Request(
@@ -155,9 +183,8 @@ class Transport:
             except BaseException as error:  # noqa: BLE001 -- it goes on, without what it passed on its way
                 # The frames below hold the headers, and some notebooks and loggers print every variable.
                 raise error.with_traceback(None) from None
-        if response.status_code // 100 != 2:  # noqa: PLR2004 -- the class of good answers
-            raise _status_error(response, content, method=method, path=path, is_write=is_write)
-        return content
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(response.status_code, headers, content, response.reason or "")
 
     def _read_body(self, response: requests.Response) -> bytes:
         pieces: list[bytes] = []
@@ -268,16 +295,14 @@ def _causes(error: BaseException) -> list[BaseException]:
     return found
 
 
-def _status_error(
-    response: requests.Response, content: bytes, *, method: str, path: str, is_write: bool
-) -> ApiError:
-    status = response.status_code
-    message = error_message(content) or one_line(response.reason or "") or "no message"
+def _status_error(reply: Reply, *, method: str, path: str, is_write: bool) -> ApiError:
+    status = reply.status
+    message = error_message(reply.body) or one_line(reply.reason) or "no message"
     if status == 429:  # noqa: PLR2004 -- Too Many Requests
-        wait = retry_after_seconds(response.headers.get("Retry-After"))
+        wait = retry_after_seconds(reply.headers.get("retry-after"))
         return RateLimitedError(message, method=method, path=path, retry_after=wait)
     if status // 100 == 3:  # noqa: PLR2004 -- redirects
-        host = _host(response.headers.get("Location", ""))
+        host = _host(reply.headers.get("location", ""))
         return UnexpectedAnswerError(
             f"the server redirects to {host}; keys are not sent along.",
             method=method,

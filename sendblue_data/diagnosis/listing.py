@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sendblue_data.diagnosis.findings import Finding, Verdict
 from sendblue_data.diagnosis.probe import Seen
 from sendblue_data.diagnosis.spelling import value
@@ -94,9 +96,9 @@ def _order(found: Survey) -> Finding:
 def _cursor(found: Survey) -> Finding:
     name, looked_at = "cursor", "Only contacts since a moment (created_at_gte)"
     cursor, since, later = found.cursor, found.since, found.later
-    if since is not None and since.rows is None:
-        return _not_seen(name, looked_at, since)
-    if cursor is None or since is None:
+    if cursor is None or since is None or since.rows is None:
+        if since is not None:
+            return _not_seen(name, looked_at, since)
         return _untold(name, looked_at, "no contact with a moment that can be read")
     moments = [moment for row in since.rows if (moment := created(row))]
     ignored = any(moment < cursor for moment in moments) or bool(later is not None and later.rows)
@@ -223,11 +225,9 @@ def _other_order(found: Survey) -> Finding:
     name, looked_at = "other_order", "Order by phone"
     rows = found.by_phone.rows
     if rows is None:
-        refused = found.by_phone.status is not None and found.by_phone.status // 100 == _CLASS_OF_REFUSALS
-        return Finding(
-            name=name, looked_at=looked_at, found=f"{'refused' if refused else 'not seen'}: {found.by_phone}",
-            verdict="note" if refused else "unseen", facts={"status": found.by_phone.status},
-        )  # fmt: skip
+        # Unlike the other things, a pull can do without it.
+        unseen = _not_seen(name, looked_at, found.by_phone)
+        return replace(unseen, verdict="note", remedy="") if unseen.verdict == "problem" else unseen
     phones = [phone for row in rows if isinstance(phone := value(row, "phone"), str)]
     if len(set(phones)) <= 1:
         return _untold(name, looked_at, "no two phones to tell by")

@@ -12,7 +12,9 @@ from hypothesis import settings
 from sendblue_data import ContactHistory, Sandbox, contacts_frame
 
 settings.register_profile("same", derandomize=True)
-settings.register_profile("search", derandomize=False, print_blob=True)  # new examples each time: `make search`
+settings.register_profile(
+    "search", derandomize=False, print_blob=True
+)  # new examples each time: `make search`
 settings.load_profile("same")
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
     from sendblue_data.client import SendblueClient
     from sendblue_data.contacts import CONTACT_SCHEMA, contacts_frame
-    from sendblue_data.diagnosis import Diagnosis, Finding, doctor
+    from sendblue_data.diagnosis import Diagnosis, doctor
     from sendblue_data.errors import IncompletePullError, SendblueError
     from sendblue_data.evidence import PullEvidence
     from sendblue_data.explorer import ContactExplorer
@@ -90,7 +90,7 @@ _HOMES = {
     ),
     "client": ("SendblueClient",),
     "contacts": ("CONTACT_SCHEMA", "contacts_frame"),
-    "diagnosis": ("Diagnosis", "Finding", "doctor"),
+    "diagnosis": ("Diagnosis", "doctor"),
     "errors": ("IncompletePullError", "SendblueError"),
     "evidence": ("PullEvidence",),
     "explorer": ("ContactExplorer",),
@@ -143,7 +143,6 @@ __all__ = [
     "ContactExplorer",
     "ContactHistory",
     "Diagnosis",
-    "Finding",
     "IncompletePullError",
     "PullEvidence",
     "Sandbox",

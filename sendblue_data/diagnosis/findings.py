@@ -85,6 +85,15 @@ class Diagnosis:
         verdict: the outcome in words.
         requests: requests sent.
         seconds: how long it took.
+
+    Example:
+        >>> from sendblue_data import Sandbox, SendblueClient, doctor
+        >>> with Sandbox(contacts=3) as sandbox, SendblueClient("wrong", "wrong", sandbox.url) as stranger:
+        ...     found = doctor(stranger)
+        >>> found.ready, found.outcome
+        (False, 'refused')
+        >>> found.verdict
+        "Can't connect: this machine turns the keys away (status 401 with 'Invalid API credentials')."
     """
 
     findings: tuple[Finding, ...]

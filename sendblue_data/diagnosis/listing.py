@@ -16,21 +16,22 @@ _TELLING = 3
 
 
 def _list(found: Survey) -> Finding:
+    name, looked_at = "list", "List of contacts"
     pages = (found.newest, found.oldest, found.plain)
-    listed = next((page for page in pages if page.rows is not None), None)
-    seen = listed or found.newest
+    seen = next((page for page in pages if page.rows is None), found.newest)
     if not seen.asked:
-        return _not_seen("list", "List of contacts", seen)
-    told = "an array of contacts" if listed else f"no list that can be read: {seen}"
-    odd = len(listed.json) - len(listed.rows or ()) if listed else 0
+        return _not_seen(name, looked_at, seen)
+    odd = len(seen.json) - len(seen.rows) if seen.rows is not None else 0
+    told = f"no list that can be read: {seen}" if seen.rows is None else "an array of contacts"
     if odd:
         told += f", {odd:,} of them no object"
+    wrong = odd > 0 or seen.rows is None
     return Finding(
-        name="list",
-        looked_at="List of contacts",
+        name=name,
+        looked_at=looked_at,
         found=told,
-        verdict="ok" if listed and not odd else "problem",
-        remedy="" if listed and not odd else "Send this report to the maintainers: a pull can't read it.",
+        verdict="problem" if wrong else "ok",
+        remedy="Send this report to the maintainers: a pull can't read it." if wrong else "",
         facts={"status": seen.status, "ms": round(seen.took * 1000), "bytes": len(seen.body)},
     )
 
@@ -44,7 +45,7 @@ def _not_seen(name: str, looked_at: str, seen: Seen) -> Finding:
         found=f"refused: {seen}" if refused else str(seen),
         verdict="problem" if refused else "unseen",
         remedy="Send this report to the maintainers: a pull asks for it." if refused else "",
-        facts={"status": seen.status},
+        facts={"status": seen.status, "answered": refused},
     )
 
 

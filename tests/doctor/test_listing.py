@@ -9,7 +9,7 @@ from tests.doctor.conftest import named
 from tests.doctor.model import error, ok, people
 
 
-@pytest.mark.parametrize("contacts", [0, 1, 2, 150, 1_000, 1_001, 2_500, 11_500])
+@pytest.mark.parametrize("contacts", [0, 1, 2, 1_000, 2_500, 11_500])
 def test_a_sandbox_of_any_size_is_ready_in_twenty_requests(contacts):
     with Sandbox(contacts, seed=5) as sandbox, sandbox.client() as client:
         found = doctor(client)
@@ -55,7 +55,7 @@ def test_an_order_of_other_direction_is_ignored_not_half_honoured(examine):
         ("ignored", "ignored", "problem"),
     ],
 )
-@pytest.mark.parametrize("contacts", [1, 2, 90, 1_300])
+@pytest.mark.parametrize("contacts", [1, 2, 90])
 def test_a_cursor_is_inclusive_exclusive_or_ignored(examine, cursor, told, verdict, contacts):
     finding = named(examine(people(contacts), cursor=cursor), "cursor")
     assert told in finding.found
@@ -118,7 +118,7 @@ def test_an_offset_that_is_ignored_is_a_problem(examine):
     assert named(examine(people(2)), "offset").verdict == "unseen"
 
 
-@pytest.mark.parametrize("contacts", [0, 3, 999, 1_000, 1_001, 1_049, 2_300, 10_000, 10_020, 10_900])
+@pytest.mark.parametrize("contacts", [0, 3, 1_000, 1_001, 10_020])
 @pytest.mark.parametrize("off", [0, 2, -2])
 def test_a_count_is_held_against_the_list_exactly(examine, contacts, off):
     counted = max(0, contacts + off)
@@ -159,7 +159,7 @@ def test_pages_that_leave_a_contact_out_once_come_from_servers_that_differ(exami
 
 
 def test_contacts_of_one_moment_in_another_order_each_time_are_no_lag():
-    row = {"created_at": "2026-03-01T00:00:00Z"}
+    row = {"created_at": "2026-03-01T00:00:00Z", "opt_out": False}
     crowd = [row | {"phone": f"+1212555{number:04}"} for number in range(300)]
     with Sandbox(crowd, ties="shuffled") as sandbox, sandbox.client() as client:
         found = doctor(client)

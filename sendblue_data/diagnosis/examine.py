@@ -7,11 +7,14 @@ from contextlib import ExitStack
 from sendblue_data.client import SendblueClient
 from sendblue_data.diagnosis.connection import connect
 from sendblue_data.diagnosis.contents import CONTENTS
-from sendblue_data.diagnosis.findings import Diagnosis, Outcome, look_with
+from sendblue_data.diagnosis.findings import Diagnosis, Finding, Outcome, look_with
 from sendblue_data.diagnosis.listing import LISTING
 from sendblue_data.diagnosis.service import SERVICE
 from sendblue_data.diagnosis.survey import no_survey, survey
 from sendblue_data.errors import ConfigurationError
+
+_NEEDED = frozenset({"list", "order", "cursor", "count"})
+"""What a pull builds on: an account that gave no answer to these is not ready."""
 
 
 def doctor(client: SendblueClient) -> Diagnosis:
@@ -55,9 +58,7 @@ def doctor(client: SendblueClient) -> Diagnosis:
         *look_with(SERVICE, probe),
     ]
     outcome: Outcome = connection.outcome
-    wrong = [
-        one for one in findings if one.verdict == "problem" or (one.name == "list" and one.verdict != "ok")
-    ]
+    wrong = [one for one in findings if one.verdict == "problem" or _is_missed(one)]
     if outcome != "ready":
         verdict = f"Can't connect: {connection.why}."
     elif wrong:
@@ -72,3 +73,7 @@ def doctor(client: SendblueClient) -> Diagnosis:
         requests=probe.requests,
         seconds=probe.seconds,
     )
+
+
+def _is_missed(finding: Finding) -> bool:
+    return finding.name in _NEEDED and finding.facts.get("answered") is False

@@ -116,6 +116,7 @@ def test_a_slow_service_is_left_when_the_time_is_up(monkeypatch):
     assert time.monotonic() - began < 2.5
     assert 1 <= found.requests <= 6
     assert named(found, "lag").found == probe.UNASKED
+    assert found.outcome == "care"
 
 
 def test_a_client_can_be_used_again_after_it():

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from sendblue_data.client import SendblueClient
     from sendblue_data.contacts import CONTACT_SCHEMA, contacts_frame
+    from sendblue_data.diagnosis import Diagnosis, doctor
     from sendblue_data.errors import IncompletePullError, SendblueError
     from sendblue_data.evidence import PullEvidence
     from sendblue_data.explorer import ContactExplorer
@@ -89,6 +90,7 @@ _HOMES = {
     ),
     "client": ("SendblueClient",),
     "contacts": ("CONTACT_SCHEMA", "contacts_frame"),
+    "diagnosis": ("Diagnosis", "doctor"),
     "errors": ("IncompletePullError", "SendblueError"),
     "evidence": ("PullEvidence",),
     "explorer": ("ContactExplorer",),
@@ -140,6 +142,7 @@ __all__ = [
     "Benchmark",
     "ContactExplorer",
     "ContactHistory",
+    "Diagnosis",
     "IncompletePullError",
     "PullEvidence",
     "Sandbox",
@@ -158,6 +161,7 @@ __all__ = [
     "created_between",
     "created_period",
     "describe",
+    "doctor",
     "field_is",
     "has_any_tag",
     "has_tag",

@@ -1,8 +1,8 @@
-"""`sendblue-data pull | report | snapshot | sandbox | demo`, or `python -m sendblue_data`: the package from a terminal.
+"""`sendblue-data COMMAND`, or `python -m sendblue_data COMMAND`: the package from a terminal.
 
 Exit codes: 0 done, 1 failed (one line on stderr says why), 2 wrong usage, 130 Ctrl-C, 143 a polite kill, 129 a
 terminal that was closed.
-Those of `snapshot` are in its help.
+Those of `doctor` and `snapshot` are in their help.
 """
 
 from __future__ import annotations
@@ -98,6 +98,22 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
+def _doctor_options(parser: argparse.ArgumentParser) -> None:
+    from sendblue_data.diagnosis.findings import EXIT_CODES  # noqa: PLC0415 -- so that --help starts fast
+
+    parser.epilog = (
+        f"{_CREDENTIALS} Exit codes: {EXIT_CODES['ready']} ready to pull, {FAILED} failed, {EXIT_CODES['care']} pull "
+        f"with care, {EXIT_CODES['refused']} the keys are turned away, {EXIT_CODES['unreachable']} no answer to use."
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="write a report without keys and contacts, to send to a maintainer (JSON)",
+    )
+    parser.add_argument("--quiet", action="store_true", help="print the verdict alone")
+    parser.set_defaults(run=_doctor)
+
+
 def _pull_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _CREDENTIALS
     parser.add_argument("out", metavar="OUT", type=_target, help="a .parquet, .csv, .ndjson or .jsonl file")
@@ -190,6 +206,7 @@ def _sandbox_options(parser: argparse.ArgumentParser) -> None:
 
 
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "doctor": ("look at the account without changing it, and say what holds of it", _doctor_options),
     "pull": ("write every contact to a file, and show that none is missing", _pull_options),
     "report": ("write a self-contained HTML report of the account, with its plots", _report_options),
     "snapshot": ("pull the account and record it in a history; for cron", _snapshot_options),
@@ -232,6 +249,22 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of contacts, such as 5000")
     return int(text)
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from sendblue_data.client import SendblueClient  # noqa: PLC0415 -- so that --help starts fast
+    from sendblue_data.diagnosis import doctor  # noqa: PLC0415
+    from sendblue_data.diagnosis.findings import EXIT_CODES  # noqa: PLC0415
+    from sendblue_data.files import check_folder  # noqa: PLC0415
+
+    if args.out is not None:
+        check_folder(args.out)  # before the requests
+    with SendblueClient() as client:
+        diagnosis = doctor(client)
+    print(diagnosis.verdict if args.quiet else diagnosis)
+    if args.out is not None:
+        print(diagnosis.save(args.out))
+    return EXIT_CODES[diagnosis.outcome]
 
 
 def _pull(args: argparse.Namespace) -> int:

@@ -10,11 +10,12 @@ import re
 import threading
 import weakref
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
 import requests
+from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError as Urllib3Error
 from urllib3.exceptions import NewConnectionError, ProxyError
 
@@ -31,6 +32,15 @@ LARGEST_BODY = 64 * 1024 * 1024
 _SAME_SERVICE = {"api.sendblue.com": "api.sendblue.co", "localhost": "127.0.0.1", "::1": "127.0.0.1"}
 _PORTS = {"http": 80, "https": 443}
 _PIECE = 1 << 18
+
+
+class Reply(NamedTuple):
+    """An answer as it came, whatever its status: headers by their names in lower case, found in any."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    reason: str
 
 
 class Transport:
@@ -130,6 +140,33 @@ class Transport:
             ApiError: the leaf that fits; for a write whose answer was lost, `may_have_applied` is True.
             Cancelled: `abort` was called.
         """
+        reply = self.exchange(method, path, params=params, body=body)
+        if reply.status // 100 != 2:  # noqa: PLR2004 -- the class of good answers
+            raise refusal_from(
+                reply.status,
+                reply.reason,
+                reply.headers,
+                reply.body,
+                base_url=self._base_url,
+                method=method,
+                path=path,
+            )
+        return reply.body
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: object | None = None,
+    ) -> Reply:
+        """Send one request, once, and give the answer whatever its status.
+
+        Raises:
+            ApiError: no whole answer came.
+            Cancelled: `abort` was called.
+        """
         is_write = method != "GET"
         prepared = self._session.prepare_request(
             requests.Request(
@@ -157,17 +194,8 @@ class Transport:
                 raise error.with_traceback(None) from None
             finally:
                 self._pace.ended(turn)
-        if response.status_code // 100 != 2:  # noqa: PLR2004 -- the class of good answers
-            raise refusal_from(
-                response.status_code,
-                response.reason,
-                response.headers,
-                content,
-                base_url=self._base_url,
-                method=method,
-                path=path,
-            )
-        return content
+        headers = CaseInsensitiveDict({name.lower(): value for name, value in response.headers.items()})
+        return Reply(response.status_code, headers, content, response.reason or "")
 
     def _note_answer(self, turn: Turn, response: requests.Response) -> None:
         """Tell the pace whether the server took the request."""

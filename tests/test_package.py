@@ -20,6 +20,7 @@ EMPTY = inspect.Parameter.empty
 PROMISED = {
     "SendblueClient": "api_key=None, api_secret=None, base_url=None, *, timeout=60, max_connections=8, "
     "requests_per_second=None, retries=5",
+    "doctor": "client",
     "pull_contacts": "client, *, since=None, progress=True, allow_incomplete=False",
     "has_tag": "*tags",
     "has_any_tag": "*tags",

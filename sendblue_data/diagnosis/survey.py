@@ -1,0 +1,170 @@
+"""Every request of a diagnosis but those that find the host: what was asked, and what came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from sendblue_data.diagnosis.probe import NO_HOST, Probe, Seen
+from sendblue_data.diagnosis.spelling import value
+
+PAGE, MOST_OFFSET = 1_000, 10_000
+"""The API's caps, by the vendor's SDK 1.33.0."""
+AGAIN = 100
+"""Contacts of the newest page that is asked for again."""
+_LEFT = 50
+"""Contacts that are left, by the count, where the end of the list is looked for."""
+_LATER = datetime(2999, 1, 1, tzinfo=UTC)
+_ORDER = "created_at"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Survey:
+    """What came of each request; None where the account gives no reason to ask.
+
+    Attributes:
+        count: contacts counted first.
+        newest: the newest page.
+        oldest: the oldest page.
+        plain: a page without any option.
+        small: two contacts at offset 1, oldest first.
+        above: a page of one more than the cap.
+        since: the oldest page from `cursor` on.
+        later: contacts of the far future, asked for where `cursor` can leave nobody out.
+        last: the contacts from `last_offset` on, where by the count a few are left.
+        at_cap: the contact at the highest offset.
+        past_cap: the contact one further.
+        by_phone: a page ordered by phone.
+        again: the newest contacts, twice more.
+        recount: contacts counted last.
+        cursor: the moment that `since` asked from.
+    """
+
+    count: Seen
+    newest: Seen
+    oldest: Seen
+    plain: Seen
+    small: Seen
+    above: Seen
+    since: Seen | None
+    later: Seen | None
+    last: Seen | None
+    last_offset: int
+    at_cap: Seen | None
+    past_cap: Seen
+    by_phone: Seen
+    again: tuple[Seen, Seen]
+    recount: Seen
+    cursor: datetime | None
+
+    @cached_property
+    def sample(self) -> list[dict[str, Any]]:
+        """The contacts of the first pages, each once."""
+        rows = [row for page in (self.newest, self.oldest, self.plain) for row in page.rows or ()]
+        return list({key(row): row for row in rows}.values())
+
+    @property
+    def contacts(self) -> int | None:
+        """How many contacts the account counts."""
+        return self.count.count
+
+    def has_more_than(self, number: int) -> bool:
+        """Whether the account is known to hold more contacts than this."""
+        listed = (len(page.rows or ()) for page in (self.newest, self.oldest, self.above))
+        return max(self.contacts or 0, *listed) > number
+
+
+def no_survey() -> Survey:
+    """Return the survey of an account that can't be asked."""
+    none = Seen(trouble=NO_HOST)
+    return Survey(
+        count=none,
+        newest=none,
+        oldest=none,
+        plain=none,
+        small=none,
+        above=none,
+        since=none,
+        later=None,
+        last=None,
+        last_offset=0,
+        at_cap=None,
+        past_cap=none,
+        by_phone=none,
+        again=(none, none),
+        recount=none,
+        cursor=None,
+    )
+
+
+def survey(probe: Probe, count: Seen) -> Survey:
+    """Ask what a diagnosis needs, the most telling things first."""
+    newest = probe.contacts(limit=PAGE, order_by=_ORDER, order_direction="desc")
+    oldest = probe.contacts(limit=PAGE, order_by=_ORDER, order_direction="asc")
+    plain = probe.contacts()
+    moments = sorted({moment for row in oldest.rows or () if (moment := created(row))})
+    cursor = moments[len(moments) // 2] if moments else None
+    since = (
+        probe.contacts(created_at_gte=_iso(cursor), limit=PAGE, order_by=_ORDER, order_direction="asc")
+        if cursor
+        else None
+    )
+    later = (
+        probe.contacts(created_at_gte=_iso(_LATER), limit=1) if len(moments) <= 1 and oldest.rows else None
+    )
+    number = count.count or 0
+    last_offset = min(max(0, number - _LEFT), MOST_OFFSET)
+    return Survey(
+        count=count,
+        newest=newest,
+        oldest=oldest,
+        plain=plain,
+        cursor=cursor,
+        since=since,
+        later=later,
+        small=probe.contacts(limit=2, offset=1, order_by=_ORDER, order_direction="asc"),
+        last=probe.contacts(limit=PAGE, offset=last_offset, order_by=_ORDER, order_direction="asc")
+        if len(oldest.rows or ()) != number <= MOST_OFFSET + PAGE - _LEFT
+        else None,
+        last_offset=last_offset,
+        at_cap=probe.contacts(limit=1, offset=MOST_OFFSET, order_by=_ORDER, order_direction="asc")
+        if number > MOST_OFFSET + 1
+        else None,
+        past_cap=probe.contacts(limit=1, offset=MOST_OFFSET + 1, order_by=_ORDER, order_direction="asc"),
+        above=probe.contacts(limit=PAGE + 1),
+        by_phone=probe.contacts(limit=AGAIN, order_by="phone", order_direction="asc"),
+        again=(_newest(probe), _newest(probe)),
+        recount=probe.count(),
+    )
+
+
+def _newest(probe: Probe) -> Seen:
+    return probe.contacts(limit=AGAIN, order_by=_ORDER, order_direction="desc")
+
+
+def key(row: dict[str, Any]) -> str:
+    """Return what tells a contact from another: its id, its phone, or all of it."""
+    found = value(row, "contact_id") or value(row, "phone")
+    return repr(row if found is None else found)
+
+
+def keys(rows: Iterable[dict[str, Any]]) -> list[str]:
+    """Return the keys of contacts, in their order."""
+    return [key(row) for row in rows]
+
+
+def created(row: dict[str, Any]) -> datetime | None:
+    """Return when a contact was created, in UTC; None where that can't be read."""
+    text = value(row, _ORDER)
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+        return moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _iso(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -17,7 +17,7 @@ from sendblue_data.retries import Cancelled, retry_after_seconds
 from sendblue_data.transport import Transport
 
 MOST_REQUESTS = 20
-LONGEST = 50.0
+LONGEST = 45.0
 """Seconds for all of it."""
 LONGEST_ANSWER = 10.0
 """Seconds for one answer."""
@@ -184,6 +184,8 @@ class Probe:
         for attempt in range(TRIES):
             if not self._may_ask():
                 break
+            if attempt:
+                self.asked_again.append(seen)
             seen = self._once(path, params)
             self.seen.append(seen)
             if not seen.passing:
@@ -192,7 +194,6 @@ class Probe:
                 break
             if seen.busy and not self._slow_down(seen):
                 break
-            self.asked_again.append(seen)
         return seen
 
     def _may_ask(self) -> bool:

@@ -67,7 +67,25 @@ UNKNOWN = {
     ("created_at", "opt_out_cohorts"): ["exposure_days"],
 }
 """Columns of tables that rest on a field, so that they are null where the field is."""
-SAID = {"opt_out_rate", "opt_out_cohorts", "compare_segments", "tag_summary", "verification_rate"}
+SAID = {
+    "opt_out": {"opt_out_rate", "opt_out_cohorts", "opt_out_drivers", "compare_segments", "tag_summary"},
+    "verified": {"verification_rate", "verification_backlog"},
+}
+"""Plots that say so in words where a field is null throughout."""
+
+
+DRAWN = {
+    "opt_out",
+    "verified",
+    "created_at",
+    "tags",
+    "all",
+    "opt_out of one line",
+    "opt_out and created_at",
+    "1 of all",
+    "2 of opt_out",
+}
+"""Frames whose tables are drawn, where they differ: drawing takes longest."""
 
 
 @cache
@@ -140,15 +158,15 @@ def test_a_table_and_its_plot_say_nothing_of_what_is_not_known(name):
         table = make(frame)
         unknown = [column for column in UNKNOWN.get((field, plot), ()) if column in table.columns]
         assert table.select(unknown).null_count().row(0) == (table.height,) * len(unknown), field
-        if any(table.equals(other) for other in seen):
+        if field not in DRAWN or any(table.equals(other) for other in seen):
             continue
         seen.append(table)
         ax = getattr(plots, plot)(table, theme=("light", "dark")[len(seen) % 2])
         ax.figure.savefig(io.BytesIO(), format="png", dpi=30)
-        if unknown and plot in SAID and frame.height:
+        if plot in SAID.get(field, ()):
             assert "known" in " ".join(words(ax)), field
         plt.close(ax.figure)
-    assert len(seen) > 2
+    assert len(seen) > 1
 
 
 @pytest.mark.parametrize("verified", [False, True])
@@ -195,11 +213,12 @@ def test_the_explorer_says_what_the_api_did_not(name):
     assert ("with an E.164 phone, known not to have opted out" in explorer.headline.value) is True
     if name in ("opt_out", "all", "phone"):
         assert 'data-number="reachable">n/a<' in explorer.headline.value
-        assert "0.0%" not in explorer.headline.value
+        assert ">0.0%" not in explorer.headline.value
 
 
-@pytest.mark.parametrize("name", ["opt_out", "verified", "created_at", "tags", "all but empty tags"])
-def test_a_history_of_what_the_api_did_not_say(name, tmp_path):
+@pytest.mark.parametrize("name", ["opt_out", "created_at", "all but empty tags"])
+def test_a_history_of_what_the_api_did_not_say(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "PIXELS", 15)
     # A history tells contacts apart by their ids.
     frame = frames()[name].with_columns(told()["contact_id"])
     history = ContactHistory(tmp_path / "history")

@@ -121,22 +121,20 @@ class Account:
 
     def tally(self, mask: pl.Series) -> Tally:
         """Count what the headline needs."""
+        known = _sum(mask & self._is_known)
+        staying = mask & self._is_known & ~self._of(Flag("opted_out"))
         return Tally(
             contacts=_sum(mask),
-            known=_sum(mask & self._is_known),
+            known=known,
             opt_outs=_sum(mask & self._of(Flag("opted_out"))),
             verified=_sum(mask & self._of(Flag("verified"))),
             reachable=_sum(mask & self._of(Reachable())),
-            reach_known=_sum(mask & self._reach_is_known),
+            reach_known=_sum(staying & self.frame["phone"].is_not_null()) if staying.any() else known,
         )
 
     @cached_property
     def _is_known(self) -> pl.Series:
         return self.frame["opt_out"].is_not_null()
-
-    @cached_property
-    def _reach_is_known(self) -> pl.Series:
-        return self._of(Flag("opted_out")) | (self._is_known & self.frame["phone"].is_not_null())
 
     @cached_property
     def whole(self) -> Tally:
@@ -210,7 +208,7 @@ class Tally:
         opt_outs: those known to have opted out.
         verified: those known to be verified.
         reachable: those that may be texted, as `reachable()` says.
-        reach_known: those of whom the API said enough to tell whether they are.
+        reach_known: 0 where the API said of nobody what `reachable()` asks.
     """
 
     contacts: int

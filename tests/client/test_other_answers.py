@@ -19,7 +19,7 @@ from sendblue_data.transport import account_label
 from sendblue_data.writeback.sending import Sender
 from tests.client.conftest import KEY, SECRET
 from tests.client.servers import answer
-from tests.client.test_retries import PHONE, ROOT, WRITES
+from tests.client.test_retries import PHONE, READS, ROOT, WRITES
 
 RAY = "8f2b4c6d7e8f9a0b-FRA"
 PAGE = (
@@ -33,6 +33,13 @@ def test_a_write_that_is_answered_without_a_word_is_done(serve, write, said):
     server, client = serve(said)
     write(client)
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_a_read_that_is_answered_without_a_word_is_not(serve, read):
+    _, client = serve(answer(), retries=0)
+    with pytest.raises(UnexpectedAnswerError):
+        read(client)
 
 
 @pytest.mark.parametrize(

@@ -141,19 +141,32 @@ def _values(found: Survey) -> Finding:
         told.append(
             f"in tags and variables: {', '.join(_counted(n, kind) for kind, n in sorted(odd_inside.items()))}"
         )
-    never_guessed = [field for field in ("phone", "opt_out") if field in odd]
+    unclear = sum(not _is_clear(row) for row in rows)
+    if unclear:
+        told.append(f"{_counted(unclear, 'contact')} whose phone or opt-out is not clear")
     return Finding(
         name="values",
         looked_at="Kinds of values",
         found="; ".join(told) if told else "as the API promises",
-        verdict="problem" if never_guessed else "note" if told else "ok",
-        remedy="Expect null in phone and opt_out where the kind is another: those two are never guessed."
-        if never_guessed
+        verdict="problem" if unclear else "note" if told else "ok",
+        remedy="Take none of these contacts for reachable: a pull gives null there, since the two are never guessed."
+        if unclear
         else "Expect the text of numbers and flags, and null where nothing can be read."
         if told
         else "",
-        facts={"kinds": {field: dict(seen) for field, seen in kinds.items()}, "inside": dict(inner)},
+        facts={
+            "kinds": {field: dict(seen) for field, seen in kinds.items()},
+            "inside": dict(inner),
+            "unclear": unclear,
+        },
     )
+
+
+def _is_clear(row: dict[str, Any]) -> bool:
+    """Whether a contact's phone and opt-out are unknown, or can be read without a guess."""
+    phone, opt_out = value(row, "phone"), value(row, "opt_out")
+    flag = opt_out.lower() if isinstance(opt_out, str) else opt_out
+    return isinstance(phone, str | None) and (flag is None or flag in (True, False, "true", "false"))
 
 
 def _inside(row: dict[str, Any], field: str) -> Iterable[Any]:

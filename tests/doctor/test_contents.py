@@ -90,8 +90,28 @@ def test_values_of_other_kinds_are_counted(examine):
     finding = named(examine(rows), "values")
     assert finding.found == "first_name: 1 number; custom_variables: 1 list; in tags and variables: 1 number"
     assert finding.verdict == "note"
-    rows[0]["opt_out"] = "no"
+    rows[0]["opt_out"] = "perhaps"
     assert named(examine(rows), "values").verdict == "problem"
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "unclear"),
+    [
+        ("opt_out", 0, 0),
+        ("opt_out", 1, 0),
+        ("opt_out", "TRUE", 0),
+        ("opt_out", 2, 1),
+        ("opt_out", [], 1),
+        ("phone", 12125550100, 1),
+        ("phone", None, 0),
+    ],
+)
+def test_a_phone_or_an_opt_out_that_would_have_to_be_guessed_is_a_problem(examine, field, given, unclear):
+    rows = people(9)
+    rows[0][field] = given
+    found = examine(rows, order=False)
+    assert named(found, "values").facts["unclear"] == unclear
+    assert (named(found, "values").verdict == "problem") == (unclear > 0)
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ _ON_ITS_WAY = 0.05
 _FEW = 5
 """Fewer requests before a refusal say nothing about a limit, unless the refusal before it came as soon."""
 _WIDER = 1.05
-_FIRST_TRY = 40
-"""Requests that are accepted, at least, before one beyond the limit is tried."""
+_FIRST_TRY = 200
+"""Requests that are accepted, at least, before one beyond a limit that was learnt is tried."""
 
 
 class Limit(NamedTuple):
@@ -35,6 +35,11 @@ class Limit(NamedTuple):
 
 DOCUMENTED = Limit(100, 10.0)
 """Source: the vendor's SDK 1.33.0, of `messages.list`; of contacts nobody says anything."""
+
+
+_CROSSED_WITH_CARE = (10, 20, 50, DOCUMENTED.requests)
+"""Requests within the documented window after which others wait for the next one's answer, where no limit is known:
+many servers refuse there, and would refuse all that are under way."""
 
 
 class Turn:
@@ -69,13 +74,17 @@ class RateLimit:
 
     Args:
         limit: what is known; None for no limit until told otherwise.
-        is_tentative: the limit is a guess: the first request beyond it goes alone, and if it passes, there is none.
+        is_tentative: the limit is a guess: others wait for the answer to the first request beyond it, and if it passes,
+            there is none.
         gap: seconds between two starts, at least.
     """
 
     def __init__(self, limit: Limit | None, *, is_tentative: bool = False, gap: float = 0.0) -> None:
         self.limit = limit
+        if limit and is_tentative:
+            self.limit = limit._replace(requests=_CROSSED_WITH_CARE[0])
         self._is_tentative = is_tentative
+        self._is_crossing = False
         self._is_learnt = False
         self._gap = gap
         self._not_before = float("-inf")
@@ -87,14 +96,19 @@ class RateLimit:
         self._had_few = False
         self._accepted = 0
         self._next_try = _FIRST_TRY
-        self._most = 0
+        self._step = 1
+        self._base: Limit | None = None  # without what the last try has added to it
 
     def seconds_left(self, now: float) -> float:
         """Return how long the next request has to wait from now on: 0 if it may start."""
         free_in = 0.0 if self._refusal else self._free_at() - now
-        if self._refusal or (free_in > 0 and self._may_cross()):
+        if self._refusal or (free_in > 0 and self._may_try()):
             # It goes alone, so that of many refusals there is one, and one that tells how many were taken before it.
             waits = [turn.start + _ALONE - now for turn in self._under_way]
+        elif self._is_crossing:
+            waits = [turn.start + _ALONE - now for turn in self._under_way]
+        elif self._is_tentative:
+            waits = []
         else:
             waits = [free_in, self._alone.start + _ALONE - now] if self._alone else [free_in]
         return max(0.0, self._not_before - now, *waits)
@@ -102,7 +116,9 @@ class RateLimit:
     def start(self, now: float) -> Turn:
         """Note that a request starts."""
         turn = Turn(now)
-        if self._refusal or self._free_at() > now:
+        if not self._refusal and self._is_tentative:
+            self._is_crossing |= self._free_at() > now
+        elif self._refusal or self._free_at() > now:
             self._alone = turn
         memory = 2 * max(WINDOWS[-1], self.limit.seconds if self.limit else 0.0)
         while self._log and self._log[0].start < now - memory:
@@ -121,12 +137,17 @@ class RateLimit:
             refusal, self._refusal = self._refusal, None
             if refusal.teaches:
                 self._learn(refusal, turn)
-        elif was_alone and self._is_tentative:
-            self.limit, self._is_tentative = None, False
+        elif self._is_crossing and self.limit and not self._under_way:
+            # Not before: those that were sent just before it may get there after it.
+            self._is_crossing = False
+            more = [number for number in _CROSSED_WITH_CARE if number > self.limit.requests]
+            self.limit = self.limit._replace(requests=more[0]) if more else None
+            self._is_tentative = bool(more)
         elif was_alone and self.limit:
-            self.limit = Limit(self.limit.requests + 1, self.limit.seconds)
-            if self.limit.requests >= self._most:
-                self._keep(self.limit)
+            # It may be more, then: that is found out quickly, or not soon again.
+            self._base = self.limit
+            self.limit = self.limit._replace(requests=self.limit.requests + self._step)
+            self._accepted, self._next_try, self._step = 0, self.limit.requests, 2 * self._step
 
     def refused(self, turn: Turn, now: float, retry_after: float | None, *, teaches: bool = True) -> None:
         """Note that the server turned a request away: for its rate, if that teaches anything."""
@@ -139,9 +160,11 @@ class RateLimit:
                 self._probe_later(self._refusal, now)
         elif was_alone and self._is_learnt and teaches:
             # One beyond the limit was tried, and the limit is right.
-            self._accepted, self._next_try = 0, self._next_try * 2
+            self._accepted, self._next_try, self._step = 0, max(self._next_try, _FIRST_TRY) * 2, 1
         else:
-            self._begin_refusal(now, retry_after, teaches=teaches, is_expected=was_alone)
+            is_expected = self._is_crossing and self.limit is not None and self.limit >= DOCUMENTED
+            self._is_crossing = False
+            self._begin_refusal(now, retry_after, teaches=teaches, is_expected=is_expected)
 
     def ended(self, turn: Turn, now: float) -> bool:
         """Note that a request ended, and return whether it went alone."""
@@ -155,12 +178,12 @@ class RateLimit:
     def forget_under_way(self) -> None:
         """Wait for no answer to what was sent so far: another process gets it."""
         self._under_way.clear()
-        self._alone = None
+        self._alone, self._is_crossing = None, False
 
     # ------------------------------------------------------------------------------------------------------
 
-    def _may_cross(self) -> bool:
-        return self._is_tentative or (self._is_learnt and self._accepted >= self._next_try)
+    def _may_try(self) -> bool:
+        return self._is_learnt and self._accepted >= self._next_try
 
     def _free_at(self) -> float:
         """Return when the limit lets the next request start."""
@@ -209,7 +232,10 @@ class RateLimit:
         was_quick = refusal.probes == 0 and not refusal.retry_after
         if not was_quick:
             self._window_began = passed.start
-        if self.limit is not None:
+        if self.limit is not None and self._base is not None and self.limit != self._base:
+            # What the last try added was too much.
+            self._keep(self._base, tries_after=8 * _FIRST_TRY)
+        elif self.limit is not None:
             self._adapt(self.limit, refusal, count, _window(refusal, passed), was_quick=was_quick)
         elif refusal.is_expected or not was_quick:
             if count >= _FEW or self._had_few:
@@ -227,11 +253,10 @@ class RateLimit:
         else:
             self._keep(Limit(limit.requests, limit.seconds * _WIDER))
 
-    def _keep(self, limit: Limit) -> None:
-        self.limit, self._is_learnt = limit, True
-        self._accepted = 0
-        self._next_try = max(_FIRST_TRY, 4 * limit.requests)
-        self._most = limit.requests * 5 // 4 + 1
+    def _keep(self, limit: Limit, tries_after: int = _FIRST_TRY) -> None:
+        self.limit, self._base, self._is_learnt = limit, limit, True
+        self._accepted, self._step = 0, 1
+        self._next_try = max(tries_after, 10 * limit.requests)
 
 
 def _window(refusal: _Refusal, passed: Turn) -> float:

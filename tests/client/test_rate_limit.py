@@ -53,8 +53,8 @@ def test_any_limit_is_learnt(requests, window, slides, says, latency, seed):
     wanted = 8 * requests
     seconds, refusals = run(limit, server, wanted, latency=latency, random=random.Random(seed))
     unlimited = wanted * latency / 8
-    assert seconds <= 1.5 * max(7 * window, unlimited) + 12
-    assert refusals <= 24 + 0.05 * wanted
+    assert seconds <= 1.2 * max(7 * window, unlimited) + 12
+    assert refusals <= 18 + 0.02 * wanted
 
 
 def test_a_server_without_a_limit_is_not_slowed():

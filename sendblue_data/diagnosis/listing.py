@@ -269,7 +269,7 @@ def _count(found: Survey) -> Finding:
         remedy = (
             "Run this again while the account holds still."
             if moved
-            else "Ask the vendor which of the two holds; allow_incomplete=True pulls what is listed."
+            else 'Ask the vendor which of the two holds; trust="seams" takes what is listed for all.'
         )
     if moved:
         told += "; it moved meanwhile"

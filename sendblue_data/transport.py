@@ -10,14 +10,16 @@ import re
 import threading
 import weakref
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 import requests
 from requests.structures import CaseInsensitiveDict
+from urllib3 import BaseHTTPResponse, Timeout
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError, ReadTimeoutError, SSLError
 from urllib3.exceptions import HTTPError as Urllib3Error
-from urllib3.exceptions import NewConnectionError, ProxyError
 
 from sendblue_data.connections import Adapter, Connections
 from sendblue_data.errors import ApiError, ConfigurationError, ConnectionFailedError, UnexpectedAnswerError
@@ -61,24 +63,23 @@ class Transport:
         places: threading.BoundedSemaphore | None = None,
     ) -> None:
         self._base_url = base_url
-        self._headers = headers
+        self._own_headers = headers
         self._timeout = timeout
         self.max_connections = max_connections
         self._pace = pace
         self.places = places or threading.BoundedSemaphore(max_connections)
         self.requests = 0
-        self._connect()
         # The environment (proxies, CA bundle) is read once: requests would read it for every call, which
         # costs more than the rest of the call, and it might add a .netrc login to ours.
-        settings = self._session.merge_environment_settings(base_url, {}, stream=True, verify=None, cert=None)
-        self._send_settings: dict[str, Any] = {
-            **settings,
+        with requests.Session() as session:
+            self._settings = session.merge_environment_settings(
+                base_url, {}, stream=True, verify=None, cert=None
+            )
+            self._headers = {**session.headers, **headers}
+        if is_local(base_url):
             # Keys go to this machine in plain text, and through no proxy on the way.
-            "proxies": {} if is_local(base_url) else settings["proxies"],
-            "allow_redirects": False,
-            "timeout": (CONNECT_TIMEOUT, timeout),
-        }
-        self._session.trust_env = False
+            self._settings["proxies"] = {}
+        self._connect()
         _OPEN.add(self)
 
     def _connect(self) -> None:
@@ -86,18 +87,23 @@ class Transport:
         self.cancelled = threading.Event()
         self._counting = threading.Lock()
         self._connections = Connections(self.cancelled)
-        self._session = _Session()
-        self._session.headers.update(self._headers)
-        adapter = Adapter(
+        self._adapter = Adapter(
             self._connections, pool_connections=1, pool_maxsize=self.max_connections, pool_block=True
         )
-        self._session.mount(f"{urlsplit(self._base_url).scheme}://", adapter)
+        # requests finds the pool, by way of proxies, once; to go through it each time costs more than the call.
+        base = requests.Request("GET", self._base_url).prepare()
+        self._root = base.path_url.rstrip("/")
+        self._pool: Any = self._adapter.get_connection_with_tls_context(
+            base,
+            verify=self._settings["verify"],
+            proxies=self._settings["proxies"],
+            cert=self._settings["cert"],
+        )
 
     def begin_anew(self, places: threading.BoundedSemaphore) -> None:
         """Leave the connections to the process that this one was forked from: answers would go to either."""
         was_cancelled = self.cancelled.is_set()
         self._connect()
-        self._session.trust_env = False
         self.places = places
         self._pace.begin_anew()
         if was_cancelled:
@@ -110,7 +116,7 @@ class Transport:
         """Give a transport with connections of its own, sharing the pace and the number of places."""
         return Transport(
             self._base_url,
-            self._headers,
+            self._own_headers,
             timeout=self._timeout,
             max_connections=self.max_connections,
             pace=self._pace,
@@ -124,7 +130,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the idle connections."""
-        self._session.close()
+        self._adapter.close()
 
     def send(
         self,
@@ -168,24 +174,29 @@ class Transport:
             Cancelled: `abort` was called.
         """
         is_write = method != "GET"
-        prepared = self._session.prepare_request(
-            requests.Request(
-                method,
-                self._base_url + path,
-                params=dict(params or {}),
-                data=None if body is None else msgspec.json.encode(body),
-                headers={} if body is None else {"Content-Type": "application/json"},
-            )
-        )
+        sent = {} if body is None else {"body": msgspec.json.encode(body)}
+        content_type = {} if body is None else {"Content-Type": "application/json"}
         with self.places:
             turn = self._pace.wait(self.cancelled)
             with self._counting:
                 self.requests += 1
             try:
-                with self._session.send(prepared, **self._send_settings) as response:
+                response = self._pool.urlopen(
+                    method,
+                    f"{self._root}{path}?{urlencode(params)}" if params else self._root + path,
+                    **sent,
+                    headers={**self._headers, **content_type},
+                    retries=False,
+                    redirect=False,
+                    assert_same_host=False,
+                    timeout=Timeout(connect=CONNECT_TIMEOUT, read=self._timeout),
+                    preload_content=False,
+                    decode_content=False,
+                )
+                with closing(response):  # which gives back one that was read to its end
                     content = self._read_body(response)
                 self._note_answer(turn, response)
-            except (requests.RequestException, Urllib3Error, OSError, _TooLargeError) as error:
+            except (Urllib3Error, OSError, _TooLargeError) as error:
                 if self.cancelled.is_set():
                     raise Cancelled from None
                 raise _connection_error(error, method=method, path=path, is_write=is_write) from None
@@ -195,20 +206,20 @@ class Transport:
             finally:
                 self._pace.ended(turn)
         headers = CaseInsensitiveDict({name.lower(): value for name, value in response.headers.items()})
-        return Reply(response.status_code, headers, content, response.reason or "")
+        return Reply(response.status, headers, content, response.reason or "")
 
-    def _note_answer(self, turn: Turn, response: requests.Response) -> None:
+    def _note_answer(self, turn: Turn, response: BaseHTTPResponse) -> None:
         """Tell the pace whether the server took the request."""
-        status, wait = response.status_code, waits_for(response.status_code, response.headers)
+        status, wait = response.status, waits_for(response.status, response.headers)
         if status == TOO_MANY or (status == UNAVAILABLE and wait is not None):
             self._pace.refused(turn, wait, teaches=status == TOO_MANY)
         else:
             self._pace.accepted(turn)
 
-    def _read_body(self, response: requests.Response) -> bytes:
+    def _read_body(self, response: BaseHTTPResponse) -> bytes:
         pieces: list[bytes] = []
         size = 0
-        while piece := response.raw.read(_PIECE, decode_content=True):
+        while piece := response.read(_PIECE, decode_content=True):
             pieces.append(piece)
             size += len(piece)
             if size > LARGEST_BODY:
@@ -218,11 +229,6 @@ class Transport:
 
 class _TooLargeError(Exception):
     pass
-
-
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Know of no redirect: requests would read all of its body, just to prepare the next call."""
 
 
 def check_base_url(url: str) -> str:
@@ -311,16 +317,16 @@ def _connection_error(error: Exception, *, method: str, path: str, is_write: boo
     if isinstance(error, _TooLargeError):
         return UnexpectedAnswerError(f"{error}.", method=method, path=path, may_have_applied=is_write)
     causes = list(_causes(error))
-    never_sent = isinstance(error, requests.ConnectTimeout) or any(
-        isinstance(cause, NewConnectionError | ProxyError) for cause in causes
+    never_sent = any(
+        isinstance(cause, ConnectTimeoutError | ProxyError) for cause in causes
     )
-    if isinstance(error, requests.ConnectTimeout):
+    if isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError):
         message = f"no connection within {CONNECT_TIMEOUT:g} seconds"
-    elif isinstance(error, requests.Timeout) or any(isinstance(cause, TimeoutError) for cause in causes):
+    elif any(isinstance(cause, TimeoutError | ReadTimeoutError) for cause in causes):
         message = "no answer in time"
     elif any(isinstance(cause, http.client.IncompleteRead) for cause in causes):
         message = "the answer was cut short"
-    elif isinstance(error, requests.exceptions.SSLError):
+    elif isinstance(error, SSLError):
         message = f"the secure connection failed ({causes[-1]})"
     else:
         message = f"the connection failed ({type(causes[-1]).__name__}: {causes[-1]})"

@@ -28,6 +28,7 @@ from sendblue_data.errors import (
     ServerFaultError,
     UnexpectedAnswerError,
 )
+from sendblue_data.leaving import may_leave
 from sendblue_data.plain_text import one_line
 from sendblue_data.retries import Cancelled, Pace, retry_after_seconds
 from sendblue_data.server_message import error_message
@@ -143,6 +144,7 @@ class Transport:
             self._pace.wait(self.cancelled)
             if self.cancelled.is_set():
                 raise Cancelled
+            may_leave()
             with self._counting:
                 self.requests += 1
             try:

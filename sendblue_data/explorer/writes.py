@@ -14,9 +14,9 @@ import polars as pl
 from sendblue_data.client import SendblueClient
 from sendblue_data.errors import ApiError, RateLimitedError, SegmentError, WriteInterruptedError
 from sendblue_data.writeback import WritePlan, WriteResult, resume_run, undo_run
-from sendblue_data.writeback.account import look
 from sendblue_data.writeback.catalogue import journal_folder, known_from
 from sendblue_data.writeback.fields import Contact
+from sendblue_data.writeback.lookup import fetch_current
 from sendblue_data.writeback.plan import plan_from
 from sendblue_data.writeback.rows import WRITES, Kind, Options
 
@@ -154,7 +154,7 @@ class Writer:
             raise SegmentError(f"{action}: which? Write its name.")
         label = self._client.account
         known = known_from(journal_folder(self._journal_dir), label)
-        view = look(self._client, set(frame["phone"].drop_nulls()), size=True)
+        view = fetch_current(self._client, set(frame["phone"].drop_nulls()), size=True)
         rows = frame.select(_SENT).to_dicts()
         options = Options()
         if kind == "update":
@@ -215,7 +215,7 @@ class Writer:
             words += " What was done is kept; resume goes on from there."
         phones = set(result.frame["phone"].drop_nulls())
         try:
-            now = look(self._client, phones).contacts
+            now = fetch_current(self._client, phones).contacts
         except ApiError as refusal:
             return Outcome(
                 result, str(result.run_id), stopped, f"{words} The account can't be seen now: {refusal}", None

@@ -15,10 +15,10 @@ import polars as pl
 from sendblue_data.client import SendblueClient
 from sendblue_data.errors import FrameError
 from sendblue_data.options import check_client
-from sendblue_data.writeback.account import View, by_phone, look
 from sendblue_data.writeback.catalogue import JournalWarning, Known, journal_folder, known_from
 from sendblue_data.writeback.fields import Contact
 from sendblue_data.writeback.inputs import LONGEST_VARIABLE, read_rows, refuse_foreign, refuse_misnamed
+from sendblue_data.writeback.lookup import View, fetch_current, view_of
 from sendblue_data.writeback.planning import plan_rows, unwritable_columns
 from sendblue_data.writeback.result import WriteResult
 from sendblue_data.writeback.rows import Action, Kind, Options, Row
@@ -333,12 +333,12 @@ def make_plan(
     if isinstance(contacts_or_client, pl.DataFrame):
         if "phone" not in contacts_or_client.columns:
             raise FrameError("The account's frame has no column 'phone': pass what pull_contacts gave.")
-        view = View(by_phone(contacts_or_client, phones), contacts_or_client.height)
+        view = view_of(contacts_or_client, phones, contacts_or_client.height)
     else:
         check_client(contacts_or_client)
         label = contacts_or_client.account
         known = known_from(journal_folder(journal_dir), label)
-        view = look(contacts_or_client, phones, size=True)
+        view = fetch_current(contacts_or_client, phones, size=True)
     not_writable = unwritable_columns(rows, columns) if kind in ("create", "update") else []
     return plan_from(kind, rows, view, options, known=known, label=label, not_writable=not_writable)
 

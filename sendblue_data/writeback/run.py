@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import threading
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,18 +17,21 @@ from sendblue_data.errors import (
     ApiError,
     FrameError,
     JournalError,
+    LedgerError,
     WriteIncompleteError,
     WriteInterruptedError,
     WriteRefusedError,
 )
 from sendblue_data.options import check_client
-from sendblue_data.writeback.account import look
-from sendblue_data.writeback.catalogue import journal_folder, known_from, new_run_id, next_turn
-from sendblue_data.writeback.engine import Engine, StillFailingError
+from sendblue_data.writeback.catalogue import JournalWarning, journal_folder, known_from, new_run_id
+from sendblue_data.writeback.engine import Engine
 from sendblue_data.writeback.fields import Contact, masked
 from sendblue_data.writeback.journal import SUFFIX, Journal
+from sendblue_data.writeback.ledger import Ledger
+from sendblue_data.writeback.lookup import fetch_current
 from sendblue_data.writeback.plan import WritePlan, plan_from, warn_of_elsewhere
 from sendblue_data.writeback.planning import moved
+from sendblue_data.writeback.requests import StillFailingError
 from sendblue_data.writeback.result import WriteResult, result_of
 from sendblue_data.writeback.rows import Kind, Options, Row
 
@@ -172,7 +177,7 @@ def run_plan(
     if plan.account is None:
         # Shown without knowing what earlier runs made: those rows are left alone, as it said.
         known = replace(known, made={})
-    view = look(client, {row.phone for row in plan._rows if row.phone}, size=True)  # noqa: SLF001 -- its other half
+    view = fetch_current(client, {row.phone for row in plan._rows if row.phone}, size=True)  # noqa: SLF001 -- its other half
     # Planned anew: a plan made from a frame does not know which opt-outs earlier runs saw.
     source, options = plan._source, plan._options  # noqa: SLF001
     fresh = plan_from(
@@ -215,10 +220,18 @@ def run_fresh(
         return result_of(plan.kind, rows, None, dry_run=True)
     if plan._elsewhere:  # noqa: SLF001
         raise WriteRefusedError(f"{plan._elsewhere} Nothing was sent.")  # noqa: SLF001
-    seen = {row.number: row.before for row in rows if row.before is not None}
-    journal = begin(client, plan.kind, rows, plan._options, journal_dir, turn=plan._turn)  # noqa: SLF001
+    seen = {row.phone: row.before for row in rows if row.phone and row.before is not None}
+    journal = begin(client, plan.kind, rows, plan._options, journal_dir)
     with journal:
-        return carry_out(client, journal, rows, seen, raise_on_errors=raise_on_errors, progress=progress)
+        return carry_out(
+            client,
+            journal,
+            rows,
+            seen,
+            seen_at=plan.made.timestamp(),
+            raise_on_errors=raise_on_errors,
+            progress=progress,
+        )
 
 
 def begin(
@@ -227,21 +240,42 @@ def begin(
     rows: list[Row],
     options: Options,
     journal_dir: PathLike | None,
-    *,
-    turn: int,
-    **more: str,
+    **more: Any,
 ) -> Journal:
-    """Write a run down before anything is sent; its turn is from before the account was looked at."""
+    """Write a run down before anything is sent; whom it is to opt out goes into the ledger first.
+
+    Raises:
+        JournalError: the journal can't be written, or the ledger not be read.
+    """
     folder = journal_folder(journal_dir)
+    run_id = new_run_id(kind)
+    out = [row.phone for row in rows if row.phone and (row.opted_out or row.wanted.get("opt_out") is True)]
+    if (ledger := open_ledger(folder, client, kind, options)) is not None:
+        ledger.record_out(out, by=run_id)
     meta = {
         "kind": kind,
         "account": client.account,
-        "turn": turn,
         "started": datetime.now(UTC).isoformat(),
+        "timeout": client.timeout,
         "options": asdict(options),
         **more,
     }
-    return Journal.create(folder, new_run_id(kind), meta, rows)
+    return Journal.create(folder, run_id, meta, rows)
+
+
+def open_ledger(folder: Path, client: SendblueClient, kind: Kind, options: Options) -> Ledger | None:
+    """Open the account's ledger; where it can't be read, a run that only opts people out goes on without.
+
+    Raises:
+        LedgerError: it can't be read, and the run needs it.
+    """
+    try:
+        return Ledger.open(folder, client.account)
+    except LedgerError as error:
+        if kind == "opt_out" and options.opted_out:
+            warnings.warn(f"Opt-outs are written without the ledger: {error}", JournalWarning, stacklevel=2)
+            return None
+        raise
 
 
 def options_of(meta: Mapping[str, Any], path: Path, **changes: Any) -> Options:
@@ -263,29 +297,45 @@ def carry_out(
     rows: list[Row] | None = None,
     seen: Mapping[str, Contact] | None = None,
     *,
+    seen_at: float | None = None,
     raise_on_errors: bool,
     progress: bool,
+    cancel: threading.Event | None = None,
+    on_progress: Callable[[int], object] | None = None,
 ) -> WriteResult:
-    """Finish the run of a journal, and give its result."""
+    """Finish the run of a journal, and return its result.
+
+    Args:
+        client: the account.
+        journal: of the run.
+        rows: its rows, of one that was begun just now.
+        seen: the contacts as its plan saw them.
+        seen_at: when that was, in epoch seconds.
+        raise_on_errors: as in `bulk_create`.
+        progress: show a bar.
+        cancel: set it to send nothing more; the run is interrupted then.
+        on_progress: called with the number of contacts written so far.
+    """
     meta = journal.meta()
     kind: Kind = meta["kind"]
     options = options_of(meta, journal.path)
-    rows = journal.rows() if rows is None else rows
-    try:
-        Engine(client, journal, rows, kind, options, progress=progress).run(seen)
-    except KeyboardInterrupt as error:
-        error.add_note(f"What was done is kept: resume_run(client, {journal.run_id!r}) goes on.")
-        raise
-    except (ApiError, StillFailingError) as error:
-        raise WriteInterruptedError(
-            f"The run {journal.run_id!r} could not go on: {error} What was done is kept: "
-            f"resume_run(client, {journal.run_id!r}) goes on.",
-            run_id=journal.run_id,
-            result=result_of(kind, rows, journal.run_id),
-        ) from error
+    ledger = open_ledger(journal.path.parent, client, kind, options)
+    is_resumed, rows = rows is None, journal.rows() if rows is None else rows
+    engine = Engine(
+        client,
+        journal,
+        rows,
+        kind,
+        options,
+        ledger=ledger,
+        progress=progress,
+        cancel=cancel,
+        on_progress=on_progress,
+        resumed=is_resumed,
+    )
+    interruptible(lambda: engine.run(seen, seen_at), journal, rows)
     if not meta.get("finished"):
-        ended = next_turn(journal.path.parent)
-        journal.save([], finished=datetime.now(UTC).isoformat(), ended=ended)
+        journal.save([], finished=datetime.now(UTC).isoformat())
     result = result_of(kind, rows, journal.run_id)
     if raise_on_errors and not result.ok:
         raise WriteIncompleteError(
@@ -294,3 +344,23 @@ def carry_out(
             result=result,
         )
     return result
+
+
+def interruptible(work: Callable[[], None], journal: Journal, rows: list[Row]) -> None:
+    """Do a part of a run; say of what cuts it off how to go on.
+
+    Raises:
+        WriteInterruptedError: the server could not be reached, or refused the credentials, or the run was stopped.
+    """
+    try:
+        work()
+    except KeyboardInterrupt as error:
+        error.add_note(f"What was done is kept: resume_run(client, {journal.run_id!r}) goes on.")
+        raise
+    except (ApiError, StillFailingError) as error:
+        raise WriteInterruptedError(
+            f"The run {journal.run_id!r} could not go on: {error} What was done is kept: "
+            f"resume_run(client, {journal.run_id!r}) goes on.",
+            run_id=journal.run_id,
+            result=result_of(journal.meta()["kind"], rows, journal.run_id),
+        ) from error

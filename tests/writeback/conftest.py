@@ -9,6 +9,8 @@ def no_long_waits(monkeypatch):
     """The pauses are there for a real server; here they would only take time."""
     monkeypatch.setattr(sending, "FIRST_WAIT", 0.002)
     monkeypatch.setattr(engine, "_FIRST_PAUSE", 0.002)
+    monkeypatch.setattr(engine, "_FIRST_LOOK", 0.01)
+    monkeypatch.setattr(engine, "PATIENCE", 0.3)
 
 
 @pytest.fixture(autouse=True)

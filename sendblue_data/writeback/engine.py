@@ -72,7 +72,6 @@ class Engine:
         self._cancel = cancel or threading.Event()
         self._on_progress = on_progress
         self._is_closing = False
-        self._to_clear: set[str] | None = None
         self._inherited = {row.pos for row in rows if resumed and row.unanswered}
         for row in rows:
             if row.sent_at is not None:
@@ -140,23 +139,23 @@ class Engine:
     def _rounds(self, *, is_seen: bool = False) -> None:
         failed_rounds = 0
         todo = [row for row in self._rows if not row.done]
-        while True:
+        while todo or self._is_closing:
             if not is_seen:
                 self._lookout.look([row.phone for row in todo if row.phone])
             is_seen, before = False, len(todo)
             todo = self._judge(todo)
             if self._is_closing and not self._is_flying():
                 return
-            if not todo and not self._is_closing:
-                return
             if len(todo) < before:
                 self._vain = 0.0
             ready = [row for row in todo if self._is_ready(row)]
             if not ready:
-                self._wait(todo)
+                if todo or self._is_closing:
+                    self._wait(todo)
                 continue
             self._vain, self._looks = 0.0, 0
             failed_rounds = failed_rounds + 1 if self._requests.send(ready) else 0
+            todo = [row for row in todo if not row.done]
             if failed_rounds >= FAILED_ROUNDS:
                 self._lookout.look([row.phone for row in todo if row.phone])
                 todo = self._judge(todo)
@@ -172,28 +171,23 @@ class Engine:
         self._journal.save(rows)
 
     def _judge(self, rows: list[Row]) -> list[Row]:
-        """Finish the rows whose outcome the last look shows, write it down, and return the rest."""
-        held = self._held(rows)
+        """Finish the rows whose outcome the last look shows, write it down, and return those that are open."""
+        rows = [row for row in rows if not row.done]
+        before = [_state(row) for row in rows]
+        held = self._lookout.held(row.phone for row in rows if row.phone and not _clears(row))
         for row in rows:
             there = self._lookout.there(row.phone or "")
             unknown_too = self._options.allow_unknown
-            reconcile(row, there, held=(row.phone or "") in held, allow_unknown=unknown_too)
+            reconcile(row, there, held=row.phone in held, allow_unknown=unknown_too)
             if row.done and row.status in ("created", "updated", "deleted"):
                 confirm(row)
             elif there is not None and row.answered and not row.done and self._is_shown(row, there):
                 row.answered, row.asked = False, ()  # and what else is open can be sent
-        done = [row for row in rows if row.done]
         if self._ledger is not None:
-            self._tell(done, self._ledger)
-        self._journal.save(rows)
+            self._tell([row for row in rows if row.done], self._ledger)
+        if changed := [row for row, was in zip(rows, before, strict=True) if row.done or _state(row) != was]:
+            self._journal.save(changed)
         return [row for row in rows if not row.done]
-
-    def _held(self, rows: list[Row]) -> set[str]:
-        held = self._lookout.held(row.phone for row in rows if row.phone)
-        clearing = {row.phone for row in rows if row.phone and row.wanted.get("opt_out") is False}
-        if self._to_clear is None:
-            self._to_clear = held & clearing
-        return held - (self._to_clear & clearing)  # of whom it was said that they are back in
 
     def _tell(self, done: list[Row], ledger: Ledger) -> None:
         """Keep in the ledger whom the run created, and whom it was told to opt back in."""
@@ -203,7 +197,7 @@ class Engine:
             [
                 row.phone
                 for row in done
-                if row.wanted.get("opt_out") is False and row.status in ("created", "updated", "unchanged")
+                if _clears(row) and row.status in ("created", "updated", "unchanged")
             ],
             by=by,
         )
@@ -270,6 +264,15 @@ _TITLES: dict[Kind, str] = {
     "verify": "Sending verifications",
     "undo": "Undoing",
 }
+
+
+def _clears(row: Row) -> bool:
+    """Tell whether somebody said of this person that they are back in: `opt_back_in=True`."""
+    return row.wanted.get("opt_out") is False
+
+
+def _state(row: Row) -> tuple[object, ...]:
+    return row.action, row.made, row.answered, row.wanted, row.before
 
 
 def _at(epoch: float) -> Moment:

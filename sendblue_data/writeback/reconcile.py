@@ -132,8 +132,12 @@ def _appeared(row: Row, there: Contact, reason: str) -> None:
         row.wanted = {"opt_out": True}
         row.sent = row.answered = row.alone = False
         row.tries = 0
+    elif row.sent:
+        row.finish("unknown", left=there)
+    elif "opt_out" in row.asked:
+        row.finish("updated", "only its opt-out was written", left=there)
     else:
-        row.finish("unknown" if row.sent else "unchanged", left=there)
+        row.finish("unchanged", left=there)
 
 
 def _update(row: Row, there: Contact | None) -> None:

@@ -33,6 +33,9 @@ SAMPLE = 3
 """Rows of such a chunk that are sent alone: it is halved only if the server takes one of them."""
 MOST_CONFLICTS = 8
 """409s, the last of them for the row alone, of a row that the account does not show."""
+MOST_TURNS = 40
+"""Times in a row that a request is turned away, or waits until its look is old, before the run is interrupted."""
+_TURNED_AWAY = "the server turns every request away."
 _FORBIDDEN = 403
 _SAYS_OUT = re.compile(r"\bOPTED[_ ]OUT\b|\bopted out\b")
 
@@ -88,7 +91,7 @@ class Requests:
         self._single_pool = ThreadPoolExecutor(places, thread_name_prefix="sendblue-single")
         self._cancel = cancel
         self._only_opt_outs = only_opt_outs
-        self._sender = Sender()
+        self._sender = Sender(client)
         self._size = chunk_size
         self._size_lock = threading.Lock()
         self._group = GROUP
@@ -238,13 +241,16 @@ class Requests:
         Returns:
             How it ended, and the rows that it carried: none, where the look settled them all.
         """
-        age = FRESH
-        while rows := self._fresh(rows, age=age):
+        for turn in range(MOST_TURNS):
+            age = FRESH * 1.2**turn  # of a server that is slower than that, nothing fresher can be had
+            rows = self._fresh(rows, age=age)
+            if not rows:
+                return Outcome("answered"), rows
             try:
                 return self._sent(kind, rows, write, age), rows
             except StaleError:
-                age *= 1.5  # of a server that is slower than that, nothing fresher can be had
-        return Outcome("answered"), rows
+                continue
+        raise StillFailingError(_TURNED_AWAY)
 
     def _sent(self, kind: str, rows: list[Row], write: Write, age: float) -> Outcome:
         guarded = self._lookout.guarded((row.phone or "" for row in rows), lambda: write(rows), age=age)
@@ -267,11 +273,14 @@ class Requests:
     def _outcome(self, write: Callable[[], Any], *, protects: bool = False) -> Outcome:
         """Send a write; where it alone is forbidden and reads are not, it is refused as a bad row is."""
         try:
-            return self._sender.send(write, protects=protects)
+            outcome = self._sender.send(write, protects=protects)
         except AuthenticationError as error:
             if error.status != _FORBIDDEN or "did not get inputs" in error.message.lower() or not self._can_read():
                 raise
             return Outcome("refused", f"{error.status}: {error.message}", error.status)
+        if outcome.status == _FORBIDDEN and self._can_read():
+            return Outcome("refused", outcome.note, outcome.status)
+        return outcome
 
     def _can_read(self) -> bool:
         with suppress(ApiError):
@@ -320,7 +329,7 @@ class Requests:
 
     def _update(self, rows: list[Row]) -> None:
         """Write the open fields of contacts, a call each."""
-        left = list(rows)
+        left, turns = list(rows), 0
         while left:
             size = GROUP if self._only_protects(left[0]) else self._group
             group, left = left[:size], left[size:]
@@ -343,6 +352,9 @@ class Requests:
                 elif outcome.end != "answered":
                     row.tries += 1
             self._wrote(sum(outcome.end == "answered" and not row.made for row, outcome in zip(group, outcomes, strict=True)))
+            turns = turns + 1 if kept and len(kept) == len(group) else 0
+            if turns >= MOST_TURNS:
+                raise StillFailingError(_TURNED_AWAY)
             if kept:
                 self._group = min(self._group, self._client.max_connections)  # so that looks stay fresh
                 left = kept + left
@@ -364,7 +376,10 @@ class Requests:
         """Send verification messages to whom was seen just now: few at a time, since none is ever sent twice."""
         for group in _pieces(rows, self._client.max_connections):
             left = group
-            while left := self._fresh(left, age=0.0):
+            for _ in range(MOST_TURNS):
+                left = self._fresh(left, age=0.0)
+                if not left:
+                    break
                 calls = [
                     self._lookout.guarded([row.phone or ""], partial(self._client.verify_contact, row.number))
                     for row in left
@@ -373,6 +388,8 @@ class Requests:
                 for row, outcome in zip(left, outcomes, strict=True):
                     self._heed(row, outcome)
                 left = [row for row, outcome in zip(left, outcomes, strict=True) if outcome is KEPT_BACK]
+            else:
+                raise StillFailingError(_TURNED_AWAY)
             self._wrote(sum(row.done and row.sent for row in group))
 
     def _heed(self, row: Row, outcome: Outcome) -> None:

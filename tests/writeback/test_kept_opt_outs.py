@@ -23,7 +23,6 @@ from sendblue_data.writeback import (
     plan_create,
     resume_run,
     run,
-    sending,
     undo_run,
 )
 from sendblue_data.writeback.catalogue import JournalWarning
@@ -164,7 +163,7 @@ def test_one_seen_by_a_run_that_was_resumed_after_another_had_begun(open_account
     sandbox, client = open_account([{"phone": phone(0), "opt_out": False}], remember_opt_outs=False)
     with monkeypatch.context() as patch:
         patch.setattr(client, "update_contact", turned_away)
-        patch.setattr(sending, "TURNED_AWAY", 1)
+        patch.setattr("sendblue_data.retries.LONG_PATIENCE", -1)
         with pytest.raises(WriteInterruptedError) as cut:
             bulk_create(client, contacts_frame([{"phone": phone(0), "company_name": "A"}]), progress=False)
     bulk_update(client, contacts_frame([{"phone": phone(0), "last_name": "B"}]), progress=False)

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from sendblue_data import rate_limit
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import WriteInterruptedError
 from sendblue_data.sandbox import Sandbox
@@ -22,7 +23,6 @@ from sendblue_data.writeback import (
     engine,
     list_runs,
     resume_run,
-    sending,
     undo_run,
 )
 from sendblue_data.writeback.fields import BULK_FIELDS, WRITABLE, plain
@@ -116,8 +116,8 @@ class Account(RuleBasedStateMachine):
         self.folder = tempfile.mkdtemp()
         self.crashing = CrashingJournal()
         self.crashing.install()
-        self.waits = sending.FIRST_WAIT, engine._FIRST_PAUSE
-        sending.FIRST_WAIT, engine._FIRST_PAUSE = 0.001, 0.001
+        self.waits = rate_limit.FIRST_PROBE, engine._FIRST_PAUSE
+        rate_limit.FIRST_PROBE, engine._FIRST_PAUSE = 0.001, 0.001
         self.sandbox = self.client = None
         self.last = None
 
@@ -135,7 +135,7 @@ class Account(RuleBasedStateMachine):
 
     def teardown(self):
         self.crashing.remove()
-        sending.FIRST_WAIT, engine._FIRST_PAUSE = self.waits
+        rate_limit.FIRST_PROBE, engine._FIRST_PAUSE = self.waits
         if self.sandbox is not None:
             self.client.close()
             self.sandbox.close()

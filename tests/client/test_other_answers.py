@@ -1,0 +1,184 @@
+"""Answers that are not the API's JSON: empty ones, a CDN's pages, announcements; and who is asked after a fork."""
+
+import multiprocessing
+import os
+import threading
+
+import pytest
+
+from sendblue_data import SendblueClient
+from sendblue_data.errors import (
+    ApiError,
+    AuthenticationError,
+    BlockedError,
+    RateLimitedError,
+    ServerFaultError,
+    UnexpectedAnswerError,
+)
+from sendblue_data.transport import account_label
+from sendblue_data.writeback.sending import Sender
+from tests.client.conftest import KEY, SECRET
+from tests.client.servers import answer
+from tests.client.test_retries import NEW, PHONE, WRITES
+
+RAY = "8f2b4c6d7e8f9a0b-FRA"
+PAGE = (
+    b"<!DOCTYPE html><html><head><title>Attention Required! | Cloudflare</title></head><body>no</body></html>"
+)
+
+
+@pytest.mark.parametrize("said", [answer(status="204 No Content"), answer(), answer(b"\n")])
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_a_write_that_is_answered_without_a_word_is_done(serve, write, said):
+    server, client = serve(said)
+    write(client)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("base_url", "other"),
+    [
+        ("https://api.sendblue.co", "base_url=https://api.sendblue.com,"),
+        ("https://api.sendblue.com", "base_url=https://api.sendblue.co,"),
+        (None, "https://api.sendblue.com or https://api.sendblue.co,"),
+    ],
+)
+def test_keys_that_did_not_get_there_are_told_from_wrong_ones(serve, base_url, other):
+    said = answer(b'{"message": "Did not get inputs for authorization"}', status="403 Forbidden")
+    _, client = serve(said)
+    client._transport._base_url, address = base_url or client.base_url, client._transport._base_url
+    send = client._transport._session.send
+
+    def to_the_server(prepared, **settings):
+        prepared.url = prepared.url.replace(client._transport._base_url, address)
+        return send(prepared, **settings)
+
+    client._transport._session.send = to_the_server
+    with pytest.raises(AuthenticationError) as caught:
+        client.count_contacts()
+    assert "sb-api-key-id and sb-api-secret-key were sent" in caught.value.remedy
+    assert other in caught.value.remedy
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "may_have_applied"),
+    [
+        ("403 Forbidden", BlockedError, False),
+        ("404 Not Found", BlockedError, False),
+        ("429 Too Many Requests", RateLimitedError, False),
+        ("503 Service Unavailable", ServerFaultError, True),
+        *((f"{status} Odd", ServerFaultError, True) for status in range(520, 527)),
+    ],
+)
+@pytest.mark.parametrize(
+    ("headers", "body", "ray"),
+    [
+        ([f"CF-RAY: {RAY}", "Server: cloudflare"], PAGE, RAY),
+        (
+            ["Server: cloudflare"],
+            PAGE.replace(b"no<", b"Cloudflare Ray ID: <strong>8f2b4c6d7e8f9a0b<"),
+            RAY[:16],
+        ),
+        ([f"CF-RAY: {RAY}"], b"error code: 1015", RAY),
+        ([], PAGE, "no ray id"),
+    ],
+)
+def test_a_page_of_the_cdn_is_named_as_that(serve, status, kind, may_have_applied, headers, body, ray):
+    _, client = serve(answer(body, status=status, headers=headers))
+    with pytest.raises(ApiError) as caught:
+        client.delete_contact(PHONE)
+    assert type(caught.value) is kind
+    assert caught.value.may_have_applied is may_have_applied
+    assert "CDN" in caught.value.message
+    assert ray in caught.value.message
+    assert "<" not in str(caught.value)
+    assert "SENDBLUE_API" not in str(caught.value)
+
+
+def test_the_apis_own_answer_by_a_cdn_is_the_apis(serve):
+    said = answer(
+        b'{"status": "ERROR", "message": "Invalid Credentials"}',
+        status="403 Forbidden",
+        headers=[f"CF-RAY: {RAY}", "Server: cloudflare"],
+    )
+    _, client = serve(said)
+    with pytest.raises(AuthenticationError, match="Invalid Credentials"):
+        client.count_contacts()
+
+
+def test_a_firewall_that_stops_one_write_does_not_end_a_run(serve):
+    _, client = serve(answer(PAGE, status="403 Forbidden"))
+    assert Sender(client).send(lambda: client.delete_contact(PHONE)).end == "failed"
+
+
+@pytest.mark.parametrize("status", ["103 Early Hints", "199 Odd", "302 Found"])
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_a_write_that_was_not_answered_may_have_happened(serve, write, status):
+    _, client = serve(f"HTTP/1.1 {status}\r\n\r\n".encode())
+    with pytest.raises(UnexpectedAnswerError) as caught:
+        write(client)
+    assert caught.value.may_have_applied is True
+
+
+def test_the_answer_after_an_announcement_is_nobody_elses(serve):
+    both = b"HTTP/1.1 103 Early Hints\r\n\r\n" + answer(b'{"count": 666}').replace(
+        b"Connection: close\r\n", b""
+    )
+    server, client = serve(both, answer(b'{"count": 7}'))
+    assert client.count_contacts() == 7
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("end", ["", "/", "/api/v2", "/api/v2/", "/api/v2/contacts", "//api/v2//contacts//"])
+def test_the_apis_own_path_at_the_end_of_base_url_is_dropped(end):
+    client = SendblueClient(KEY, SECRET, f"https://api.sendblue.co{end}")
+    assert client.base_url == "https://api.sendblue.co"
+    assert SendblueClient(KEY, SECRET, f"https://example.com/x{end}").base_url == "https://example.com/x"
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [
+        ("https://api.sendblue.co", "https://API.SendBlue.com.:443/", "https://api.sendblue.com"),
+        ("http://127.0.0.1:80", "http://localhost", "http://[::1]"),
+        ("http://127.0.0.1:8000", "http://LOCALHOST:8000", "http://[::1]:8000/x"),
+    ],
+)
+def test_one_service_has_one_label(urls):
+    assert len({account_label(url, KEY) for url in urls}) == 1
+
+
+def test_other_services_have_other_labels():
+    urls = ["https://api.sendblue.co", "https://example.com", "http://localhost:1", "http://localhost:2"]
+    assert len({account_label(url, KEY) for url in urls}) == 4
+    assert account_label(urls[2], KEY) != account_label(urls[2], SECRET)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system forks no process")
+def test_a_client_taken_across_fork_opens_connections_of_its_own(open_account):
+    people = [{"phone": f"+121255501{n:02d}", "first_name": str(n)} for n in range(40)]
+    _, client = open_account(people)
+    twin = client.stoppable()
+    assert twin.get_contact(PHONE)["first_name"] == client.get_contact(PHONE)["first_name"] == "0"
+    with client._pace._changed, client._transport._counting:  # held by a thread that the child has not
+        fork = multiprocessing.get_context("fork")
+        results = fork.Queue()
+
+        def ask(names):
+            found = [
+                one.get_contact(people[n]["phone"])["first_name"] for n in names for one in (client, twin)
+            ]
+            results.put(found == [str(n) for n in names for _ in range(2)])
+
+        children = [fork.Process(target=ask, args=(range(start, 40, 4),)) for start in range(1, 4)]
+        for child in children:
+            child.start()
+    asked = threading.Thread(target=lambda: [client.get_contact(one["phone"]) for one in people])
+    asked.start()
+    assert [results.get(timeout=30) for _ in children] == [True] * 3
+    for child in children:
+        child.join(30)
+        assert child.exitcode == 0
+    asked.join()
+    assert client.get_contact(NEW)["first_name"] == "1"

@@ -15,7 +15,7 @@ _check: ContextVar[Callable[[], None] | None] = ContextVar("sendblue_data_leavin
 
 @contextmanager
 def leave_only_if(check: Callable[[], None]) -> Iterator[None]:
-    """Call `check` before each request that this thread sends within; what it raises keeps the request back."""
+    """Call `check` before each write that this thread sends within; what it raises keeps the request back."""
     token = _check.set(check)
     try:
         yield

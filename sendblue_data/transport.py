@@ -144,7 +144,8 @@ class Transport:
         with self.places:
             turn = self._pace.wait(self.cancelled)
             try:
-                may_leave()
+                if is_write:
+                    may_leave()
                 with self._counting:
                     self.requests += 1
                 with self._session.send(prepared, **self._send_settings) as response:

@@ -50,7 +50,9 @@ class Attempt:
 
 def not_sent(error: BaseException | None) -> Outcome:
     """Return the outcome of a request that was not sent."""
-    return KEPT_BACK if isinstance(error, StaleError) else Outcome("failed", str(error or "") or "not sent: the run was stopped")
+    if isinstance(error, StaleError):
+        return KEPT_BACK
+    return Outcome("failed", str(error or "") or "not sent: the run was stopped")
 
 
 def ended(outcomes: Sequence[Outcome]) -> tuple[str, str]:

@@ -351,7 +351,7 @@ class Requests:
                     _refuse_fields(row, list(row.asked), outcome)
                 elif outcome.end != "answered":
                     row.tries += 1
-            self._wrote(sum(outcome.end == "answered" and not row.made for row, outcome in zip(group, outcomes, strict=True)))
+            self._wrote(sum(row.answered and not row.made for row in group))
             turns = turns + 1 if kept and len(kept) == len(group) else 0
             if turns >= MOST_TURNS:
                 raise StillFailingError(_TURNED_AWAY)

@@ -221,7 +221,7 @@ def run_fresh(
     if plan._elsewhere:  # noqa: SLF001
         raise WriteRefusedError(f"{plan._elsewhere} Nothing was sent.")  # noqa: SLF001
     seen = {row.phone: row.before for row in rows if row.phone and row.before is not None}
-    journal = begin(client, plan.kind, rows, plan._options, journal_dir)
+    journal = begin(client, plan.kind, rows, plan._options, journal_dir)  # noqa: SLF001
     with journal:
         return carry_out(
             client,

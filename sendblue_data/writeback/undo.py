@@ -55,8 +55,9 @@ def undo_run(
     opt-out that the run wrote stays, unless `opt_back_in=True`.
 
     A run that was cut off may be undone as it is; it can't be resumed then. What was sent and not answered may
-    still take effect: it is waited for, as long as the client's timeout, and undone as well. The undo is a run of its own: it
-    is journaled, can be resumed (by its own run_id), and undone.
+    still take effect: it is waited for, as long as the client's timeout, and undone as well; where more comes to light
+    later, a second undo takes it back. The undo is a run of its own: it is journaled, can be resumed (by its own
+    run_id), and undone.
 
     Args:
         client: the account of the run.
@@ -156,7 +157,7 @@ def _wait_for_rest(
 
 
 def _settle(rows: list[Row], seen: Mapping[str, Contact], timeout: float) -> None:
-    """Find out what became of the rows of a run that is undone, those too that were closed before and may have moved."""
+    """Find out what became of the rows of a run that is undone, those too that an earlier undo closed."""
     for row in rows:
         if not reopen(row):
             continue

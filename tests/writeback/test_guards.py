@@ -196,7 +196,7 @@ def test_a_journal_that_cant_be_written_stops_the_run_before_it_begins(open_acco
     sandbox, client = open_account(people(4))
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
-    with pytest.raises(JournalError, match="nothing was sent"):
+    with pytest.raises(JournalError, match="can't be written"):
         bulk_delete(client, pulled(client).head(1), journal_dir=blocked, progress=False)
     assert writes(sandbox) == []
 

@@ -35,7 +35,8 @@ CREATE TABLE rows (
     pos INTEGER PRIMARY KEY, phone TEXT, action TEXT NOT NULL, wanted TEXT NOT NULL, before TEXT,
     detail TEXT NOT NULL, opted_out INTEGER, done INTEGER NOT NULL, sent INTEGER NOT NULL,
     answered INTEGER NOT NULL, tries INTEGER NOT NULL, conflicts INTEGER NOT NULL, alone INTEGER NOT NULL,
-    made INTEGER NOT NULL, last_error TEXT NOT NULL, status TEXT, request_id TEXT, left TEXT
+    made INTEGER NOT NULL, last_error TEXT NOT NULL, status TEXT, request_id TEXT, left TEXT,
+    add_tags TEXT NOT NULL DEFAULT '[]', remove_tags TEXT NOT NULL DEFAULT '[]'
 );
 CREATE TABLE requests (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, contacts INTEGER NOT NULL,
@@ -45,7 +46,8 @@ CREATE TABLE requests (
 """
 _COLUMNS = (
     "pos", "phone", "action", "wanted", "before", "detail", "opted_out", "done", "sent", "answered", "tries",
-    "conflicts", "alone", "made", "last_error", "status", "request_id", "left",
+    "conflicts", "alone", "made", "last_error", "status", "request_id", "left", "add_tags",
+    "remove_tags",
 )  # fmt: skip
 _FLAGS = ("done", "sent", "answered", "alone", "made")
 _SAVE = f"INSERT OR REPLACE INTO rows VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 -- marks only
@@ -320,12 +322,14 @@ def _record(row: Row) -> tuple[Any, ...]:
         row.status,
         row.request_id,
         None if row.left is None else _encode(row.left).decode(),
+        _encode(row.add_tags).decode(),
+        _encode(row.remove_tags).decode(),
     )
 
 
 def _row(record: tuple[Any, ...]) -> Row:
     values = dict(zip(_COLUMNS, record, strict=True))
-    for name in ("wanted", "before", "left"):
+    for name in ("wanted", "before", "left", "add_tags", "remove_tags"):
         values[name] = None if values[name] is None else _decode(values[name])
     for name in _FLAGS:
         values[name] = bool(values[name])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sendblue_data.writeback.fields import Contact
+from sendblue_data.writeback.fields import Contact, retagged, same
 
 Action = Literal["create", "update", "delete", "verify", "unchanged", "absent", "invalid"]
 Kind = Literal["create", "delete", "update", "opt_out", "verify", "undo"]
@@ -32,12 +32,15 @@ class Options:
     """How a plan is made and run; kept in the journal, so that a resumed run goes on in the same way."""
 
     chunk_size: int = 500
-    on_conflict: Literal["update", "skip"] = "update"
+    on_conflict: Literal["update", "skip", "refuse", "ours", "theirs"] = "update"
     opt_back_in: bool = False
     opted_out: bool = True
     columns: tuple[str, ...] = ()
     longest_variable: int = 1_000
     allow_unknown: bool = False
+    tags: Literal["add", "replace", "keep"] = "add"
+    replace: bool = False
+    clear: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,6 +52,8 @@ class Row:
         phone: as the caller gave it.
         action: what is to happen.
         wanted: the fields to write.
+        add_tags: tags to add to those that the contact has when it is written; `wanted` holds the sum (see `retag`).
+        remove_tags: tags to take from those that it has then.
         before: the contact as it was in the account before, None where it wasn't.
         detail: why, or what the caller should know.
         opted_out: what is known of the number's opt-out; later runs keep to it.
@@ -69,6 +74,8 @@ class Row:
     phone: str | None
     action: Action
     wanted: Contact = field(default_factory=dict)
+    add_tags: list[str] = field(default_factory=list)
+    remove_tags: list[str] = field(default_factory=list)
     before: Contact | None = None
     detail: str = ""
     opted_out: bool | None = None
@@ -101,6 +108,19 @@ class Row:
             self.opted_out = True  # whether or not the account took it: nobody may forget it
         elif left is not None and left.get("opt_out") is not None:
             self.opted_out = left["opt_out"]
+
+    def retag(self, there: Contact) -> None:
+        """Work out the tags to write from those that the contact has now, where they are added to or taken from.
+
+        Nobody else's tags are touched so, and an undo brings back what was there when they were written.
+        """
+        if self.before is None or not (self.add_tags or self.remove_tags):
+            return
+        held = there.get("tags")
+        wanted = retagged(held, self.add_tags, self.remove_tags)
+        if not same("tags", wanted, held):
+            self.before = {**self.before, "tags": held}
+        self.wanted["tags"] = wanted
 
     def note(self, detail: str) -> None:
         """Add to the detail, once."""

@@ -113,6 +113,7 @@ def _settle_update(row: Row, there: Contact | None) -> None:
     if same_contact(before, there) is False:
         row.finish("unknown" if row.sent else "absent", "another contact has the number since: left alone")
         return
+    row.retag(there)
     open_fields = lacking(row.wanted, there)
     if not row.wanted:
         row.finish("rejected", left=there)

@@ -329,8 +329,10 @@ def _record(row: Row) -> tuple[Any, ...]:
 
 def _row(record: tuple[Any, ...]) -> Row:
     values = dict(zip(_COLUMNS, record, strict=True))
-    for name in ("wanted", "before", "left", "add_tags", "remove_tags"):
+    for name in ("wanted", "before", "left"):
         values[name] = None if values[name] is None else _decode(values[name])
+    for name in ("add_tags", "remove_tags"):
+        values[name] = tuple(_decode(values[name]))
     for name in _FLAGS:
         values[name] = bool(values[name])
     if values["opted_out"] is not None:

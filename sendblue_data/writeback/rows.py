@@ -74,8 +74,8 @@ class Row:
     phone: str | None
     action: Action
     wanted: Contact = field(default_factory=dict)
-    add_tags: list[str] = field(default_factory=list)
-    remove_tags: list[str] = field(default_factory=list)
+    add_tags: tuple[str, ...] = ()
+    remove_tags: tuple[str, ...] = ()
     before: Contact | None = None
     detail: str = ""
     opted_out: bool | None = None

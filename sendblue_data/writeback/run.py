@@ -1,43 +1,26 @@
-"""Carrying out a plan, guarded and written down, and taking a run up again: `resume_run`."""
+"""Carrying out a run that is written down, and taking one up again: `resume_run`."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sendblue_data.client import SendblueClient
-from sendblue_data.errors import (
-    AccountMovedError,
-    ApiError,
-    FrameError,
-    JournalError,
-    WriteIncompleteError,
-    WriteInterruptedError,
-    WriteRefusedError,
-)
+from sendblue_data.errors import ApiError, JournalError, WriteIncompleteError, WriteInterruptedError
 from sendblue_data.options import check_client
-from sendblue_data.writeback.account import look
-from sendblue_data.writeback.catalogue import journal_folder, known_from, new_run_id, next_turn
+from sendblue_data.writeback.catalogue import journal_folder, new_run_id, next_turn
 from sendblue_data.writeback.engine import Engine, StillFailingError
-from sendblue_data.writeback.fields import Contact, masked
+from sendblue_data.writeback.fields import Contact
 from sendblue_data.writeback.journal import SUFFIX, Journal
-from sendblue_data.writeback.plan import WritePlan, plan_from, warn_of_elsewhere
-from sendblue_data.writeback.planning import moved
 from sendblue_data.writeback.result import WriteResult, result_of
 from sendblue_data.writeback.rows import Kind, Options, Row
 
 if TYPE_CHECKING:
     PathLike = str | os.PathLike[str]
-
-ASK_ABOVE = 100
-"""Deletes of more contacts than this are to be confirmed."""
-_NAMED = 3
-"""Contacts that a message names."""
-
 
 def resume_run(
     client: SendblueClient,
@@ -126,99 +109,6 @@ def _check_account(client: SendblueClient, journal: Journal, *, allow_other_key:
             "Use that account's client; if only its key was changed, pass allow_other_key=True."
         )
     journal.save([], also=[*also, client.account])
-
-
-def check_delete(plan: WritePlan, *, confirm: bool | int | None, allow_most: bool) -> None:
-    """Refuse a delete that is not confirmed, or takes most of the account.
-
-    Raises:
-        WriteRefusedError: it is.
-    """
-    number = plan.counts.get("delete", 0)
-    is_number = confirm is not None and not isinstance(confirm, bool)
-    if (is_number and confirm not in (number, plan.frame.height)) or (
-        number > ASK_ABOVE and not is_number and confirm is not True
-    ):
-        given = f"confirm is {confirm!r}" if confirm is not None else "nothing confirms that"
-        raise WriteRefusedError(
-            f"{number:,} contacts would be deleted, and {given}; nothing was sent. Look at the plan, then "
-            f"pass confirm={number}."
-        )
-    if number * 2 > plan.size and not allow_most:
-        raise WriteRefusedError(
-            f"{number:,} of the account's {plan.size:,} contacts would be deleted, more than half; nothing "
-            "was sent. Pass allow_most=True if that is meant."
-        )
-
-
-def run_plan(
-    plan: WritePlan,
-    client: SendblueClient,
-    *,
-    confirm: bool | int | None,
-    allow_most: bool,
-    allow_moved: bool,
-    raise_on_errors: bool,
-    progress: bool,
-    journal_dir: PathLike | None,
-) -> WriteResult:
-    """Carry out a plan that was made earlier; see `WritePlan.run`."""
-    check_client(client)
-    if plan.account not in (None, client.account):
-        raise FrameError(
-            f"The plan was made for the account {plan.account!r}, and the client is of {client.account!r}."
-        )
-    known = known_from(journal_folder(journal_dir), client.account)
-    if plan.account is None:
-        # Shown without knowing what earlier runs made: those rows are left alone, as it said.
-        known = replace(known, made={})
-    view = look(client, {row.phone for row in plan._rows if row.phone}, size=True)  # noqa: SLF001 -- its other half
-    # Planned anew: a plan made from a frame does not know which opt-outs earlier runs saw.
-    source, options = plan._source, plan._options  # noqa: SLF001
-    fresh = plan_from(
-        plan.kind,
-        source,
-        view,
-        options,
-        known=known,
-        label=client.account,
-        not_writable=plan.not_writable,
-    )
-    changed = moved(plan._rows, view.contacts)  # noqa: SLF001
-    if changed and not allow_moved:
-        named = "; ".join(f"{masked(row.phone)} {how}" for row, how in changed[:_NAMED])
-        raise AccountMovedError(
-            f"{len(changed):,} of the plan's contacts are not as they were when it was made ({named}); "
-            "nothing was sent. Plan again, or pass allow_moved=True to run on the account as it is now."
-        )
-    if plan.kind == "delete":
-        check_delete(fresh, confirm=confirm, allow_most=allow_most)
-    return run_fresh(
-        fresh, client, raise_on_errors=raise_on_errors, progress=progress, journal_dir=journal_dir
-    )
-
-
-def run_fresh(
-    plan: WritePlan,
-    client: SendblueClient,
-    *,
-    raise_on_errors: bool,
-    progress: bool,
-    journal_dir: PathLike | None,
-    dry_run: bool = False,
-) -> WriteResult:
-    """Run a plan that was made from the account as it is right now."""
-    check_client(client)
-    rows = plan._rows  # noqa: SLF001 -- its other half
-    if dry_run:
-        warn_of_elsewhere(plan)
-        return result_of(plan.kind, rows, None, dry_run=True)
-    if plan._elsewhere:  # noqa: SLF001
-        raise WriteRefusedError(f"{plan._elsewhere} Nothing was sent.")  # noqa: SLF001
-    seen = {row.number: row.before for row in rows if row.before is not None}
-    journal = begin(client, plan.kind, rows, plan._options, journal_dir, turn=plan._turn)  # noqa: SLF001
-    with journal:
-        return carry_out(client, journal, rows, seen, raise_on_errors=raise_on_errors, progress=progress)
 
 
 def begin(

@@ -119,7 +119,7 @@ class Journal:
             finally:
                 base.close()
             partial.replace(path)
-            _sync(folder)
+            sync_folder(folder)
         except (OSError, sqlite3.Error) as error:
             _discard(partial)
             raise JournalError(
@@ -355,7 +355,7 @@ def _discard(path: Path) -> None:
             continue  # the next run tries again
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the new file's name last, as SQLite makes its contents last."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)

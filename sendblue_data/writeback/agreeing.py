@@ -6,17 +6,9 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sendblue_data.writeback.fields import WRITABLE, Contact, holds, plain
+from sendblue_data.writeback.fields import WRITABLE, holds, plain
 from sendblue_data.writeback.identity import identity
 from sendblue_data.writeback.rows import Row
-
-
-def wanted_of(row: Row, there: Mapping[str, Any]) -> Contact:
-    """Return the fields that a row is to end with; tags that are added or removed are those of the account as it is."""
-    if not row.add_tags and not row.remove_tags:
-        return row.wanted
-    kept = [tag for tag in there.get("tags") or () if tag is not None and tag not in row.remove_tags]
-    return {**row.wanted, "tags": [*kept, *(tag for tag in row.add_tags if tag not in kept)]}
 
 
 def open_fields(row: Row, there: Mapping[str, Any], fields: Iterable[str] = WRITABLE) -> list[str]:
@@ -24,8 +16,8 @@ def open_fields(row: Row, there: Mapping[str, Any], fields: Iterable[str] = WRIT
 
     Before anything was sent that is a matter of exact values; afterwards, of what a server may make of them.
     """
-    wanted, agrees = wanted_of(row, there), shows if row.sent else holds
-    found = [name for name in fields if not agrees(name, wanted.get(name), there.get(name))]
+    agrees = shows if row.sent else holds
+    found = [name for name in fields if not agrees(name, row.wanted.get(name), there.get(name))]
     return sorted(found, key=lambda name: name != "opt_out")
 
 
@@ -48,8 +40,7 @@ def shows(field: str, sent: Any, shown: Any) -> bool:
 
 def tidied(row: Row, there: Mapping[str, Any]) -> str:
     """Say which of the fields that were sent the server keeps in another form; empty where in none."""
-    wanted = wanted_of(row, there)
-    changed = [name for name in WRITABLE if not holds(name, wanted.get(name), there.get(name))]
+    changed = [name for name in WRITABLE if not holds(name, row.wanted.get(name), there.get(name))]
     return f"the server keeps {', '.join(changed)} in a form of its own" if changed else ""
 
 

@@ -87,6 +87,17 @@ def written(contact: Mapping[str, Any]) -> Contact:
     return kept
 
 
+def retagged(held: Iterable[str | None] | None, add: Iterable[str], remove: Iterable[str]) -> list[str]:
+    """Return a contact's tags with some added and some removed, all others as they were.
+
+    Example:
+        >>> retagged(["VIP", None, "Lead"], ["Lead", "New"], ["VIP"])
+        ['Lead', 'New']
+    """
+    gone = set(remove)
+    return list(dict.fromkeys(tag for tag in (*(held or ()), *add) if tag is not None and tag not in gone))
+
+
 def moment(value: Any) -> datetime | None:
     """Read `created_at` as a frame or a journal holds it; None where it is no moment."""
     if isinstance(value, str):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sendblue_data.writeback.agreeing import open_fields, shows, tidied, wanted_of
+from sendblue_data.writeback.agreeing import open_fields, shows, tidied
 from sendblue_data.writeback.fields import (
     BULK_FIELDS,
     LATER_FIELDS,
@@ -147,8 +147,10 @@ def _update(row: Row, there: Contact | None) -> None:
     if same_contact(row.before or {}, there) is False:
         row.finish("unknown" if row.sent else "absent", "another contact has the number since: left alone")
         return
+    if not (row.sent and shows("tags", row.wanted.get("tags"), there.get("tags"))):
+        row.retag(there)
     missing = open_fields(row, there)
-    if not wanted_of(row, there):
+    if not row.wanted:
         row.finish("rejected", left=there)
     elif not missing:
         row.note(tidied(row, there))
@@ -270,7 +272,7 @@ def give_up_waiting(row: Row, there: Contact | None) -> None:
 
 def _is_echoed(row: Row, missing: list[str], there: Contact) -> bool:
     """Tell whether the write's own answer showed the fields as they were sent, and no look showed others' values."""
-    wanted, echo = wanted_of(row, there), row.echo
+    wanted, echo = row.wanted, row.echo
     return (
         echo is not None
         and "opt_out" not in missing
@@ -297,7 +299,7 @@ def reopen(row: Row) -> bool:
 
 
 def _is_part_done(row: Row, there: Contact) -> bool:
-    before, wanted = row.before or {}, wanted_of(row, there)
+    before, wanted = row.before or {}, row.wanted
     return row.sent and any(
         holds(name, value, there.get(name)) and not holds(name, value, before.get(name))
         for name, value in wanted.items()

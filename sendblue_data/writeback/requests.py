@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from sendblue_data.client import SendblueClient
 from sendblue_data.errors import ApiError, AuthenticationError
-from sendblue_data.writeback.agreeing import open_fields, wanted_of
+from sendblue_data.writeback.agreeing import open_fields
 from sendblue_data.writeback.attempts import KEPT_BACK, NOT_SENT, Attempt, ended, not_sent
 from sendblue_data.writeback.fields import BULK_FIELDS, LATER_FIELDS, WRITABLE, Contact
 from sendblue_data.writeback.journal import Journal
@@ -323,9 +323,8 @@ class Requests:
         return [name for name in fields if name not in under_way]
 
     def _fields_now(self, row: Row) -> Contact:
-        wanted = wanted_of(row, self._lookout.there(row.phone or "") or {})
         fields = self.open(row)
-        return {name: wanted[name] for name in (fields[:1] if row.alone or self._only_opt_outs else fields)}
+        return {name: row.wanted[name] for name in (fields[:1] if row.alone or self._only_opt_outs else fields)}
 
     def _update(self, rows: list[Row]) -> None:
         """Write the open fields of contacts, a call each."""

@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sendblue_data.client import SendblueClient
-from sendblue_data.errors import (
-    AccountMovedError,
-    ApiError,
-    FrameError,
-    JournalError,
-    LedgerError,
-    WriteIncompleteError,
-    WriteInterruptedError,
-    WriteRefusedError,
-)
+from sendblue_data.errors import ApiError, JournalError, WriteIncompleteError, WriteInterruptedError
 from sendblue_data.options import check_client
-from sendblue_data.writeback.catalogue import JournalWarning, journal_folder, known_from, new_run_id
+from sendblue_data.writeback.asking import open_ledger
+from sendblue_data.writeback.catalogue import journal_folder, new_run_id
 from sendblue_data.writeback.engine import Engine
-from sendblue_data.writeback.fields import Contact, masked
+from sendblue_data.writeback.fields import Contact
 from sendblue_data.writeback.journal import SUFFIX, Journal
-from sendblue_data.writeback.ledger import Ledger
-from sendblue_data.writeback.lookup import fetch_current
-from sendblue_data.writeback.plan import WritePlan, plan_from, warn_of_elsewhere
-from sendblue_data.writeback.planning import moved
 from sendblue_data.writeback.requests import StillFailingError
 from sendblue_data.writeback.result import WriteResult, result_of
 from sendblue_data.writeback.rows import Kind, Options, Row
@@ -38,10 +25,6 @@ from sendblue_data.writeback.rows import Kind, Options, Row
 if TYPE_CHECKING:
     PathLike = str | os.PathLike[str]
 
-ASK_ABOVE = 100
-"""Deletes of more contacts than this are to be confirmed."""
-_NAMED = 3
-"""Contacts that a message names."""
 
 
 def resume_run(
@@ -133,107 +116,6 @@ def _check_account(client: SendblueClient, journal: Journal, *, allow_other_key:
     journal.save([], also=[*also, client.account])
 
 
-def check_delete(plan: WritePlan, *, confirm: bool | int | None, allow_most: bool) -> None:
-    """Refuse a delete that is not confirmed, or takes most of the account.
-
-    Raises:
-        WriteRefusedError: it is.
-    """
-    number = plan.counts.get("delete", 0)
-    is_number = confirm is not None and not isinstance(confirm, bool)
-    if (is_number and confirm not in (number, plan.frame.height)) or (
-        number > ASK_ABOVE and not is_number and confirm is not True
-    ):
-        given = f"confirm is {confirm!r}" if confirm is not None else "nothing confirms that"
-        raise WriteRefusedError(
-            f"{number:,} contacts would be deleted, and {given}; nothing was sent. Look at the plan, then "
-            f"pass confirm={number}."
-        )
-    if number * 2 > plan.size and not allow_most:
-        raise WriteRefusedError(
-            f"{number:,} of the account's {plan.size:,} contacts would be deleted, more than half; nothing "
-            "was sent. Pass allow_most=True if that is meant."
-        )
-
-
-def run_plan(
-    plan: WritePlan,
-    client: SendblueClient,
-    *,
-    confirm: bool | int | None,
-    allow_most: bool,
-    allow_moved: bool,
-    raise_on_errors: bool,
-    progress: bool,
-    journal_dir: PathLike | None,
-) -> WriteResult:
-    """Carry out a plan that was made earlier; see `WritePlan.run`."""
-    check_client(client)
-    if plan.account not in (None, client.account):
-        raise FrameError(
-            f"The plan was made for the account {plan.account!r}, and the client is of {client.account!r}."
-        )
-    known = known_from(journal_folder(journal_dir), client.account)
-    if plan.account is None:
-        # Shown without knowing what earlier runs made: those rows are left alone, as it said.
-        known = replace(known, made={})
-    view = fetch_current(client, {row.phone for row in plan._rows if row.phone}, size=True)  # noqa: SLF001 -- its other half
-    # Planned anew: a plan made from a frame does not know which opt-outs earlier runs saw.
-    source, options = plan._source, plan._options  # noqa: SLF001
-    fresh = plan_from(
-        plan.kind,
-        source,
-        view,
-        options,
-        known=known,
-        label=client.account,
-        not_writable=plan.not_writable,
-    )
-    changed = moved(plan._rows, view.contacts)  # noqa: SLF001
-    if changed and not allow_moved:
-        named = "; ".join(f"{masked(row.phone)} {how}" for row, how in changed[:_NAMED])
-        raise AccountMovedError(
-            f"{len(changed):,} of the plan's contacts are not as they were when it was made ({named}); "
-            "nothing was sent. Plan again, or pass allow_moved=True to run on the account as it is now."
-        )
-    if plan.kind == "delete":
-        check_delete(fresh, confirm=confirm, allow_most=allow_most)
-    return run_fresh(
-        fresh, client, raise_on_errors=raise_on_errors, progress=progress, journal_dir=journal_dir
-    )
-
-
-def run_fresh(
-    plan: WritePlan,
-    client: SendblueClient,
-    *,
-    raise_on_errors: bool,
-    progress: bool,
-    journal_dir: PathLike | None,
-    dry_run: bool = False,
-) -> WriteResult:
-    """Run a plan that was made from the account as it is right now."""
-    check_client(client)
-    rows = plan._rows  # noqa: SLF001 -- its other half
-    if dry_run:
-        warn_of_elsewhere(plan)
-        return result_of(plan.kind, rows, None, dry_run=True)
-    if plan._elsewhere:  # noqa: SLF001
-        raise WriteRefusedError(f"{plan._elsewhere} Nothing was sent.")  # noqa: SLF001
-    seen = {row.phone: row.before for row in rows if row.phone and row.before is not None}
-    journal = begin(client, plan.kind, rows, plan._options, journal_dir)  # noqa: SLF001
-    with journal:
-        return carry_out(
-            client,
-            journal,
-            rows,
-            seen,
-            seen_at=plan.made.timestamp(),
-            raise_on_errors=raise_on_errors,
-            progress=progress,
-        )
-
-
 def begin(
     client: SendblueClient,
     kind: Kind,
@@ -250,7 +132,8 @@ def begin(
     folder = journal_folder(journal_dir)
     run_id = new_run_id(kind)
     out = [row.phone for row in rows if row.phone and (row.opted_out or row.wanted.get("opt_out") is True)]
-    if (ledger := open_ledger(folder, client, kind, options)) is not None:
+    ledger = open_ledger(kind, folder, client.account, opts_in=options.opt_back_in)
+    if ledger is not None:
         ledger.record_out(out, by=run_id)
     meta = {
         "kind": kind,
@@ -261,21 +144,6 @@ def begin(
         **more,
     }
     return Journal.create(folder, run_id, meta, rows)
-
-
-def open_ledger(folder: Path, client: SendblueClient, kind: Kind, options: Options) -> Ledger | None:
-    """Open the account's ledger; where it can't be read, a run that only opts people out goes on without.
-
-    Raises:
-        LedgerError: it can't be read, and the run needs it.
-    """
-    try:
-        return Ledger.open(folder, client.account)
-    except LedgerError as error:
-        if kind == "opt_out" and options.opted_out:
-            warnings.warn(f"Opt-outs are written without the ledger: {error}", JournalWarning, stacklevel=2)
-            return None
-        raise
 
 
 def options_of(meta: Mapping[str, Any], path: Path, **changes: Any) -> Options:
@@ -319,7 +187,7 @@ def carry_out(
     meta = journal.meta()
     kind: Kind = meta["kind"]
     options = options_of(meta, journal.path)
-    ledger = open_ledger(journal.path.parent, client, kind, options)
+    ledger = open_ledger(kind, journal.path.parent, client.account, opts_in=options.opt_back_in)
     is_resumed, rows = rows is None, journal.rows() if rows is None else rows
     engine = Engine(
         client,

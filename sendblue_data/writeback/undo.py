@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sendblue_data.client import SendblueClient
+from sendblue_data.writeback.asking import open_ledger
 from sendblue_data.writeback.catalogue import journal_folder
 from sendblue_data.writeback.engine import Engine
 from sendblue_data.writeback.fields import Contact, holds, plain, same, written
@@ -23,7 +24,6 @@ from sendblue_data.writeback.run import (
     begin,
     carry_out,
     interruptible,
-    open_ledger,
     open_run,
     options_of,
     resume_run,
@@ -105,7 +105,7 @@ def undo_run(
                 journal_dir=journal_dir,
             )
         done = journal.rows()
-        ledger = open_ledger(folder, client, "undo", options)
+        ledger = open_ledger("undo", folder, client.account)
         if not dry_run:
             _wait_for_rest(client, journal, done, options, ledger=ledger, progress=progress)
         asked = {row.phone for row in done if row.phone and row.action not in ("invalid", "absent")}

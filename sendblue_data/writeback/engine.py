@@ -71,6 +71,7 @@ class Engine:
         self._lookout = Lookout(client, ledger, journal.run_id)
         self._cancel = cancel or threading.Event()
         self._on_progress = on_progress
+        self._counting, self._written = threading.Lock(), 0
         self._is_closing = False
         self._inherited = {row.pos for row in rows if resumed and row.unanswered}
         for row in rows:
@@ -118,7 +119,7 @@ class Engine:
             self._journal,
             self._kind,
             self._options.chunk_size,
-            lookout=self._lookout,
+            seen=self._lookout,
             ledger=self._ledger,
             judge=self._judge,
             rest=self._open_phones,
@@ -194,11 +195,7 @@ class Engine:
         by = self._journal.run_id
         ledger.record_made(row.left for row in done if row.status == "created" and row.left is not None)
         ledger.record_in(
-            [
-                row.phone
-                for row in done
-                if _clears(row) and row.status in ("created", "updated", "unchanged")
-            ],
+            [row.phone for row in done if _clears(row) and row.status in ("created", "updated", "unchanged")],
             by=by,
         )
 
@@ -253,7 +250,9 @@ class Engine:
     def _wrote(self, contacts: int) -> None:
         self._bar.update(contacts)
         if self._on_progress is not None and contacts:
-            self._on_progress(int(self._bar.n))
+            with self._counting:
+                self._written += contacts
+                self._on_progress(self._written)
 
 
 _TITLES: dict[Kind, str] = {

@@ -14,7 +14,9 @@ from sendblue_data.writeback.ledger import Ledger
 from sendblue_data.writeback.lookup import fetch_current
 
 FRESH = 3.0
-"""Seconds for which a look is good enough to write on."""
+"""Seconds for which a look is good enough to write on: what leaves later is kept back."""
+AGAIN = 2.0
+"""Seconds after which is looked again before a request is made ready, so that few have to be kept back."""
 
 Moment = tuple[float, float]
 """A moment by the monotonic clock and by the wall's: one may stand still while the machine sleeps, the other be set."""
@@ -81,10 +83,17 @@ class Lookout:
         """Return those whom the ledger holds as opted out."""
         return set() if self._ledger is None else self._ledger.opted_out(phones)
 
-    def guarded(self, phones: Iterable[str], write: Callable[[], Any], *, age: float = FRESH) -> Callable[[], Any]:
-        """Make of a write one that is kept back where the last look is older than `age` when it leaves.
+    def guarded(
+        self, phones: Iterable[str], write: Callable[[], Any], *, leniency: float = 1.0
+    ) -> Callable[[], Any]:
+        """Make of a write one that is kept back where the last look has grown old when it leaves.
 
         So it is after any wait for a rate limit: then the write is called, or leaves, a second time.
+
+        Args:
+            phones: of the contacts that it is for.
+            write: the call.
+            leniency: what `FRESH` is multiplied by.
 
         Raises:
             StaleError: by what is returned.
@@ -94,7 +103,7 @@ class Lookout:
 
         def check(count: list[int]) -> None:
             count[0] += 1
-            if count[0] > 1 or seconds_since(seen) > age:
+            if count[0] > 1 or seconds_since(seen) > FRESH * leniency:
                 raise StaleError
 
         def checked() -> Any:

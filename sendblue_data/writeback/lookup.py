@@ -94,12 +94,17 @@ def _view(phones: Iterable[str], contacts: Iterable[Contact], size: int | None =
     seen = list(contacts)
     by_spelling: dict[str, Contact] = {}
     by_number: dict[str, Contact] = {}
-    for contact in sorted(seen, key=lambda one: one.get("opt_out") is not True):
-        by_spelling[contact["phone"]] = contact
-        by_number[identity(contact["phone"])] = contact
-    found = {phone: by_spelling.get(phone) or by_number.get(identity(phone)) for phone in phones}
-    contacts = {phone: contact for phone, contact in found.items() if contact is not None}
-    return View(contacts, size, seen, frozenset(found))
+    for one in sorted(seen, key=_is_in):
+        by_spelling[one["phone"]] = by_number[identity(one["phone"])] = one
+    found: dict[str, Contact | None] = {
+        phone: by_spelling.get(phone) or by_number.get(identity(phone)) for phone in phones
+    }
+    matched = {phone: contact for phone, contact in found.items() if contact is not None}
+    return View(matched, size, seen, frozenset(found))
+
+
+def _is_in(contact: Contact) -> bool:
+    return contact.get("opt_out") is not True
 
 
 def _one_by_one(client: SendblueClient, phones: Collection[str]) -> list[Contact]:
@@ -142,5 +147,8 @@ def _one(client: SendblueClient, phone: str) -> list[Contact]:
 
 def _another(phone: str, path: str) -> UnexpectedAnswerError:
     return UnexpectedAnswerError(
-        f"asked for {masked(phone)}, the answer is about another contact.", method="GET", path=path, status=200
+        f"asked for {masked(phone)}, the answer is about another contact.",
+        method="GET",
+        path=path,
+        status=200,
     )

@@ -73,9 +73,7 @@ def _create(row: Row, there: Contact | None) -> None:
     elif not row.sent and not (row.conflicts and _is_ours(row, there)):
         _appeared(row, there, "someone else created it since the plan: left as it is")
     elif not _is_ours(row, there):
-        _appeared(
-            row, there, "in the account with other values than sent: by someone else, or by the server"
-        )
+        _appeared(row, there, "in the account with other values than sent: by someone else, or by the server")
     else:
         row.made, row.sent = True, True
         row.tries = 0
@@ -87,7 +85,9 @@ def _create(row: Row, there: Contact | None) -> None:
 
 def _is_ours(row: Row, there: Contact) -> bool:
     """Tell whether a contact holds what a bulk create sent and nothing else, but for what a server fills in."""
-    filled = [name for name in BULK_FIELDS if name != "company_name" and not plain(name, row.wanted.get(name))]
+    filled = [
+        name for name in BULK_FIELDS if name != "company_name" and not plain(name, row.wanted.get(name))
+    ]
     return all(shows(name, row.wanted.get(name), there.get(name)) for name in BULK_FIELDS) and not any(
         plain(name, there.get(name)) for name in filled
     )
@@ -276,7 +276,9 @@ def _is_echoed(row: Row, missing: list[str], there: Contact) -> bool:
     return (
         echo is not None
         and "opt_out" not in missing
-        and all(shows(name, wanted[name], echo.get(name)) and _is_as_before(row, name, there) for name in missing)
+        and all(
+            shows(name, wanted[name], echo.get(name)) and _is_as_before(row, name, there) for name in missing
+        )
     )
 
 

@@ -13,12 +13,13 @@ from typing import Any, Self
 
 from sendblue_data.client import SendblueClient
 from sendblue_data.errors import ApiError, AuthenticationError
+from sendblue_data.writeback import lookout
 from sendblue_data.writeback.agreeing import open_fields
 from sendblue_data.writeback.attempts import KEPT_BACK, NOT_SENT, Attempt, ended, not_sent
 from sendblue_data.writeback.fields import BULK_FIELDS, LATER_FIELDS, WRITABLE, Contact
 from sendblue_data.writeback.journal import Journal
 from sendblue_data.writeback.ledger import Ledger
-from sendblue_data.writeback.lookout import FRESH, Lookout, StaleError
+from sendblue_data.writeback.lookout import Lookout, StaleError
 from sendblue_data.writeback.reconcile import NO_EFFECT
 from sendblue_data.writeback.rows import Kind, Row
 from sendblue_data.writeback.sending import Outcome, Sender, Stopped
@@ -54,7 +55,7 @@ class Requests:
         journal: of the run.
         kind: what the run is for.
         chunk_size: contacts in one request, at most.
-        lookout: what was last seen of the contacts.
+        seen: what was last seen of the contacts.
         ledger: the account's, None where it can't be read.
         judge: settles rows by the last look, and returns those that are still open.
         rest: gives the phones of all open rows, to be looked at in passing.
@@ -70,7 +71,7 @@ class Requests:
         kind: Kind,
         chunk_size: int,
         *,
-        lookout: Lookout,
+        seen: Lookout,
         ledger: Ledger | None,
         judge: Callable[[list[Row]], list[Row]],
         rest: Callable[[], list[str]],
@@ -81,7 +82,7 @@ class Requests:
         self._client = client
         self._journal = journal
         self._kind = kind
-        self._lookout = lookout
+        self._lookout = seen
         self._ledger = ledger
         self._judge = judge
         self._rest = rest
@@ -124,7 +125,7 @@ class Requests:
         self._verify([row for row in rows if _stage(row) == "verify"])
         return self._failed and not self._got_through
 
-    def _fresh(self, rows: list[Row], *, age: float = FRESH) -> list[Row]:
+    def _fresh(self, rows: list[Row], *, age: float | None = None) -> list[Row]:
         """Return those that are still to be sent, looked at again where the last look is old.
 
         An opt-out needs no look: it can only protect.
@@ -134,7 +135,7 @@ class Requests:
             raise StillFailingError("it was stopped, as asked.")
         stages = {row.pos: _stage(row) for row in rows}
         if old := [row.phone for row in rows if row.phone and not self._only_protects(row)]:
-            self._lookout.look(old, self._rest(), age=age)
+            self._lookout.look(old, self._rest(), age=lookout.AGAIN if age is None else age)
         return [row for row in self._judge(rows) if _stage(row) == stages[row.pos]]
 
     def _only_protects(self, row: Row) -> bool:
@@ -242,18 +243,20 @@ class Requests:
             How it ended, and the rows that it carried: none, where the look settled them all.
         """
         for turn in range(MOST_TURNS):
-            age = FRESH * 1.2**turn  # of a server that is slower than that, nothing fresher can be had
-            rows = self._fresh(rows, age=age)
+            rows = self._fresh(rows, age=0.0 if turn else None)
             if not rows:
                 return Outcome("answered"), rows
             try:
-                return self._sent(kind, rows, write, age), rows
+                # Of a server that is slower than that, nothing fresher can be had.
+                return self._sent(kind, rows, write, leniency=1.2**turn), rows
             except StaleError:
                 continue
         raise StillFailingError(_TURNED_AWAY)
 
-    def _sent(self, kind: str, rows: list[Row], write: Write, age: float) -> Outcome:
-        guarded = self._lookout.guarded((row.phone or "" for row in rows), lambda: write(rows), age=age)
+    def _sent(self, kind: str, rows: list[Row], write: Write, *, leniency: float) -> Outcome:
+        guarded = self._lookout.guarded(
+            (row.phone or "" for row in rows), lambda: write(rows), leniency=leniency
+        )
         answers: list[Any] = []
         attempt = Attempt(self._journal, kind, rows)
         try:
@@ -275,7 +278,11 @@ class Requests:
         try:
             outcome = self._sender.send(write, protects=protects)
         except AuthenticationError as error:
-            if error.status != _FORBIDDEN or "did not get inputs" in error.message.lower() or not self._can_read():
+            if (
+                error.status != _FORBIDDEN
+                or "did not get inputs" in error.message.lower()
+                or not self._can_read()
+            ):
                 raise
             return Outcome("refused", f"{error.status}: {error.message}", error.status)
         if outcome.status == _FORBIDDEN and self._can_read():
@@ -324,15 +331,18 @@ class Requests:
 
     def _fields_now(self, row: Row) -> Contact:
         fields = self.open(row)
-        return {name: row.wanted[name] for name in (fields[:1] if row.alone or self._only_opt_outs else fields)}
+        return {
+            name: row.wanted[name] for name in (fields[:1] if row.alone or self._only_opt_outs else fields)
+        }
 
     def _update(self, rows: list[Row]) -> None:
         """Write the open fields of contacts, a call each."""
-        left, turns = list(rows), 0
+        left, turns, age = list(rows), 0, None
         while left:
             size = GROUP if self._only_protects(left[0]) else self._group
             group, left = left[:size], left[size:]
-            asked = {row.pos: fields for row in self._fresh(group) if (fields := self._fields_now(row))}
+            seen = self._fresh(group, age=age)
+            asked = {row.pos: fields for row in seen if (fields := self._fields_now(row))}
             group = [row for row in group if row.pos in asked]
             outcomes = self._each(
                 "update",
@@ -354,6 +364,7 @@ class Requests:
             turns = turns + 1 if kept and len(kept) == len(group) else 0
             if turns >= MOST_TURNS:
                 raise StillFailingError(_TURNED_AWAY)
+            age = 0.0 if kept else None
             if kept:
                 self._group = min(self._group, self._client.max_connections)  # so that looks stay fresh
                 left = kept + left
@@ -361,7 +372,11 @@ class Requests:
     def _call(self, row: Row, fields: Contact) -> None:
         phones = [row.phone or ""]
         write = partial(self._write_fields, row, fields)
-        guarded = write if list(fields) == ["opt_out"] and fields["opt_out"] else self._lookout.guarded(phones, write)
+        guarded = (
+            write
+            if list(fields) == ["opt_out"] and fields["opt_out"]
+            else self._lookout.guarded(phones, write)
+        )
         row.echo = guarded()
 
     def _write_fields(self, row: Row, fields: Contact) -> Contact:
@@ -393,7 +408,12 @@ class Requests:
 
     def _heed(self, row: Row, outcome: Outcome) -> None:
         """Remember somebody of whom the server says that they opted out."""
-        if self._ledger is not None and row.phone and outcome.end != "answered" and _SAYS_OUT.search(outcome.note):
+        if (
+            self._ledger is not None
+            and row.phone
+            and outcome.end != "answered"
+            and _SAYS_OUT.search(outcome.note)
+        ):
             row.opted_out = True
             self._ledger.record_out([row.phone], by=self._journal.run_id)
 

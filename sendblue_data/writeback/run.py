@@ -18,13 +18,13 @@ from sendblue_data.writeback.catalogue import journal_folder, new_run_id
 from sendblue_data.writeback.engine import Engine
 from sendblue_data.writeback.fields import Contact
 from sendblue_data.writeback.journal import SUFFIX, Journal
+from sendblue_data.writeback.ledger import Ledger
 from sendblue_data.writeback.requests import StillFailingError
 from sendblue_data.writeback.result import WriteResult, result_of
 from sendblue_data.writeback.rows import Kind, Options, Row
 
 if TYPE_CHECKING:
     PathLike = str | os.PathLike[str]
-
 
 
 def resume_run(
@@ -113,6 +113,7 @@ def _check_account(client: SendblueClient, journal: Journal, *, allow_other_key:
             f"The run {journal.run_id!r} is of the account {account!r}, and the client of {client.account!r}. "
             "Use that account's client; if only its key was changed, pass allow_other_key=True."
         )
+    Ledger.open(journal.path.parent, client.account).link(account)
     journal.save([], also=[*also, client.account])
 
 

@@ -44,11 +44,13 @@ def test_what_the_server_fills_in_and_tidies_is_a_note(open_account):
     assert "tags" in result.frame["detail"][0]
     assert "company_name" in result.frame["detail"][1]
     changed = contacts_frame([{"phone": phone(0), "tags": ["New ", "new"]}])
-    assert statuses(bulk_update(client, changed, ["tags"], progress=False)) == ["updated"]
+    assert statuses(bulk_update(client, changed, ["tags"], replace=True, progress=False)) == ["updated"]
 
 
 def test_a_409_that_was_done_in_part_is_told_right(open_account):
-    sandbox, client = open_account([person(14, first_name="Theirs")], on_duplicate="partial", remember_opt_outs=False)
+    sandbox, client = open_account(
+        [person(14, first_name="Theirs")], on_duplicate="partial", remember_opt_outs=False
+    )
     sandbox.remove([phone(14)])
     real = client.bulk_create_contacts
 
@@ -58,7 +60,9 @@ def test_a_409_that_was_done_in_part_is_told_right(open_account):
         return real(rows)
 
     client.bulk_create_contacts = late
-    mine = contacts_frame([{"phone": phone(n), "first_name": "Ours", "opt_out": n % 2 == 0} for n in range(10, 20)])
+    mine = contacts_frame(
+        [{"phone": phone(n), "first_name": "Ours", "opt_out": n % 2 == 0} for n in range(10, 20)]
+    )
     result = bulk_create(client, mine, progress=False)
     assert result.frame["status"].to_list() == ["created"] * 4 + ["updated"] + ["created"] * 5
     there = state(sandbox.rows())
@@ -67,7 +71,9 @@ def test_a_409_that_was_done_in_part_is_told_right(open_account):
 
 
 def test_a_status_that_is_no_answer_may_have_applied(open_account):
-    sandbox, client = open_account(people(2), on_duplicate="reject", odd_status=302, at={1: "odd_status"}, only="writes")
+    sandbox, client = open_account(
+        people(2), on_duplicate="reject", odd_status=302, at={1: "odd_status"}, only="writes"
+    )
     mine = contacts_frame([{"phone": phone(n), "opt_out": True} for n in range(10, 14)])
     assert bulk_create(client, mine, progress=False).counts == {"created": 4}
     assert sent(sandbox).count("/api/v2/contacts/bulk") == 1

@@ -23,7 +23,7 @@ from sendblue_data.writeback import (
     plan_create,
     requests,
     resume_run,
-    run,
+    running,
     undo_run,
 )
 from sendblue_data.writeback.catalogue import JournalWarning
@@ -240,14 +240,14 @@ def test_one_that_comes_between_the_look_and_the_begin_of_another_run(open_accou
         [{"phone": phone(n), "opt_out": False} for n in range(4)], remember_opt_outs=False
     )
     frame = contacts_frame([{"phone": phone(0)}])
-    real = run.begin
+    real = running.begin
 
     def later(*args, **options):
-        monkeypatch.setattr(run, "begin", real)
+        monkeypatch.setattr(running, "begin", real)
         sandbox.edit(phone(0), opt_out=True)
         bulk_delete(client, frame, progress=False)
         return real(*args, **options)
 
-    monkeypatch.setattr(run, "begin", later)
+    monkeypatch.setattr(running, "begin", later)
     bulk_create(client, contacts_frame([{"phone": phone(0)}, {"phone": phone(9)}]), progress=False)
     assert imported_again(sandbox, client, phone(0)) is True

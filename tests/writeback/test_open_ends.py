@@ -81,7 +81,10 @@ def test_an_undo_waits_for_what_an_update_may_still_do(late_account, monkeypatch
     run_id = cut(
         monkeypatch,
         lambda: bulk_update(
-            client, contacts_frame([{"phone": phone(0), "company_name": "New"}]), ["company_name"], progress=False
+            client,
+            contacts_frame([{"phone": phone(0), "company_name": "New"}]),
+            ["company_name"],
+            progress=False,
         ),
     )
     assert undo_run(client, run_id, progress=False).counts == {"updated": 1}

@@ -41,6 +41,7 @@ class Lookout:
         self._by = by
         self._seen: dict[str, tuple[Contact | None, Moment]] = {}
         self._lock = threading.Lock()
+        self._turned_away_at = 0.0
 
     def note(self, phones: Iterable[str], contacts: Mapping[str, Contact], at: Moment) -> None:
         """Keep what was seen elsewhere, such as by the plan."""
@@ -61,7 +62,7 @@ class Lookout:
         asked = time.monotonic()
         with self._lock:
             # Whoever waited for another thread's look takes that.
-            since = asked - age
+            since = max(asked - age, self._turned_away_at)
             old = [phone for phone in phones if phone not in self._seen or self._seen[phone][1][0] < since]
             old += [phone for phone in set(phones).difference(old) if self.age(phone) > max(age, FRESH)]
             if not old:
@@ -88,7 +89,8 @@ class Lookout:
     ) -> Callable[[], Any]:
         """Make of a write one that is kept back where the last look has grown old when it leaves.
 
-        So it is after any wait for a rate limit: then the write is called, or leaves, a second time.
+        So it is after any wait for a rate limit: then the write is called, or leaves, a second time, and what others
+        were about to send has waited as well.
 
         Args:
             phones: of the contacts that it is for.
@@ -103,7 +105,9 @@ class Lookout:
 
         def check(count: list[int]) -> None:
             count[0] += 1
-            if count[0] > 1 or seconds_since(seen) > FRESH * leniency:
+            if count[0] > 1:
+                self._turned_away_at = time.monotonic()
+            if seen[0] < self._turned_away_at or seconds_since(seen) > FRESH * leniency:
                 raise StaleError
 
         def checked() -> Any:

@@ -347,7 +347,7 @@ class Requests:
             outcomes = self._each(
                 "update",
                 group,
-                [partial(self._call, row, asked[row.pos]) for row in group],
+                [self._call(row, asked[row.pos]) for row in group],
                 is_main=self._kind != "create",
             )
             kept = []
@@ -369,15 +369,14 @@ class Requests:
                 self._group = min(self._group, self._client.max_connections)  # so that looks stay fresh
                 left = kept + left
 
-    def _call(self, row: Row, fields: Contact) -> None:
-        phones = [row.phone or ""]
-        write = partial(self._write_fields, row, fields)
-        guarded = (
-            write
-            if list(fields) == ["opt_out"] and fields["opt_out"]
-            else self._lookout.guarded(phones, write)
-        )
-        row.echo = guarded()
+    def _call(self, row: Row, fields: Contact) -> Callable[[], Any]:
+        """Make the call that writes these fields, kept back when the look at them grows old, unless it protects."""
+
+        def write() -> None:
+            row.echo = self._write_fields(row, fields)
+
+        is_protecting = list(fields) == ["opt_out"] and fields["opt_out"] is True
+        return write if is_protecting else self._lookout.guarded([row.phone or ""], write)
 
     def _write_fields(self, row: Row, fields: Contact) -> Contact:
         # The API has two ways to set an opt-out; where one had no effect, the other is taken.

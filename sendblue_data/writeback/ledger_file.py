@@ -39,7 +39,6 @@ CREATE TABLE people (
     state TEXT NOT NULL CHECK (state IN ('out', 'in', 'cleared')), since REAL NOT NULL, by TEXT NOT NULL,
     PRIMARY KEY (part, person)
 ) WITHOUT ROWID;
-CREATE INDEX people_out ON people (part, person) WHERE state = 'out';
 CREATE TABLE sightings (
     part INTEGER NOT NULL, person BLOB NOT NULL, spelling BLOB NOT NULL, contact_id BLOB, created_at BLOB, since REAL,
     PRIMARY KEY (part, person, spelling)

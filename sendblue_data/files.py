@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +14,9 @@ from sendblue_data.errors import ConfigurationError, FileNotWrittenError
 
 OWNER_ONLY = 0o600
 OWNER_ONLY_FOLDER = 0o700
+STALE = 3600.0
+"""Seconds without a write after which a file that never took its place is a leftover: its process was killed."""
+_PART = re.compile(r"\..+\.[0-9a-f]{8}\.part", re.DOTALL)
 
 
 def check_folder(path: str | os.PathLike[str]) -> Path:
@@ -54,6 +59,7 @@ def replacing(path: str | os.PathLike[str], *, mode: int = OWNER_ONLY) -> Iterat
         FileNotWrittenError: no file can be made in the folder, or the disk does not take it.
     """
     path = check_folder(path)
+    _sweep(path.parent)
     # In the same folder, since only there is a rename one step; hidden, and of no suffix that is looked for.
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -73,10 +79,30 @@ def replacing(path: str | os.PathLike[str], *, mode: int = OWNER_ONLY) -> Iterat
             raise FileNotWrittenError(
                 f"{path} can't be written: {error.strerror}; what was there before is still there."
             ) from error
-        with suppress(OSError):  # a file system whose folders can't be opened has done what it can
-            _to_disk(path.parent)
+        sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what exports whose process was killed left in a folder: they hold people."""
+    for path in folder.glob(".*.part"):
+        with suppress(OSError):  # another export began meanwhile, or it is not ours to remove
+            if _PART.fullmatch(path.name) and time.time() - path.lstat().st_mtime > STALE:
+                path.unlink()
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for its owner alone; one that is there keeps its permissions."""
+    if not folder.is_dir():
+        folder.mkdir(mode=OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
+        folder.chmod(OWNER_ONLY_FOLDER)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new file's name last, as far as the file system lets its folders be opened."""
+    with suppress(OSError):
+        _to_disk(folder)
 
 
 def _to_disk(path: Path) -> None:

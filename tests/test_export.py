@@ -247,3 +247,18 @@ def test_polars_warns_of_nothing(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert write_contacts(people().lazy(), tmp_path / "out.parquet").contacts == 20
+
+
+def test_what_a_killed_export_left_is_removed_by_the_next_one(tmp_path):
+    names = [
+        ".people.csv.0123abcd.part",
+        ".people.csv.4567cdef.part",
+        ".mine.part",
+        "people.csv.0123abcd.part",
+    ]
+    for name in names:
+        (tmp_path / name).write_text("+12125550101")
+        if name != names[1]:
+            os.utime(tmp_path / name, (1e9, 1e9))
+    write_contacts(contacts_frame([{"phone": "+12125550102"}]), tmp_path / "other.csv")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names[1:], "other.csv"])

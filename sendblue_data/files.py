@@ -12,6 +12,11 @@ from pathlib import Path
 
 from sendblue_data.errors import ConfigurationError, FileNotWrittenError
 
+try:
+    import fcntl
+except ImportError:  # pragma: no cover -- Windows has no flock: leftovers are told by their age there
+    fcntl = None  # type: ignore[assignment]
+
 OWNER_ONLY = 0o600
 OWNER_ONLY_FOLDER = 0o700
 STALE = 3600.0
@@ -60,16 +65,13 @@ def replacing(path: str | os.PathLike[str], *, mode: int = OWNER_ONLY) -> Iterat
     """
     path = check_folder(path)
     _sweep(path.parent)
-    # In the same folder, since only there is a rename one step; hidden, and of no suffix that is looked for.
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        # Not there before, so that neither a link nor an open file can be in its place.
-        try:
-            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, OWNER_ONLY))
-        except OSError as error:
-            raise FileNotWrittenError(
-                f"{path} can't be written: {error.strerror} (in {path.parent}). Choose a folder that you can write to."
-            ) from error
+        part, opened = _begin(path)
+    except OSError as error:
+        raise FileNotWrittenError(
+            f"{path} can't be written: {error.strerror} (in {path.parent}). Choose a folder that you can write to."
+        ) from error
+    try:
         yield part
         try:
             part.chmod(mode)
@@ -82,14 +84,45 @@ def replacing(path: str | os.PathLike[str], *, mode: int = OWNER_ONLY) -> Iterat
         sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)
+        os.close(opened)
+
+
+def _begin(path: Path) -> tuple[Path, int]:
+    """Make the empty file that will be `path`, and hold it, so that nobody takes it for a leftover.
+
+    In the same folder, since only there is a rename one step; hidden, and of no suffix that is looked for.
+    """
+    while True:
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        # Not there before, so that neither a link nor an open file can be in its place.
+        opened = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, OWNER_ONLY)
+        if fcntl is not None:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(opened, fcntl.LOCK_EX)
+        if part.exists():
+            return part, opened
+        os.close(opened)  # swept before it was held
 
 
 def _sweep(folder: Path) -> None:
     """Remove what exports whose process was killed left in a folder: they hold people."""
     for path in folder.glob(".*.part"):
-        with suppress(OSError):  # another export began meanwhile, or it is not ours to remove
-            if _PART.fullmatch(path.name) and time.time() - path.lstat().st_mtime > STALE:
-                path.unlink()
+        if _PART.fullmatch(path.name):
+            with suppress(OSError):  # it is held, has become a file meanwhile, or is not ours to remove
+                _remove_leftover(path)
+
+
+def _remove_leftover(path: Path) -> None:
+    if fcntl is None:
+        if time.time() - path.lstat().st_mtime > STALE:
+            path.unlink()
+        return
+    opened = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    finally:
+        os.close(opened)
 
 
 def make_folder(folder: Path) -> None:

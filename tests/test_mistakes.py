@@ -136,7 +136,7 @@ def test_a_disk_that_fails_at_the_last_step_is_told_and_leaves_the_old_file(tmp_
 
 
 def test_a_draft_that_another_run_takes_away_meanwhile_is_no_trouble(tmp_path, monkeypatch):
-    monkeypatch.setattr(journal, "_STALE", 0.0)
+    monkeypatch.setattr(journal, "STALE", 0.0)
     gone = tmp_path / "a.partial"
     monkeypatch.setattr(Path, "glob", lambda *_: iter([gone]))
     journal._remove_stale(tmp_path)

@@ -16,18 +16,22 @@ from pathlib import Path
 from typing import Any, Self
 
 import msgspec
+from filelock import FileLock, Timeout
 
 from sendblue_data.errors import JournalError
-from sendblue_data.files import OWNER_ONLY, OWNER_ONLY_FOLDER
+from sendblue_data.files import OWNER_ONLY, STALE, make_folder, sync_folder
 from sendblue_data.writeback.rows import Row
 
 APPLICATION_ID = 0x53424A31
 """Marks the file as ours ("SBJ1"), in SQLite's header."""
-VERSION = 1
+VERSION = 2
+"""2 since November 2026: for whom each request was sent, and when it ended. Version 1 is made so when it is opened."""
 SUFFIX = ".sqlite3"
+QUIET = 60.0
+"""Seconds for which a request that was not answered may still take effect, where the run does not say."""
+HAS_LEDGER = "has_ledger"
+"""What a journal says of itself that was written beside a ledger: without that, its folder has lost one."""
 _PARTIAL = ".partial"
-_STALE = 3600.0
-"""Seconds after which a journal that never became one (its process was killed) is removed."""
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -41,8 +45,12 @@ CREATE TABLE rows (
 CREATE TABLE requests (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, contacts INTEGER NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('sent', 'answered', 'refused', 'lost', 'confirmed')),
-    note TEXT NOT NULL, at REAL NOT NULL
+    note TEXT NOT NULL, at REAL NOT NULL, ended_at REAL, rows TEXT
 );
+"""
+_UPGRADE = f"""
+BEGIN; ALTER TABLE requests ADD COLUMN ended_at REAL; ALTER TABLE requests ADD COLUMN rows TEXT;
+PRAGMA user_version = {VERSION}; COMMIT;
 """
 _COLUMNS = (
     "pos", "phone", "action", "wanted", "before", "detail", "opted_out", "done", "sent", "answered", "tries",
@@ -52,6 +60,13 @@ _COLUMNS = (
 _FLAGS = ("done", "sent", "answered", "alone", "made")
 _SAVE = f"INSERT OR REPLACE INTO rows VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 -- marks only
 _LOAD = f"SELECT {', '.join(_COLUMNS)} FROM rows ORDER BY pos"  # noqa: S608 -- names of ours
+_UNANSWERED = """
+SELECT phone, coalesce(ended_at, at) FROM requests JOIN rows ON requests.id = rows.request_id
+WHERE state IN ('sent', 'lost') AND requests.rows IS NULL AND phone IS NOT NULL
+UNION ALL
+SELECT phone, coalesce(ended_at, at) FROM requests, json_each(requests.rows) AS one JOIN rows ON rows.pos = one.value
+WHERE state IN ('sent', 'lost') AND phone IS NOT NULL
+"""
 _NEEDED = {"kind", "account", "started", "options"}
 _DAMAGE = (
     *(sqlite3.Error, msgspec.MsgspecError, LookupError, TypeError, ValueError),
@@ -77,13 +92,16 @@ class Journal:
         self.run_id = path.name.removesuffix(SUFFIX)
         self._lock = threading.Lock()
         self._base = _connect(path)
-        self._holder: sqlite3.Connection | None = None
+        self._holder: FileLock | None = None
         try:
             _check_ours(self._base, path)
             _check_whole(self._base, path)
             self._holder = _hold(path)
             self._base.execute("PRAGMA journal_mode = WAL")
             self._base.execute("PRAGMA synchronous = FULL")
+            self._base.execute("PRAGMA secure_delete = ON")
+            if self._base.execute("PRAGMA user_version").fetchone()[0] == 1:
+                self._base.executescript(_UPGRADE)
             self._requests = self._base.execute("SELECT count(*) FROM requests").fetchone()[0]
         except (JournalError, OSError, *_DAMAGE) as error:
             self.close()
@@ -101,6 +119,7 @@ class Journal:
         try:
             make_folder(folder)
             _remove_stale(folder)
+            holder = _hold(path)  # so that nobody takes what is half written for a leftover
             # Made here, for the owner alone; SQLite gives its side files the same permissions.
             os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY))
             base = sqlite3.connect(partial, isolation_level=None)
@@ -113,12 +132,13 @@ class Journal:
                 base.executemany(_SAVE, (_record(row) for row in rows))
                 base.executemany(
                     "INSERT INTO meta VALUES (?, ?)",
-                    ((name, _encode(value).decode()) for name, value in meta.items()),
+                    ((name, _encode(value).decode()) for name, value in (*meta.items(), (HAS_LEDGER, True))),
                 )
                 base.execute("COMMIT")
             finally:
                 base.close()
             partial.replace(path)
+            holder.release()
             sync_folder(folder)
         except (OSError, sqlite3.Error) as error:
             _discard(partial)
@@ -139,7 +159,7 @@ class Journal:
         with self._lock:
             self._base.close()
             if self._holder is not None:
-                self._holder.close()
+                self._holder.release()
 
     # What it holds
 
@@ -155,6 +175,29 @@ class Journal:
         """Give every row, in the order of the caller's frame."""
         with self._guarded() as base:
             return [_row(record) for record in base.execute(_LOAD)]
+
+    def in_flight(self, now: float, *, quiet: float | None = None) -> dict[str, float]:
+        """Return the phones whose request may still take effect, with the seconds until it no longer can.
+
+        A request that was sent and of which nothing is known (the process was killed) counts from when it was sent;
+        one that the client gave up on from when it did.
+
+        Args:
+            now: seconds since the epoch.
+            quiet: seconds after which a request has been dropped or has taken effect; by default the timeout of the
+                run's client.
+        """
+        with self._guarded() as base:
+            if quiet is None:
+                kept = base.execute("SELECT value FROM meta WHERE name = 'timeout'").fetchone()
+                quiet = float(_decode(kept[0])) if kept else QUIET
+            left: dict[str, float] = {}
+            for phone, since in base.execute(_UNANSWERED):
+                # A clock that was set back since makes nothing last longer than it can.
+                seconds = min(since + quiet - now, quiet)
+                if seconds > 0:
+                    left[phone] = max(seconds, left.get(phone, 0.0))
+            return left
 
     # What happens
 
@@ -177,8 +220,8 @@ class Journal:
                     row.request_id = request_id
             base.execute("BEGIN")
             base.execute(
-                "INSERT INTO requests VALUES (?, ?, ?, 'sent', '', ?)",
-                (request_id, kind, len(rows), time.time()),
+                "INSERT INTO requests VALUES (?, ?, ?, 'sent', '', ?, NULL, ?)",
+                (request_id, kind, len(rows), time.time(), _encode([row.pos for row in rows]).decode()),
             )
             base.executemany(_SAVE, [_record(row) for row in rows])
             base.execute("COMMIT")
@@ -188,12 +231,18 @@ class Journal:
         """Write down how it ended: `answered`, `refused` or `lost`."""
         with self._guarded() as base:
             base.execute("BEGIN")
-            base.execute("UPDATE requests SET state = ?, note = ? WHERE id = ?", (state, note, request_id))
+            base.execute(
+                "UPDATE requests SET state = ?, note = ?, ended_at = ? WHERE id = ?",
+                (state, note, time.time(), request_id),
+            )
             base.executemany(_SAVE, [_record(row) for row in rows])
             base.execute("COMMIT")
 
     def save(self, rows: list[Row], **meta: Any) -> None:
-        """Write rows down as they are now; requests of which no row is open become `confirmed`."""
+        """Write rows down as they are now; requests that were answered and have no open row become `confirmed`.
+
+        One that was not answered stays as it is: it may take effect yet.
+        """
         with self._guarded() as base:
             base.execute("BEGIN")
             base.executemany(_SAVE, [_record(row) for row in rows])
@@ -202,8 +251,8 @@ class Journal:
                 [(name, _encode(value).decode()) for name, value in meta.items()],
             )
             base.execute(
-                "UPDATE requests SET state = 'confirmed' WHERE state IN ('answered', 'lost', 'sent') AND id "
-                "NOT IN (SELECT request_id FROM rows WHERE done = 0 AND request_id IS NOT NULL)"
+                "UPDATE requests SET state = 'confirmed' WHERE state = 'answered' AND id NOT IN "
+                " (SELECT request_id FROM rows WHERE done = 0 AND request_id IS NOT NULL)"
             )
             base.execute("COMMIT")
 
@@ -235,29 +284,21 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         base.close()
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder of journals, for its owner alone; one that is there keeps its permissions."""
-    if not folder.is_dir():
-        folder.mkdir(mode=OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
-        folder.chmod(OWNER_ONLY_FOLDER)
-
-
-def _hold(path: Path) -> sqlite3.Connection:
+def _hold(path: Path) -> FileLock:
     """Hold the run until the process ends, however it ends: one process at a time takes a run up.
 
-    The lock is SQLite's, on an empty file beside the journal: on the journal itself it would keep others
-    from reading what is known of opt-outs.
+    On a file beside the journal, since what SQLite locks a journal by is lost as soon as anything in the process
+    that opened the file again closes it.
     """
-    lock = path.with_suffix(".lock")
-    os.close(os.open(lock, os.O_CREAT | os.O_RDWR, OWNER_ONLY))
-    holder = sqlite3.connect(lock, isolation_level=None, check_same_thread=False, timeout=0)
+    lock = FileLock(path.with_suffix(".lock"), timeout=0, mode=OWNER_ONLY)
     try:
-        holder.execute("PRAGMA journal_mode = OFF")
-        holder.execute("BEGIN EXCLUSIVE")
-    except sqlite3.Error:
-        holder.close()
-        raise
-    return holder
+        lock.acquire()
+    except Timeout:
+        raise JournalError(
+            f"The run {path.name.removesuffix(SUFFIX)!r} is in use by another process, or elsewhere in this one; "
+            "wait for it to end."
+        ) from None
+    return lock
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -272,9 +313,9 @@ def _check_ours(base: sqlite3.Connection, path: Path) -> None:
     if base.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise JournalError(f"{path} is not a journal of sendblue_data; it was left as it is.")
     version = base.execute("PRAGMA user_version").fetchone()[0]
-    if version != VERSION:
+    if version not in (1, VERSION):
         raise JournalError(
-            f"{path} is of version {version}, {VERSION} is read here: use the sendblue_data that wrote it."
+            f"{path} is of version {version}, 1 to {VERSION} are read here: use the sendblue_data that wrote it."
         )
 
 
@@ -345,7 +386,7 @@ def _row(record: tuple[Any, ...]) -> Row:
 def _remove_stale(folder: Path) -> None:
     for path in folder.glob(f"*{_PARTIAL}*"):
         with suppress(FileNotFoundError):  # another run began meanwhile, and made its journal of it
-            if time.time() - path.stat().st_mtime > _STALE:
+            if time.time() - path.stat().st_mtime > STALE:
                 _discard(path)
 
 
@@ -355,13 +396,3 @@ def _discard(path: Path) -> None:
             one.unlink(missing_ok=True)
         except OSError:
             continue  # the next run tries again
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the new file's name last, as SQLite makes its contents last."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -15,8 +15,7 @@ from urllib.parse import quote
 from filelock import FileLock, Timeout
 
 from sendblue_data.errors import LedgerError
-from sendblue_data.files import OWNER_ONLY, OWNER_ONLY_FOLDER
-from sendblue_data.writeback.journal import make_folder, sync_folder
+from sendblue_data.files import OWNER_ONLY, OWNER_ONLY_FOLDER, make_folder, sync_folder
 
 FILE = "opt-outs.ledger"
 KEY_FILE = "opt-outs.key"
@@ -39,11 +38,11 @@ CREATE TABLE people (
     state TEXT NOT NULL CHECK (state IN ('out', 'in', 'cleared')), since REAL NOT NULL, by TEXT NOT NULL,
     PRIMARY KEY (part, person)
 ) WITHOUT ROWID;
-CREATE INDEX people_out ON people (part, person) WHERE state = 'out';
 CREATE TABLE sightings (
     part INTEGER NOT NULL, person BLOB NOT NULL, spelling BLOB NOT NULL, contact_id BLOB, created_at BLOB, since REAL,
     PRIMARY KEY (part, person, spelling)
 ) WITHOUT ROWID;
+CREATE TABLE runs (run_id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE created (
     part INTEGER NOT NULL, person BLOB NOT NULL, contact_id TEXT, created_at TEXT, PRIMARY KEY (part, person)
 ) WITHOUT ROWID;
@@ -74,8 +73,12 @@ def make_ledger(folder: Path, fill: Callable[[Path], None]) -> None:
             try:
                 shutil.rmtree(partial, ignore_errors=True)
                 partial.mkdir(mode=OWNER_ONLY_FOLDER)
-                _create(partial)
-                fill(partial)
+                try:
+                    _create(partial)
+                    fill(partial)
+                except BaseException:
+                    shutil.rmtree(partial, ignore_errors=True)
+                    raise
                 for name in (KEY_FILE, FILE):
                     (partial / name).replace(folder / name)
                 partial.rmdir()

@@ -13,7 +13,8 @@ import msgspec
 from sendblue_data.errors import JournalError, LedgerError
 from sendblue_data.writeback.fields import Contact
 from sendblue_data.writeback.identity import account_identity, identity
-from sendblue_data.writeback.journal import SUFFIX, reading
+from sendblue_data.writeback.journal import HAS_LEDGER, SUFFIX, reading
+from sendblue_data.writeback.ledger_file import FILE, KEY_FILE
 
 if TYPE_CHECKING:
     from sendblue_data.writeback.ledger import Ledger
@@ -64,6 +65,7 @@ def _runs(folder: Path) -> Iterator[_Run]:
             with reading(path) as base:
                 stored = base.execute("SELECT name, value FROM meta").fetchall()
                 meta: dict[str, Any] = {name: msgspec.json.decode(value) for name, value in stored}
+                _check_before_ledger(meta, path)
                 rows = base.execute(
                     "SELECT phone, opted_out, status, left FROM rows WHERE phone IS NOT NULL AND "
                     "(opted_out IS NOT NULL OR status = 'created')"
@@ -71,11 +73,22 @@ def _runs(folder: Path) -> Iterator[_Run]:
                 accounts = {account_identity(label) for label in (meta["account"], *meta.get("also", []))}
                 turn, ended = int(meta.get("turn", 0)), float(meta.get("ended", math.inf))
                 yield _Run(path.name.removesuffix(SUFFIX), accounts, turn, ended, rows)
+        except LedgerError:
+            raise
         except JournalError as error:
             raise LedgerError(
                 f"{error} What it knows of opt-outs would be lost, so that nobody is created or texted: restore it "
                 "from a backup. If it knew of nobody, move it out of the folder."
             ) from None
+
+
+def _check_before_ledger(meta: dict[str, Any], path: Path) -> None:
+    if HAS_LEDGER in meta:
+        raise LedgerError(
+            f"The record of opt-outs in {path.parent} is gone: {path.name} was written beside it. Nobody is created or "
+            f"texted without it: restore {FILE} and {KEY_FILE} from a backup, or take what the journals know for all "
+            "that there is, by rebuild_ledger(journal_dir)."
+        )
 
 
 def _accounts(runs: list[_Run]) -> list[_Account]:

@@ -246,6 +246,16 @@ def journal_of(folder, run_id, rows, **meta):
         **meta,
     }
     Journal.create(folder, run_id, meta, rows).close()
+    as_version_1(folder / f"{run_id}.sqlite3")
+
+
+def as_version_1(path):
+    base = sqlite3.connect(path, isolation_level=None)
+    base.executescript(
+        "ALTER TABLE requests DROP COLUMN ended_at; ALTER TABLE requests DROP COLUMN rows;"
+        "DELETE FROM meta WHERE name = 'has_ledger'; PRAGMA user_version = 1;"
+    )
+    base.close()
 
 
 def test_what_journals_of_before_know_is_taken_over(tmp_path, clock):

@@ -40,7 +40,8 @@ CREATE TABLE rows (
     detail TEXT NOT NULL, opted_out INTEGER, done INTEGER NOT NULL, sent INTEGER NOT NULL,
     answered INTEGER NOT NULL, tries INTEGER NOT NULL, conflicts INTEGER NOT NULL, alone INTEGER NOT NULL,
     made INTEGER NOT NULL, last_error TEXT NOT NULL, status TEXT, request_id TEXT, left TEXT,
-    sent_at REAL, unanswered INTEGER NOT NULL DEFAULT 0, add_tags TEXT, remove_tags TEXT
+    sent_at REAL, unanswered INTEGER NOT NULL DEFAULT 0, add_tags TEXT NOT NULL DEFAULT '[]',
+    remove_tags TEXT NOT NULL DEFAULT '[]'
 );
 CREATE TABLE requests (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, contacts INTEGER NOT NULL,
@@ -50,6 +51,11 @@ CREATE TABLE requests (
 """
 _UPGRADE = f"""
 BEGIN; ALTER TABLE requests ADD COLUMN ended_at REAL; ALTER TABLE requests ADD COLUMN rows TEXT;
+ALTER TABLE rows ADD COLUMN sent_at REAL; ALTER TABLE rows ADD COLUMN unanswered INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rows ADD COLUMN add_tags TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE rows ADD COLUMN remove_tags TEXT NOT NULL DEFAULT '[]';
+UPDATE rows SET unanswered = 1, sent_at = (SELECT at FROM requests WHERE id = rows.request_id)
+WHERE request_id IN (SELECT id FROM requests WHERE state IN ('sent', 'lost'));
 PRAGMA user_version = {VERSION}; COMMIT;
 """
 _COLUMNS = (
@@ -377,7 +383,7 @@ def _row(record: tuple[Any, ...]) -> Row:
     for name in _FLAGS:
         values[name] = bool(values[name])
     for name in ("add_tags", "remove_tags"):
-        values[name] = tuple(_decode(values[name] or "[]"))
+        values[name] = tuple(_decode(values[name]))
     if values["opted_out"] is not None:
         values["opted_out"] = bool(values["opted_out"])
     return Row(**values)

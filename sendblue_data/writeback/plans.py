@@ -18,6 +18,7 @@ from sendblue_data.writeback.inputs import (
     refuse_misnamed,
     writable_columns,
 )
+from sendblue_data.writeback.merging import aligned
 from sendblue_data.writeback.plan import WritePlan, make_plan
 from sendblue_data.writeback.planning import Asked
 from sendblue_data.writeback.rows import Options
@@ -204,7 +205,8 @@ def plan_update(
         opt_back_in=opt_back_in,
         longest_variable=longest_variable,
     )
-    return make_plan(Asked("update", source, options, pulled), contacts_or_client, journal_dir)
+    frame = None if pulled is None else aligned(pulled, source)
+    return make_plan(Asked("update", source, options, frame), contacts_or_client, journal_dir)
 
 
 def plan_opt_out(

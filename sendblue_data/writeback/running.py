@@ -132,6 +132,8 @@ def run_fresh(
     seen = {row.number: row.before for row in rows if row.before is not None}
     with begin(client, plan.kind, rows, options, folder, turn=next_turn(folder)) as journal:
         result = carry_out(client, journal, rows, seen, raise_on_errors=raise_on_errors, progress=progress)
+    if ledger is not None:
+        ledger.record_made(row.left for row in rows if row.status == "created" and row.left is not None)
     return replace(result, not_written=plan.not_written)
 
 

@@ -219,8 +219,7 @@ def wanted_variables(asked: Asked, held: pl.Series) -> list[dict[str, str]]:
             {name: text for name, text in merging.as_dict(own).items() if merging.as_dict(old).get(name) != text}
             for own, old in zip(mine, held.to_list(), strict=True)
         ]
-    pulled = merging.base_of(asked, "custom_variables")
-    bases = [None] * len(mine) if pulled is None else pulled.to_list()
+    bases = merging.base_of(asked, "custom_variables").to_list()
     as_dict, way = merging.as_dict, asked.options.on_conflict
     return [
         merging.merged_variables(as_dict(own), as_dict(base), as_dict(old), way).wanted

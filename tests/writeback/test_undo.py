@@ -76,7 +76,7 @@ def test_updates_are_put_back_unless_changed_since(open_account):
             for n in range(3)
         ]
     )
-    run_id = bulk_create(client, mine, progress=False).run_id
+    run_id = bulk_create(client, mine, tags="replace", progress=False).run_id
     sandbox.edit(phone(1), first_name="Changed")
     result = undo_run(client, run_id, progress=False)
     assert statuses(result) == ["updated", "unchanged", "updated"]
@@ -193,7 +193,7 @@ def test_updates_of_single_columns_are_put_back(open_account):
     sandbox, client = open_account(people(3, tags=["VIP"]))
     start = state(sandbox.rows())
     mine = contacts_frame([{"phone": phone(n), "tags": []} for n in range(3)])
-    run_id = bulk_update(client, mine, ["tags"], progress=False).run_id
+    run_id = bulk_update(client, mine, ["tags"], replace=True, progress=False).run_id
     assert {len(one["tags"]) for one in state(sandbox.rows()).values()} == {0}
     assert undo_run(client, run_id, progress=False).counts == {"updated": 3}
     assert state(sandbox.rows()) == start

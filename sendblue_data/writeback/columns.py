@@ -104,7 +104,13 @@ def tag_lists(column: pl.Series) -> Column:
         return _wrong(
             column.set(~held, None), pl.List(pl.String), f"tags holds {_kind(kind.inner)}, expected text"
         )
-    if not column.drop_nulls().explode(empty_as_null=False).str.contains(_VISIBLE).fill_null(value=False).all():
+    if (
+        not column.drop_nulls()
+        .explode(empty_as_null=False)
+        .str.contains(_VISIBLE)
+        .fill_null(value=False)
+        .all()
+    ):
         kept = column.list.eval(pl.element().filter(pl.element().str.contains(_VISIBLE)))
         column = kept.set((kept.list.len() == 0) & (column.list.len() > 0), None)
     return Column(column, None)
@@ -154,11 +160,11 @@ def _entries(column: pl.Series) -> pl.Series | None:
     if kind == ENTRIES:
         return column
     if isinstance(kind, pl.Struct) and kind.fields and all(field.dtype == pl.String for field in kind.fields):
-        pairs = [
+        structs = [
             pl.struct(pl.lit(field.name).alias("key"), pl.col(field.name).alias("value"))
             for field in kind.fields
         ]
-        return column.struct.unnest().select(pl.concat_list(pairs).alias(column.name)).to_series()
+        return column.struct.unnest().select(pl.concat_list(structs).alias(column.name)).to_series()
     return None
 
 
@@ -193,7 +199,9 @@ def _plain_tags(tags: Any) -> tuple[Any, str | None]:
 def _plain_variables(value: Any, longest: int) -> tuple[Any, str | None]:
     if isinstance(value, pl.Series):
         value = value.to_list()
-    if isinstance(value, list) and all(isinstance(pair, Mapping) and {*pair} == {"key", "value"} for pair in value):
+    if isinstance(value, list) and all(
+        isinstance(pair, Mapping) and {*pair} == {"key", "value"} for pair in value
+    ):
         value = {pair["key"]: pair["value"] for pair in value}
     if not isinstance(value, Mapping):
         return None, f"custom_variables is {type(value).__name__}, expected names with texts"
@@ -218,11 +226,18 @@ def _without_nan(column: pl.Series) -> pl.Series:
     """Take a column of numbers that are all NaN for what it is: one without values."""
     if column.dtype.is_float():
         column = column.fill_nan(None)
-    return column.cast(pl.Null) if column.null_count() == column.len() and not column.dtype.is_nested() else column
+    return (
+        column.cast(pl.Null)
+        if column.null_count() == column.len() and not column.dtype.is_nested()
+        else column
+    )
 
 
 def _wrong(column: pl.Series, kind: Any, why: str) -> Column:
-    return Column(pl.Series(column.name, [None], dtype=kind).new_from_index(0, column.len()), _where(column.is_not_null(), why))
+    return Column(
+        pl.Series(column.name, [None], dtype=kind).new_from_index(0, column.len()),
+        _where(column.is_not_null(), why),
+    )
 
 
 def _told(column: pl.Series, pattern: str, why: str) -> pl.Series | None:
@@ -234,5 +249,5 @@ def _where(wrong: pl.Series, why: str) -> pl.Series:
     return pl.select(pl.when(wrong).then(pl.lit(why))).to_series()
 
 
-def _kind(kind: pl.DataType | type[pl.DataType]) -> str:
+def _kind(kind: Any) -> str:
     return str(kind.to_python().__name__)

@@ -74,8 +74,8 @@ def written(contact: Mapping[str, Any]) -> Contact:
     Tags that are blanks alone, as a left join makes them, say nothing; an empty list says that there are none.
 
     Example:
-        >>> written({"tags": [None, "VIP"]}), written({"tags": [""]}), written({"tags": []}), written({"first_name": ""})
-        ({'tags': ['VIP']}, {}, {'tags': []}, {})
+        >>> written({"tags": [None, "VIP"], "first_name": " "}), written({"tags": [""]}), written({"tags": []})
+        ({'tags': ['VIP']}, {}, {'tags': []})
     """
     kept = {field: contact[field] for field in WRITABLE if contact.get(field) is not None}
     if kept.get("tags"):

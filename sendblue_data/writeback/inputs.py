@@ -1,4 +1,4 @@
-"""The caller's frame: read into the columns that planning compares, and refused where its names or its source are wrong."""
+"""The caller's frame: read into the columns that planning compares; one with misnamed columns is refused."""
 
 from __future__ import annotations
 
@@ -174,8 +174,7 @@ def _not_written(table: pl.DataFrame) -> list[str]:
     return [
         name
         for name in table.columns
-        if name not in ("phone", _WHY, *WRITABLE)
-        and not (name in UNWRITABLE and _says_nothing(table[name]))
+        if name not in ("phone", _WHY, *WRITABLE) and not (name in UNWRITABLE and _says_nothing(table[name]))
     ]
 
 
@@ -233,7 +232,9 @@ def _squeezed(name: str) -> str:
     return "".join(filter(str.isalnum, name.casefold()))
 
 
-def writable_columns(named: Sequence[str] | None, source: Source, argument: str = "columns") -> tuple[str, ...]:
+def writable_columns(
+    named: Sequence[str] | None, source: Source, argument: str = "columns"
+) -> tuple[str, ...]:
     """Check names of columns to write or to clear.
 
     Raises:
@@ -246,7 +247,9 @@ def writable_columns(named: Sequence[str] | None, source: Source, argument: str 
         if name not in WRITABLE:
             raise FrameError(f"Column {name!r} can't be written: expected some of {', '.join(WRITABLE)}.")
         if argument == "columns" and name not in source.names:
-            raise FrameError(f"The frame has no column {name!r}: it has {', '.join(map(repr, source.names))}.")
+            raise FrameError(
+                f"The frame has no column {name!r}: it has {', '.join(map(repr, source.names))}."
+            )
         if argument == "clear" and name in ("custom_variables", "opt_out"):
             raise FrameError(
                 f"{name} can't be cleared: "

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from sendblue_data.writeback import columns
-from sendblue_data.writeback.fields import WRITABLE
 
 if TYPE_CHECKING:
     from sendblue_data.writeback.inputs import Source
@@ -60,7 +59,9 @@ def gathered(account: pl.DataFrame, name: str, at: pl.Series) -> pl.Series:
     return found if found.dtype == kind else found.cast(kind)
 
 
-def differs(name: str, one: pl.DataFrame, at: pl.Series, other: pl.DataFrame, other_at: pl.Series) -> pl.Series:
+def differs(
+    name: str, one: pl.DataFrame, at: pl.Series, other: pl.DataFrame, other_at: pl.Series
+) -> pl.Series:
     """Tell where two frames' contacts differ in a field: nothing and empty are the same, tags have no order."""
     mine, theirs = gathered(one, name, at), gathered(other, name, other_at)
     if name in ("opt_out", "verified"):
@@ -145,11 +146,16 @@ def _tags(asked: Asked, account: pl.DataFrame, at: pl.Series) -> dict[str, pl.Se
     if asked.change is None and asked.base is None and "tags" not in asked.options.clear:
         if not writes(asked, "tags"):
             return flags
-        rows = (there & mine.is_not_null() & (mine != gathered(account, "tags", at)).fill_null(value=True)).arg_true()
+        rows = (
+            there & mine.is_not_null() & (mine != gathered(account, "tags", at)).fill_null(value=True)
+        ).arg_true()
     else:
         rows = there.arg_true()
     held, add, remove = tag_lists(asked.part(rows), account, at[rows])
-    gains, loses = nowhere.clone().scatter(rows, _has_more(add, held)), held.list.set_intersection(remove).list.len() > 0
+    gains, loses = (
+        nowhere.clone().scatter(rows, _has_more(add, held)),
+        held.list.set_intersection(remove).list.len() > 0,
+    )
     loses = nowhere.clone().scatter(rows, loses)
     new = ~there & mine.is_not_null() if writes(asked, "tags") else nowhere
     return {**flags, "set_tags": gains | loses | new, "gains_tag": gains, "loses_tag": loses}
@@ -227,15 +233,17 @@ def merged_variables(
     """Merge custom variables name by name.
 
     Example:
-        >>> merged_variables({"Plan": "Pro", "City": "Rome"}, {"Plan": "Free", "City": "Rome"}, {"City": "Oslo"}, "ours")
+        >>> merged_variables({"Plan": "Pro", "City": "Rome"}, {"Plan": "Free"}, {"City": "Rome"}, "ours")
         MergedVariables(wanted={'Plan': 'Pro'}, conflicts=['Plan'], has_dropped=False)
     """
-    changed = {
-        name: text for name, text in mine.items() if base.get(name) != text and held.get(name) != text
-    }
+    changed = {name: text for name, text in mine.items() if base.get(name) != text and held.get(name) != text}
     conflicts = [name for name in changed if held.get(name) != base.get(name)]
     dropped = bool(mine) and any(name not in mine for name in base)
-    wanted = changed if on_conflict == "ours" else {name: changed[name] for name in changed if name not in conflicts}
+    wanted = (
+        changed
+        if on_conflict == "ours"
+        else {name: changed[name] for name in changed if name not in conflicts}
+    )
     return MergedVariables(wanted, conflicts, dropped)
 
 
@@ -247,7 +255,9 @@ def as_dict(entries: Any) -> dict[str, str]:
 def _has_more(one: pl.Series, other: pl.Series) -> pl.Series:
     """Tell where the first list holds what the second does not."""
     rows = pl.DataFrame({"one": one.rename("one"), "other": other.rename("other")})
-    more = pl.when(pl.col("other").is_null()).then("one").otherwise(pl.col("one").list.set_difference("other"))
+    more = (
+        pl.when(pl.col("other").is_null()).then("one").otherwise(pl.col("one").list.set_difference("other"))
+    )
     return rows.select((more.list.len() > 0).fill_null(value=False)).to_series()
 
 

@@ -232,15 +232,12 @@ def _plan_writes(
     table = table.with_columns(facts).with_columns(
         shown.alias("shown"), pl.lit(None, pl.Boolean).alias("says") if says is None else says.alias("says")
     )
-    back_in = (
-        (pl.col("says") == False).fill_null(value=False) & ~pl.col("is_out")  # noqa: E712 -- null is not false
-        if options.opt_back_in
-        else pl.lit(value=False)
-    )
+    says_in = ~pl.col("says").fill_null(value=True)
+    back_in = says_in & ~pl.col("is_out") if options.opt_back_in else pl.lit(value=False)
     is_elsewhere = pl.lit(value=False)
     if known.elsewhere:
-        others = identities(pl.Series(list(known.elsewhere), dtype=pl.String))
-        is_elsewhere = pl.lit(_is_among(source.identities(), others))
+        strangers = identities(pl.Series(list(known.elsewhere), dtype=pl.String))
+        is_elsewhere = pl.lit(_is_among(source.identities(), strangers))
     out = pl.col("is_out") | (pl.col("is_held") & ~back_in)
     there, shown_out = pl.col("there"), pl.col("shown").fill_null(value=False)
     new = ~there if is_create else pl.lit(value=False)
@@ -249,7 +246,7 @@ def _plan_writes(
         out=out,
         set_opt_out=set_out | (new & (out | back_in)),
         kept_out=new & out & ~pl.col("says").fill_null(value=False),
-        stays_out=there & shown_out & (pl.col("says") == False).fill_null(value=False) & ~back_in & ~pl.col("is_out"),  # noqa: E712
+        stays_out=there & shown_out & says_in & ~back_in & ~pl.col("is_out"),
         held_out=there & out & ~pl.col("is_out") & ~shown_out,
         not_there=~there & (not is_create),
         elsewhere=new & ~out & ~back_in & is_elsewhere,

@@ -300,7 +300,9 @@ def _changed_columns(source: Source, base: Source | None, clear: Sequence[str]) 
 
 def _check(name: str, given: object, expected: tuple[str, ...]) -> None:
     if given not in expected:
-        raise FrameError(f"{name} is {given!r}: expected {', '.join(map(repr, expected[:-1]))} or {expected[-1]!r}.")
+        raise FrameError(
+            f"{name} is {given!r}: expected {', '.join(map(repr, expected[:-1]))} or {expected[-1]!r}."
+        )
 
 
 def _check_chunk(chunk_size: int) -> None:

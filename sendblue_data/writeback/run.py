@@ -22,6 +22,7 @@ from sendblue_data.writeback.rows import Kind, Options, Row
 if TYPE_CHECKING:
     PathLike = str | os.PathLike[str]
 
+
 def resume_run(
     client: SendblueClient,
     run_id: str,

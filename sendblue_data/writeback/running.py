@@ -86,9 +86,7 @@ def run_plan(
         )
     if plan.kind == "delete":
         check_delete(fresh, confirm=confirm, allow_most=allow_most)
-    return run_fresh(
-        fresh, client, raise_on_errors=raise_on_errors, progress=progress, journal_dir=folder
-    )
+    return run_fresh(fresh, client, raise_on_errors=raise_on_errors, progress=progress, journal_dir=folder)
 
 
 def _without_ours(plan: WritePlan, fresh: WritePlan) -> WritePlan:
@@ -146,5 +144,7 @@ def warn_of_elsewhere(plan: WritePlan) -> None:
 def _planned_result(plan: WritePlan) -> WriteResult:
     """Return what a run would end with if all went well."""
     status = pl.col("action").replace_strict(dict(OUTCOME))
-    frame = plan.frame.select("row", "phone", status.alias("status"), "detail", request_id=pl.lit(None, pl.String))
-    return WriteResult(frame.cast(dict(RESULT_SCHEMA)), plan.kind, None, dry_run=True, not_written=plan.not_written)
+    frame = plan.frame.select(
+        "row", "phone", status.alias("status"), "detail", request_id=pl.lit(None, pl.String)
+    )
+    return WriteResult(frame.cast(RESULT_SCHEMA), plan.kind, None, dry_run=True, not_written=plan.not_written)

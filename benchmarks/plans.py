@@ -60,7 +60,9 @@ def main() -> None:
     plan = plan_create(account, mine)
     counts = plan.counts
     took = time.perf_counter() - started
-    print(f"{rows:,} rows of {size / MEGABYTE:.0f} MB: {took:.1f} s, {(peak() - before) / size:.1f} times that size")
+    print(
+        f"{rows:,} rows of {size / MEGABYTE:.0f} MB: {took:.1f} s, {(peak() - before) / size:.1f} times that size"
+    )
     print(f"{counts}; {plan.headline}")
 
 

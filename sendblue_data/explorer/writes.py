@@ -164,8 +164,10 @@ class Writer:
                 raise SegmentError(f"{action}: which? Write its name.")
             plan_tags = plan_add_tags if action == ADD else plan_remove_tags
             return plan_tags(self._client, some, tag, journal_dir=folder)
-        planners = {"delete": plan_delete, "opt_out": plan_opt_out, "verify": plan_verify}
-        return planners[kind](self._client, some, journal_dir=folder)
+        if kind == "delete":
+            return plan_delete(self._client, some, journal_dir=folder)
+        plan = plan_opt_out if kind == "opt_out" else plan_verify
+        return plan(self._client, some, journal_dir=folder)
 
     def run(self, plan: WritePlan, *, allow_most: bool = False) -> Outcome:
         """Carry a confirmed plan out.

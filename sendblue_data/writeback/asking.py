@@ -73,7 +73,9 @@ def is_known_here(folder: Path, account: str, phones: pl.Series) -> bool:
         try:
             with reading(path) as base:
                 label = base.execute("SELECT value FROM meta WHERE name = 'account'").fetchone()
-                if label is None or account_identity(msgspec.json.decode(label[0])) != account_identity(account):
+                if label is None or account_identity(msgspec.json.decode(label[0])) != account_identity(
+                    account
+                ):
                     continue
                 statement = f"SELECT 1 FROM rows WHERE phone IN ({marks}) LIMIT 1"  # noqa: S608 -- marks only
                 if base.execute(statement, some).fetchone():

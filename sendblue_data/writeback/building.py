@@ -45,9 +45,7 @@ def _rows(asked: Asked, account: pl.DataFrame, table: pl.DataFrame, start: int) 
         if (row.action == "create" and flags["out"]) or flags.get("promised"):
             row.opted_out = True
         if row.action in ("create", "update"):
-            row.wanted = {
-                name: _wanted(name, flags, mine) for name in WRITABLE if flags.get(f"set_{name}")
-            }
+            row.wanted = {name: _wanted(name, flags, mine) for name in WRITABLE if flags.get(f"set_{name}")}
             if "custom_variables" in row.wanted:
                 row.wanted["custom_variables"] = own
             if "tags" in row.wanted and row.action == "update" and not is_whole:

@@ -299,8 +299,8 @@ def bulk_verify(
     """Send each of a frame's contacts a verification message, once.
 
     Who is verified already or opted out, by the account, the frame or the ledger, gets none (`unchanged`), nor
-    who may have opted out: a message can't be taken back. `verification_worklist` gives those who are to get one. A message whose answer was lost is
-    never sent again: its row is `unknown`.
+    who may have opted out: a message can't be taken back. `verification_worklist` gives those who are to get one.
+    A message whose answer was lost is never sent again: its row is `unknown`.
 
     Args:
         client: the account.

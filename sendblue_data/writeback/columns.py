@@ -26,10 +26,13 @@ _NOT_OUT = ("", "false", "f", "no", "n", "0", "0.0", "nan", "none", "null")
 
 
 class Column(NamedTuple):
-    """A column's values, null where nothing was given, and why a row's can't be sent (null where it can)."""
+    """A column's values, null where nothing was given, and why a row's can't be sent (null where it can).
+
+    There is no problem column where every row's can be sent: a million nulls take memory too.
+    """
 
     values: pl.Series
-    problem: pl.Series
+    problem: pl.Series | None
 
 
 def is_given(text: pl.Expr) -> pl.Expr:
@@ -50,7 +53,7 @@ def texts(column: pl.Series) -> Column:
     given = column.str.contains(_VISIBLE)
     if not given.all():
         column = column.set(~given, None)
-    return Column(column, _told(column, *_EXPECTED[name]) if name in _EXPECTED else _no_problem(column))
+    return Column(column, _told(column, *_EXPECTED[name]) if name in _EXPECTED else None)
 
 
 _EXPECTED = {
@@ -68,7 +71,7 @@ def flags(column: pl.Series) -> Column:
         column = column.cast(pl.Boolean)
     if column.dtype != pl.Boolean:
         return _wrong(column, pl.Boolean, f"{column.name} is {_kind(column.dtype)}, expected true or false")
-    return Column(column, _no_problem(column))
+    return Column(column, None)
 
 
 def says_yes(column: pl.Series) -> pl.Series:
@@ -91,7 +94,7 @@ def tag_lists(column: pl.Series) -> Column:
     if kind == pl.Object:
         return _one_by_one(column, pl.List(pl.String), _plain_tags)
     if kind == pl.Null:
-        return Column(column.cast(pl.List(pl.String)), _no_problem(column))
+        return Column(column.cast(pl.List(pl.String)), None)
     if not isinstance(kind, pl.List):
         return _wrong(column, pl.List(pl.String), f"tags is {_kind(kind)}, expected a list of texts")
     if kind.inner in (pl.Null, pl.Categorical, pl.Enum):
@@ -101,10 +104,16 @@ def tag_lists(column: pl.Series) -> Column:
         return _wrong(
             column.set(~held, None), pl.List(pl.String), f"tags holds {_kind(kind.inner)}, expected text"
         )
-    if not column.drop_nulls().explode(empty_as_null=False).str.contains(_VISIBLE).fill_null(value=False).all():
+    if (
+        not column.drop_nulls()
+        .explode(empty_as_null=False)
+        .str.contains(_VISIBLE)
+        .fill_null(value=False)
+        .all()
+    ):
         kept = column.list.eval(pl.element().filter(pl.element().str.contains(_VISIBLE)))
         column = kept.set((kept.list.len() == 0) & (column.list.len() > 0), None)
-    return Column(column, _no_problem(column))
+    return Column(column, None)
 
 
 def variables(column: pl.Series, longest: int) -> Column:
@@ -122,7 +131,7 @@ def variables(column: pl.Series, longest: int) -> Column:
     if not flat.select(is_given(pl.col("value")).fill_null(value=False).all()).item():
         value = pl.element().struct.field("value")
         entries = entries.list.eval(pl.element().filter(is_given(value)))
-    return Column(entries.set(entries.list.len() == 0, None), _no_problem(column))
+    return Column(entries.set(entries.list.len() == 0, None), None)
 
 
 def moments(column: pl.Series) -> pl.Series:
@@ -151,11 +160,11 @@ def _entries(column: pl.Series) -> pl.Series | None:
     if kind == ENTRIES:
         return column
     if isinstance(kind, pl.Struct) and kind.fields and all(field.dtype == pl.String for field in kind.fields):
-        pairs = [
+        structs = [
             pl.struct(pl.lit(field.name).alias("key"), pl.col(field.name).alias("value"))
             for field in kind.fields
         ]
-        return column.struct.unnest().select(pl.concat_list(pairs).alias(column.name)).to_series()
+        return column.struct.unnest().select(pl.concat_list(structs).alias(column.name)).to_series()
     return None
 
 
@@ -170,7 +179,7 @@ def _plain_text(name: str, value: Any) -> tuple[Any, str | None]:
     if not isinstance(value, str):
         return None, f"{name} is {type(value).__name__}, expected text"
     column = texts(pl.Series(name, [value]))
-    return column.values[0], column.problem[0]
+    return column.values[0], None if column.problem is None else column.problem[0]
 
 
 def _plain_flag(name: str, value: Any) -> tuple[Any, str | None]:
@@ -190,7 +199,9 @@ def _plain_tags(tags: Any) -> tuple[Any, str | None]:
 def _plain_variables(value: Any, longest: int) -> tuple[Any, str | None]:
     if isinstance(value, pl.Series):
         value = value.to_list()
-    if isinstance(value, list) and all(isinstance(pair, Mapping) and {*pair} == {"key", "value"} for pair in value):
+    if isinstance(value, list) and all(
+        isinstance(pair, Mapping) and {*pair} == {"key", "value"} for pair in value
+    ):
         value = {pair["key"]: pair["value"] for pair in value}
     if not isinstance(value, Mapping):
         return None, f"custom_variables is {type(value).__name__}, expected names with texts"
@@ -215,25 +226,28 @@ def _without_nan(column: pl.Series) -> pl.Series:
     """Take a column of numbers that are all NaN for what it is: one without values."""
     if column.dtype.is_float():
         column = column.fill_nan(None)
-    return column.cast(pl.Null) if column.null_count() == column.len() and not column.dtype.is_nested() else column
+    return (
+        column.cast(pl.Null)
+        if column.null_count() == column.len() and not column.dtype.is_nested()
+        else column
+    )
 
 
 def _wrong(column: pl.Series, kind: Any, why: str) -> Column:
-    return Column(pl.Series(column.name, [None], dtype=kind).new_from_index(0, column.len()), _where(column.is_not_null(), why))
+    return Column(
+        pl.Series(column.name, [None], dtype=kind).new_from_index(0, column.len()),
+        _where(column.is_not_null(), why),
+    )
 
 
-def _told(column: pl.Series, pattern: str, why: str) -> pl.Series:
+def _told(column: pl.Series, pattern: str, why: str) -> pl.Series | None:
     fits = column.str.contains(pattern)
-    return _no_problem(column) if fits.all() else _where(~fits.fill_null(value=True), why)
+    return None if fits.all() else _where(~fits.fill_null(value=True), why)
 
 
 def _where(wrong: pl.Series, why: str) -> pl.Series:
     return pl.select(pl.when(wrong).then(pl.lit(why))).to_series()
 
 
-def _no_problem(column: pl.Series) -> pl.Series:
-    return pl.Series([None], dtype=pl.String).new_from_index(0, column.len())
-
-
-def _kind(kind: pl.DataType | type[pl.DataType]) -> str:
+def _kind(kind: Any) -> str:
     return str(kind.to_python().__name__)

@@ -1,4 +1,4 @@
-"""The caller's frame: read into the columns that planning compares, and refused where its names or its source are wrong."""
+"""The caller's frame: read into the columns that planning compares; one with misnamed columns is refused."""
 
 from __future__ import annotations
 
@@ -79,7 +79,9 @@ class Source:
     def problem(self, fields: Iterable[str]) -> pl.Series:
         """Return why a row can't be sent that is to write these fields."""
         found = [self.problems[field] for field in ("phone", *fields) if field in self.problems]
-        return pl.select(pl.coalesce(found)).to_series()
+        if not found:
+            return pl.Series([None], dtype=pl.Categorical).new_from_index(0, self.frame.height)
+        return pl.select(pl.coalesce(found).cast(pl.Categorical)).to_series()
 
 
 _TYPES: dict[str, Any] = {
@@ -110,7 +112,7 @@ def read_source(contacts: Any, longest_variable: int = LONGEST_VARIABLE) -> Sour
         )
     phone = table["phone"].cast(pl.String)
     read: list[pl.Series] = [phone]
-    problems = {"phone": _phone_problem(phone, table)}
+    problems: dict[str, pl.Series | None] = {"phone": _phone_problem(phone, table)}
     for field in WRITABLE:
         if field not in table.columns:
             continue
@@ -123,14 +125,14 @@ def read_source(contacts: Any, longest_variable: int = LONGEST_VARIABLE) -> Sour
         else:
             column = columns.texts(table[field])
         read.append(column.values.alias(field))
-        if column.problem.null_count() < column.problem.len():
-            problems[field] = column.problem
+        problems[field] = column.problem
     if "contact_id" in table.columns:
         read.append(columns.texts(table["contact_id"]).values.alias("contact_id"))
     if "created_at" in table.columns:
         read.append(columns.moments(table["created_at"]).alias("created_at"))
     says_out = columns.says_yes(table["opt_out"]) if "opt_out" in table.columns else _never(table.height)
-    return Source(pl.DataFrame(read), problems, says_out, table.columns, _not_written(table))
+    told = {field: problem for field, problem in problems.items() if problem is not None}
+    return Source(pl.DataFrame(read), told, says_out, table.columns, _not_written(table))
 
 
 def as_polars(frame: Any) -> pl.DataFrame:
@@ -156,13 +158,13 @@ def _never(height: int) -> pl.Series:
     return pl.Series([False]).new_from_index(0, height)
 
 
-def _phone_problem(phone: pl.Series, table: pl.DataFrame) -> pl.Series:
+def _phone_problem(phone: pl.Series, table: pl.DataFrame) -> pl.Series | None:
     why = pl.lit(NO_PHONE)
     if _WHY in table.columns and table.schema[_WHY] == pl.String:
         why = pl.coalesce(pl.format("no phone: {}", pl.lit(table[_WHY])), why)
     is_phone = phone.str.contains(IS_E164)
     if is_phone.all() and not is_phone.has_nulls():
-        return pl.Series([None], dtype=pl.String).new_from_index(0, phone.len())
+        return None
     wrong = pl.when(~is_phone).then(pl.lit(NOT_A_PHONE))
     return pl.select(pl.when(phone.is_null()).then(why).otherwise(wrong)).to_series()
 
@@ -172,8 +174,7 @@ def _not_written(table: pl.DataFrame) -> list[str]:
     return [
         name
         for name in table.columns
-        if name not in ("phone", _WHY, *WRITABLE)
-        and not (name in UNWRITABLE and _says_nothing(table[name]))
+        if name not in ("phone", _WHY, *WRITABLE) and not (name in UNWRITABLE and _says_nothing(table[name]))
     ]
 
 
@@ -231,7 +232,9 @@ def _squeezed(name: str) -> str:
     return "".join(filter(str.isalnum, name.casefold()))
 
 
-def writable_columns(named: Sequence[str] | None, source: Source, argument: str = "columns") -> tuple[str, ...]:
+def writable_columns(
+    named: Sequence[str] | None, source: Source, argument: str = "columns"
+) -> tuple[str, ...]:
     """Check names of columns to write or to clear.
 
     Raises:
@@ -244,7 +247,9 @@ def writable_columns(named: Sequence[str] | None, source: Source, argument: str 
         if name not in WRITABLE:
             raise FrameError(f"Column {name!r} can't be written: expected some of {', '.join(WRITABLE)}.")
         if argument == "columns" and name not in source.names:
-            raise FrameError(f"The frame has no column {name!r}: it has {', '.join(map(repr, source.names))}.")
+            raise FrameError(
+                f"The frame has no column {name!r}: it has {', '.join(map(repr, source.names))}."
+            )
         if argument == "clear" and name in ("custom_variables", "opt_out"):
             raise FrameError(
                 f"{name} can't be cleared: "

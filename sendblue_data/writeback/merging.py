@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from sendblue_data.writeback import columns
-from sendblue_data.writeback.fields import WRITABLE
 
 if TYPE_CHECKING:
+    from sendblue_data.writeback.inputs import Source
     from sendblue_data.writeback.planning import Asked
 
 SCALARS = ("first_name", "last_name", "company_name", "assigned_to_email", "sendblue_number")
@@ -59,7 +59,9 @@ def gathered(account: pl.DataFrame, name: str, at: pl.Series) -> pl.Series:
     return found if found.dtype == kind else found.cast(kind)
 
 
-def differs(name: str, one: pl.DataFrame, at: pl.Series, other: pl.DataFrame, other_at: pl.Series) -> pl.Series:
+def differs(
+    name: str, one: pl.DataFrame, at: pl.Series, other: pl.DataFrame, other_at: pl.Series
+) -> pl.Series:
     """Tell where two frames' contacts differ in a field: nothing and empty are the same, tags have no order."""
     mine, theirs = gathered(one, name, at), gathered(other, name, other_at)
     if name in ("opt_out", "verified"):
@@ -68,6 +70,7 @@ def differs(name: str, one: pl.DataFrame, at: pl.Series, other: pl.DataFrame, ot
         return mine.fill_null("") != theirs.fill_null("")
     if name == "custom_variables":
         mine, theirs = _as_texts(mine), _as_texts(theirs)
+    mine, theirs = mine.list.drop_nulls(), theirs.list.drop_nulls()
     return _has_more(mine, theirs) | _has_more(theirs, mine)
 
 
@@ -78,16 +81,17 @@ def changes_of(asked: Asked, account: pl.DataFrame, at: pl.Series) -> pl.DataFra
         Flags: `set_FIELD`, `other_FIELD`; `clears_FIELD`, where it is erased; `gains_tag`, `loses_tag`; and
         `stay_variables`, where a variable was dropped that no call of the API removes.
     """
-    there = at.is_not_null()
+    parts = [
+        _changes(part, account, at.slice(start, part.source.frame.height)) for start, part in asked.slices()
+    ]
+    return pl.concat(parts) if parts else _changes(asked, account, at)
+
+
+def _changes(asked: Asked, account: pl.DataFrame, at: pl.Series) -> pl.DataFrame:
     found: dict[str, pl.Series] = {}
     for name in SCALARS:
         found |= _scalar(asked, account, at, name)
-    held, add, remove = tag_lists(asked, account, at)
-    gains, loses = _has_more(add, held), held.list.set_intersection(remove).list.len() > 0
-    nowhere = pl.Series([False]).new_from_index(0, at.len())
-    found |= {"set_tags": gains | loses, "other_tags": nowhere, "gains_tag": gains & there, "loses_tag": loses}
-    found |= _variables(asked, account, at)
-    return pl.DataFrame(found)
+    return pl.DataFrame(found | _tags(asked, account, at) | _variables(asked, account, at))
 
 
 def writes(asked: Asked, name: str) -> bool:
@@ -102,13 +106,18 @@ def is_whole(asked: Asked) -> bool:
     return asked.options.tags == "replace" if asked.kind == "create" else asked.options.replace
 
 
-def base_of(asked: Asked, name: str) -> pl.Series | None:
-    """Return a field as it was pulled, a row for each of the caller's rows; None where there is no base."""
-    if asked.base is None or name not in asked.base.frame.columns:
-        return None
-    pulled = asked.base.frame.select("phone", name).unique("phone", keep="first", maintain_order=True)
-    rows = asked.source.frame.select("phone")
-    return rows.join(pulled, on="phone", how="left", maintain_order="left")[name]
+def aligned(base: Source, source: Source) -> pl.DataFrame:
+    """Return a frame as it was pulled with a row for each of the caller's rows, by phone."""
+    pulled = base.frame.unique("phone", keep="first", maintain_order=True)
+    return source.frame.select("phone").join(pulled, on="phone", how="left", maintain_order="left")
+
+
+def base_of(asked: Asked, name: str) -> pl.Series:
+    """Return a field as it was pulled, nulls where it was not."""
+    if asked.base is None or name not in asked.base.columns:
+        rows = asked.source.frame.height
+        return pl.Series(name, [None], dtype=_TYPES.get(name, pl.String)).new_from_index(0, rows)
+    return asked.base[name]
 
 
 def _scalar(asked: Asked, account: pl.DataFrame, at: pl.Series, name: str) -> dict[str, pl.Series]:
@@ -118,24 +127,47 @@ def _scalar(asked: Asked, account: pl.DataFrame, at: pl.Series, name: str) -> di
     wanted = mine.is_not_null() & mine.ne_missing(held) if writes(asked, name) else nowhere
     other = nowhere
     if asked.base is not None and writes(asked, name):
-        pulled = base if base is not None else mine.clear().extend_constant(None, mine.len())
-        wanted &= mine.ne_missing(pulled)
-        other = wanted & (held.fill_null("") != pulled.fill_null(""))
+        wanted &= mine.ne_missing(base)
+        other = wanted & (held.fill_null("") != base.fill_null(""))
         if asked.options.on_conflict != "ours":
             wanted &= ~other
     clears = nowhere
     if name in asked.options.clear:
         clears = held.fill_null("") != ""
         if writes(asked, name):
-            clears &= mine.is_null() if base is None else mine.is_null() | mine.eq_missing(base)
+            clears &= mine.is_null() | (mine.eq_missing(base) if asked.base is not None else nowhere)
     return {f"set_{name}": wanted | clears, f"other_{name}": other, f"clears_{name}": clears}
+
+
+def _tags(asked: Asked, account: pl.DataFrame, at: pl.Series) -> dict[str, pl.Series]:
+    nowhere = pl.Series([False]).new_from_index(0, at.len())
+    flags = dict.fromkeys(("set_tags", "other_tags", "gains_tag", "loses_tag"), nowhere)
+    mine, there = asked.source.given("tags"), at.is_not_null()
+    if asked.change is None and asked.base is None and "tags" not in asked.options.clear:
+        if not writes(asked, "tags"):
+            return flags
+        rows = (
+            there & mine.is_not_null() & (mine != gathered(account, "tags", at)).fill_null(value=True)
+        ).arg_true()
+    else:
+        rows = there.arg_true()
+    held, add, remove = tag_lists(asked.part(rows), account, at[rows])
+    gains, loses = (
+        nowhere.clone().scatter(rows, _has_more(add, held)),
+        held.list.set_intersection(remove).list.len() > 0,
+    )
+    loses = nowhere.clone().scatter(rows, loses)
+    new = ~there & mine.is_not_null() if writes(asked, "tags") else nowhere
+    return {**flags, "set_tags": gains | loses | new, "gains_tag": gains, "loses_tag": loses}
 
 
 def tag_lists(asked: Asked, account: pl.DataFrame, at: pl.Series) -> TagLists:
     """Return which tags each row adds and takes away."""
     options, change = asked.options, asked.change
     rows = pl.DataFrame({"held": gathered(account, "tags", at), "mine": asked.source.given("tags")})
-    held = pl.col("held").list.drop_nulls().fill_null(_NO_TAGS)
+    held = pl.col("held").fill_null(_NO_TAGS)
+    if rows["held"].drop_nulls().explode(empty_as_null=False).has_nulls():
+        held = held.list.drop_nulls()
     mine = pl.col("mine")
     add, remove = _NO_TAGS, _NO_TAGS
     if change is not None:
@@ -149,8 +181,7 @@ def tag_lists(asked: Asked, account: pl.DataFrame, at: pl.Series) -> TagLists:
             remove = remove.list.set_difference(add)
     elif writes(asked, "tags"):
         if asked.base is not None:
-            pulled = base_of(asked, "tags")
-            rows = rows.with_columns(pl.lit(None, dtype=_TAGS).alias("base") if pulled is None else pulled.alias("base"))
+            rows = rows.with_columns(base_of(asked, "tags").alias("base"))
             base = pl.col("base").fill_null(_NO_TAGS)
             add, remove = mine.list.set_difference(base), base.list.set_difference(mine)
         elif asked.kind == "create" and options.tags == "keep":
@@ -176,8 +207,7 @@ def _variables(asked: Asked, account: pl.DataFrame, at: pl.Series) -> dict[str, 
     held = gathered(account, "custom_variables", at)
     if asked.base is None:
         return {**flags, "set_custom_variables": _has_more(_as_texts(mine), _as_texts(held))}
-    pulled = base_of(asked, "custom_variables")
-    bases = [None] * at.len() if pulled is None else pulled.to_list()
+    bases = base_of(asked, "custom_variables").to_list()
     merged = [
         merged_variables(as_dict(own), as_dict(base), as_dict(theirs), asked.options.on_conflict)
         for own, base, theirs in zip(mine.to_list(), bases, held.to_list(), strict=True)
@@ -203,15 +233,17 @@ def merged_variables(
     """Merge custom variables name by name.
 
     Example:
-        >>> merged_variables({"Plan": "Pro", "City": "Rome"}, {"Plan": "Free", "City": "Rome"}, {"City": "Oslo"}, "ours")
+        >>> merged_variables({"Plan": "Pro", "City": "Rome"}, {"Plan": "Free"}, {"City": "Rome"}, "ours")
         MergedVariables(wanted={'Plan': 'Pro'}, conflicts=['Plan'], has_dropped=False)
     """
-    changed = {
-        name: text for name, text in mine.items() if base.get(name) != text and held.get(name) != text
-    }
+    changed = {name: text for name, text in mine.items() if base.get(name) != text and held.get(name) != text}
     conflicts = [name for name in changed if held.get(name) != base.get(name)]
     dropped = bool(mine) and any(name not in mine for name in base)
-    wanted = changed if on_conflict == "ours" else {name: changed[name] for name in changed if name not in conflicts}
+    wanted = (
+        changed
+        if on_conflict == "ours"
+        else {name: changed[name] for name in changed if name not in conflicts}
+    )
     return MergedVariables(wanted, conflicts, dropped)
 
 
@@ -223,9 +255,10 @@ def as_dict(entries: Any) -> dict[str, str]:
 def _has_more(one: pl.Series, other: pl.Series) -> pl.Series:
     """Tell where the first list holds what the second does not."""
     rows = pl.DataFrame({"one": one.rename("one"), "other": other.rename("other")})
-    lists = (pl.col(name).list.drop_nulls().fill_null(_NO_TAGS) for name in ("one", "other"))
-    first, second = lists
-    return rows.select(first.list.set_difference(second).list.len() > 0).to_series()
+    more = (
+        pl.when(pl.col("other").is_null()).then("one").otherwise(pl.col("one").list.set_difference("other"))
+    )
+    return rows.select((more.list.len() > 0).fill_null(value=False)).to_series()
 
 
 def _as_texts(entries: pl.Series) -> pl.Series:

@@ -20,7 +20,8 @@ communicationpref contactpref smspref emailpref marketingpref spamcomplaint mark
 abmeld abgemeld austrag ausgetragen widerruf widerspr einwillig zustimm einverstand werbesperr sperrliste gesperrt
 abonn keinewerbung keinesms keinekontakt nichtkontakt nichtanruf kontaktsperre abbestell robinson erlaubnis
 desabonn desinscri nepas listenoire listerouge bloctel autoris opposition
-suscri nocontactar nollamar nomolestar noenviar listanegra bloquead autoriza dadodebaja permiso aceptasms aceptamarketing
+suscri nocontactar nollamar nomolestar noenviar listanegra bloquead autoriza dadodebaja permiso aceptasms
+aceptamarketing
 descadastr naocontat naoligar naopertur naoenviar naomolestar inscrit cancelarinscricao permissao aceitasms
 aceitamarketing
 disiscri iscritt iscrizione noncontatt nonchiam nondisturb noninviare listanera bloccat autorizz consens disdett
@@ -34,8 +35,8 @@ frameld tilmeld samtykke ikkekontakt maikke kontaktikke ringikke ikkering ikkesm
 avmeld pameld reservert svarteliste
 suostumus kielto kiellet kieltay alasoita alalaheta alaota estetty estolista tilaaja markkinointilupa peruutet
 abone acikriza aramayin rahatsizetme karaliste engellendi gondermeyin smsizni izinli
-配信停止 停止 拒否 解除 退会 同意 許諾 許可 購読 オプトアウト オプトイン 配信 受信可 ブラックリスト 不可 希望しない ブロック 承諾
-退订 退訂 黑名单 黑名單 拒收 수신거부 수신동의 동의 거부 차단
+配信停止 停止 拒否 解除 退会 同意 許諾 許可 購読 オプトアウト オプトイン 配信 受信可 ブラックリスト 不可 希望しない
+ブロック 承諾 退订 退訂 黑名单 黑名單 拒收 수신거부 수신동의 동의 거부 차단
 отпис соглас подпис черныйсписок незвонить неписать
 zgod akkoord accordo hyvaksy eisaa neitil recusa rifiut weiger odmow abgelehnt ablehn avslatt avvis afvis reddet resili
 cancelsms cancelledsms canceledsms godkan
@@ -51,7 +52,7 @@ _AGREES = re.compile(
     r"(accept|allow|agree|wants|permit)\w*(marketing|sms|text|message|promo|contact|email|news|call)"
     r"|marketing\w*(status|ok|agree|accept|allow|permi|consent|email|sms|text)"
 )
-_FOLDED = str.maketrans({"ł": "l", "ø": "o", "ß": "ss", "æ": "ae", "œ": "oe", "ı": "i", "đ": "d"})
+_FOLDED = str.maketrans({"ł": "l", "ø": "o", "ß": "ss", "æ": "ae", "œ": "oe", "\u0131": "i", "đ": "d"})
 _MARKS = re.compile("[\u0300-\u036f]")
 _BORDER = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[\W_\d]+")
 

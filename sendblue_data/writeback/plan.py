@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -209,7 +209,12 @@ class WritePlan:
     def _removal(self) -> str:
         """What would be removed that nobody asked to remove; empty where nothing is."""
         asked = self._asked
-        if self.kind != "update" or asked.base is not None or asked.change is not None or asked.options.replace:
+        if (
+            self.kind != "update"
+            or asked.base is not None
+            or asked.change is not None
+            or asked.options.replace
+        ):
             return ""
         if not merging.writes(asked, "tags"):
             return ""
@@ -223,9 +228,9 @@ class WritePlan:
         told = telling.diffs(asked, self._seen, self._table, some).filter(field="tags")
         named = "; ".join(f"row {row}: {change}" for row, change in told.select("row", "change").iter_rows())
         return (
-            f"{rows.len():,} of {self._table.height:,} contacts would lose tags that they have in the account ({named}). "
-            "Pass base= with the frame as it was pulled, to send only what you changed; use add_tags or remove_tags; "
-            "or pass replace=True if your tags are to take the place of theirs."
+            f"{rows.len():,} of {self._table.height:,} contacts would lose tags that they have in the account "
+            f"({named}). Pass base= with the frame as it was pulled, to send only what you changed; use add_tags "
+            "or remove_tags; or pass replace=True if your tags are to take the place of theirs."
         )
 
     def _rows_that(self, *actions: str) -> pl.Series:
@@ -261,8 +266,9 @@ def plan_on(asked: Asked, client: SendblueClient, folder: Path) -> WritePlan:
     opts_in = asked.options.opt_back_in
     ledger = open_ledger(asked.kind, folder, client.account, opts_in=opts_in)
     account, size = survey(client, asked.source.frame["phone"])
+    seen_at = datetime.now(UTC)  # planning may take seconds, and what was seen is no younger for it
     known = ask(ledger, asked, account)
-    return plan_from(asked, account, size, known, client.account, folder)
+    return replace(plan_from(asked, account, size, known, client.account, folder), planned_at=seen_at)
 
 
 def plan_from(

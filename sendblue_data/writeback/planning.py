@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from sendblue_data.contacts import IS_E164
 from sendblue_data.writeback import merging
 from sendblue_data.writeback.fields import WRITABLE, Contact, same_contact
 from sendblue_data.writeback.identity import identities
@@ -33,6 +34,8 @@ NOTES = {
     "not_known": "not known whether opted out: no message is sent without allow_unknown=True",
 }
 """What a flag of the table says of its row."""
+AT_ONCE = 100_000
+"""Rows whose columns are worked with together."""
 _SECOND = 1_000_000
 
 
@@ -59,19 +62,27 @@ class Asked:
         kind: what the run is for.
         source: the caller's rows.
         options: how.
-        base: the frame as it was pulled, to merge with.
+        base: the frame as it was pulled, to merge with: a row for each of the source's (see `aligned`).
         change: tags to add, remove or rename, instead of the frame's.
     """
 
     kind: Kind
     source: Source
     options: Options
-    base: Source | None = None
+    base: pl.DataFrame | None = None
     change: TagChange | None = None
 
     def part(self, rows: pl.Series) -> Asked:
         """Return the same, asked of some of the rows."""
-        return replace(self, source=replace(self.source, frame=self.source.frame[rows]))
+        base = None if self.base is None else self.base[rows]
+        return replace(self, source=replace(self.source, frame=self.source.frame[rows]), base=base)
+
+    def slices(self) -> Iterator[tuple[int, Asked]]:
+        """Yield the same in pieces, each with the position of its first row: what is worked out of one takes memory."""
+        for start in range(0, self.source.frame.height, AT_ONCE):
+            base = None if self.base is None else self.base.slice(start, AT_ONCE)
+            frame = self.source.frame.slice(start, AT_ONCE)
+            yield start, replace(self, source=replace(self.source, frame=frame), base=base)
 
 
 def plan_table(asked: Asked, account: pl.DataFrame, known: Known) -> pl.DataFrame:
@@ -101,7 +112,7 @@ def plan_table(asked: Asked, account: pl.DataFrame, known: Known) -> pl.DataFram
         problem = source.problem(())
         if problem.null_count() < problem.len():
             problem = problem.set(there, None)
-    table = pl.DataFrame({"at": at, "problem": problem.cast(pl.Categorical)})
+    table = pl.DataFrame({"at": at, "problem": problem})
     table = _with_repeats(table, numbers)
     is_ok = (table["problem"].is_null() & table["first"].is_null()).alias("is_ok")
     frame_out = numbers.filter(source.says_out) if _reads_opt_outs(asked) else numbers.clear()
@@ -119,10 +130,13 @@ def plan_table(asked: Asked, account: pl.DataFrame, known: Known) -> pl.DataFram
         decided = _plan_opt_out(options, facts, shown)
     else:
         decided = _plan_verify(options, facts, shown, merging.gathered(account, "verified", at))
-    kind = pl.Enum(ACTIONS)
     return table.hstack(decided).with_columns(
-        pl.when(is_ok).then("action").otherwise(pl.lit("invalid")).cast(kind).alias("action")
+        pl.when(is_ok).then("action").otherwise(_lit("invalid")).alias("action")
     )
+
+
+def _lit(action: Action) -> pl.Expr:
+    return pl.lit(action, dtype=pl.Enum(ACTIONS))
 
 
 def match(phones: pl.Series, numbers: pl.Series, account: pl.DataFrame) -> pl.Series:
@@ -133,24 +147,47 @@ def match(phones: pl.Series, numbers: pl.Series, account: pl.DataFrame) -> pl.Se
     Returns:
         The contact's position in `account`; null where there is none.
     """
-    asked = pl.DataFrame({"phone": phones})
-    spelt = account.select("phone").with_row_index("at")
-    found = asked.join(spelt, on="phone", how="left", maintain_order="left")["at"]
-    if found.len() != asked.height:
-        if "opt_out" in account.columns:
-            spelt = spelt.with_columns(account["opt_out"]).sort(
-                pl.col("opt_out").fill_null(value=False), descending=True, maintain_order=True
-            )
-        spelt = spelt.unique("phone", keep="last", maintain_order=True).select("at", "phone")
-        found = asked.join(spelt, on="phone", how="left", maintain_order="left")["at"]
+    theirs = account["phone"].cast(pl.String)
+    out = account["opt_out"] if "opt_out" in account.columns else theirs.is_null()
+    found = _positions(phones, theirs, out)
     if not found.has_nulls() or account.is_empty():
         return found
-    meant = spelt.with_columns(phone=identities(spelt["phone"]))
-    if (numbers == phones).all() and meant["phone"].equals(spelt["phone"]):
+    meant = identities(theirs)
+    if numbers.equals(phones) and meant.equals(theirs):
         return found
-    meant = meant.unique("phone", keep="last", maintain_order=True)
-    other = pl.DataFrame({"phone": numbers}).join(meant, on="phone", how="left", maintain_order="left")["at"]
-    return found.zip_with(found.is_not_null(), other)
+    return found.zip_with(found.is_not_null(), _positions(numbers, meant, out))
+
+
+def _positions(wanted: pl.Series, phones: pl.Series, out: pl.Series) -> pl.Series:
+    """Find each text among phones. Those in E.164 form are compared as whole numbers: that takes little memory."""
+    keys = _as_integer(phones)
+    held = pl.DataFrame({"key": keys, "out": out.fill_null(value=False)}).with_row_index("at")
+    held = held.filter(keys.is_not_null()).sort("key")
+    if not held.is_empty() and (held["key"].diff() == 0).any():
+        held = held.sort("key", "out")
+    asked = _as_integer(wanted)
+    if held.is_empty():
+        found = pl.Series("at", [None], dtype=pl.UInt32).new_from_index(0, wanted.len())
+    else:
+        place = held["key"].search_sorted(asked.fill_null(0), side="left").clip(upper_bound=held.height - 1)
+        is_hit = (held["key"].gather(place) == asked).fill_null(value=False)
+        found = held["at"].gather(place).set(~is_hit, None)
+    odd = (asked.is_null() & wanted.is_not_null()).arg_true()
+    if odd.is_empty() or not keys.has_nulls():
+        return found
+    others = pl.DataFrame({"phone": phones}).with_row_index("at").filter(keys.is_null())
+    others = others.unique("phone", keep="last", maintain_order=True)
+    rows = pl.DataFrame({"phone": wanted.gather(odd)})
+    return found.scatter(odd, rows.join(others, on="phone", how="left", maintain_order="left")["at"])
+
+
+def _as_integer(phones: pl.Series) -> pl.Series:
+    """Return phones in E.164 form as whole numbers; null for others."""
+    read = [pl.Series([], dtype=pl.Int64)]
+    for start in range(0, phones.len(), AT_ONCE):
+        some = phones.slice(start, AT_ONCE)
+        read.append(some.set(~some.str.contains(IS_E164), None).str.strip_prefix("+").cast(pl.Int64))
+    return pl.concat(read)
 
 
 def _reads_opt_outs(asked: Asked) -> bool:
@@ -192,20 +229,15 @@ def _plan_writes(
     is_create = asked.kind == "create"
     table = merging.changes_of(asked, account, at)
     says = source.given("opt_out") if is_create or "opt_out" in options.columns else None
-    table = table.with_columns(facts).with_columns(shown.alias("shown"))
-    table = table.with_columns(pl.lit(None, pl.Boolean) if says is None else says.alias("says"))
-    if says is None:
-        table = table.with_columns(pl.lit(None, dtype=pl.Boolean).alias("says"))
-    back_in = (
-        (pl.col("says") == False).fill_null(value=False) & ~pl.col("is_out")  # noqa: E712 -- null is not false
-        if options.opt_back_in
-        else pl.lit(value=False)
+    table = table.with_columns(facts).with_columns(
+        shown.alias("shown"), pl.lit(None, pl.Boolean).alias("says") if says is None else says.alias("says")
     )
-    is_elsewhere = (
-        _is_among(source.identities(), identities(pl.Series(list(known.elsewhere), dtype=pl.String)))
-        if known.elsewhere
-        else pl.Series([False])
-    )
+    says_in = ~pl.col("says").fill_null(value=True)
+    back_in = says_in & ~pl.col("is_out") if options.opt_back_in else pl.lit(value=False)
+    is_elsewhere = pl.lit(value=False)
+    if known.elsewhere:
+        strangers = identities(pl.Series(list(known.elsewhere), dtype=pl.String))
+        is_elsewhere = pl.lit(_is_among(source.identities(), strangers))
     out = pl.col("is_out") | (pl.col("is_held") & ~back_in)
     there, shown_out = pl.col("there"), pl.col("shown").fill_null(value=False)
     new = ~there if is_create else pl.lit(value=False)
@@ -214,32 +246,31 @@ def _plan_writes(
         out=out,
         set_opt_out=set_out | (new & (out | back_in)),
         kept_out=new & out & ~pl.col("says").fill_null(value=False),
-        stays_out=there & shown_out & (pl.col("says") == False).fill_null(value=False) & ~back_in & ~pl.col("is_out"),  # noqa: E712
+        stays_out=there & shown_out & says_in & ~back_in & ~pl.col("is_out"),
         held_out=there & out & ~pl.col("is_out") & ~shown_out,
-        not_there=~there if not is_create else pl.lit(value=False),
-        elsewhere=new & ~out & ~back_in & pl.lit(is_elsewhere) if known.elsewhere else pl.lit(value=False),
+        not_there=~there & (not is_create),
+        elsewhere=new & ~out & ~back_in & is_elsewhere,
     )
     others = [name for name in WRITABLE if name != "opt_out"]
-    stays = pl.lit(value=False)
     if options.on_conflict == "skip":
-        stays = there & pl.any_horizontal(f"set_{name}" for name in others)
         table = table.with_columns((pl.col(f"set_{name}") & there).alias(f"other_{name}") for name in others)
-    elif options.on_conflict == "refuse" and asked.base is not None:
-        stays = pl.any_horizontal(f"other_{name}" for name in others)
     if options.on_conflict in ("skip", "refuse"):
-        table = table.with_columns((pl.col(f"set_{name}") & ~stays).alias(f"set_{name}") for name in others)
-        table = table.with_columns((pl.col(name) & ~stays).alias(name) for name in ("gains_tag", "loses_tag"))
-        protects = pl.col("set_opt_out") & (~stays | out)
-        table = table.with_columns(set_opt_out=protects)
+        # The whole row is left alone, but for an opt-out.
+        stays = ~pl.any_horizontal(f"other_{name}" for name in others)
+        flags = [*(f"set_{name}" for name in others), "gains_tag", "loses_tag"]
+        table = table.with_columns(
+            *((pl.col(flag) & stays).alias(flag) for flag in flags),
+            set_opt_out=pl.col("set_opt_out") & (stays | pl.col("out")),
+        )
     changes = pl.any_horizontal(f"set_{name}" for name in WRITABLE)
     action = (
         pl.when(new)
-        .then(pl.lit("create"))
+        .then(_lit("create"))
         .when(~there)
-        .then(pl.lit("absent"))
+        .then(_lit("absent"))
         .when(changes)
-        .then(pl.lit("update"))
-        .otherwise(pl.lit("unchanged"))
+        .then(_lit("update"))
+        .otherwise(_lit("unchanged"))
     )
     return table.with_columns(action=action).drop("is_ok", "there", "is_out", "is_held", "shown", "says")
 
@@ -266,7 +297,7 @@ def _plan_delete(
         out=(pl.lit(shown).fill_null(value=False) | pl.col("is_held")) & pl.col("there"),
         not_there=~pl.col("there"),
         another=pl.lit(other),
-        action=pl.when(pl.col("there") & ~pl.lit(other)).then(pl.lit("delete")).otherwise(pl.lit("absent")),
+        action=pl.when(pl.col("there") & ~pl.lit(other)).then(_lit("delete")).otherwise(_lit("absent")),
     )
 
 
@@ -308,10 +339,10 @@ def _plan_opt_out(options: Options, facts: pl.DataFrame, shown: pl.Series) -> pl
         not_there=~pl.col("there"),
         promised=~pl.col("there") & options.opted_out,
         action=pl.when(~pl.col("there"))
-        .then(pl.lit("absent"))
+        .then(_lit("absent"))
         .when(differs)
-        .then(pl.lit("update"))
-        .otherwise(pl.lit("unchanged")),
+        .then(_lit("update"))
+        .otherwise(_lit("unchanged")),
     )
 
 
@@ -337,8 +368,8 @@ def _plan_verify(
         *names,
         out=pl.lit(value=False),
         action=pl.when("not_there")
-        .then(pl.lit("absent"))
+        .then(_lit("absent"))
         .when(pl.any_horizontal(names))
-        .then(pl.lit("unchanged"))
-        .otherwise(pl.lit("verify")),
+        .then(_lit("unchanged"))
+        .otherwise(_lit("verify")),
     )

@@ -18,6 +18,7 @@ from sendblue_data.writeback.inputs import (
     refuse_misnamed,
     writable_columns,
 )
+from sendblue_data.writeback.merging import aligned
 from sendblue_data.writeback.plan import WritePlan, make_plan
 from sendblue_data.writeback.planning import Asked
 from sendblue_data.writeback.rows import Options
@@ -204,7 +205,8 @@ def plan_update(
         opt_back_in=opt_back_in,
         longest_variable=longest_variable,
     )
-    return make_plan(Asked("update", source, options, pulled), contacts_or_client, journal_dir)
+    frame = None if pulled is None else aligned(pulled, source)
+    return make_plan(Asked("update", source, options, frame), contacts_or_client, journal_dir)
 
 
 def plan_opt_out(
@@ -298,7 +300,9 @@ def _changed_columns(source: Source, base: Source | None, clear: Sequence[str]) 
 
 def _check(name: str, given: object, expected: tuple[str, ...]) -> None:
     if given not in expected:
-        raise FrameError(f"{name} is {given!r}: expected {', '.join(map(repr, expected[:-1]))} or {expected[-1]!r}.")
+        raise FrameError(
+            f"{name} is {given!r}: expected {', '.join(map(repr, expected[:-1]))} or {expected[-1]!r}."
+        )
 
 
 def _check_chunk(chunk_size: int) -> None:

@@ -92,7 +92,11 @@ class WriteResult:
 
     def _shown(self) -> tuple[str, list[str], pl.DataFrame, int]:
         run = "Dry run, nothing was sent" if self.dry_run else f"Run {self.run_id}"
-        notes = [f"Not written, since no call takes them: {', '.join(self.not_written)}."] if self.not_written else []
+        notes = (
+            [f"Not written, since no call takes them: {', '.join(self.not_written)}."]
+            if self.not_written
+            else []
+        )
         rows = self.frame[some_of_each(self.frame["status"], _ORDER)].drop("request_id")
         return f"{run}: {self.headline}", notes, rows, self.frame.height - rows.height
 

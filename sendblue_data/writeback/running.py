@@ -153,6 +153,4 @@ def _planned_result(plan: WritePlan) -> WriteResult:
     frame = plan.frame.select(
         "row", "phone", status.alias("status"), "detail", request_id=pl.lit(None, pl.String)
     )
-    return WriteResult(
-        frame.cast(dict(RESULT_SCHEMA)), plan.kind, None, dry_run=True, not_written=plan.not_written
-    )
+    return WriteResult(frame.cast(RESULT_SCHEMA), plan.kind, None, dry_run=True, not_written=plan.not_written)

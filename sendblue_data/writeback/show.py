@@ -85,10 +85,7 @@ def _consequences(table: pl.DataFrame, actions: Mapping[str, int]) -> list[str]:
     words = {
         "gains_tag": ("gains a tag", "gain a tag"),
         "loses_tag": ("loses a tag", "lose a tag"),
-        **{
-            f"set_{name}": (f"changes {word}", f"change {word}")
-            for name, word in _NAMES.items()
-        },
+        **{f"set_{name}": (f"changes {word}", f"change {word}") for name, word in _NAMES.items()},
         **{f"clears_{name}": (f"loses {word}", f"lose {word}") for name, word in _NAMES.items()},
     }
     found = []
@@ -101,8 +98,8 @@ def _consequences(table: pl.DataFrame, actions: Mapping[str, int]) -> list[str]:
             if number:
                 found.append(counted(number, one, many))
     if "set_opt_out" in updates.columns:
-        for flag, one, many in ((True, "opts out", "opt out"), (False, "opts back in", "opt back in")):
-            number = int(updates.select((pl.col("set_opt_out") & (pl.col("out") == flag)).sum()).item())
+        for is_out, one, many in ((True, "opts out", "opt out"), (False, "opts back in", "opt back in")):
+            number = int(updates.select((pl.col("set_opt_out") & (pl.col("out") == is_out)).sum()).item())
             if number:
                 found.append(counted(number, one, many))
     stay = table.filter(pl.col("action") == "unchanged")
@@ -110,10 +107,10 @@ def _consequences(table: pl.DataFrame, actions: Mapping[str, int]) -> list[str]:
     left = int(stay.select(pl.any_horizontal(conflicts)).to_series().sum()) if conflicts else 0
     if left:
         found.append(f"{left:,} left as somebody else has it")
-    for flag, words in _SILENT.items():
+    for flag, why in _SILENT.items():
         if flag in stay.columns and (number := int(stay[flag].sum())):
             left += number
-            found.append(f"{number:,} {words}")
+            found.append(f"{number:,} {why}")
     if actions.get("unchanged", 0) - left:
         found.append(f"{actions['unchanged'] - left:,} unchanged")
     return found

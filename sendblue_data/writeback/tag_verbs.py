@@ -215,7 +215,7 @@ def rename_tags(
     progress: bool = True,
     journal_dir: PathLike | None = None,
 ) -> Any:
-    """Rename tags: of an account, `rename_tags(client, contacts, mapping)`; in a frame, `rename_tags(contacts, mapping)`.
+    """Rename tags in an account, or in a frame alone: `rename_tags(contacts, mapping)`.
 
     As a write, each contact is read again before it is written, and nothing else of it is touched. All names
     change at once, so that `{"a": "b", "b": "a"}` swaps two tags; a contact that would end up with one tag twice
@@ -281,7 +281,9 @@ def _plan(
 
 def _checked(verb: str, tags: tuple[Any, ...]) -> tuple[str, ...]:
     if not tags:
-        raise FrameError(f"{verb} was given no tag: name one or more, such as {verb}(client, contacts, 'VIP').")
+        raise FrameError(
+            f"{verb} was given no tag: name one or more, such as {verb}(client, contacts, 'VIP')."
+        )
     for tag in tags:
         if not isinstance(tag, str) or not tag.strip():
             given = repr(tag) if isinstance(tag, str) else type(tag).__name__

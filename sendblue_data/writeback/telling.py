@@ -130,8 +130,10 @@ def reasons(table: pl.DataFrame) -> dict[str, int]:
         .then(pl.lit("not a phone"))
         .otherwise(pl.format("with a bad {}", problem.str.extract(r"^([a-z_]+)")))
     )
-    counted: Any = bad.select(words.alias("word"))["word"].value_counts(sort=True).sort(
-        "count", "word", descending=[True, False]
+    counted: Any = (
+        bad.select(words.alias("word"))["word"]
+        .value_counts(sort=True)
+        .sort("count", "word", descending=[True, False])
     )
     return dict(counted.iter_rows())
 
@@ -149,7 +151,7 @@ def diffs(asked: Asked, account: pl.DataFrame, table: pl.DataFrame, rows: pl.Ser
         `row, phone, field, before, after, change`; a change is `+ VIP`, `- Lead`, `Acme → Globex`.
     """
     some, part = table[rows], asked.part(rows)
-    at, phones = some["at"], part.source.frame["phone"]
+    phones = part.source.frame["phone"]
     base = pl.DataFrame({"row": rows.cast(pl.UInt32), "phone": phones})
     found = [pl.DataFrame(schema=_CHANGES)]
     for name in WRITABLE:
@@ -184,11 +186,10 @@ def _told(asked: Asked, account: pl.DataFrame, table: pl.DataFrame, name: str) -
     if name == "opt_out":
         words = {True: "opted out", False: "not opted out"}
         before = held.replace_strict(words, default=None, return_dtype=pl.String)
-        after = table["out"].replace_strict(words, return_dtype=pl.String)
+        now = table["out"].replace_strict(words, return_dtype=pl.String)
     else:
-        before, after = held, asked.source.given(name)
-        after = after.set(table[f"clears_{name}"], None)
-    rows = pl.DataFrame({"before": before.alias("before"), "after": after.alias("after")})
+        before, now = held, asked.source.given(name).set(table[f"clears_{name}"], None)
+    rows = pl.DataFrame({"before": before, "after": now})
     is_there = pl.col("before").fill_null("") != ""
     change = (
         pl.when(is_there)
@@ -216,11 +217,14 @@ def wanted_variables(asked: Asked, held: pl.Series) -> list[dict[str, str]]:
     mine = asked.source.given("custom_variables").to_list()
     if asked.base is None:
         return [
-            {name: text for name, text in merging.as_dict(own).items() if merging.as_dict(old).get(name) != text}
+            {
+                name: text
+                for name, text in merging.as_dict(own).items()
+                if merging.as_dict(old).get(name) != text
+            }
             for own, old in zip(mine, held.to_list(), strict=True)
         ]
-    pulled = merging.base_of(asked, "custom_variables")
-    bases = [None] * len(mine) if pulled is None else pulled.to_list()
+    bases = merging.base_of(asked, "custom_variables").to_list()
     as_dict, way = merging.as_dict, asked.options.on_conflict
     return [
         merging.merged_variables(as_dict(own), as_dict(base), as_dict(old), way).wanted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tqdm.auto import tqdm
@@ -77,7 +77,7 @@ class Engine:
         for row in rows:
             if row.sent_at is not None:
                 row.sent_at = min(row.sent_at, time.time())  # a clock may have been set back
-            if resumed and row.answered:
+            if resumed and row.answered and (row.made or row.action == "update"):
                 row.asked = tuple(name for name in WRITABLE if name != "opt_out")
         self._vain, self._looks, self._patience = 0.0, 0, PATIENCE
         to_write = sum(row.action in WRITES and not row.done for row in rows)
@@ -244,8 +244,8 @@ class Engine:
 
     # What is told
 
-    def _open_phones(self) -> list[str]:
-        return [row.phone for row in self._rows if row.phone and not row.done]
+    def _open_phones(self) -> Iterator[str]:
+        return (row.phone for row in self._rows if row.phone and not row.done)
 
     def _wrote(self, contacts: int) -> None:
         self._bar.update(contacts)

@@ -57,7 +57,7 @@ ALTER TABLE rows ADD COLUMN remove_tags TEXT NOT NULL DEFAULT '[]';
 UPDATE rows SET unanswered = 1, sent_at = (SELECT at FROM requests WHERE id = rows.request_id)
 WHERE request_id IN (SELECT id FROM requests WHERE state IN ('sent', 'lost'));
 PRAGMA user_version = {VERSION}; COMMIT;
-"""
+"""  # noqa: S608 -- numbers of ours
 _COLUMNS = (
     "pos", "phone", "action", "wanted", "before", "detail", "opted_out", "done", "sent", "answered", "tries",
     "conflicts", "alone", "made", "last_error", "status", "request_id", "left",

@@ -74,7 +74,7 @@ class Requests:
         seen: Lookout,
         ledger: Ledger | None,
         judge: Callable[[list[Row]], list[Row]],
-        rest: Callable[[], list[str]],
+        rest: Callable[[], Iterable[str]],
         wrote: Callable[[int], None],
         cancel: threading.Event,
         only_opt_outs: bool = False,

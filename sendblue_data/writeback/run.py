@@ -17,6 +17,7 @@ from sendblue_data.writeback.asking import open_ledger
 from sendblue_data.writeback.catalogue import journal_folder, new_run_id
 from sendblue_data.writeback.engine import Engine
 from sendblue_data.writeback.fields import Contact
+from sendblue_data.writeback.identity import account_identity
 from sendblue_data.writeback.journal import SUFFIX, Journal
 from sendblue_data.writeback.ledger import Ledger
 from sendblue_data.writeback.requests import StillFailingError
@@ -105,10 +106,10 @@ def _check_account(client: SendblueClient, journal: Journal, *, allow_other_key:
     meta = journal.meta()
     account, also = str(meta["account"]), meta.get("also")
     also = also if isinstance(also, list) else []
-    if client.account in (account, *also):
+    if account_identity(client.account) in map(account_identity, (account, *also)):
         return
-    host = client.account.rpartition("/")[0]
-    if not (allow_other_key and account.rpartition("/")[0] == host):
+    host, theirs = (account_identity(label).rpartition("/")[0] for label in (client.account, account))
+    if not (allow_other_key and theirs == host):
         raise JournalError(
             f"The run {journal.run_id!r} is of the account {account!r}, and the client of {client.account!r}. "
             "Use that account's client; if only its key was changed, pass allow_other_key=True."

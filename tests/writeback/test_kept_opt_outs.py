@@ -129,12 +129,15 @@ def test_a_run_that_ends_still_opts_out_whom_it_has_just_created(open_account, m
     """A create that is on its way lands after the run was stopped: nobody may be left who can be texted."""
     sandbox, client = open_account([], remember_opt_outs=False)
     real, both = client.bulk_create_contacts, threading.Barrier(2, timeout=20)
+    created = threading.Event()
 
     def create(rows):
         both.wait()
         if rows[0]["phone"] == phone(1):
+            created.wait(20)
             raise RateLimitedError("wait", method="POST", path="/bulk", retry_after=3600.0)
         answer = real(rows)
+        created.set()
         time.sleep(0.4)  # the run is being ended by now
         return answer
 
@@ -145,7 +148,7 @@ def test_a_run_that_ends_still_opts_out_whom_it_has_just_created(open_account, m
         def interrupted(self, futures):
             if threading.current_thread() is threading.main_thread():
                 assert len(list(futures)) == 2  # they are on their way
-                time.sleep(0.2)
+                created.wait(20)
                 raise KeyboardInterrupt
             return real_all(self, futures)
 

@@ -253,6 +253,8 @@ def as_version_1(path):
     base = sqlite3.connect(path, isolation_level=None)
     base.executescript(
         "ALTER TABLE requests DROP COLUMN ended_at; ALTER TABLE requests DROP COLUMN rows;"
+        "ALTER TABLE rows DROP COLUMN sent_at; ALTER TABLE rows DROP COLUMN unanswered;"
+        "ALTER TABLE rows DROP COLUMN add_tags; ALTER TABLE rows DROP COLUMN remove_tags;"
         "DELETE FROM meta WHERE name = 'has_ledger'; PRAGMA user_version = 1;"
     )
     base.close()

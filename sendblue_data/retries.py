@@ -84,12 +84,14 @@ class Pace:
         stopped = _STOPPED.get()
         with self._changed:
             while True:
-                if cancelled.is_set() or (stopped is not None and stopped.is_set()):
+                if cancelled.is_set():
                     raise Cancelled
                 now = self._clock()
                 left = self._limit.seconds_left(now)
                 if left <= 0:
                     return self._limit.start(now)
+                if stopped is not None and stopped.is_set():
+                    raise Cancelled
                 self._changed.wait(min(left, AWAKE_EVERY))
 
     def accepted(self, turn: Turn) -> None:

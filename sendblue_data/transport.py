@@ -241,11 +241,10 @@ _OPEN: weakref.WeakSet[Transport] = weakref.WeakSet()
 
 
 def _begin_anew() -> None:
-    places: dict[int, threading.BoundedSemaphore] = {}
+    places: dict[threading.BoundedSemaphore, threading.BoundedSemaphore] = {}
     for transport in list(_OPEN):
-        shared = places.setdefault(
-            id(transport.places), threading.BoundedSemaphore(transport.max_connections)
-        )
+        anew = threading.BoundedSemaphore(transport.max_connections)
+        shared = places.setdefault(transport.places, anew)
         transport.begin_anew(shared)
 
 

@@ -222,6 +222,7 @@ def test_a_traceback_from_within_a_request_shows_none(open_account, monkeypatch,
 
 @pytest.mark.parametrize("fault", ["429", "500", "reset", "reset_after", "500_after", "cut", "error_200"])
 def test_no_error_shows_them_in_any_frame(open_account, monkeypatch, fault):
+    monkeypatch.setattr("sendblue_data.retries.PATIENCE", 0.05)
     monkeypatch.setattr("sendblue_data.retries.LONG_PATIENCE", 0.05)
     monkeypatch.setattr(engine, "FAILED_ROUNDS", 2)
     sandbox, client = open_account(people(3), client={"retries": 1})

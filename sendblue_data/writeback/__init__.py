@@ -2,10 +2,12 @@
 
 from sendblue_data.writeback.calls import bulk_create, bulk_delete, bulk_opt_out, bulk_update, bulk_verify
 from sendblue_data.writeback.catalogue import JournalWarning, list_runs
+from sendblue_data.writeback.erasure import forget
 from sendblue_data.writeback.plan import WritePlan, plan_create, plan_delete
 from sendblue_data.writeback.result import WriteResult
 from sendblue_data.writeback.run import resume_run
 from sendblue_data.writeback.undo import undo_run
+from sendblue_data.writeback.upkeep import prune_runs, rebuild_ledger
 
 __all__ = [
     "JournalWarning",
@@ -16,9 +18,12 @@ __all__ = [
     "bulk_opt_out",
     "bulk_update",
     "bulk_verify",
+    "forget",
     "list_runs",
     "plan_create",
     "plan_delete",
+    "prune_runs",
+    "rebuild_ledger",
     "resume_run",
     "undo_run",
 ]

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +19,9 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from sendblue_data.errors import JournalError
-from sendblue_data.files import OWNER_ONLY, STALE, make_folder, sync_folder
+from sendblue_data.files import OWNER_ONLY, make_folder, sync_folder
+from sendblue_data.writeback.ledger_file import FILE, note_run
+from sendblue_data.writeback.row_storage import LOAD, ROWS_TABLE, SAVE, record, row_of
 from sendblue_data.writeback.rows import Row
 
 APPLICATION_ID = 0x53424A31
@@ -33,16 +35,8 @@ HAS_LEDGER = "has_ledger"
 """What a journal says of itself that was written beside a ledger: without that, its folder has lost one."""
 _PARTIAL = ".partial"
 
-_TABLES = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE rows (
-    pos INTEGER PRIMARY KEY, phone TEXT, action TEXT NOT NULL, wanted TEXT NOT NULL, before TEXT,
-    detail TEXT NOT NULL, opted_out INTEGER, done INTEGER NOT NULL, sent INTEGER NOT NULL,
-    answered INTEGER NOT NULL, tries INTEGER NOT NULL, conflicts INTEGER NOT NULL, alone INTEGER NOT NULL,
-    made INTEGER NOT NULL, last_error TEXT NOT NULL, status TEXT, request_id TEXT, left TEXT,
-    sent_at REAL, unanswered INTEGER NOT NULL DEFAULT 0, add_tags TEXT NOT NULL DEFAULT '[]',
-    remove_tags TEXT NOT NULL DEFAULT '[]'
-);
+_TABLES = f"""
+{ROWS_TABLE}CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE requests (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, contacts INTEGER NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('sent', 'answered', 'refused', 'lost', 'confirmed')),
@@ -58,14 +52,6 @@ UPDATE rows SET unanswered = 1, sent_at = (SELECT at FROM requests WHERE id = ro
 WHERE request_id IN (SELECT id FROM requests WHERE state IN ('sent', 'lost'));
 PRAGMA user_version = {VERSION}; COMMIT;
 """  # noqa: S608 -- numbers of ours
-_COLUMNS = (
-    "pos", "phone", "action", "wanted", "before", "detail", "opted_out", "done", "sent", "answered", "tries",
-    "conflicts", "alone", "made", "last_error", "status", "request_id", "left",
-    "sent_at", "unanswered", "add_tags", "remove_tags",
-)  # fmt: skip
-_FLAGS = ("done", "sent", "answered", "alone", "made")
-_SAVE = f"INSERT OR REPLACE INTO rows VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 -- marks only
-_LOAD = f"SELECT {', '.join(_COLUMNS)} FROM rows ORDER BY pos"  # noqa: S608 -- names of ours
 _UNANSWERED = """
 SELECT phone, coalesce(ended_at, at) FROM requests JOIN rows ON requests.id = rows.request_id
 WHERE state IN ('sent', 'lost') AND requests.rows IS NULL AND phone IS NOT NULL
@@ -73,6 +59,19 @@ UNION ALL
 SELECT phone, coalesce(ended_at, at) FROM requests, json_each(requests.rows) AS one JOIN rows ON rows.pos = one.value
 WHERE state IN ('sent', 'lost') AND phone IS NOT NULL
 """
+ERASED = "erased"
+"""The detail of a row whose person was erased."""
+SAID = "SELECT note FROM requests UNION SELECT detail FROM rows UNION SELECT last_error FROM rows"
+"""What a server said, wherever it is kept."""
+_THEIR_REQUESTS = """
+SELECT id FROM requests WHERE EXISTS (SELECT 1 FROM json_each(requests.rows) WHERE value = :pos)
+OR id = (SELECT request_id FROM rows WHERE pos = :pos)
+"""
+_FORGET_NOTES = f"UPDATE requests SET note = '' WHERE id IN ({_THEIR_REQUESTS})"  # noqa: S608 -- of ours
+_FORGET_ROW = f"""
+UPDATE rows SET phone = NULL, wanted = '{{}}', before = NULL, left = NULL, detail = '{ERASED}', last_error = '',
+opted_out = NULL WHERE pos = :pos
+"""  # noqa: S608 -- of ours
 _NEEDED = {"kind", "account", "started", "options"}
 _DAMAGE = (
     *(sqlite3.Error, msgspec.MsgspecError, LookupError, TypeError, ValueError),
@@ -124,7 +123,7 @@ class Journal:
         partial = folder / f"{run_id}{_PARTIAL}"
         try:
             make_folder(folder)
-            _remove_stale(folder)
+            remove_leftovers(folder)
             holder = _hold(path)  # so that nobody takes what is half written for a leftover
             # Made here, for the owner alone; SQLite gives its side files the same permissions.
             os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY))
@@ -135,10 +134,13 @@ class Journal:
                     f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
                     f"BEGIN; {_TABLES}"
                 )
-                base.executemany(_SAVE, (_record(row) for row in rows))
+                base.executemany(SAVE, (record(row) for row in rows))
                 base.executemany(
                     "INSERT INTO meta VALUES (?, ?)",
-                    ((name, _encode(value).decode()) for name, value in (*meta.items(), (HAS_LEDGER, True))),
+                    (
+                        (name, _encode(value).decode())
+                        for name, value in (*meta.items(), (HAS_LEDGER, (folder / FILE).exists()))
+                    ),
                 )
                 base.execute("COMMIT")
             finally:
@@ -146,6 +148,7 @@ class Journal:
             partial.replace(path)
             holder.release()
             sync_folder(folder)
+            note_run(folder, run_id, is_open=True)
         except (OSError, sqlite3.Error) as error:
             _discard(partial)
             raise JournalError(
@@ -180,7 +183,12 @@ class Journal:
     def rows(self) -> list[Row]:
         """Give every row, in the order of the caller's frame."""
         with self._guarded() as base:
-            return [_row(record) for record in base.execute(_LOAD)]
+            return [row_of(record) for record in base.execute(LOAD)]
+
+    def phones(self) -> list[tuple[int, str]]:
+        """Return each row's position and phone, of those that have one."""
+        with self._guarded() as base:
+            return base.execute("SELECT pos, phone FROM rows WHERE phone IS NOT NULL").fetchall()
 
     def in_flight(self, now: float, *, quiet: float | None = None) -> dict[str, float]:
         """Return the phones whose request may still take effect, with the seconds until it no longer can.
@@ -229,7 +237,7 @@ class Journal:
                 "INSERT INTO requests VALUES (?, ?, ?, 'sent', '', ?, NULL, ?)",
                 (request_id, kind, len(rows), time.time(), _encode([row.pos for row in rows]).decode()),
             )
-            base.executemany(_SAVE, [_record(row) for row in rows])
+            base.executemany(SAVE, [record(row) for row in rows])
             base.execute("COMMIT")
             return request_id
 
@@ -241,7 +249,7 @@ class Journal:
                 "UPDATE requests SET state = ?, note = ?, ended_at = ? WHERE id = ?",
                 (state, note, time.time(), request_id),
             )
-            base.executemany(_SAVE, [_record(row) for row in rows])
+            base.executemany(SAVE, [record(row) for row in rows])
             base.execute("COMMIT")
 
     def save(self, rows: list[Row], **meta: Any) -> None:
@@ -251,7 +259,7 @@ class Journal:
         """
         with self._guarded() as base:
             base.execute("BEGIN")
-            base.executemany(_SAVE, [_record(row) for row in rows])
+            base.executemany(SAVE, [record(row) for row in rows])
             base.executemany(
                 "INSERT OR REPLACE INTO meta VALUES (?, ?)",
                 [(name, _encode(value).decode()) for name, value in meta.items()],
@@ -261,6 +269,29 @@ class Journal:
                 " (SELECT request_id FROM rows WHERE done = 0 AND request_id IS NOT NULL)"
             )
             base.execute("COMMIT")
+        if meta.keys() & {"finished", "undone_by"}:
+            note_run(self.path.parent, self.run_id, is_open=False)
+
+    def erase(self, rows: Iterable[int], is_theirs: Callable[[str], bool]) -> None:
+        """Leave nothing of some rows but their outcome, nor what was said of them elsewhere; no byte of it stays.
+
+        Args:
+            rows: their positions.
+            is_theirs: tells of a text, such as a server's message, whether it speaks of them.
+        """
+        with self._guarded() as base:
+            base.execute("BEGIN")
+            base.create_function("is_theirs", 1, lambda text: bool(text) and is_theirs(text))
+            # What a server said of a request may name anybody in it.
+            for pos in rows:
+                base.execute(_FORGET_NOTES, {"pos": pos})
+                base.execute(_FORGET_ROW, {"pos": pos})
+            base.execute("UPDATE requests SET note = '' WHERE is_theirs(note)")
+            base.execute("UPDATE rows SET last_error = '' WHERE is_theirs(last_error)")
+            base.execute("UPDATE rows SET detail = ? WHERE is_theirs(detail)", (ERASED,))
+            base.execute("COMMIT")
+            base.execute("VACUUM")
+            base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
     def _guarded(self) -> Iterator[sqlite3.Connection]:
@@ -349,51 +380,14 @@ def _explained(error: BaseException, path: Path) -> BaseException:
     return JournalError(f"{path} is damaged or no journal of sendblue_data ({why}); it was left as it is.")
 
 
-def _record(row: Row) -> tuple[Any, ...]:
-    return (
-        row.pos,
-        row.phone,
-        row.action,
-        _encode(row.wanted).decode(),
-        None if row.before is None else _encode(row.before).decode(),
-        row.detail,
-        row.opted_out,
-        row.done,
-        row.sent,
-        row.answered,
-        row.tries,
-        row.conflicts,
-        row.alone,
-        row.made,
-        row.last_error,
-        row.status,
-        row.request_id,
-        None if row.left is None else _encode(row.left).decode(),
-        row.sent_at,
-        row.unanswered,
-        _encode(row.add_tags).decode(),
-        _encode(row.remove_tags).decode(),
-    )
-
-
-def _row(record: tuple[Any, ...]) -> Row:
-    values = dict(zip(_COLUMNS, record, strict=True))
-    for name in ("wanted", "before", "left"):
-        values[name] = None if values[name] is None else _decode(values[name])
-    for name in _FLAGS:
-        values[name] = bool(values[name])
-    for name in ("add_tags", "remove_tags"):
-        values[name] = tuple(_decode(values[name]))
-    if values["opted_out"] is not None:
-        values["opted_out"] = bool(values["opted_out"])
-    return Row(**values)
-
-
-def _remove_stale(folder: Path) -> None:
-    for path in folder.glob(f"*{_PARTIAL}*"):
-        with suppress(FileNotFoundError):  # another run began meanwhile, and made its journal of it
-            if time.time() - path.stat().st_mtime > STALE:
-                _discard(path)
+def remove_leftovers(folder: Path) -> None:
+    """Remove journals that never became one, since their process was killed; one that is being written stays."""
+    for path in folder.glob(f"*{_PARTIAL}"):
+        with suppress(JournalError):
+            holder = _hold(path.with_suffix(SUFFIX))
+            _discard(path)
+            holder.release()
+            path.with_suffix(".lock").unlink(missing_ok=True)
 
 
 def _discard(path: Path) -> None:

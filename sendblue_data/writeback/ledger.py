@@ -21,7 +21,7 @@ import polars as pl
 from sendblue_data.writeback.fields import Contact, moment
 from sendblue_data.writeback.identity import account_identity, identities, identity
 from sendblue_data.writeback.ledger_file import connected, ledger_key, make_ledger
-from sendblue_data.writeback.migration import take_over
+from sendblue_data.writeback.migration import check_journals, take_over
 
 LAG = 120.0
 """Seconds after which an account that shows less than it showed before does not merely lag behind."""
@@ -49,7 +49,7 @@ _IS_SAME = """
 # the first look that shows otherwise clears it.
 _SIGHT = f"""
     INSERT INTO sightings VALUES (:part, :person, :spelling, :contact_id, :created_at, CASE WHEN EXISTS (
-        SELECT 1 FROM people WHERE part = :part AND person = :person AND state = 'in' AND since > :now - :lag
+        SELECT 1 FROM people WHERE part = :part AND person = :person AND state = 'in' AND since BETWEEN :now - :lag AND :now
     ) THEN 0 ELSE :now END)
     ON CONFLICT DO UPDATE SET
         since = CASE WHEN {_IS_SAME.format("excluded.")} THEN coalesce(since, excluded.since) ELSE excluded.since END,
@@ -95,9 +95,10 @@ class Ledger:
         """Open the ledger of a folder, and begin it where there never was one.
 
         Raises:
-            LedgerError: it, or its key, can't be read, or is gone.
+            LedgerError: it, its key or a journal can't be read, or is gone.
         """
-        make_ledger(folder, lambda place: take_over(folder, lambda label: cls(place, label)))
+        begin_ledger(folder)
+        check_journals(folder)
         ledger = cls(folder, account)
         with ledger._writing():
             pass  # can it be written?
@@ -261,7 +262,7 @@ class Ledger:
     def forget(self, phones: Iterable[str | None]) -> None:
         """Erase all that is kept of people, in every account of the folder, but the hash and that they are out."""
         people = [(person,) for person in self._people(phones).values()]
-        with self._writing() as (base, _part):
+        with connected(self.folder, self._key, "IMMEDIATE") as base:
             base.executemany("DELETE FROM created WHERE person = ?", people)
             base.executemany("DELETE FROM sightings WHERE person = ?", people)
             base.executemany("DELETE FROM people WHERE person = ? AND state != 'out'", people)
@@ -324,6 +325,15 @@ class Ledger:
     def _writing(self) -> Iterator[tuple[sqlite3.Connection, int]]:
         with connected(self.folder, self._key, "IMMEDIATE") as base:
             yield base, _part(base, self.account)
+
+
+def begin_ledger(folder: Path) -> None:
+    """Begin the ledger of a folder where there never was one, with what its journals know.
+
+    Raises:
+        LedgerError: there was one, or a journal can't be read.
+    """
+    make_ledger(folder, lambda place: take_over(folder, lambda label: Ledger(place, label)))
 
 
 def _part(base: sqlite3.Connection, label: str) -> int:

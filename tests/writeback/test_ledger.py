@@ -143,6 +143,15 @@ def test_an_opt_out_seen_just_after_somebody_opted_in_is_held_until_a_look_shows
     assert held(ledger) == set()
 
 
+def test_a_clock_that_was_ahead_makes_no_opt_out_doubtful(ledger, clock):
+    clock.now += 1e6
+    ledger.record_in([phone(1)], by="somebody")
+    clock.now -= 1e6
+    ledger.observe([person(1, opt_out=True)], by="a look")
+    ledger.observe([person(1, opt_out=False)], by="a look that lags behind")
+    assert held(ledger) == {phone(1)}
+
+
 def test_accounts_are_apart_until_they_are_linked(ledger, tmp_path, clock):
     other = Ledger.open(tmp_path / "runs", OLD_KEY)
     other.record_out([phone(1), phone(2)], by="a run")

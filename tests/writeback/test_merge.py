@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sendblue_data.contacts import contacts_frame
@@ -19,6 +19,8 @@ from sendblue_data.writeback import (
     rename_tags,
     undo_run,
 )
+from sendblue_data.writeback.merging import TagChange
+from sendblue_data.writeback.tag_verbs import _plan
 from tests.writeback.people import people, person, phone, state, statuses
 
 FIELDS = ("first_name", "company_name", "assigned_to_email")
@@ -110,6 +112,7 @@ def merged(base, mine, theirs, on_conflict):
     return theirs if conflict and on_conflict == "refuse" else now
 
 
+@settings(deadline=None)
 @given(base=CONTACT, mine=CONTACT, theirs=CONTACT, on_conflict=st.sampled_from(["refuse", "ours", "theirs"]))
 def test_a_merge_is_what_it_is_field_by_field(base, mine, theirs, on_conflict):
     def clean(contact):
@@ -208,8 +211,6 @@ def test_tags_added_are_taken_back(open_account):
 
 def test_swapped_tags_change_at_once():
     account = contacts_frame([person(0, tags=["a"]), person(1, tags=["b", "c"])])
-    from sendblue_data.writeback.tag_verbs import TagChange, _plan
-
     rows = _plan(account, account, TagChange(rename={"a": "b", "b": "a"}), None)._rows
     assert [sorted(row.wanted["tags"]) for row in rows] == [["b"], ["a", "c"]]
 

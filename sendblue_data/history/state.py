@@ -73,7 +73,8 @@ def moment(when: When) -> datetime:
             ) from None
     if not isinstance(when, date):  # of which a datetime is one
         raise ConfigurationError(
-            f"{shown(when)} ({type(when).__name__}) is no moment, date, or text such as 2026-03-01T08:00:00Z."
+            f"{shown(when)} is a {type(when).__name__}: expected a moment, a date, or a text such as "
+            "2026-03-01T08:00:00Z."
         )
     if not isinstance(when, datetime):
         return datetime.combine(when, time.max, tzinfo=UTC)

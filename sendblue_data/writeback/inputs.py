@@ -305,7 +305,7 @@ def refuse_foreign(
         is_there=is_there,
     ).filter(pl.col("mine").is_not_null())
     other = rows.filter(pl.col("id") != pl.col("mine"))
-    older = other.filter(pl.col("created") < rows["at"].max())
+    older = other.filter(pl.col("created") < pl.lit(rows["at"].max(), columns.MOMENT))
     if older.height:
         raise FrameError(
             f"The frame is from another account: {masked(older['phone'][0])} has another contact_id "

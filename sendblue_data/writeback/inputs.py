@@ -13,6 +13,7 @@ import polars as pl
 
 from sendblue_data.contacts import E164, IS_E164
 from sendblue_data.errors import FrameError
+from sendblue_data.options import shown
 from sendblue_data.writeback import columns
 from sendblue_data.writeback.fields import UNWRITABLE, WRITABLE, masked
 from sendblue_data.writeback.identity import identities
@@ -241,11 +242,13 @@ def writable_columns(
         FrameError: one is a text and no list, or can't be written.
     """
     if isinstance(named, str):
-        raise FrameError(f"{argument} is the text {named!r}: expected a list, such as [{named!r}].")
+        raise FrameError(f"{argument} is the text {shown(named)}: expected a list, such as [{shown(named)}].")
     chosen = tuple(named or ())
     for name in chosen:
         if name not in WRITABLE:
-            raise FrameError(f"Column {name!r} can't be written: expected some of {', '.join(WRITABLE)}.")
+            raise FrameError(
+                f"Column {shown(name)} can't be written: expected some of {', '.join(WRITABLE)}."
+            )
         if argument == "columns" and name not in source.names:
             raise FrameError(
                 f"The frame has no column {name!r}: it has {', '.join(map(repr, source.names))}."
@@ -302,7 +305,7 @@ def refuse_foreign(
         is_there=is_there,
     ).filter(pl.col("mine").is_not_null())
     other = rows.filter(pl.col("id") != pl.col("mine"))
-    older = other.filter(pl.col("created") < rows["at"].max())
+    older = other.filter(pl.col("created") < pl.lit(rows["at"].max(), columns.MOMENT))
     if older.height:
         raise FrameError(
             f"The frame is from another account: {masked(older['phone'][0])} has another contact_id "

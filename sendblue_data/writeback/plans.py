@@ -10,6 +10,7 @@ import polars as pl
 
 from sendblue_data.client import SendblueClient
 from sendblue_data.errors import FrameError, WriteRefusedError
+from sendblue_data.options import check_number, is_whole_from, shown
 from sendblue_data.writeback.fields import WRITABLE
 from sendblue_data.writeback.inputs import (
     LONGEST_VARIABLE,
@@ -85,6 +86,7 @@ def plan_create(
         >>> plan.changes["change"].to_list()
         ['Acme → Globex', '+ Lead']
     """
+    check_number("longest_variable", longest_variable, is_whole_from(1), "a whole number, 1 or more")
     source = read_source(contacts, longest_variable)
     refuse_misnamed(source)
     options = Options(
@@ -189,6 +191,7 @@ def plan_update(
         >>> plan_update(meanwhile, mine, base=pulled).changes.select("field", "change").rows()
         [('company_name', 'Acme → Globex')]
     """
+    check_number("longest_variable", longest_variable, is_whole_from(1), "a whole number, 1 or more")
     source = read_source(contacts, longest_variable)
     pulled = None if base is None else read_source(base, longest_variable)
     chosen = writable_columns(columns, source)
@@ -301,10 +304,10 @@ def _changed_columns(source: Source, base: Source | None, clear: Sequence[str]) 
 def _check(name: str, given: object, expected: tuple[str, ...]) -> None:
     if given not in expected:
         raise FrameError(
-            f"{name} is {given!r}: expected {', '.join(map(repr, expected[:-1]))} or {expected[-1]!r}."
+            f"{name} is {shown(given)}: expected {', '.join(map(repr, expected[:-1]))} or {expected[-1]!r}."
         )
 
 
 def _check_chunk(chunk_size: int) -> None:
-    if chunk_size < 1:
-        raise FrameError(f"chunk_size is {chunk_size!r}: expected 1 or more.")
+    if not isinstance(chunk_size, int) or chunk_size < 1:
+        raise FrameError(f"chunk_size is {shown(chunk_size)}: expected 1 or more.")

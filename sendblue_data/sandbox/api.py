@@ -43,12 +43,6 @@ register_url_convertor("phone", _PhoneConvertor())
 def application(sandbox: Sandbox) -> Starlette:
     """Build the application that serves a sandbox's account."""
     api = _Api(sandbox)
-
-    async def refused(_: Request, error: Exception) -> Response:
-        if not isinstance(error, RefusedError):
-            raise error
-        return error_answer(error.status, error.message, error.headers, shape=sandbox.switches.error_shape)
-
     routes = [
         Route(_ROOT, api.list_, methods=["GET"]),
         Route(_ROOT, api.create, methods=["POST"]),
@@ -63,7 +57,7 @@ def application(sandbox: Sandbox) -> Starlette:
     ]
     return Starlette(
         routes=routes,
-        exception_handlers={RefusedError: refused, HTTPException: _not_routed},
+        exception_handlers={RefusedError: api.refused, HTTPException: api.not_routed},
     )
 
 
@@ -97,21 +91,28 @@ def _json(content: object, status: int = 200, headers: Mapping[str, str] | None 
     return Response(msgspec.json.encode(content), status, headers, media_type="application/json")
 
 
-async def _not_routed(request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    headers = dict(error.headers or {})
-    if "Allow" in headers:  # a path has a route for each method, and the error knows one of them
-        routes = [route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE]
-        headers["Allow"] = ", ".join(sorted({method for route in routes for method in route.methods}))
-    return error_answer(error.status_code, error.detail, headers)
-
-
 class _Api:
     """One method an endpoint; every one runs in the server's thread, from its first line to its last."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
+
+    async def refused(self, _: Request, error: Exception) -> Response:
+        if not isinstance(error, RefusedError):
+            raise error
+        return self._error(error.status, error.message, error.headers)
+
+    async def not_routed(self, request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        headers = dict(error.headers or {})
+        if "Allow" in headers:  # a path has a route for each method, and the error knows one of them
+            routes = [route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE]
+            headers["Allow"] = ", ".join(sorted({method for route in routes for method in route.methods}))
+        return self._error(error.status_code, error.detail, headers)
+
+    def _error(self, status: int, message: str, headers: Mapping[str, str]) -> Response:
+        return error_answer(status, message, headers, shape=self.sandbox.switches.error_shape)
 
     async def list_(self, request: Request) -> Response:
         switches, query = self.sandbox.switches, request.query_params

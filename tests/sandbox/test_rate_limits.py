@@ -78,6 +78,17 @@ def test_whether_refused_requests_count(open_raw, clock, counts, status):
     assert counts is False or answer.headers["retry-after"] == "4"
 
 
+def test_where_refused_requests_count_the_wait_is_until_enough_of_all_have_left_the_window(open_raw, clock):
+    raw = open_raw([], rate_limit=2, rate_window=10, refused_count=True)
+    for _ in range(3):
+        statuses(raw, 1)
+        clock.now += 3
+    # Requests at 0, 3 and 6 s: at 9 s the limit's two are those of 3 and 6, and one has to leave.
+    assert raw("GET").headers["retry-after"] == "4"
+    clock.now += 6.5  # at 15.5 s those of 6 and 9 are left
+    assert raw("GET").headers["retry-after"] == "1"
+
+
 def test_refused_requests_change_nothing_and_no_fault_falls_on_them(open_raw, clock):
     raw = open_raw([], rate_limit=1, every_500=2)
     assert statuses(raw, 2) == [200, 429]

@@ -227,3 +227,23 @@ def test_orders_may_be_the_documented_ones_alone(open_raw):
 def test_a_field_that_no_contact_has_is_refused(changes):
     with pytest.raises(ValueError, match=next(iter(changes))):
         Sandbox(0, **changes)
+
+
+@pytest.mark.parametrize("timestamps", ["us", "ms", "s", "day"])
+@pytest.mark.parametrize("with_id", [True, False])
+@pytest.mark.parametrize("nulls", [0.0, 0.3])
+def test_a_list_that_is_made_anew_holds_what_the_stored_one_does(open_raw, timestamps, with_id, nulls):
+    """Lists are served as stored where no switch asks for more: the two ways must not differ."""
+    raw = open_raw(500, timestamps=timestamps, list_contact_id=with_id, null_created_at=nulls)
+    stored = raw.list(limit=500, order_by="phone")
+    raw.sandbox.set(list_spelling="both")
+    anew = raw.list(limit=500, order_by="phone")
+    assert len(stored) == len(anew) == 500
+    assert [{name: contact[name] for name in contact if name in SNAKE} for contact in anew] == stored
+
+
+def test_timestamps_may_be_days(open_raw):
+    raw = open_raw([ADA], timestamps="day")
+    assert raw.list()[0]["created_at"] == got(raw)["created_at"] == "2025-01-02T00:00:00.000Z"
+    assert raw.phones(created_at_gte="2025-01-02T03:04:05.678901Z") == [PHONE]
+    assert raw.phones(created_at_gte="2025-01-02T03:04:05.678902Z") == []

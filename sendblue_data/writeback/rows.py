@@ -146,3 +146,14 @@ class Row:
         if "custom_variables" in after and before.get("custom_variables"):
             after["custom_variables"] = {**before["custom_variables"], **after["custom_variables"]}
         return {name: (before.get(name), value) for name, value in after.items()}
+
+
+def pieces_of(rows: list[Row], size: int) -> list[list[Row]]:
+    """Cut rows into pieces of a size, the last one smaller."""
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def without(rows: list[Row], others: list[Row]) -> list[Row]:
+    """Return the rows that are not among others."""
+    positions = {row.pos for row in others}
+    return [row for row in rows if row.pos not in positions]

@@ -123,7 +123,8 @@ class Requests:
             raise StillFailingError("it was stopped, as asked.")
         stages = {row.pos: _stage(row) for row in rows}
         if old := [row.phone for row in rows if row.phone and not self._only_protects(row)]:
-            self._lookout.look(old, self._rest(), age=lookout.AGAIN if age is None else age)
+            rest = self._rest() if age != 0.0 else ()
+            self._lookout.look(old, rest, age=lookout.AGAIN if age is None else age)
         return [row for row in self._judge(rows) if _stage(row) == stages[row.pos]]
 
     def _only_protects(self, row: Row) -> bool:

@@ -6,7 +6,18 @@ import pytest
 
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import UnexpectedAnswerError
-from sendblue_data.writeback import bulk_create, bulk_delete, bulk_update, bulk_verify, lookout, undo_run
+from sendblue_data.writeback import (
+    bulk_create,
+    bulk_delete,
+    bulk_opt_out,
+    bulk_update,
+    bulk_verify,
+    list_runs,
+    lookout,
+    resume_run,
+    undo_run,
+)
+from sendblue_data.writeback.journal import Journal
 from sendblue_data.writeback.ledger import Ledger
 from tests.writeback.people import people, person, phone, state, statuses
 
@@ -136,8 +147,6 @@ def test_a_look_that_has_grown_old_is_taken_again_before_a_chunk_leaves(open_acc
 
 
 def test_opt_outs_are_not_kept_waiting_for_a_look(open_account, monkeypatch):
-    from sendblue_data.writeback import bulk_opt_out
-
     sandbox, client = open_account(people(30))
     monkeypatch.setattr(lookout, "AGAIN", 0.0)
     sandbox.reset_log()
@@ -145,3 +154,25 @@ def test_opt_outs_are_not_kept_waiting_for_a_look(open_account, monkeypatch):
     assert len(writes(sandbox)) == 30
     reads = len(sandbox.request_log) - 30
     assert reads <= 10  # the plan's pull, and the last look's
+
+
+@pytest.mark.parametrize("write", [bulk_verify, bulk_create])
+def test_a_resumed_run_asks_the_ledger_again(open_account, journals, monkeypatch, write):
+    """Another process learns of an opt-out after the plan was made; the account shows nothing of it."""
+    sandbox, client = open_account(people(3), remember_opt_outs=False)
+    numbers = range(3) if write is bulk_verify else range(10, 13)
+
+    def dies(*_args, **_options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "sending", dies)
+        with pytest.raises(KeyboardInterrupt):
+            write(client, contacts_frame([{"phone": phone(n)} for n in numbers]), progress=False)
+    Ledger.open(journals, client.account).record_out([phone(numbers[1])], by="a colleague")
+    result = resume_run(client, list_runs()["run_id"][0], progress=False)
+    if write is bulk_verify:
+        assert sorted(sandbox.verifications) == [phone(0), phone(2)]
+        assert statuses(result) == ["updated", "unchanged", "updated"]
+    else:
+        assert [row["opt_out"] for row in sandbox.rows()] == [False] * 4 + [True, False]

@@ -106,6 +106,7 @@ class SendblueClient:
         )
         self.account = account_label(self.base_url, key)
         self.max_connections = max_connections
+        self.timeout = timeout
         self._retries = retries
         self._pace = Pace(requests_per_second, is_local=is_local(self.base_url))
         self._jitter = Random()  # noqa: S311 -- spreads retries, keeps no secret

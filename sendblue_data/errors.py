@@ -228,6 +228,10 @@ class JournalError(SendblueError, RuntimeError):
     """A run's journal can't be used: missing, damaged, foreign, of another account, or in use."""
 
 
+class LedgerError(JournalError):
+    """The record of opt-outs can't be read or written: nobody is created or texted without it."""
+
+
 class WriteInterruptedError(SendblueError, RuntimeError):
     """A run that could not go on. What was done is kept; `resume_run(client, run_id)` goes on from there.
 

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from numbers import Integral, Real
+import re
+from collections.abc import Callable, Sized
+from datetime import date, timedelta
+from numbers import Integral, Number, Real
 from typing import Any
 
 from sendblue_data.errors import ConfigurationError
+
+_LONGEST = 60
+_PHONE = re.compile(r"\+?[0-9][0-9 ().-]{5,}([0-9]{4})")
+
+
+def shown(given: object) -> str:
+    """Return what an error may say of a value: texts and numbers as they are, of anything else its type and size.
+
+    A caller may have mixed up two arguments, and contacts are in no error.
+
+    Example:
+        >>> shown("1w"), shown(0.5), shown(["+12125550123"]), shown("+12125550123")
+        ("'1w'", '0.5', 'list of 1', "'•••0123'")
+    """
+    if isinstance(given, str):
+        text = repr(given if len(given) <= _LONGEST else given[:_LONGEST] + "…")
+        return _PHONE.sub(r"•••\1", text)
+    if given is None or isinstance(given, bool | Number | date | timedelta | type):
+        return repr(given)
+    size = f" of {len(given):,}" if isinstance(given, Sized) else ""
+    return f"{type(given).__name__}{size}"
 
 
 def check_number(name: str, given: object, holds: Callable[[Any], bool], expected: str) -> None:
@@ -22,7 +45,7 @@ def check_number(name: str, given: object, holds: Callable[[Any], bool], expecte
         sendblue_data.errors.ConfigurationError: retries is -1: expected a whole number, 0 or more.
     """
     if isinstance(given, bool) or not isinstance(given, Real) or not holds(given):
-        raise ConfigurationError(f"{name} is {given!r}: expected {expected}.")
+        raise ConfigurationError(f"{name} is {shown(given)}: expected {expected}.")
 
 
 def is_whole_from(least: int) -> Callable[[Any], bool]:

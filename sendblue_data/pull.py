@@ -12,6 +12,7 @@ from sendblue_data.client import SendblueClient
 from sendblue_data.contacts import CONTACT_SCHEMA
 from sendblue_data.errors import ConfigurationError, FrameError, IncompletePullError
 from sendblue_data.evidence import PullEvidence
+from sendblue_data.options import shown
 from sendblue_data.seams import keys
 from sendblue_data.sweeps import Pull, Trust
 
@@ -194,10 +195,10 @@ def moment(since: datetime | date | str | None) -> datetime | None:
             since = datetime.fromisoformat(since)
         except ValueError:
             raise ConfigurationError(
-                f"since is {since!r}: expected a moment in ISO 8601, such as 2026-01-31T09:00:00Z."
+                f"since is {shown(since)}: expected a moment in ISO 8601, such as 2026-01-31T09:00:00Z."
             ) from None
     if not isinstance(since, date):  # of which a datetime is one
-        raise ConfigurationError(f"since is {since!r}: expected a moment, a date or a text in ISO 8601.")
+        raise ConfigurationError(f"since is {shown(since)}: expected a moment, a date or a text in ISO 8601.")
     if not isinstance(since, datetime):
         since = datetime(since.year, since.month, since.day)  # noqa: DTZ001 -- made UTC below
     try:

@@ -100,7 +100,7 @@ def similar_tags(contacts: Any) -> pl.DataFrame:
 
 
 def rename_tags(frame: Frame, mapping: Mapping[str, str | None], *, changed_only: bool = False) -> Frame:
-    """The contacts with their tags renamed, ready for `bulk_update(client, frame, columns=["tags"])`.
+    """The contacts with their tags renamed, in the frame; `sendblue_data.rename_tags` writes too.
 
     All names change at once, so that `{"a": "b", "b": "a"}` swaps two tags. A contact that would end up with
     one tag twice has it once, at its first place. Contacts with none of the old tags keep their list
@@ -134,11 +134,7 @@ def rename_tags(frame: Frame, mapping: Mapping[str, str | None], *, changed_only
         raise FrameError(
             f"rename_tags needs a column 'tags' of List(String): found {found or 'no such column'}."
         )
-    for old, new in mapping.items():
-        if not isinstance(old, str) or not (new is None or (isinstance(new, str) and new.strip())):
-            raise FrameError(
-                f"rename_tags: {old!r} to {new!r}: a tag's new name is a text, or None to take it away."
-            )
+    check_renaming(mapping)
     renamed = {old: new for old, new in mapping.items() if old != new}
     if not renamed:
         return frame.clear() if changed_only else frame
@@ -154,6 +150,23 @@ def rename_tags(frame: Frame, mapping: Mapping[str, str | None], *, changed_only
     if changed_only:
         return frame.filter(changes).with_columns(tags=after)
     return frame.with_columns(tags=pl.when(changes).then(after).otherwise("tags"))
+
+
+def check_renaming(mapping: Mapping[str, str | None]) -> None:
+    """Refuse a mapping of old tags to new ones that names no tag.
+
+    Raises:
+        FrameError: a name is blank or no text.
+    """
+    if not isinstance(mapping, Mapping):
+        raise FrameError(
+            f"rename_tags takes a dict of old names to new ones, not {type(mapping).__name__}: {{'vip ': 'VIP'}}."
+        )
+    for old, new in mapping.items():
+        if not isinstance(old, str) or not (new is None or (isinstance(new, str) and new.strip())):
+            raise FrameError(
+                f"rename_tags: {old!r} to {new!r}: a tag's new name is a text, or None to take it away."
+            )
 
 
 def _tag_counts(contacts: Any) -> dict[str, int]:

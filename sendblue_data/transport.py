@@ -23,6 +23,7 @@ from urllib3.exceptions import HTTPError as Urllib3Error
 
 from sendblue_data.connections import Adapter, Connections
 from sendblue_data.errors import ApiError, ConfigurationError, ConnectionFailedError, UnexpectedAnswerError
+from sendblue_data.leaving import may_leave
 from sendblue_data.rate_limit import Turn
 from sendblue_data.refusing_answers import TOO_MANY, UNAVAILABLE, refusal_from, waits_for
 from sendblue_data.retries import Cancelled, Pace
@@ -178,9 +179,11 @@ class Transport:
         content_type = {} if body is None else {"Content-Type": "application/json"}
         with self.places:
             turn = self._pace.wait(self.cancelled)
-            with self._counting:
-                self.requests += 1
             try:
+                if is_write:
+                    may_leave()
+                with self._counting:
+                    self.requests += 1
                 response = self._pool.urlopen(
                     method,
                     f"{self._root}{path}?{urlencode(params)}" if params else self._root + path,

@@ -12,6 +12,7 @@ from sendblue_data.analytics.grouping import By, Key, grouped, keys_of
 from sendblue_data.analytics.opt_outs import COUNTS
 from sendblue_data.analytics.rates import benjamini_hochberg, rate_of, relative_risk
 from sendblue_data.errors import FrameError
+from sendblue_data.options import shown
 
 FACTORS: Mapping[str, By] = {
     "tag": "tags",
@@ -129,7 +130,7 @@ def _chosen(contacts: Any, factors: Mapping[str, By] | Sequence[str] | None) -> 
     names = [factors] if isinstance(factors, str) else list(factors)
     if unknown := [name for name in names if name not in FACTORS]:
         raise FrameError(
-            f"{unknown[0]!r} is no factor: give some of {', '.join(FACTORS)}, "
+            f"{shown(unknown[0])} is no factor: give some of {', '.join(FACTORS)}, "
             "or a mapping of names to groups."
         )
     return {name: FACTORS[name] for name in names}

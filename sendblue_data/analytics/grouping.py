@@ -13,6 +13,7 @@ import polars as pl
 
 from sendblue_data.analytics.engines import Days, Recipe, collect, each_tag, output_name, project
 from sendblue_data.errors import FrameError
+from sendblue_data.options import shown
 
 TAGS = "tags"
 _PERIODS = {"1d": "day", "1w": "week", "1mo": "month", "1q": "quarter", "1y": "year"}
@@ -28,7 +29,7 @@ class CreatedPeriod:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[1-9]\d*(d|w|mo|q|y)", self.every):
             raise FrameError(
-                f"every is {self.every!r}: give whole days or longer, such as "
+                f"every is {shown(self.every)}: give whole days or longer, such as "
                 "'1d', '1w' (from Monday), '1mo', '1q' or '1y'."
             )
 

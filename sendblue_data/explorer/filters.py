@@ -12,6 +12,7 @@ import polars as pl
 
 from sendblue_data.errors import SegmentError
 from sendblue_data.explorer.conditions import Plain
+from sendblue_data.options import shown
 from sendblue_data.segments import (
     created_between,
     has_any_tag,
@@ -180,7 +181,7 @@ def filters_of(predicate: pl.Expr | None) -> Filters:
         return Filters()
     if not isinstance(predicate, pl.Expr):
         raise SegmentError(
-            f"a predicate is has_tag(...), reachable() and so on, or a Polars expression, not {predicate!r}; "
+            f"a predicate is has_tag(...), reachable() and so on, or a Polars expression, not {shown(predicate)}; "
             "text goes to .code."
         )
     rule = predicate.rule if isinstance(predicate, Segment) else Plain(predicate)

@@ -13,12 +13,20 @@ import polars as pl
 
 from sendblue_data.client import SendblueClient
 from sendblue_data.errors import ApiError, RateLimitedError, SegmentError, WriteInterruptedError
-from sendblue_data.writeback import WritePlan, WriteResult, resume_run, undo_run
-from sendblue_data.writeback.account import look
-from sendblue_data.writeback.catalogue import journal_folder, known_from
+from sendblue_data.writeback import (
+    WritePlan,
+    WriteResult,
+    plan_add_tags,
+    plan_delete,
+    plan_opt_out,
+    plan_remove_tags,
+    plan_verify,
+    resume_run,
+    undo_run,
+)
 from sendblue_data.writeback.fields import Contact
-from sendblue_data.writeback.plan import plan_from
-from sendblue_data.writeback.rows import WRITES, Kind, Options
+from sendblue_data.writeback.lookup import fetch_current
+from sendblue_data.writeback.rows import WRITES, Kind
 
 ACTIONS: dict[str, Kind] = {
     "Delete contacts": "delete",
@@ -150,20 +158,16 @@ class Writer:
             FrameError, ApiError: as in `plan_delete`.
         """
         kind = ACTIONS[action]
-        if kind == "update" and not tag.strip():
-            raise SegmentError(f"{action}: which? Write its name.")
-        label = self._client.account
-        known = known_from(journal_folder(self._journal_dir), label)
-        view = look(self._client, set(frame["phone"].drop_nulls()), size=True)
-        rows = frame.select(_SENT).to_dicts()
-        options = Options()
+        folder, some = self._journal_dir, frame.select(_SENT)
         if kind == "update":
-            options = Options(columns=("tags",))
-            for row in rows:
-                # From the account and not from the frame: tags are replaced whole, and others may have
-                # tagged since the pull.
-                row["tags"] = retagged(view.contacts.get(row["phone"], {}).get("tags"), action, tag)
-        return plan_from(kind, rows, view, options, known=known, label=label, not_writable=[])
+            if not tag.strip():
+                raise SegmentError(f"{action}: which? Write its name.")
+            plan_tags = plan_add_tags if action == ADD else plan_remove_tags
+            return plan_tags(self._client, some, tag, journal_dir=folder)
+        if kind == "delete":
+            return plan_delete(self._client, some, journal_dir=folder)
+        plan = plan_opt_out if kind == "opt_out" else plan_verify
+        return plan(self._client, some, journal_dir=folder)
 
     def run(self, plan: WritePlan, *, allow_most: bool = False) -> Outcome:
         """Carry a confirmed plan out.
@@ -215,7 +219,7 @@ class Writer:
             words += " What was done is kept; resume goes on from there."
         phones = set(result.frame["phone"].drop_nulls())
         try:
-            now = look(self._client, phones).contacts
+            now = fetch_current(self._client, phones).contacts
         except ApiError as refusal:
             return Outcome(
                 result, str(result.run_id), stopped, f"{words} The account can't be seen now: {refusal}", None
@@ -247,16 +251,3 @@ def is_confirmed(plan: WritePlan, typed: str) -> bool:
 def takes_most(plan: WritePlan) -> bool:
     """Whether it deletes more than half of the account, which has to be allowed on its own."""
     return plan.kind == "delete" and writes(plan) * 2 > plan.size
-
-
-def retagged(tags: list[str | None] | None, action: str, tag: str) -> list[str]:
-    """A contact's tags with one added or removed, all others as they were.
-
-    Examples:
-        >>> retagged(["VIP", None], ADD, "Lead"), retagged(["VIP", "Lead"], REMOVE, "VIP")
-        (['VIP', 'Lead'], ['Lead'])
-    """
-    held = [name for name in tags or () if name is not None]
-    if action == ADD:
-        return held if tag in held else [*held, tag]
-    return [name for name in held if name != tag]

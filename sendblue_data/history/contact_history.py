@@ -29,6 +29,7 @@ from sendblue_data.history.state import When, contacts_at, looks, moment, snapsh
 from sendblue_data.history.survival import survival
 from sendblue_data.history.table import HistoryTable
 from sendblue_data.history.trend import opt_out_trend
+from sendblue_data.options import shown
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame as SparkFrame
@@ -141,7 +142,7 @@ class ContactHistory:
             (2, 1)
         """
         if not 0 <= max_shrink <= 1:
-            raise ConfigurationError(f"max_shrink={max_shrink!r} must be a share between 0 and 1.")
+            raise ConfigurationError(f"max_shrink={shown(max_shrink)} must be a share between 0 and 1.")
         limits = Limits(
             allow_incomplete=allow_incomplete, allow_other_account=allow_other_account, max_shrink=max_shrink
         )

@@ -8,6 +8,7 @@ import polars as pl
 
 from sendblue_data.contacts import CONTACT_SCHEMA
 from sendblue_data.errors import FrameError
+from sendblue_data.options import shown
 
 By = str | pl.Expr | Sequence[str | pl.Expr] | None
 
@@ -19,7 +20,7 @@ class Grouping:
         asked = [] if by is None else [by] if isinstance(by, str | pl.Expr) else by
         if not isinstance(asked, Sequence) or not all(isinstance(item, str | pl.Expr) for item in asked):
             raise FrameError(
-                f"by= is {by!r}: give a column's name, 'tags', an expression, or a list of these."
+                f"by= is {shown(by)}: give a column's name, 'tags', an expression, or a list of these."
             )
         self._expressions = [pl.col(item) if isinstance(item, str) else item for item in asked]
         self.names = [item.meta.output_name() for item in self._expressions]
@@ -29,7 +30,7 @@ class Grouping:
         unknown = [name for name in self.reads if name not in CONTACT_SCHEMA]
         if unknown:
             raise FrameError(
-                f"by= names {unknown[0]!r}, which is no contact field. Choose from: {', '.join(CONTACT_SCHEMA)}."
+                f"by= names {shown(unknown[0])}, which is no contact field. Choose from: {', '.join(CONTACT_SCHEMA)}."
             )
 
     @property

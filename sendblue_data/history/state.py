@@ -22,6 +22,7 @@ from sendblue_data.history.layout import (
     STATE_FIELDS,
 )
 from sendblue_data.history.table import HistoryTable
+from sendblue_data.options import shown
 
 When = datetime | date | str
 """A moment: an aware datetime, a naive one (taken as UTC), a date (its end, UTC), or ISO 8601 text of either."""
@@ -72,7 +73,8 @@ def moment(when: When) -> datetime:
             ) from None
     if not isinstance(when, date):  # of which a datetime is one
         raise ConfigurationError(
-            f"{when!r} is a {type(when).__name__}: expected a moment, a date, or a text such as 2026-03-01T08:00:00Z."
+            f"{shown(when)} is a {type(when).__name__}: expected a moment, a date, or a text such as "
+            "2026-03-01T08:00:00Z."
         )
     if not isinstance(when, datetime):
         return datetime.combine(when, time.max, tzinfo=UTC)

@@ -21,6 +21,7 @@ from sendblue_data.errors import (
 )
 from sendblue_data.files import OWNER_ONLY_FOLDER
 from sendblue_data.history.layout import CONFIGURATION, PARTS, TABLE_SCHEMA
+from sendblue_data.options import shown
 from sendblue_data.plain_text import one_line
 
 try:
@@ -51,7 +52,9 @@ class HistoryTable:
 
     def __init__(self, uri: str | os.PathLike[str], storage_options: Mapping[str, str] | None = None) -> None:
         if not isinstance(uri, str | os.PathLike):
-            raise ConfigurationError(f"The history's place is {uri!r}: give the path of a folder, or a URL.")
+            raise ConfigurationError(
+                f"The history's place is {shown(uri)}: give the path of a folder, or a URL."
+            )
         text = os.fspath(uri)
         if not text.strip():
             raise ConfigurationError("The history's folder is an empty text. Give its path.")

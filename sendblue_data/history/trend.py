@@ -16,6 +16,7 @@ from sendblue_data.history.layout import ADDED, REMOVED
 from sendblue_data.history.spells import ended, look_times, spells, versions
 from sendblue_data.history.state import looks
 from sendblue_data.history.table import HistoryTable
+from sendblue_data.options import shown
 
 _COUNTS = ("at_risk", "opt_outs", "opted_out", "resubscribes", "added", "removed")
 _DAY = 86_400e6
@@ -90,7 +91,7 @@ def _check_period(every: str) -> None:
             pl.Series([datetime(2026, 1, 1, tzinfo=UTC)]).dt.truncate(every)
             return
     raise FrameError(
-        f"every is {every!r}: write the length of a period as Polars does, such as '1d', '1w' or '1mo'."
+        f"every is {shown(every)}: write the length of a period as Polars does, such as '1d', '1w' or '1mo'."
     )
 
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from sendblue_data.errors import ConfigurationError
+from sendblue_data.options import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,7 +126,7 @@ def check_theme(theme: str | None) -> Theme:
         return "light"
     if theme == "dark":
         return "dark"
-    raise ConfigurationError(f'theme is {theme!r}; use "light" or "dark".')
+    raise ConfigurationError(f'theme is {shown(theme)}; use "light" or "dark".')
 
 
 @contextmanager

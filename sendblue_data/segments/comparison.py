@@ -10,6 +10,7 @@ import polars as pl
 
 from sendblue_data.analytics.rates import newcombe_difference, with_interval
 from sendblue_data.errors import SegmentError
+from sendblue_data.options import shown
 from sendblue_data.segments.engines import count
 
 REST = "the rest"
@@ -103,7 +104,9 @@ def compare_segments(
     """
     masks = _masks(segments)
     if baseline is not None and baseline not in masks:
-        raise SegmentError(f"baseline {baseline!r} is not among the segments: {', '.join(map(repr, masks))}.")
+        raise SegmentError(
+            f"baseline {shown(baseline)} is not among the segments: {', '.join(map(repr, masks))}."
+        )
     sums = _tallies("all", pl.lit(value=True)) | {"all contacts": pl.len()}
     for mask in masks.values():
         sums |= _tallies(mask, pl.col(mask))
@@ -201,7 +204,7 @@ def _masks(segments: Mapping[str, pl.Expr]) -> dict[str, str]:
     for name, segment in segments.items():
         if not (isinstance(name, str) and isinstance(segment, pl.Expr)):
             raise SegmentError(
-                f"segment {name!r} is {segment!r}: expected a name and a predicate or expression."
+                f"segment {name!r} is {shown(segment)}: expected a name and a predicate or expression."
             )
     return {name: f"segment {number}" for number, name in enumerate(segments)}
 

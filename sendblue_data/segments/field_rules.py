@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from sendblue_data.errors import SegmentError
+from sendblue_data.options import shown
 from sendblue_data.segments.predicates import Segment
 from sendblue_data.segments.rules import Leaf, quoted
 
@@ -83,13 +84,15 @@ def field_is(name: str, *values: Value) -> Segment:
         field_is("opt_out", False)
     """
     if name not in FIELDS:
-        raise SegmentError(f"field_is: there is no field {name!r} here: expected one of {', '.join(FIELDS)}.")
+        raise SegmentError(
+            f"field_is: there is no field {shown(name)} here: expected one of {', '.join(FIELDS)}."
+        )
     if not values:
         raise SegmentError(f"field_is({name!r}) got no value: name at least one.")
     kind = bool if name in ("opt_out", "verified") else str
     for value in values:
         if value is not None and not isinstance(value, kind):
-            raise SegmentError(f"field_is: {name} is {value!r}: expected {kind.__name__} or None.")
+            raise SegmentError(f"field_is: {name} is {shown(value)}: expected {kind.__name__} or None.")
     return Segment(FieldIs(name, values))
 
 
@@ -106,7 +109,7 @@ def mentions(text: str) -> Segment:
         ['Ada']
     """
     if not (isinstance(text, str) and text.strip()):
-        raise SegmentError(f"mentions: {text!r} is not a text to look for.")
+        raise SegmentError(f"mentions: {shown(text)} is not a text to look for.")
     return Segment(Mentions(text))
 
 

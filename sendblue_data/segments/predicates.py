@@ -12,6 +12,7 @@ import phonenumbers
 import polars as pl
 
 from sendblue_data.errors import SegmentError
+from sendblue_data.options import shown
 from sendblue_data.segments import rules
 from sendblue_data.segments.rules import Rule, join, negate
 
@@ -272,12 +273,14 @@ def phone_region(*regions: str, area_code: str | Iterable[str] | None = None) ->
     for region in named:
         if region not in phonenumbers.SUPPORTED_REGIONS:
             raise SegmentError(
-                f"phone_region: {region!r} is not a two-letter country code.{_region_hint(region)}"
+                f"phone_region: {shown(region)} is not a two-letter country code.{_region_hint(region)}"
             )
     given = (area_code,) if isinstance(area_code, str) else tuple(area_code or ())
     for code in given:
         if not (isinstance(code, str) and code.isascii() and code.isdigit()):
-            raise SegmentError(f"phone_region: area code {code!r} is not digits in a text, such as '212'.")
+            raise SegmentError(
+                f"phone_region: area code {shown(code)} is not digits in a text, such as '212'."
+            )
     if named and len(named) < len(regions):
         raise SegmentError(
             "phone_region takes regions or area codes; join two calls with `|`, or use area_code=."
@@ -332,14 +335,14 @@ def _texts(given: tuple[str, ...], predicate: str, what: str) -> tuple[str, ...]
 def _require_text(value: object, what: str, *, blank_allowed: bool = False) -> None:
     if not isinstance(value, str):
         raise SegmentError(
-            f"{what} is {value!r}, of type {type(value).__name__}: write it as text in quotes."
+            f"{what} is {shown(value)}, of type {type(value).__name__}: write it as text in quotes."
         )
     if not (value.strip() or blank_allowed):
         raise SegmentError(f"{what} is blank: name it, or use untagged() or is_null().")
     try:
         value.encode()
     except UnicodeEncodeError as broken:
-        raise SegmentError(f"{what} is {value!r}, which is not valid Unicode text.") from broken
+        raise SegmentError(f"{what} is {shown(value)}, which is not valid Unicode text.") from broken
 
 
 def _moment(given: date | str | None, side: str) -> datetime | None:
@@ -351,13 +354,15 @@ def _moment(given: date | str | None, side: str) -> datetime | None:
             at = datetime.fromisoformat(given)
         except ValueError as broken:
             raise SegmentError(
-                f"created_between: {side} {given!r} is not ISO 8601: write '2025-01-31' or "
+                f"created_between: {side} {shown(given)} is not ISO 8601: write '2025-01-31' or "
                 "'2025-01-31T09:00:00Z'."
             ) from broken
     elif isinstance(given, date):
         at = given
     else:
-        raise SegmentError(f"created_between: {side} is {given!r}: give a date, a datetime or ISO 8601 text.")
+        raise SegmentError(
+            f"created_between: {side} is {shown(given)}: give a date, a datetime or ISO 8601 text."
+        )
     if not isinstance(at, datetime):
         at = datetime(at.year, at.month, at.day)  # noqa: DTZ001 -- the zone follows
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

@@ -1,19 +1,17 @@
-"""`bulk_create`, `bulk_delete`, `update`, `opt_out`, `verify`: plan and run at once."""
+"""`bulk_create`, `bulk_delete`, `bulk_update`, `bulk_opt_out`, `bulk_verify`: plan and run at once."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from sendblue_data.client import SendblueClient
-from sendblue_data.errors import FrameError, WriteRefusedError
 from sendblue_data.options import check_client
-from sendblue_data.writeback.fields import WRITABLE
-from sendblue_data.writeback.inputs import LONGEST_VARIABLE, read_rows, refuse_misnamed
-from sendblue_data.writeback.plan import make_plan
+from sendblue_data.writeback.inputs import LONGEST_VARIABLE
+from sendblue_data.writeback.plans import plan_create, plan_delete, plan_opt_out, plan_update, plan_verify
 from sendblue_data.writeback.result import WriteResult
-from sendblue_data.writeback.rows import Options
-from sendblue_data.writeback.run import check_delete, run_fresh
+from sendblue_data.writeback.running import check_delete, run_fresh
 
 if TYPE_CHECKING:
     PathLike = str | os.PathLike[str]
@@ -21,12 +19,13 @@ if TYPE_CHECKING:
 
 def bulk_create(
     client: SendblueClient,
-    frame: Any,
+    contacts: Any,
     *,
     chunk_size: int = 500,
     dry_run: bool = False,
     opt_back_in: bool = False,
     on_conflict: Literal["update", "skip"] = "update",
+    tags: Literal["add", "replace", "keep"] = "add",
     longest_variable: int = LONGEST_VARIABLE,
     raise_on_errors: bool = False,
     progress: bool = True,
@@ -40,11 +39,12 @@ def bulk_create(
 
     Args:
         client: the account.
-        frame: as in `plan_create`.
+        contacts: as in `plan_create`.
         chunk_size: contacts in one request, at most; halved when the server refuses the size.
         dry_run: send nothing, write no journal; give what a run would do.
         opt_back_in: let `opt_out` false in the frame clear an opt-out.
         on_conflict: `"update"` or `"skip"` a contact that is there with other values.
+        tags: `"add"` the frame's to those that a contact has, let them `"replace"` those, or `"keep"` those.
         longest_variable: characters of a custom variable's value, above which a row is invalid.
         raise_on_errors: raise `WriteIncompleteError` at the end if a row is invalid, rejected or unknown.
         progress: show a bar.
@@ -73,13 +73,17 @@ def bulk_create(
         >>> result.counts
         {'created': 1, 'invalid': 1}
     """
-    options = Options(
-        chunk_size=chunk_size,
+    check_client(client)
+    plan = plan_create(
+        client,
+        contacts,
         on_conflict=on_conflict,
+        tags=tags,
         opt_back_in=opt_back_in,
+        chunk_size=chunk_size,
         longest_variable=longest_variable,
+        journal_dir=journal_dir,
     )
-    plan = make_plan("create", client, frame, options, journal_dir)
     return run_fresh(
         plan,
         client,
@@ -92,7 +96,7 @@ def bulk_create(
 
 def bulk_delete(
     client: SendblueClient,
-    frame: Any,
+    contacts: Any,
     *,
     confirm: bool | int | None = None,
     allow_most: bool = False,
@@ -106,7 +110,7 @@ def bulk_delete(
 
     Args:
         client: the account.
-        frame: as in `plan_delete`.
+        contacts: as in `plan_delete`.
         confirm: for more than 100 contacts: how many would be deleted (or the frame's height), or True.
         allow_most: let it take more than half of the account.
         chunk_size: contacts in one request, at most; halved when the server refuses the size.
@@ -134,7 +138,7 @@ def bulk_delete(
         {'deleted': 1}
     """
     check_client(client)  # a frame could be planned with, and its guards would speak of the wrong thing
-    plan = make_plan("delete", client, frame, Options(chunk_size=chunk_size), journal_dir)
+    plan = plan_delete(client, contacts, chunk_size=chunk_size, journal_dir=journal_dir)
     if not dry_run:
         check_delete(plan, confirm=confirm, allow_most=allow_most)
     return run_fresh(
@@ -149,9 +153,13 @@ def bulk_delete(
 
 def bulk_update(
     client: SendblueClient,
-    frame: Any,
-    columns: list[str] | None = None,
+    contacts: Any,
+    columns: Sequence[str] | None = None,
     *,
+    base: Any = None,
+    on_conflict: Literal["refuse", "ours", "theirs"] = "refuse",
+    replace: bool = False,
+    clear: Sequence[str] = (),
     opt_back_in: bool = False,
     dry_run: bool = False,
     longest_variable: int = LONGEST_VARIABLE,
@@ -161,12 +169,18 @@ def bulk_update(
 ) -> WriteResult:
     """Write columns of a frame to contacts that are in the account, a call for each that differs.
 
-    Tags are replaced, custom variables merged, nulls left as they are.
+    Only what is named by `columns`, or was changed since `base`, is written: what others did meanwhile stays. A
+    write that would take tags from somebody is refused unless it is asked for. Nulls and blanks change nothing.
 
     Args:
         client: the account.
-        frame: with `phone` and the columns.
-        columns: which to write; all that can be written when not given.
+        contacts: with `phone` and the columns.
+        columns: which to write.
+        base: the frame as it was pulled: each field is merged with what somebody else changed since.
+        on_conflict: where both changed one field: `"refuse"` leaves the row alone and says so, `"ours"` writes
+            yours, `"theirs"` keeps theirs.
+        replace: without `base`, let the frame's tags take the place of the account's.
+        clear: fields to erase: where the frame has no value for them, and wherever they are not written.
         opt_back_in: let `opt_out` false clear an opt-out.
         dry_run: send nothing; give what a run would do.
         longest_variable: as in `bulk_create`.
@@ -178,6 +192,7 @@ def bulk_update(
         The outcome of every row: `updated`, `unchanged`, `absent`, `invalid`, `rejected` or `unknown`.
 
     Raises:
+        WriteRefusedError: contacts would lose tags, or nothing says what was changed; nothing was sent.
         FrameError: a column is not in the frame, seems misnamed, or no call of the API writes it.
         WriteInterruptedError, WriteIncompleteError, JournalError, ApiError: as in `bulk_create`.
 
@@ -192,20 +207,19 @@ def bulk_update(
         >>> result.counts
         {'updated': 1, 'absent': 1}
     """
-    names = read_rows(frame)[1]
-    if columns is None:
-        refuse_misnamed(names)
-        columns = [name for name in names if name in WRITABLE]
-    if isinstance(columns, str):
-        raise FrameError(f"columns is the text {columns!r}: expected a list, such as [{columns!r}].")
-    chosen = list(columns)
-    for name in chosen:
-        if name not in WRITABLE:
-            raise FrameError(f"Column {name!r} can't be written: expected some of {', '.join(WRITABLE)}.")
-        if name not in names:
-            raise FrameError(f"The frame has no column {name!r}: it has {', '.join(map(repr, names))}.")
-    options = Options(columns=tuple(chosen), opt_back_in=opt_back_in, longest_variable=longest_variable)
-    plan = make_plan("update", client, frame, options, journal_dir)
+    check_client(client)
+    plan = plan_update(
+        client,
+        contacts,
+        columns,
+        base=base,
+        on_conflict=on_conflict,
+        replace=replace,
+        clear=clear,
+        opt_back_in=opt_back_in,
+        longest_variable=longest_variable,
+        journal_dir=journal_dir,
+    )
     return run_fresh(
         plan,
         client,
@@ -218,7 +232,7 @@ def bulk_update(
 
 def bulk_opt_out(
     client: SendblueClient,
-    frame: Any,
+    contacts: Any,
     opted_out: bool = True,
     *,
     opt_back_in: bool = False,
@@ -229,12 +243,12 @@ def bulk_opt_out(
 ) -> WriteResult:
     """Opt a frame's contacts out; with `opted_out=False, opt_back_in=True`, back in.
 
-    A number that is not in the account is `absent`; the journal remembers it, so that a later `bulk_create`
+    A number that is not in the account is `absent`; the ledger remembers it, so that a later `bulk_create`
     from this machine creates it opted out.
 
     Args:
         client: the account.
-        frame: with `phone`.
+        contacts: with `phone`.
         opted_out: False opts back in.
         opt_back_in: has to be True for that.
         dry_run: send nothing; give what a run would do.
@@ -260,13 +274,8 @@ def bulk_opt_out(
         >>> result.counts
         {'updated': 1, 'absent': 1}
     """
-    if not opted_out and not opt_back_in:
-        raise WriteRefusedError(
-            "opted_out=False clears opt-outs: texting someone who opted out is what the law fines. Pass "
-            "opt_back_in=True if each of these people asked for it."
-        )
-    options = Options(opted_out=opted_out, opt_back_in=opt_back_in)
-    plan = make_plan("opt_out", client, frame, options, journal_dir)
+    check_client(client)
+    plan = plan_opt_out(client, contacts, opted_out, opt_back_in=opt_back_in, journal_dir=journal_dir)
     return run_fresh(
         plan,
         client,
@@ -279,7 +288,7 @@ def bulk_opt_out(
 
 def bulk_verify(
     client: SendblueClient,
-    frame: Any,
+    contacts: Any,
     *,
     allow_unknown: bool = False,
     dry_run: bool = False,
@@ -289,13 +298,13 @@ def bulk_verify(
 ) -> WriteResult:
     """Send each of a frame's contacts a verification message, once.
 
-    Who is verified already or opted out gets none (`unchanged`), nor who may have opted out: a message can't
-    be taken back. `verification_worklist` gives those who are to get one. A message whose answer was lost is
-    never sent again: its row is `unknown`.
+    Who is verified already or opted out, by the account, the frame or the ledger, gets none (`unchanged`), nor
+    who may have opted out: a message can't be taken back. `verification_worklist` gives those who are to get one.
+    A message whose answer was lost is never sent again: its row is `unknown`.
 
     Args:
         client: the account.
-        frame: with `phone`.
+        contacts: with `phone`.
         allow_unknown: send one to contacts too of whom the API does not say whether they opted out.
         dry_run: send nothing; give what a run would do.
         raise_on_errors: as in `bulk_create`.
@@ -322,7 +331,8 @@ def bulk_verify(
         >>> result.counts
         {'updated': 1, 'unchanged': 2}
     """
-    plan = make_plan("verify", client, frame, Options(allow_unknown=allow_unknown), journal_dir)
+    check_client(client)
+    plan = plan_verify(client, contacts, allow_unknown=allow_unknown, journal_dir=journal_dir)
     return run_fresh(
         plan,
         client,

@@ -69,22 +69,39 @@ def differing(
 
 
 def written(contact: Mapping[str, Any]) -> Contact:
-    """Keep of a contact what can be written and has a value; a null among tags or variables can't be.
+    """Keep of a contact what can be written and says something: blanks, and blanks among tags and variables, do not.
 
-    Tags that are nulls alone, as a left join makes them, say nothing; an empty list says that there are none.
+    Tags that are blanks alone, as a left join makes them, say nothing; an empty list says that there are none.
 
     Example:
-        >>> written({"tags": [None, "VIP"]}), written({"tags": [None]}), written({"tags": []})
+        >>> written({"tags": [None, "VIP"], "first_name": " "}), written({"tags": [""]}), written({"tags": []})
         ({'tags': ['VIP']}, {}, {'tags': []})
     """
     kept = {field: contact[field] for field in WRITABLE if contact.get(field) is not None}
     if kept.get("tags"):
-        kept["tags"] = [tag for tag in kept["tags"] if tag is not None]
+        kept["tags"] = [tag for tag in kept["tags"] if not _is_blank(tag)]
         if not kept["tags"]:
             del kept["tags"]
     if "custom_variables" in kept:
-        kept["custom_variables"] = plain("custom_variables", kept["custom_variables"])
-    return kept
+        kept["custom_variables"] = {
+            name: text for name, text in kept["custom_variables"].items() if not _is_blank(text)
+        }
+    return {name: value for name, value in kept.items() if not _is_blank(value) and value != {}}
+
+
+def _is_blank(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def retagged(held: Iterable[str | None] | None, add: Iterable[str], remove: Iterable[str]) -> list[str]:
+    """Return a contact's tags with some added and some removed, all others as they were.
+
+    Example:
+        >>> retagged(["VIP", None, "Lead"], ["Lead", "New"], ["VIP"])
+        ['Lead', 'New']
+    """
+    gone = set(remove)
+    return list(dict.fromkeys(tag for tag in (*(held or ()), *add) if tag is not None and tag not in gone))
 
 
 def moment(value: Any) -> datetime | None:

@@ -1,52 +1,106 @@
-"""The caller's frame: read into rows, and each row checked before anything is sent."""
+"""The caller's frame: read into the columns that planning compares; one with misnamed columns is refused."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 import narwhals as nw
 import polars as pl
 
-from sendblue_data.contacts import E164
+from sendblue_data.contacts import E164, IS_E164
 from sendblue_data.errors import FrameError
-from sendblue_data.writeback.fields import UNWRITABLE, WRITABLE, Contact, masked, moment
+from sendblue_data.options import shown
+from sendblue_data.writeback import columns
+from sendblue_data.writeback.fields import UNWRITABLE, WRITABLE, masked
+from sendblue_data.writeback.identity import identities
+from sendblue_data.writeback.opt_out_names import speaks_of_opting_out
 
 LONGEST_VARIABLE = 1_000
 """Characters of a custom variable's value. The API names no limit; a longer one is more likely a slip of the
 frame (a whole document, a joined column) than a value to text with. `longest_variable=` changes it."""
-LONGEST_NAME = 200
-"""Characters of a custom variable's name, which the API calls a human-readable label."""
 
 _CLOSE = 0.85
 """Likeness from which a name counts as another one misspelt, as difflib measures it."""
 _ALIASES = {
-    **dict.fromkeys(("tag", "taglist", "tagslist"), "tags"),
-    **dict.fromkeys(("variables", "customvars", "customfields"), "custom_variables"),
-    **dict.fromkeys(("company", "companyname"), "company_name"),
-    **dict.fromkeys(("surname", "familyname"), "last_name"),
-    "givenname": "first_name",
-    "assignedto": "assigned_to_email",
-    "dnc": "opt_out",
+    **dict.fromkeys(("tag", "taglist", "tagslist", "label", "labels"), "tags"),
+    **dict.fromkeys(("variables", "variable", "customvars", "customfields"), "custom_variables"),
+    **dict.fromkeys(("company", "companyname", "organization", "organisation"), "company_name"),
+    **dict.fromkeys(("surname", "familyname", "lname"), "last_name"),
+    **dict.fromkeys(("givenname", "forename", "fname"), "first_name"),
+    **dict.fromkeys(("assignedto", "assignedemail", "assignee"), "assigned_to_email"),
 }
-_OPT_OUT_WORDS = ("optout", "optedout", "unsub", "donotcontact", "donottext")
-
-_E164 = re.compile(E164)
 _TEXTS = ("first_name", "last_name", "company_name", "sendblue_number", "assigned_to_email")
+_WHY = "phone_problem"
+"""What `normalize_phones` calls the column that says why it refused a number."""
+_E164 = re.compile(E164)
+NO_PHONE = "no phone"
+NOT_A_PHONE = "phone is not in E.164 form, such as +12125550123: see normalize_phones"
 
 
-def read_rows(frame: Any) -> tuple[list[Contact], list[str]]:
-    """Turn a frame of any engine into one dict a row, with the fields that writing needs.
+@dataclass(frozen=True)
+class Source:
+    """A caller's frame, read.
 
-    Returns:
-        The rows, and the names of the frame's columns.
+    Attributes:
+        frame: `phone` and those of a contact's fields that it has; null where nothing was given.
+        problems: by field, why a row's value can't be sent; null where it can.
+        says_out: where a row says in any form that its contact opted out.
+        names: the names of the caller's columns.
+        not_written: those with values that no call of the API takes.
+    """
+
+    frame: pl.DataFrame
+    problems: dict[str, pl.Series]
+    says_out: pl.Series
+    names: list[str]
+    not_written: list[str]
+
+    def given(self, field: str) -> pl.Series:
+        """Return a field's values, nulls where the frame has no such column."""
+        if field in self.frame.columns:
+            return self.frame[field]
+        return pl.Series(field, [None], dtype=_TYPES[field]).new_from_index(0, self.frame.height)
+
+    @property
+    def is_pulled(self) -> bool:
+        """Whether its rows were pulled from an account, so that they say how contacts were then."""
+        return any(
+            name in self.frame.columns and self.frame[name].is_not_null().any()
+            for name in ("contact_id", "created_at")
+        )
+
+    def identities(self) -> pl.Series:
+        """Return the number that each row's phone means."""
+        return identities(self.frame["phone"])
+
+    def problem(self, fields: Iterable[str]) -> pl.Series:
+        """Return why a row can't be sent that is to write these fields."""
+        found = [self.problems[field] for field in ("phone", *fields) if field in self.problems]
+        if not found:
+            return pl.Series([None], dtype=pl.Categorical).new_from_index(0, self.frame.height)
+        return pl.select(pl.coalesce(found).cast(pl.Categorical)).to_series()
+
+
+_TYPES: dict[str, Any] = {
+    **dict.fromkeys(("phone", "contact_id", *_TEXTS), pl.String),
+    "tags": pl.List(pl.String),
+    "custom_variables": columns.ENTRIES,
+    **dict.fromkeys(("opt_out", "verified"), pl.Boolean),
+    "created_at": columns.MOMENT,
+}
+
+
+def read_source(contacts: Any, longest_variable: int = LONGEST_VARIABLE) -> Source:
+    """Read a frame of any engine.
 
     Raises:
         FrameError: it is no frame, has no `phone`, or `phone` is not text.
     """
-    table = _polars(frame)
+    table = as_polars(contacts)
     if "phone" not in table.columns:
         raise FrameError(
             f"The frame has no column 'phone': it has {', '.join(map(repr, table.columns)) or 'none'}. "
@@ -57,53 +111,37 @@ def read_rows(frame: Any) -> tuple[list[Contact], list[str]]:
             f"Column 'phone' is {table.schema['phone']}; expected text in E.164 form (+12125550123): "
             "see normalize_phones."
         )
-    known = ("phone", *WRITABLE, *UNWRITABLE)
-    rows = table.select(name for name in known if name in table.columns).to_dicts()
-    for row in rows:
-        if "custom_variables" in row:
-            row["custom_variables"] = _variables(row["custom_variables"])
-    return rows, table.columns
+    phone = table["phone"].cast(pl.String)
+    read: list[pl.Series] = [phone]
+    problems: dict[str, pl.Series | None] = {"phone": _phone_problem(phone, table)}
+    for field in WRITABLE:
+        if field not in table.columns:
+            continue
+        if field == "tags":
+            column = columns.tag_lists(table[field])
+        elif field == "custom_variables":
+            column = columns.variables(table[field], longest_variable)
+        elif field == "opt_out":
+            column = columns.flags(table[field])
+        else:
+            column = columns.texts(table[field])
+        read.append(column.values.alias(field))
+        problems[field] = column.problem
+    if "contact_id" in table.columns:
+        read.append(columns.texts(table["contact_id"]).values.alias("contact_id"))
+    if "created_at" in table.columns:
+        read.append(columns.moments(table["created_at"]).alias("created_at"))
+    says_out = columns.says_yes(table["opt_out"]) if "opt_out" in table.columns else _never(table.height)
+    told = {field: problem for field, problem in problems.items() if problem is not None}
+    return Source(pl.DataFrame(read), told, says_out, table.columns, _not_written(table))
 
 
-def refuse_misnamed(columns: Sequence[str]) -> None:
-    """Refuse a column that is likely one of the API's under another name, since it would be left out.
+def as_polars(frame: Any) -> pl.DataFrame:
+    """Return a frame of any engine as Polars'.
 
     Raises:
-        FrameError: there is one.
-
-    Example:
-        >>> refuse_misnamed(["phone", "First Name"])
-        Traceback (most recent call last):
-            ...
-        sendblue_data.errors.FrameError: Column 'First Name' would not be written. If it is 'first_name', ...
+        FrameError: it is none.
     """
-    for name in columns:
-        if name in ("phone", *WRITABLE, *UNWRITABLE):
-            continue
-        field = _meant(_squeezed(name))
-        if field is not None and field not in columns:
-            raise FrameError(
-                f"Column {name!r} would not be written. If it is {field!r}, rename it to that; if not, drop it or "
-                "give it another name."
-            )
-
-
-def _meant(squeezed: str) -> str | None:
-    """Give the field that a name likely stands for. Of opt-outs any mention counts: none may be left out unsaid."""
-    if any(word in squeezed for word in _OPT_OUT_WORDS):
-        return "opt_out"
-    fields = {_squeezed(field): field for field in WRITABLE}
-    if squeezed in _ALIASES or squeezed in fields:
-        return _ALIASES.get(squeezed) or fields[squeezed]
-    close = [] if squeezed[-1:].isdigit() else get_close_matches(squeezed, fields, n=1, cutoff=_CLOSE)
-    return fields[close[0]] if close else None
-
-
-def _squeezed(name: str) -> str:
-    return "".join(filter(str.isalnum, name.casefold()))
-
-
-def _polars(frame: Any) -> pl.DataFrame:
     if isinstance(frame, pl.DataFrame):
         return frame
     if isinstance(frame, pl.LazyFrame):
@@ -117,15 +155,114 @@ def _polars(frame: Any) -> pl.DataFrame:
     return table
 
 
-def _variables(value: Any) -> Any:
-    """Give custom variables as a dict, from a Map, a Struct (null: not there) or key/value pairs."""
-    if isinstance(value, Mapping):
-        return {name: text for name, text in value.items() if text is not None}
-    if isinstance(value, list) and all(
-        isinstance(pair, Mapping) and {*pair} == {"key", "value"} for pair in value
-    ):
-        return {pair["key"]: pair["value"] for pair in value if pair["value"] is not None}
-    return value
+def _never(height: int) -> pl.Series:
+    return pl.Series([False]).new_from_index(0, height)
+
+
+def _phone_problem(phone: pl.Series, table: pl.DataFrame) -> pl.Series | None:
+    why = pl.lit(NO_PHONE)
+    if _WHY in table.columns and table.schema[_WHY] == pl.String:
+        why = pl.coalesce(pl.format("no phone: {}", pl.lit(table[_WHY])), why)
+    is_phone = phone.str.contains(IS_E164)
+    if is_phone.all() and not is_phone.has_nulls():
+        return None
+    wrong = pl.when(~is_phone).then(pl.lit(NOT_A_PHONE))
+    return pl.select(pl.when(phone.is_null()).then(why).otherwise(wrong)).to_series()
+
+
+def _not_written(table: pl.DataFrame) -> list[str]:
+    """Name the columns whose values no call of the API writes, those without a value left out."""
+    return [
+        name
+        for name in table.columns
+        if name not in ("phone", _WHY, *WRITABLE) and not (name in UNWRITABLE and _says_nothing(table[name]))
+    ]
+
+
+def _says_nothing(column: pl.Series) -> bool:
+    return column.is_null().all() or (column.dtype == pl.Boolean and not column.any())
+
+
+def refuse_misnamed(source: Source, *, opt_outs_alone: bool = False) -> None:
+    """Refuse a column that is likely one of the API's under another name, since it would be left out.
+
+    Args:
+        source: the caller's frame.
+        opt_outs_alone: refuse only what likely says who opted out.
+
+    Raises:
+        FrameError: there is one.
+
+    Example:
+        >>> refuse_misnamed(read_source(pl.DataFrame({"phone": [], "First Name": []})))
+        Traceback (most recent call last):
+            ...
+        sendblue_data.errors.FrameError: Column 'First Name' would not be written. If it is 'first_name', ...
+    """
+    says_who = "opt_out" in source.names and source.frame["opt_out"].is_not_null().any()
+    for name in source.names:
+        if name in ("phone", _WHY, *WRITABLE, *UNWRITABLE):
+            continue
+        if speaks_of_opting_out(name):
+            if not says_who:
+                raise FrameError(
+                    f"Column {name!r} would not be written. If it is 'opt_out', or says in another way who is not to "
+                    f"be texted, map it: .with_columns(opt_out=pl.col({name!r}) == ...), true for those who opted "
+                    "out, did not agree, or are not known to have agreed; then drop it. If it is neither, drop it or "
+                    "give it another name."
+                )
+            continue
+        field = None if opt_outs_alone else _meant(_squeezed(name))
+        if field is not None and field not in source.names:
+            raise FrameError(
+                f"Column {name!r} would not be written. If it is {field!r}, rename it to that; if not, drop it or "
+                "give it another name."
+            )
+
+
+def _meant(squeezed: str) -> str | None:
+    """Return the field that a name likely stands for."""
+    fields = {_squeezed(field): field for field in WRITABLE}
+    if squeezed in _ALIASES or squeezed in fields:
+        return _ALIASES.get(squeezed) or fields[squeezed]
+    close = [] if squeezed[-1:].isdigit() else get_close_matches(squeezed, fields, n=1, cutoff=_CLOSE)
+    return fields[close[0]] if close else None
+
+
+def _squeezed(name: str) -> str:
+    return "".join(filter(str.isalnum, name.casefold()))
+
+
+def writable_columns(
+    named: Sequence[str] | None, source: Source, argument: str = "columns"
+) -> tuple[str, ...]:
+    """Check names of columns to write or to clear.
+
+    Raises:
+        FrameError: one is a text and no list, or can't be written.
+    """
+    if isinstance(named, str):
+        raise FrameError(f"{argument} is the text {shown(named)}: expected a list, such as [{shown(named)}].")
+    chosen = tuple(named or ())
+    for name in chosen:
+        if name not in WRITABLE:
+            raise FrameError(
+                f"Column {shown(name)} can't be written: expected some of {', '.join(WRITABLE)}."
+            )
+        if argument == "columns" and name not in source.names:
+            raise FrameError(
+                f"The frame has no column {name!r}: it has {', '.join(map(repr, source.names))}."
+            )
+        if argument == "clear" and name in ("custom_variables", "opt_out"):
+            raise FrameError(
+                f"{name} can't be cleared: "
+                + (
+                    "opt_out=False with opt_back_in=True opts somebody back in."
+                    if name == "opt_out"
+                    else "no call of the API removes a variable; write another value."
+                )
+            )
+    return chosen
 
 
 def is_e164(phone: object) -> bool:
@@ -138,92 +275,45 @@ def is_e164(phone: object) -> bool:
     return isinstance(phone, str) and _E164.fullmatch(phone) is not None
 
 
-def problem(row: Mapping[str, Any], longest_variable: int) -> str | None:
-    """Say why a row can't be sent; None where it can.
-
-    Example:
-        >>> problem({"phone": "+12125550123", "custom_variables": {"Visits": 3}}, 1_000)
-        "custom_variables: 'Visits' is int, expected text"
-    """
-    phone = row.get("phone")
-    if phone is None:
-        return "no phone"
-    if not is_e164(phone):
-        return "phone is not in E.164 form, such as +12125550123: see normalize_phones"
-    for field in _TEXTS:
-        value = row.get(field)
-        if value is not None and not isinstance(value, str):
-            return f"{field} is {type(value).__name__}, expected text"
-    opt_out = row.get("opt_out")
-    if opt_out is not None and not isinstance(opt_out, bool):
-        return f"opt_out is {type(opt_out).__name__}, expected true or false"
-    return _tags_problem(row.get("tags")) or _variables_problem(row.get("custom_variables"), longest_variable)
-
-
-def _tags_problem(tags: Any) -> str | None:
-    if tags is None:
-        return None
-    if not isinstance(tags, list):
-        return f"tags is {type(tags).__name__}, expected a list of texts"
-    # A null says nothing, and is not written.
-    wrong = [tag for tag in tags if not isinstance(tag, str | None)]
-    return f"tags holds {type(wrong[0]).__name__}, expected text" if wrong else None
-
-
-def _variables_problem(variables: Any, longest: int) -> str | None:
-    if variables is None:
-        return None
-    if not isinstance(variables, dict):
-        return f"custom_variables is {type(variables).__name__}, expected names with texts"
-    for name, text in variables.items():
-        if not isinstance(name, str) or not name:
-            return f"custom_variables: the name {name!r} is not a text of one character or more"
-        if len(name) > LONGEST_NAME:
-            return f"custom_variables: a name has {len(name):,} characters, more than {LONGEST_NAME:,}"
-        if not isinstance(text, str):
-            return f"custom_variables: {name!r} is {type(text).__name__}, expected text"
-        if len(text) > longest:
-            return f"custom_variables: {name!r} has {len(text):,} characters, more than {longest:,}"
-    return None
-
-
 def refuse_foreign(
-    kind: str, rows: list[Contact], account: Mapping[str, Contact], known: Mapping[str, bool | None] | None
+    kind: str, source: Source, there: pl.DataFrame, is_there: pl.Series, is_ours: Callable[[], bool]
 ) -> None:
     """Refuse a frame that was pulled from another account.
 
     A contact that was deleted and made anew since the pull has another id, and is younger than the frame's
     youngest row. One with another id that is older can't have come that way. For a delete, ids of which none
-    is in the account are refused too, unless an earlier run in this account knows the numbers.
+    is in the account are refused too, unless an earlier run in this account made or saw one of the numbers.
 
     Args:
         kind: `"delete"`, or another kind of run.
-        rows: the caller's rows.
-        account: the account's contacts with these numbers, by phone.
-        known: numbers that earlier runs in this account wrote to; None where that can't be asked.
+        source: the caller's rows.
+        there: for each of them, `contact_id` and `created_at` of the account's contact; nulls where there is none.
+        is_there: where there is one.
+        is_ours: asks whether an earlier run in this account wrote to one of its numbers.
 
     Raises:
         FrameError: it was.
     """
-    marked = [row for row in rows if row.get("contact_id")]
-    pairs = [(row, account[row["phone"]]) for row in marked if row.get("phone") in account]
-    other = [(row, there) for row, there in pairs if there.get("contact_id") not in (None, row["contact_id"])]
-    moments = [when for row in marked if (when := moment(row.get("created_at"))) is not None]
-    youngest = max(moments, default=None)
-    older = [
-        row
-        for row, there in other
-        if youngest is not None and (when := moment(there.get("created_at"))) is not None and when < youngest
-    ]
-    if older:
+    if source.given("contact_id").is_null().all():
+        return
+    rows = source.frame.select(
+        "phone",
+        mine=source.given("contact_id"),
+        at=source.given("created_at"),
+        id=there["contact_id"],
+        created=there["created_at"],
+        is_there=is_there,
+    ).filter(pl.col("mine").is_not_null())
+    other = rows.filter(pl.col("id") != pl.col("mine"))
+    older = other.filter(pl.col("created") < pl.lit(rows["at"].max(), columns.MOMENT))
+    if older.height:
         raise FrameError(
-            f"The frame is from another account: {masked(older[0]['phone'])} has another contact_id "
-            f"there, older than the frame ({len(older):,} such rows). Pull this account, or "
+            f"The frame is from another account: {masked(older['phone'][0])} has another contact_id "
+            f"there, older than the frame ({older.height:,} such rows). Pull this account, or "
             "drop the column contact_id if the numbers alone are meant."
         )
-    is_ours = known is None or len(other) < len(pairs) or any(row.get("phone") in known for row in marked)
-    if kind == "delete" and marked and not is_ours:
+    if kind == "delete" and other.height == rows["is_there"].sum() and not is_ours():
         raise FrameError(
-            f"The frame is from another account: none of its {len(marked):,} contact_id is in this one. Pull "
+            f"The frame is from another account: none of its {rows.height:,} contact_id is in this one. Pull "
             "this account, or drop the column contact_id if the numbers alone are meant."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sendblue_data.writeback.fields import Contact
+from sendblue_data.writeback.fields import Contact, retagged, same
 
 Action = Literal["create", "update", "delete", "verify", "unchanged", "absent", "invalid"]
 Kind = Literal["create", "delete", "update", "opt_out", "verify", "undo"]
@@ -32,12 +32,15 @@ class Options:
     """How a plan is made and run; kept in the journal, so that a resumed run goes on in the same way."""
 
     chunk_size: int = 500
-    on_conflict: Literal["update", "skip"] = "update"
+    on_conflict: Literal["update", "skip", "refuse", "ours", "theirs"] = "update"
     opt_back_in: bool = False
     opted_out: bool = True
     columns: tuple[str, ...] = ()
     longest_variable: int = 1_000
     allow_unknown: bool = False
+    tags: Literal["add", "replace", "keep"] = "add"
+    replace: bool = False
+    clear: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,6 +52,8 @@ class Row:
         phone: as the caller gave it.
         action: what is to happen.
         wanted: the fields to write.
+        add_tags: tags to add to those that the contact has when it is written; `wanted` holds the sum (see `retag`).
+        remove_tags: tags to take from those that it has then.
         before: the contact as it was in the account before, None where it wasn't.
         detail: why, or what the caller should know.
         opted_out: what is known of the number's opt-out; later runs keep to it.
@@ -59,16 +64,22 @@ class Row:
         conflicts: requests that were refused since some contact exists.
         alone: it is to be sent in a request of its own, and its fields one by one.
         made: this run created it; what a bulk create can't carry may still be missing.
+        sent_at: when the last request for it was sent, or given up without an answer; epoch seconds.
+        unanswered: requests that were sent for it and not answered: they may still take effect.
         last_error: what went wrong last.
         status: the outcome.
         request_id: the last request that went out for it.
         left: the contact as the run left it.
+        asked: the fields that its last request carried; kept in no journal, as is `echo`.
+        echo: the contact as the answer to that request showed it.
     """
 
     pos: int
     phone: str | None
     action: Action
     wanted: Contact = field(default_factory=dict)
+    add_tags: tuple[str, ...] = ()
+    remove_tags: tuple[str, ...] = ()
     before: Contact | None = None
     detail: str = ""
     opted_out: bool | None = None
@@ -79,17 +90,25 @@ class Row:
     conflicts: int = 0
     alone: bool = False
     made: bool = False
+    sent_at: float | None = None
+    unanswered: int = 0
     last_error: str = ""
     status: Status | None = None
     request_id: str | None = None
     left: Contact | None = None
+    asked: tuple[str, ...] = ()
+    echo: Contact | None = None
 
     @property
     def number(self) -> str:
-        """The phone of a row that is not invalid."""
+        """The phone of a row that is not invalid, as the account spells it."""
         if self.phone is None:
             raise ValueError("A row without a phone is never sent.")
-        return self.phone
+        return str((self.before or {}).get("phone") or self.phone)
+
+    def quiet_at(self, timeout: float) -> float:
+        """Return when nothing that was sent for it can take effect any more, in epoch seconds."""
+        return (self.sent_at or 0.0) + timeout if self.unanswered else 0.0
 
     def finish(self, status: Status, detail: str = "", left: Contact | None = None) -> None:
         """Set the outcome; what was said before is kept."""
@@ -101,6 +120,19 @@ class Row:
             self.opted_out = True  # whether or not the account took it: nobody may forget it
         elif left is not None and left.get("opt_out") is not None:
             self.opted_out = left["opt_out"]
+
+    def retag(self, there: Contact) -> None:
+        """Work out the tags to write from those that the contact has now, where they are added to or taken from.
+
+        Nobody else's tags are touched so, and an undo brings back what was there when they were written.
+        """
+        if self.before is None or not (self.add_tags or self.remove_tags):
+            return
+        held = there.get("tags")
+        wanted = retagged(held, self.add_tags, self.remove_tags)
+        if not same("tags", wanted, held):
+            self.before = {**self.before, "tags": held}
+        self.wanted["tags"] = wanted
 
     def note(self, detail: str) -> None:
         """Add to the detail, once."""
@@ -114,3 +146,14 @@ class Row:
         if "custom_variables" in after and before.get("custom_variables"):
             after["custom_variables"] = {**before["custom_variables"], **after["custom_variables"]}
         return {name: (before.get(name), value) for name, value in after.items()}
+
+
+def pieces_of(rows: list[Row], size: int) -> list[list[Row]]:
+    """Cut rows into pieces of a size, the last one smaller."""
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def without(rows: list[Row], others: list[Row]) -> list[Row]:
+    """Return the rows that are not among others."""
+    positions = {row.pos for row in others}
+    return [row for row in rows if row.pos not in positions]

@@ -23,6 +23,7 @@ End = Literal["answered", "lost", "failed", "refused", "conflict", "gone", "too 
 `refused`: not as it is; `conflict`: 409; `gone`: 404; `too large`: 413)."""
 
 _TOO_LARGE = 413
+_FAULT = 500
 
 
 class Stopped(Exception):  # noqa: N818 -- not an error: the run is being ended
@@ -31,15 +32,22 @@ class Stopped(Exception):  # noqa: N818 -- not an error: the run is being ended
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one write ended, with the error's text."""
+    """How one write ended, with the error's text and the answer's status."""
 
     end: End
     note: str = ""
+    status: int | None = None
 
     @property
     def may_have_applied(self) -> bool:
         """Whether the account may have changed."""
         return self.end in ("answered", "lost")
+
+    @property
+    def may_still_apply(self) -> bool:
+        """Whether it may take effect later: nobody answered who had done with it."""
+        is_over = self.status is not None and (self.status == _FAULT or self.status // 100 == 2)  # noqa: PLR2004
+        return self.end == "lost" and not is_over
 
 
 class Sender:
@@ -77,7 +85,7 @@ class Sender:
             except AuthenticationError:
                 raise
             except ApiError as error:
-                return Outcome(_end(error), _note(error))
+                return Outcome(_end(error), _note(error), error.status)
             else:
                 return Outcome("answered")
 

@@ -143,7 +143,8 @@ def test_a_stopped_delete_can_be_undone_as_it_is(open_account):
     reached = []
     writer = Writer(client, None, lambda done: (reached.append(done), len(reached) == 1 and writer.stop()))
     # Chunks of a few, so that there is something left to stop: a delete sends 500 in a request.
-    plan = replace(writer.plan(pulled(client).head(70), "Delete contacts"), _options=Options(chunk_size=5))
+    plan = writer.plan(pulled(client).head(70), "Delete contacts")
+    plan = replace(plan, _asked=replace(plan._asked, options=Options(chunk_size=5)))
     outcome = writer.run(plan)
     assert outcome.stopped
     left = sandbox.count()

@@ -5,7 +5,7 @@ import pytest
 
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import FrameError
-from sendblue_data.writeback import bulk_create, bulk_update, plan_create, plan_delete
+from sendblue_data.writeback import bulk_create, bulk_update, plan_create, plan_delete, plan_update
 from tests.writeback.people import people, person, phone
 
 
@@ -29,10 +29,10 @@ def test_rows_are_sorted_by_what_will_happen():
     assert actions(plan) == ["unchanged", "update", "create", "invalid", "invalid", "invalid"]
     assert plan.counts == {"create": 1, "update": 1, "unchanged": 1, "invalid": 3}
     assert plan.changes.rows() == [
-        (1, phone(1), "first_name", '"Name 1"', '"New"'),
-        (1, phone(1), "tags", '["VIP"]', '["Lead"]'),
+        (1, phone(1), "first_name", "Name 1", "New", "Name 1 → New"),
+        (1, phone(1), "tags", "VIP", "VIP, Lead", "+ Lead"),
     ]
-    assert plan.not_writable == ["verified"]
+    assert plan.not_written == ["verified"]
     details = plan.frame["detail"].to_list()
     assert "E.164" in details[3]
     assert "see row 2" in details[4]
@@ -55,7 +55,7 @@ def test_a_misnamed_column_is_refused_and_not_left_out(open_account, name, meant
         with pytest.raises(FrameError, match=f"'{name}' would not be written. If it is '{meant}'"):
             write(client, frame)
     assert not any(request.method != "GET" for request in sandbox.request_log)
-    beside = frame.with_columns(pl.lit(None).alias(meant))
+    beside = frame.with_columns(pl.lit(False if meant == "opt_out" else None).alias(meant))
     assert f"not written: {name}" in repr(plan_create(client, beside))
 
 
@@ -95,7 +95,7 @@ def test_a_column_that_speaks_of_opt_outs_is_never_left_out_unsaid(name):
 )
 def test_a_column_of_the_users_own_is_not_refused(name):
     plan = plan_create(contacts_frame([]), pl.DataFrame({"phone": [phone(0)], name: ["x"]}))
-    assert plan.not_writable == [name]
+    assert plan.not_written == [name]
 
 
 def test_tags_that_are_nulls_alone_say_nothing(open_account):
@@ -154,12 +154,37 @@ def test_values_that_are_no_text_are_invalid():
     assert plan.frame["detail"][0] == "first_name is int, expected text"
 
 
-def test_nulls_say_nothing_and_empties_clear():
+def test_what_is_not_given_changes_nothing():
     account = contacts_frame([person(0, tags=["VIP"], custom_variables={"Plan": "Pro"})])
-    nulls = contacts_frame([{"phone": phone(0)}])
-    assert plan_create(account, nulls).counts == {"unchanged": 1}
-    empty = contacts_frame([{"phone": phone(0), "tags": [], "first_name": ""}])
-    assert plan_create(account, empty).changes["field"].to_list() == ["first_name", "tags"]
+    blanks = {
+        "first_name": "",
+        "company_name": " \u200b",
+        "tags": ["", " "],
+        "custom_variables": {"Plan": "", "City": " "},
+        "assigned_to_email": " ",
+        "sendblue_number": "",
+    }
+    for given in ({}, blanks):
+        mine = contacts_frame([{"phone": phone(0), **given}])
+        assert plan_create(account, mine).counts == {"unchanged": 1}
+        assert plan_update(account, mine, list(blanks)).counts == {"unchanged": 1}
+        new = plan_create(contacts_frame([]), mine)
+        assert new.counts == {"create": 1}
+        assert new._rows[0].wanted == {}
+
+
+def test_erasing_is_asked_for_by_name():
+    account = contacts_frame([person(n, tags=["VIP"], company_name="Acme") for n in range(3)])
+    mine = pl.DataFrame({"phone": [phone(n) for n in range(3)], "company_name": ["", None, "Globex"]})
+    plan = plan_update(account, mine, ["company_name"], clear=["company_name", "tags"])
+    assert plan.changes["change"].to_list() == [
+        *("Acme → (none)", "- VIP"),
+        *("Acme → (none)", "- VIP"),
+        *("Acme → Globex", "- VIP"),
+    ]
+    assert [row.wanted["company_name"] for row in plan._rows] == ["", "", "Globex"]
+    with pytest.raises(FrameError, match="no call of the API removes a variable"):
+        plan_update(account, mine, ["company_name"], clear=["custom_variables"])
 
 
 def test_variables_are_merged():
@@ -169,8 +194,9 @@ def test_variables_are_merged():
     other = contacts_frame([{"phone": phone(0), "custom_variables": {"Plan": "Free"}}])
     assert plan_create(account, other).changes.row(0)[2:] == (
         "custom_variables",
-        '{"Plan":"Pro","City":"Rome"}',
-        '{"Plan":"Free","City":"Rome"}',
+        "Plan: Pro, City: Rome",
+        "Plan: Free, City: Rome",
+        "Plan: Pro → Free",
     )
 
 
@@ -197,7 +223,7 @@ def test_it_shows_counts_first_masks_phones_and_escapes_names():
         [{"phone": phone(0), "first_name": "<script>alert(1)</script>"}, {"phone": "<b>bad</b>"}]
     )
     shown = plan_create(account, mine)._repr_html_()
-    assert shown.index("to update") < shown.index("&lt;script&gt;")
+    assert shown.index("changes first name") < shown.index("&lt;script&gt;")
     assert "<script>" not in shown
     assert "<b>bad" not in shown
     assert phone(0) not in shown

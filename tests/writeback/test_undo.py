@@ -76,7 +76,7 @@ def test_updates_are_put_back_unless_changed_since(open_account):
             for n in range(3)
         ]
     )
-    run_id = bulk_create(client, mine, progress=False).run_id
+    run_id = bulk_create(client, mine, tags="replace", progress=False).run_id
     sandbox.edit(phone(1), first_name="Changed")
     result = undo_run(client, run_id, progress=False)
     assert statuses(result) == ["updated", "unchanged", "updated"]
@@ -193,14 +193,14 @@ def test_updates_of_single_columns_are_put_back(open_account):
     sandbox, client = open_account(people(3, tags=["VIP"]))
     start = state(sandbox.rows())
     mine = contacts_frame([{"phone": phone(n), "tags": []} for n in range(3)])
-    run_id = bulk_update(client, mine, ["tags"], progress=False).run_id
+    run_id = bulk_update(client, mine, ["tags"], replace=True, progress=False).run_id
     assert {len(one["tags"]) for one in state(sandbox.rows()).values()} == {0}
     assert undo_run(client, run_id, progress=False).counts == {"updated": 3}
     assert state(sandbox.rows()) == start
 
 
 def test_a_resumed_delete_keeps_contacts_as_they_are_now(open_account, monkeypatch):
-    """Edited since: deleted, and restored as edited. Deleted and made anew since: left alone."""
+    """Opted out since: deleted, and restored so. Edited, or deleted and made anew since: left alone."""
     sandbox, client = open_account(people(8))
     real = Journal.sending
 
@@ -211,16 +211,17 @@ def test_a_resumed_delete_keeps_contacts_as_they_are_now(open_account, monkeypat
     with pytest.raises(KeyboardInterrupt):
         bulk_delete(client, pulled(client).head(3), progress=False)
     monkeypatch.setattr(Journal, "sending", real)
-    sandbox.edit(phone(0), first_name="Edited", opt_out=True)
+    sandbox.edit(phone(0), opt_out=True)
+    sandbox.edit(phone(2), first_name="Edited")
     sandbox.remove([phone(1)])
     sandbox.add([person(1, contact_id="new", created_at="2026-01-01T00:00:00Z", first_name="New")])
     run_id = list_runs()["run_id"][0]
-    assert statuses(resume_run(client, run_id, progress=False)) == ["deleted", "absent", "deleted"]
+    assert statuses(resume_run(client, run_id, progress=False)) == ["deleted", "absent", "unchanged"]
     assert phone(1) in state(sandbox.rows())
     undo_run(client, run_id, progress=False)
     there = state(sandbox.rows())
-    assert there[phone(0)]["first_name"] == "Edited"
     assert there[phone(0)]["opt_out"] is True
+    assert there[phone(2)]["first_name"] == "Edited"
     assert there[phone(1)]["first_name"] == "New"
 
 

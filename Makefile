@@ -57,6 +57,7 @@ notebooks: $(VENV)/.dev ## Run the notebooks and keep their outputs
 
 bench: $(VENV)/.dev ## Print the benchmarks' ratios, and keep them in docs/benchmarks.md
 	-$(BIN)/python -m benchmarks.keep pull
+	-$(BIN)/python -m benchmarks.keep pace
 	-$(BIN)/python -m benchmarks.keep writeback
 	-$(BIN)/python -m benchmarks.keep explorer
 	-$(BIN)/python -m benchmarks.keep analytics --contacts 5000000

@@ -18,6 +18,7 @@ import polars as pl
 
 TITLES = {
     "pull": "Pull",
+    "pace": "Pace",
     "writeback": "Write back",
     "explorer": "Explorer",
     "analytics": "Analytics",

@@ -23,10 +23,12 @@ from sendblue_data.credentials import credential, hidden, without_credentials
 from sendblue_data.errors import ApiError, ConfigurationError, UnexpectedAnswerError
 from sendblue_data.options import check_number, is_whole_from
 from sendblue_data.retries import Pace, read_with_retries
-from sendblue_data.transport import Transport, account_label, check_base_url
+from sendblue_data.transport import Transport, account_label, check_base_url, is_local
 
 DEFAULT_BASE_URL = "https://api.sendblue.co"
 CONTACTS = "/api/v2/contacts"
+_SILENT = b"{}"
+"""What 204, or a good answer without a word, says of a write."""
 
 Parsed = TypeVar("Parsed")
 
@@ -44,9 +46,11 @@ class SendblueClient:
             except on this machine.
         timeout: seconds to wait for an answer (5 to connect).
         max_connections: requests under way at once, over all threads.
-        requests_per_second: a limit to keep, over all threads; None for no limit.
-        retries: how often a read is tried again after 429, 5xx, a reset or a body cut short. Writes are
-            sent once: an error whose `may_have_applied` is True says that the account must be asked.
+        requests_per_second: a limit to keep, over all threads; None for the documented 100 requests in 10
+            seconds, and on this machine for none. After a 429 the client learns the limit that there is.
+        retries: how often a read is tried again after 5xx, a reset or a body cut short. After 429, and 503 with
+            `Retry-After`, it is whenever the limit lets it. Writes are sent once: an error whose
+            `may_have_applied` is True says that the account must be asked.
 
     Raises:
         ConfigurationError: a credential is missing, or an option can't be used.
@@ -95,8 +99,9 @@ class SendblueClient:
         )
         self.account = account_label(self.base_url, key)
         self.max_connections = max_connections
+        self.timeout = timeout
         self._retries = retries
-        self._pace = Pace(requests_per_second)
+        self._pace = Pace(requests_per_second, is_local=is_local(self.base_url))
         self._jitter = Random()  # noqa: S311 -- spreads retries, keeps no secret
         self._announced: set[str] = set()
         self._credentials = (key, secret)
@@ -426,14 +431,15 @@ class SendblueClient:
 
         return self._write("POST", path, {"contacts": [dict(row) for row in contacts]}, parse)
 
-    def bulk_delete_contacts(self, phones: Sequence[str]) -> int:
+    def bulk_delete_contacts(self, phones: Sequence[str]) -> int | None:
         """Delete several contacts: `DELETE /api/v2/contacts` with the numbers in the body.
 
         Args:
             phones: numbers in E.164 form. The API's field is called `contact_ids`, and takes numbers.
 
         Returns:
-            The answer's `amount`. The API does not say whether it counts only those that existed.
+            The answer's `amount`, or None where it says nothing. The API does not say whether it counts only
+            those that existed.
 
         Raises:
             ApiError: the leaf that fits.
@@ -442,7 +448,11 @@ class SendblueClient:
             >>> client.bulk_delete_contacts(["+12125550101"])
             1
         """
-        return self._write("DELETE", CONTACTS, {"contact_ids": list(phones)}, amount_answer)
+
+        def parse(body: bytes, method: str, path: str) -> int | None:
+            return None if body == _SILENT else amount_answer(body, method, path)
+
+        return self._write("DELETE", CONTACTS, {"contact_ids": list(phones)}, parse)
 
     # ------------------------------------------------------------------------------------------------------
 
@@ -469,7 +479,7 @@ class SendblueClient:
     ) -> Parsed:
         """Send a write, once."""
         return self._hiding_credentials(
-            lambda: parse(self._transport.send(method, path, body=body), method, path)
+            lambda: parse(self._transport.send(method, path, body=body).strip() or _SILENT, method, path)
         )
 
     def _hiding_credentials(self, call: Callable[[], Parsed]) -> Parsed:

@@ -95,6 +95,9 @@ class _TimedResponse(http.client.HTTPResponse):
         super().begin()
         self.msg.defects = []
         self.msg.set_payload("")
+        if self.status < 200:  # noqa: PLR2004
+            # The answer that was announced may still come: the next request must not take it for its own.
+            self.will_close = True
 
 
 class _TimedReader(io.RawIOBase):

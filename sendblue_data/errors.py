@@ -67,8 +67,10 @@ class ApiError(SendblueError):
         may_have_applied: True when this was a write whose answer was lost, so that the account may or may
             not have changed. Ask the account before repeating it.
         cut_short: True when the answer began well and ended too early.
+        retry_after: seconds that the server asks to wait, or None when it did not say.
     """
 
+    retry_after: float | None = None
     remedy = "Read the server's message; it names what it refused."
 
     def __init__(
@@ -107,6 +109,12 @@ class AuthenticationError(ApiError, PermissionError):
     # PermissionError's own __str__ prints errno; ours comes first in the MRO.
 
 
+class BlockedError(ApiError, PermissionError):
+    """A CDN or firewall before the service stopped the request; the API has not seen it, nor judged the key."""
+
+    remedy = "Try again later or from another network, and give the ray id to Sendblue's support."
+
+
 class NotFoundError(ApiError, LookupError):
     """404: no such contact, or no such path on this server."""
 
@@ -126,11 +134,7 @@ class InvalidRequestError(ApiError, ValueError):
 
 
 class RateLimitedError(ApiError):
-    """429, still after the retries that are allowed. Nothing happened: the request was turned away.
-
-    Attributes:
-        retry_after: seconds that the server asks to wait, or None when it did not say.
-    """
+    """429, and nothing else for so long that it was given up. Nothing happened: the request was turned away."""
 
     remedy = "Wait, or lower requests_per_second= on the client."
 

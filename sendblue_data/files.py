@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sendblue_data.errors import ConfigurationError, FileNotWrittenError
 
+try:
+    import fcntl
+except ImportError:  # pragma: no cover -- Windows has no flock: leftovers are told by their age there
+    fcntl = None  # type: ignore[assignment]
+
 OWNER_ONLY = 0o600
 OWNER_ONLY_FOLDER = 0o700
+STALE = 3600.0
+"""Seconds without a write after which a file that never took its place is a leftover: its process was killed."""
+_PART = re.compile(r"\..+\.[0-9a-f]{8}\.part", re.DOTALL)
 
 
 def check_folder(path: str | os.PathLike[str]) -> Path:
@@ -54,16 +64,14 @@ def replacing(path: str | os.PathLike[str], *, mode: int = OWNER_ONLY) -> Iterat
         FileNotWrittenError: no file can be made in the folder, or the disk does not take it.
     """
     path = check_folder(path)
-    # In the same folder, since only there is a rename one step; hidden, and of no suffix that is looked for.
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    _sweep(path.parent)
     try:
-        # Not there before, so that neither a link nor an open file can be in its place.
-        try:
-            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, OWNER_ONLY))
-        except OSError as error:
-            raise FileNotWrittenError(
-                f"{path} can't be written: {error.strerror} (in {path.parent}). Choose a folder that you can write to."
-            ) from error
+        part, opened = _begin(path)
+    except OSError as error:
+        raise FileNotWrittenError(
+            f"{path} can't be written: {error.strerror} (in {path.parent}). Choose a folder that you can write to."
+        ) from error
+    try:
         yield part
         try:
             part.chmod(mode)
@@ -73,10 +81,61 @@ def replacing(path: str | os.PathLike[str], *, mode: int = OWNER_ONLY) -> Iterat
             raise FileNotWrittenError(
                 f"{path} can't be written: {error.strerror}; what was there before is still there."
             ) from error
-        with suppress(OSError):  # a file system whose folders can't be opened has done what it can
-            _to_disk(path.parent)
+        sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)
+        os.close(opened)
+
+
+def _begin(path: Path) -> tuple[Path, int]:
+    """Make the empty file that will be `path`, and hold it, so that nobody takes it for a leftover.
+
+    In the same folder, since only there is a rename one step; hidden, and of no suffix that is looked for.
+    """
+    while True:
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        # Not there before, so that neither a link nor an open file can be in its place.
+        opened = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, OWNER_ONLY)
+        if fcntl is not None:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(opened, fcntl.LOCK_EX)
+        if part.exists():
+            return part, opened
+        os.close(opened)  # swept before it was held
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what exports whose process was killed left in a folder: they hold people."""
+    for path in folder.glob(".*.part"):
+        if _PART.fullmatch(path.name):
+            with suppress(OSError):  # it is held, has become a file meanwhile, or is not ours to remove
+                _remove_leftover(path)
+
+
+def _remove_leftover(path: Path) -> None:
+    if fcntl is None:
+        if time.time() - path.lstat().st_mtime > STALE:
+            path.unlink()
+        return
+    opened = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    finally:
+        os.close(opened)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for its owner alone; one that is there keeps its permissions."""
+    if not folder.is_dir():
+        folder.mkdir(mode=OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
+        folder.chmod(OWNER_ONLY_FOLDER)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new file's name last, as far as the file system lets its folders be opened."""
+    with suppress(OSError):
+        _to_disk(folder)
 
 
 def _to_disk(path: Path) -> None:

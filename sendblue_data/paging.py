@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any, TypeVar
 
 import polars as pl
 
 from sendblue_data.client import SendblueClient
-from sendblue_data.errors import RateLimitedError
-from sendblue_data.retries import LONGEST_RETRY_AFTER
 from sendblue_data.seams import is_ordered
 
-PATIENCE = 20.0
-"""Seconds without any answer but 429 after which a pull gives up."""
 AWAKE_EVERY = 0.2
 """Seconds after which a waiting thread looks up."""
 Answer = TypeVar("Answer")
@@ -94,7 +88,6 @@ class Pages:
         self._pool = pool
         self.caps = caps
         self._lock = threading.Lock()
-        self._last_answer = float("-inf")
         self._under_way: set[Future[Any]] = set()
         self._walked = 0
         self.pages = 0
@@ -136,15 +129,12 @@ class Pages:
                 self._walked += order_by == "created_at"
                 if self._walked > self.most_pages:
                     raise AccountNeverStill
-            page = self._patiently(
-                partial(
-                    self._client.list_contacts,
-                    limit=limit or self.caps.page,
-                    offset=offset,
-                    created_at_gte=cursor,
-                    order_by=order_by,
-                    order_direction=None if order_by is None else direction,
-                )
+            page = self._client.list_contacts(
+                limit=limit or self.caps.page,
+                offset=offset,
+                created_at_gte=cursor,
+                order_by=order_by,
+                order_direction=None if order_by is None else direction,
             )
             if order_by == "created_at" and not is_ordered(page, cursor, descending=direction == "desc"):
                 raise OrderIgnored
@@ -154,28 +144,13 @@ class Pages:
 
     def count(self) -> Future[int]:
         """Count the account's contacts in another thread."""
-        return self._submit(lambda: self._patiently(self._client.count_contacts))
+        return self._submit(self._client.count_contacts)
 
     def result(self, future: Future[Answer]) -> Answer:
         """Wait for an answer, and notice Ctrl-C where the system would not wake a waiting thread for it."""
         while not future.done():
             wait([future], timeout=AWAKE_EVERY)
         return future.result()
-
-    def _patiently(self, request: Callable[[], Answer]) -> Answer:
-        """Send a request again as long as the server turns this one away, but not every one."""
-        while True:
-            try:
-                answer = request()
-            except RateLimitedError as error:
-                # One that asks for longer than a read waits was not waited for: asking on would be a hammer.
-                if (error.retry_after or 0.0) > LONGEST_RETRY_AFTER:
-                    raise
-                if time.monotonic() - self._last_answer > PATIENCE:
-                    raise
-            else:
-                self._last_answer = time.monotonic()
-                return answer
 
     def _submit(self, work: Callable[[], Answer]) -> Future[Answer]:
         future = self._pool.submit(work)

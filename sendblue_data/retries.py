@@ -1,20 +1,22 @@
-"""When a read is tried again, and how long all workers wait before it is.
+"""The only waiter: the pace that all requests of a client keep, and when a read is tried again.
 
-Only reads come here: a write whose answer was lost may have happened, so it is never repeated blindly.
+A request that was turned away for its rate did not happen, so reads and writes alike are sent again. After any other
+fault only reads are: a write whose answer was lost may have happened, so it is never repeated blindly.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
 from random import Random
 from typing import TypeVar
 
-import tenacity
-
 from sendblue_data.errors import ApiError, ConnectionFailedError, RateLimitedError, ServerFaultError
+from sendblue_data.rate_limit import DOCUMENTED, RateLimit, Turn
 
 FIRST_WAIT = 0.1
 """Seconds before the first retry, at most; each further one may wait twice as long."""
@@ -22,43 +24,131 @@ LONGEST_WAIT = 20.0
 """Seconds between two tries, at most, where the server names no time."""
 LONGEST_RETRY_AFTER = 120.0
 """Seconds of `Retry-After` that are waited for; a server that asks for more gets an error raised."""
+PATIENCE = 20.0
+"""Seconds of nothing but refusals after which a request gives up: twice the documented window."""
+LONG_PATIENCE = 75.0
+"""The same where the server has answered before, so that the keys are right and a minute's limit is likely."""
+AWAKE_EVERY = 0.1
+"""Seconds after which a waiting thread looks whether it is to stop."""
 
 Answer = TypeVar("Answer")
 
+_STOPPED: ContextVar[threading.Event | None] = ContextVar("_STOPPED", default=None)
+
 
 class Cancelled(Exception):  # noqa: N818 -- not an error: the caller asked for it
-    """The pull that this request belongs to was stopped."""
+    """The pull or the run that this request belongs to was stopped; it was not sent."""
+
+
+@contextmanager
+def until(stopped: threading.Event | None) -> Iterator[None]:
+    """Let this thread's requests wait for their turn only until this is set: then they raise `Cancelled`."""
+    token = _STOPPED.set(stopped)
+    try:
+        yield
+    finally:
+        _STOPPED.reset(token)
 
 
 class Pace:
-    """What all threads of a client share: a pause after a 429, and a limit of requests per second."""
+    """What all threads of a client share, for reads and writes: when the next request may start.
 
-    def __init__(self, requests_per_second: float | None = None) -> None:
-        self._gap = 1.0 / requests_per_second if requests_per_second else 0.0
-        self._next = 0.0
-        self._lock = threading.Lock()
+    Args:
+        requests_per_second: a limit that the caller asks for, instead of the documented one.
+        is_local: the server is on this machine: there is no limit until it says so.
+        clock: what tells the time, in seconds.
+    """
 
-    def pause(self, seconds: float) -> None:
-        """Let no request of any thread start for this long."""
-        with self._lock:
-            self._next = max(self._next, time.monotonic() + seconds)
+    def __init__(
+        self,
+        requests_per_second: float | None = None,
+        *,
+        is_local: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._limit = RateLimit(
+            None if requests_per_second else DOCUMENTED,
+            is_tentative=is_local and not requests_per_second,
+            gap=1.0 / requests_per_second if requests_per_second else 0.0,
+        )
+        self._changed = threading.Condition()
+        self._answered_at: float | None = None
 
-    def wait(self, cancelled: threading.Event) -> None:
-        """Wait for this thread's turn.
+    def wait(self, cancelled: threading.Event) -> Turn:
+        """Wait for this thread's turn; each one has to end in `accepted`, `refused` or `ended`.
 
         Raises:
             Cancelled: the wait was broken off.
         """
-        while True:
-            with self._lock:
-                now = time.monotonic()
-                if now >= self._next:
-                    # Turns are given out evenly and don't pile up while nobody asks.
-                    self._next = max(now, self._next) + self._gap
-                    return
-                left = self._next - now
-            if cancelled.wait(left):
-                raise Cancelled
+        stopped = _STOPPED.get()
+        with self._changed:
+            while True:
+                if cancelled.is_set():
+                    raise Cancelled
+                now = self._clock()
+                left = self._limit.seconds_left(now)
+                if left <= 0:
+                    return self._limit.start(now)
+                if stopped is not None and stopped.is_set():
+                    raise Cancelled
+                self._changed.wait(min(left, AWAKE_EVERY))
+
+    def accepted(self, turn: Turn) -> None:
+        """Note that the server took a request, whatever came of it."""
+        with self._changed:
+            self._answered_at = self._clock()
+            self._limit.accepted(turn, self._answered_at)
+            self._changed.notify_all()
+
+    def refused(self, turn: Turn, retry_after: float | None, *, teaches: bool = True) -> None:
+        """Note that the server turned a request away, for its rate or (which teaches nothing) for its own state."""
+        with self._changed:
+            if (retry_after or 0.0) > LONGEST_RETRY_AFTER:  # nobody waits so long: an error is raised
+                self._limit.ended(turn, self._clock())
+            else:
+                self._limit.refused(turn, self._clock(), retry_after, teaches=teaches)
+            self._changed.notify_all()
+
+    def ended(self, turn: Turn) -> None:
+        """Note that a request ended without an answer."""
+        with self._changed:
+            self._limit.ended(turn, self._clock())
+            self._changed.notify_all()
+
+    def begin_anew(self) -> None:
+        """Forget the requests of the process that this one was forked from, and whoever holds the lock there."""
+        self._changed = threading.Condition()
+        self._limit.forget_under_way()
+
+    def is_worn_out(self, refused_since: float) -> bool:
+        """Whether the server has taken no request of any thread for so long that to go on asking is no use."""
+        answered_at = self._answered_at
+        patience = PATIENCE if answered_at is None else LONG_PATIENCE
+        return self._clock() - max(refused_since, answered_at or refused_since) > patience
+
+    def now(self) -> float:
+        """Return the moment by the pace's clock."""
+        return self._clock()
+
+
+class Refusals:
+    """The refusals of one request, which is sent again after each, for as long as there is hope."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._since: float | None = None
+
+    def bear(self, error: ApiError) -> None:
+        """Take one more, or raise it where it is of no use to go on.
+
+        Raises:
+            ApiError: the server asks for too long a wait, or nobody gets through.
+        """
+        now = self._pace.now()
+        self._since = now if self._since is None else self._since
+        if (error.retry_after or 0.0) > LONGEST_RETRY_AFTER or self._pace.is_worn_out(self._since):
+            raise error
 
 
 def retry_after_seconds(header: str | None) -> float | None:
@@ -83,41 +173,30 @@ def retry_after_seconds(header: str | None) -> float | None:
 def read_with_retries(
     attempt: Callable[[], Answer], *, retries: int, pace: Pace, cancelled: threading.Event, jitter: Random
 ) -> Answer:
-    """Call `attempt` until it answers, at most `retries` times more than once.
+    """Call `attempt` until it answers.
 
-    Tried again: 429 (after `Retry-After`, which holds up every thread), 5xx, a connection that failed or
-    was reset, a body cut short. Anything else is raised at once, and so is the last failure.
+    After 5xx, a connection that failed or was reset, or a body cut short: at most `retries` times more. After 429,
+    and 503 with `Retry-After`, whenever the pace lets it, until that is hopeless. Anything else is raised at once, and
+    so is the last failure.
     """
-    retrying = tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(retries + 1),
-        retry=tenacity.retry_if_exception(_is_passing),
-        wait=lambda state: _seconds_before_next(state, pace, jitter),
-        sleep=lambda seconds: _sleep(seconds, cancelled),
-        reraise=True,
-    )
-    return retrying(attempt)
+    refusals = Refusals(pace)
+    faults = 0
+    while True:
+        try:
+            return attempt()
+        except ApiError as error:
+            if isinstance(error, RateLimitedError) or error.retry_after is not None:
+                refusals.bear(error)
+                continue
+            if not _is_passing(error) or faults >= retries:
+                raise
+        most = min(FIRST_WAIT * 2**faults, LONGEST_WAIT)
+        faults += 1
+        _sleep(jitter.uniform(most / 2, most), cancelled)
 
 
-def _is_passing(error: BaseException) -> bool:
-    if isinstance(error, RateLimitedError):
-        return (error.retry_after or 0.0) <= LONGEST_RETRY_AFTER
-    return isinstance(error, ServerFaultError | ConnectionFailedError) or (
-        isinstance(error, ApiError) and error.cut_short
-    )
-
-
-def _seconds_before_next(state: tenacity.RetryCallState, pace: Pace, jitter: Random) -> float:
-    most = min(FIRST_WAIT * 2 ** (state.attempt_number - 1), LONGEST_WAIT)
-    seconds = jitter.uniform(most / 2, most)
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, RateLimitedError):
-        if error.retry_after is not None:
-            # A little apart, so that the workers don't all come back in the same instant.
-            seconds = error.retry_after + jitter.uniform(0, FIRST_WAIT)
-            pace.pause(error.retry_after)
-        else:
-            pace.pause(seconds)
-    return seconds
+def _is_passing(error: ApiError) -> bool:
+    return isinstance(error, ServerFaultError | ConnectionFailedError) or error.cut_short
 
 
 def _sleep(seconds: float, cancelled: threading.Event) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import http.client
 import ipaddress
+import os
+import re
 import threading
+import weakref
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,35 +19,19 @@ from urllib3.exceptions import HTTPError as Urllib3Error
 from urllib3.exceptions import NewConnectionError, ProxyError
 
 from sendblue_data.connections import Adapter, Connections
-from sendblue_data.errors import (
-    ApiError,
-    AuthenticationError,
-    ConfigurationError,
-    ConflictError,
-    ConnectionFailedError,
-    InvalidRequestError,
-    NotFoundError,
-    RateLimitedError,
-    ServerFaultError,
-    UnexpectedAnswerError,
-)
-from sendblue_data.plain_text import one_line
-from sendblue_data.retries import Cancelled, Pace, retry_after_seconds
-from sendblue_data.server_message import error_message
+from sendblue_data.errors import ApiError, ConfigurationError, ConnectionFailedError, UnexpectedAnswerError
+from sendblue_data.leaving import may_leave
+from sendblue_data.rate_limit import Turn
+from sendblue_data.refusing_answers import TOO_MANY, UNAVAILABLE, refusal_from, waits_for
+from sendblue_data.retries import Cancelled, Pace
 
 CONNECT_TIMEOUT = 5.0
 """Seconds to open a connection, as in the vendor's SDK."""
 LARGEST_BODY = 64 * 1024 * 1024
 """Bytes of an answer, unpacked. A page of 1,000 contacts has about 350,000."""
+_SAME_SERVICE = {"api.sendblue.com": "api.sendblue.co", "localhost": "127.0.0.1", "::1": "127.0.0.1"}
+_PORTS = {"http": 80, "https": 443}
 _PIECE = 1 << 18
-
-_BY_STATUS: dict[int, type[ApiError]] = {
-    401: AuthenticationError,
-    403: AuthenticationError,
-    404: NotFoundError,
-    408: ServerFaultError,
-    409: ConflictError,
-}
 
 
 class Transport:
@@ -67,30 +54,45 @@ class Transport:
         self._base_url = base_url
         self._headers = headers
         self._timeout = timeout
-        self._max_connections = max_connections
+        self.max_connections = max_connections
         self._pace = pace
-        self._places = places or threading.BoundedSemaphore(max_connections)
-        self.cancelled = threading.Event()
-        self._connections = Connections(self.cancelled)
+        self.places = places or threading.BoundedSemaphore(max_connections)
         self.requests = 0
-        self._counting = threading.Lock()
-        self._session = _Session()
-        self._session.headers.update(headers)
+        self._connect()
         # The environment (proxies, CA bundle) is read once: requests would read it for every call, which
         # costs more than the rest of the call, and it might add a .netrc login to ours.
         settings = self._session.merge_environment_settings(base_url, {}, stream=True, verify=None, cert=None)
         self._send_settings: dict[str, Any] = {
             **settings,
             # Keys go to this machine in plain text, and through no proxy on the way.
-            "proxies": {} if _is_loopback(urlsplit(base_url).hostname or "") else settings["proxies"],
+            "proxies": {} if is_local(base_url) else settings["proxies"],
             "allow_redirects": False,
             "timeout": (CONNECT_TIMEOUT, timeout),
         }
         self._session.trust_env = False
+        _OPEN.add(self)
+
+    def _connect(self) -> None:
+        """Begin without a connection, and with locks that nobody holds."""
+        self.cancelled = threading.Event()
+        self._counting = threading.Lock()
+        self._connections = Connections(self.cancelled)
+        self._session = _Session()
+        self._session.headers.update(self._headers)
         adapter = Adapter(
-            self._connections, pool_connections=1, pool_maxsize=max_connections, pool_block=True
+            self._connections, pool_connections=1, pool_maxsize=self.max_connections, pool_block=True
         )
-        self._session.mount(f"{urlsplit(base_url).scheme}://", adapter)
+        self._session.mount(f"{urlsplit(self._base_url).scheme}://", adapter)
+
+    def begin_anew(self, places: threading.BoundedSemaphore) -> None:
+        """Leave the connections to the process that this one was forked from: answers would go to either."""
+        was_cancelled = self.cancelled.is_set()
+        self._connect()
+        self._session.trust_env = False
+        self.places = places
+        self._pace.begin_anew()
+        if was_cancelled:
+            self.cancelled.set()
 
     def __repr__(self) -> str:
         return f"Transport({self._base_url!r})"
@@ -101,9 +103,9 @@ class Transport:
             self._base_url,
             self._headers,
             timeout=self._timeout,
-            max_connections=self._max_connections,
+            max_connections=self.max_connections,
             pace=self._pace,
-            places=self._places,
+            places=self.places,
         )
 
     def abort(self) -> None:
@@ -139,15 +141,16 @@ class Transport:
                 headers={} if body is None else {"Content-Type": "application/json"},
             )
         )
-        with self._places:
-            self._pace.wait(self.cancelled)
-            if self.cancelled.is_set():
-                raise Cancelled
-            with self._counting:
-                self.requests += 1
+        with self.places:
+            turn = self._pace.wait(self.cancelled)
             try:
+                if is_write:
+                    may_leave()
+                with self._counting:
+                    self.requests += 1
                 with self._session.send(prepared, **self._send_settings) as response:
                     content = self._read_body(response)
+                self._note_answer(turn, response)
             except (requests.RequestException, Urllib3Error, OSError, _TooLargeError) as error:
                 if self.cancelled.is_set():
                     raise Cancelled from None
@@ -155,9 +158,27 @@ class Transport:
             except BaseException as error:  # noqa: BLE001 -- it goes on, without what it passed on its way
                 # The frames below hold the headers, and some notebooks and loggers print every variable.
                 raise error.with_traceback(None) from None
+            finally:
+                self._pace.ended(turn)
         if response.status_code // 100 != 2:  # noqa: PLR2004 -- the class of good answers
-            raise _status_error(response, content, method=method, path=path, is_write=is_write)
+            raise refusal_from(
+                response.status_code,
+                response.reason,
+                response.headers,
+                content,
+                base_url=self._base_url,
+                method=method,
+                path=path,
+            )
         return content
+
+    def _note_answer(self, turn: Turn, response: requests.Response) -> None:
+        """Tell the pace whether the server took the request."""
+        status, wait = response.status_code, waits_for(response.status_code, response.headers)
+        if status == TOO_MANY or (status == UNAVAILABLE and wait is not None):
+            self._pace.refused(turn, wait, teaches=status == TOO_MANY)
+        else:
+            self._pace.accepted(turn)
 
     def _read_body(self, response: requests.Response) -> bytes:
         pieces: list[bytes] = []
@@ -180,7 +201,7 @@ class _Session(requests.Session):
 
 
 def check_base_url(url: str) -> str:
-    """Give the URL without a slash at its end, if keys may be sent there.
+    """Return the URL without a slash or the API's own path at its end, if keys may be sent there.
 
     Raises:
         ConfigurationError: it is not https and not on this machine, or it holds a login or a query.
@@ -188,6 +209,8 @@ def check_base_url(url: str) -> str:
     Example:
         >>> check_base_url("http://127.0.0.1:8000/")
         'http://127.0.0.1:8000'
+        >>> check_base_url("https://api.sendblue.co/api/v2/")
+        'https://api.sendblue.co'
         >>> check_base_url("http://api.example.com")
         Traceback (most recent call last):
         ...
@@ -211,7 +234,27 @@ def check_base_url(url: str) -> str:
         raise ConfigurationError(
             f"base_url is {url}: keys go over https only, except to this machine (127.0.0.1, localhost, ::1)."
         )
-    return url.rstrip("/")
+    return re.sub(r"(/+api/v2(/+contacts)?)?/*$", "", url)
+
+
+_OPEN: weakref.WeakSet[Transport] = weakref.WeakSet()
+
+
+def _begin_anew() -> None:
+    places: dict[threading.BoundedSemaphore, threading.BoundedSemaphore] = {}
+    for transport in list(_OPEN):
+        anew = threading.BoundedSemaphore(transport.max_connections)
+        shared = places.setdefault(transport.places, anew)
+        transport.begin_anew(shared)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
+
+
+def is_local(base_url: str) -> bool:
+    """Whether an address is on this machine."""
+    return _is_loopback(urlsplit(base_url).hostname or "")
 
 
 def _is_loopback(host: str) -> bool:
@@ -222,13 +265,21 @@ def _is_loopback(host: str) -> bool:
 
 
 def account_label(base_url: str, api_key: str) -> str:
-    """Name the account without its key: the host and eight hex digits of the key's SHA-256.
+    """Name the account without its key: the service and eight hex digits of the key's SHA-256.
+
+    One service has one name, however its address is written.
 
     Example:
         >>> account_label("https://api.sendblue.co", "made-up-key")
         'api.sendblue.co/1f0991eb'
+        >>> account_label("https://API.sendblue.com.:443/", "made-up-key")
+        'api.sendblue.co/1f0991eb'
     """
-    return f"{urlsplit(base_url).netloc}/{hashlib.sha256(api_key.encode()).hexdigest()[:8]}"
+    parts = urlsplit(base_url)
+    host = (parts.hostname or "").rstrip(".")
+    host = _SAME_SERVICE.get(host, f"[{host}]" if ":" in host else host)
+    port = "" if parts.port in (None, _PORTS.get(parts.scheme)) else f":{parts.port}"
+    return f"{host}{port}/{hashlib.sha256(api_key.encode()).hexdigest()[:8]}"
 
 
 def _connection_error(error: Exception, *, method: str, path: str, is_write: bool) -> ApiError:
@@ -266,38 +317,3 @@ def _causes(error: BaseException) -> list[BaseException]:
             found.append(item)
             queue += [item.__cause__, getattr(item, "reason", None), *item.args]
     return found
-
-
-def _status_error(
-    response: requests.Response, content: bytes, *, method: str, path: str, is_write: bool
-) -> ApiError:
-    status = response.status_code
-    message = error_message(content) or one_line(response.reason or "") or "no message"
-    if status == 429:  # noqa: PLR2004 -- Too Many Requests
-        wait = retry_after_seconds(response.headers.get("Retry-After"))
-        return RateLimitedError(message, method=method, path=path, retry_after=wait)
-    if status // 100 == 3:  # noqa: PLR2004 -- redirects
-        host = _host(response.headers.get("Location", ""))
-        return UnexpectedAnswerError(
-            f"the server redirects to {host}; keys are not sent along.",
-            method=method,
-            path=path,
-            status=status,
-            remedy="Set base_url to the address that answers itself.",
-            may_have_applied=is_write,
-        )
-    error = _BY_STATUS.get(status) or (ServerFaultError if status >= 500 else InvalidRequestError)  # noqa: PLR2004
-    return error(
-        message,
-        method=method,
-        path=path,
-        status=status,
-        may_have_applied=is_write and error is ServerFaultError,
-    )
-
-
-def _host(url: str) -> str:
-    try:
-        return one_line(urlsplit(url).hostname or "another path")
-    except ValueError:
-        return "an address that can't be read"

@@ -22,6 +22,7 @@ from sendblue_data import (
     write_contacts,
 )
 from sendblue_data.errors import ConfigurationError, FrameError, SendblueError
+from sendblue_data.files import replacing
 
 HOSTILE = ["=1+1", "+1+1", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", " =1", "\xa0 +1", "'=1"]
 PLAIN = ["Ann", "", 'O\'Neil, "Al"', "line\nbreak", "\u202eevil", "🙂", "<b>", "2-1", None]
@@ -247,3 +248,15 @@ def test_polars_warns_of_nothing(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert write_contacts(people().lazy(), tmp_path / "out.parquet").contacts == 20
+
+
+def test_what_a_killed_export_left_is_removed_by_the_next_one_and_what_is_being_written_stays(tmp_path):
+    left = tmp_path / ".people.csv.0123abcd.part"
+    others = {".mine.part", "people.csv.0123abcd.part"}
+    for name in (left.name, *others):
+        (tmp_path / name).write_text("+12125550101")
+    with replacing(tmp_path / "slow.csv") as part:
+        assert not left.exists()
+        write_contacts(contacts_frame([{"phone": "+12125550102"}]), tmp_path / "other.csv")
+        assert {path.name for path in tmp_path.iterdir()} == {*others, part.name, "other.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == {*others, "slow.csv", "other.csv"}

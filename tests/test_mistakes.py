@@ -136,10 +136,9 @@ def test_a_disk_that_fails_at_the_last_step_is_told_and_leaves_the_old_file(tmp_
 
 
 def test_a_draft_that_another_run_takes_away_meanwhile_is_no_trouble(tmp_path, monkeypatch):
-    monkeypatch.setattr(journal, "_STALE", 0.0)
     gone = tmp_path / "a.partial"
     monkeypatch.setattr(Path, "glob", lambda *_: iter([gone]))
-    journal._remove_stale(tmp_path)
+    journal.remove_leftovers(tmp_path)
 
 
 def test_copies_of_the_state_alone_are_no_crowd(account, monkeypatch):

@@ -24,8 +24,8 @@ from sendblue_data.writeback import (
     resume_run,
     undo_run,
 )
-from sendblue_data.writeback.account import look
 from sendblue_data.writeback.fields import Contact
+from sendblue_data.writeback.lookup import fetch_current
 from sendblue_data.writeback.rows import WRITES, Kind
 
 ACTIONS: dict[str, Kind] = {
@@ -219,7 +219,7 @@ class Writer:
             words += " What was done is kept; resume goes on from there."
         phones = set(result.frame["phone"].drop_nulls())
         try:
-            now = look(self._client, phones).contacts
+            now = fetch_current(self._client, phones).contacts
         except ApiError as refusal:
             return Outcome(
                 result, str(result.run_id), stopped, f"{words} The account can't be seen now: {refusal}", None

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from sendblue_data.errors import MissingExtraError
 from sendblue_data.sandbox.command import serve
-from sendblue_data.sandbox.settings import Faults, Switches
+from sendblue_data.sandbox.faults import Faults
+from sendblue_data.sandbox.switches import Switches
 
 if TYPE_CHECKING:
     from sendblue_data.sandbox.sandbox import Sandbox

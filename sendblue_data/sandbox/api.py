@@ -16,13 +16,19 @@ from starlette.routing import Match, Route
 
 from sendblue_data.sandbox import bodies
 from sendblue_data.sandbox.bodies import RefusedError
-from sendblue_data.sandbox.store import FIELDS, Contact, answered, moment
+from sendblue_data.sandbox.fields import Contact, whole
+from sendblue_data.sandbox.shown import Answer, int_id, lists_are_plain, shown
+from sendblue_data.sandbox.spellings import DOCUMENTED_ORDERS, SORTABLE
+from sendblue_data.sandbox.store import Store, moment
+from sendblue_data.sandbox.tidying import tidied
 
 if TYPE_CHECKING:
     from sendblue_data.sandbox.sandbox import Sandbox
 
 DEFAULT_LIMIT, MOST_LIMIT, MOST_OFFSET = 100, 1_000, 10_000
 _ROOT = "/api/v2/contacts"
+_NO_CONTENT = 204
+_KEY_HEADERS = (b"sb-api-key-id", b"sb-api-secret-key")
 
 
 class _PhoneConvertor(StringConvertor):
@@ -51,42 +57,38 @@ def application(sandbox: Sandbox) -> Starlette:
     ]
     return Starlette(
         routes=routes,
-        exception_handlers={RefusedError: _refused, HTTPException: _not_routed},
+        exception_handlers={RefusedError: api.refused, HTTPException: api.not_routed},
     )
 
 
-def error_answer(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Give an error as the API words it."""
-    return _json({"status": "ERROR", "message": message}, status, headers)
+def error_answer(
+    status: int, message: str, headers: Mapping[str, str] | None = None, *, shape: str = "message"
+) -> Response:
+    """Return an error as the API words it, the message in a place of this shape."""
+    if shape == "nested":
+        return _json({"error": {"code": status, "message": message}}, status, headers)
+    return _json({"status": "ERROR", shape: message}, status, headers)
 
 
 def authorised(sandbox: Sandbox, headers: Mapping[bytes, bytes]) -> bool:
     """Whether a request carries the sandbox's key and secret."""
-    key = headers.get(b"sb-api-key-id", b"")
-    secret = headers.get(b"sb-api-secret-key", b"")
+    key, secret = (headers.get(name, b"") for name in _KEY_HEADERS)
     return compare_digest(key, sandbox.api_key.encode()) and compare_digest(
         secret, sandbox.api_secret.encode()
     )
 
 
+def unauthorised_answer(sandbox: Sandbox, headers: Mapping[bytes, bytes]) -> Response:
+    """Refuse a request whose keys are wrong, or that has none."""
+    if sandbox.switches.errors == "plain":
+        return error_answer(401, "Invalid API credentials", shape=sandbox.switches.error_shape)
+    if all(name in headers for name in _KEY_HEADERS):
+        return error_answer(401, "Invalid Credentials")
+    return _json({"message": "Did not get inputs for authorization"}, 403)
+
+
 def _json(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Response(msgspec.json.encode(content), status, headers, media_type="application/json")
-
-
-async def _refused(_: Request, error: Exception) -> Response:
-    if not isinstance(error, RefusedError):
-        raise error
-    return error_answer(error.status, error.message, error.headers)
-
-
-async def _not_routed(request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    headers = dict(error.headers or {})
-    if "Allow" in headers:  # a path has a route for each method, and the error knows one of them
-        routes = [route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE]
-        headers["Allow"] = ", ".join(sorted({method for route in routes for method in route.methods}))
-    return error_answer(error.status_code, error.detail, headers)
 
 
 class _Api:
@@ -94,6 +96,23 @@ class _Api:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
+
+    async def refused(self, _: Request, error: Exception) -> Response:
+        if not isinstance(error, RefusedError):
+            raise error
+        return self._error(error.status, error.message, error.headers)
+
+    async def not_routed(self, request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        headers = dict(error.headers or {})
+        if "Allow" in headers:  # a path has a route for each method, and the error knows one of them
+            routes = [route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE]
+            headers["Allow"] = ", ".join(sorted({method for route in routes for method in route.methods}))
+        return self._error(error.status_code, error.detail, headers)
+
+    def _error(self, status: int, message: str, headers: Mapping[str, str]) -> Response:
+        return error_answer(status, message, headers, shape=self.sandbox.switches.error_shape)
 
     async def list_(self, request: Request) -> Response:
         switches, query = self.sandbox.switches, request.query_params
@@ -103,7 +122,8 @@ class _Api:
         if offset > MOST_OFFSET and switches.offset_past_cap == "refuse":
             raise RefusedError(400, f"offset is {offset}; at most {MOST_OFFSET}")
         order_by, descending = self._order(query)
-        page = self.sandbox.store.page(
+        plain, cid = lists_are_plain(switches), query.get("cid")
+        page = self.sandbox.reads("list").page(
             limit=min(limit, MOST_LIMIT),
             offset=min(offset, MOST_OFFSET),
             order_by=order_by,
@@ -112,18 +132,26 @@ class _Api:
             shuffled=switches.ties == "shuffled",
             created_from=_since(query.get("created_at_gte")),
             phone=query.get("phone_number"),
-            contact_id=query.get("cid"),
-            digits=switches.timestamps,
-            with_id=switches.list_contact_id,
+            contact_id=cid if switches.contact_ids == "text" else self._text_id(cid),
+            digits=switches.timestamps if plain else "us",
+            with_id=switches.list_contact_id or not plain,
         )
-        return Response(page, media_type="application/json")
+        if plain:
+            return Response(page, media_type="application/json")
+        return _json([self._shown(whole(contact), "list") for contact in msgspec.json.decode(page)])
+
+    def _text_id(self, number: str | None) -> str | None:
+        """Return the id in the store that this number stands for; itself where there is none."""
+        ids = self.sandbox.store.contact_ids() if number else ()
+        return next((text for text in ids if str(int_id(text)) == number), number)
 
     def _order(self, query: Mapping[str, str]) -> tuple[str | None, bool]:
         """Give the field to sort by, None for the order of insertion, and whether it descends."""
         switches = self.sandbox.switches
         order_by, way = query.get("order_by"), query.get("order_direction")
-        if order_by is not None and order_by not in FIELDS:
-            raise RefusedError(400, f"order_by is {order_by!r}; expected one of {', '.join(FIELDS)}")
+        takes = DOCUMENTED_ORDERS if switches.order_names == "documented" else tuple(SORTABLE)
+        if order_by is not None and order_by not in takes:
+            raise RefusedError(400, f"order_by is {order_by!r}; expected one of {', '.join(takes)}")
         if way not in (None, "asc", "desc"):
             raise RefusedError(400, f"order_direction is {way!r}; expected asc or desc")
         if not switches.honour_order:
@@ -131,62 +159,76 @@ class _Api:
         if order_by is None:
             newest = switches.default_order == "newest"
             return ("created_at" if newest else None), (newest if way is None else way == "desc")
-        return order_by, way == "desc"
+        return SORTABLE[order_by], way == "desc"
 
     async def count(self, _: Request) -> Response:
-        return _json({"count": self.sandbox.store.count()})
+        return _json({"count": self.sandbox.reads("count").count() + self.sandbox.switches.count_off})
 
     async def retrieve(self, request: Request) -> Response:
-        return self._one(self._known(_path_phone(request)))
+        number = _path_phone(request)
+        contact = self._known(number, self.sandbox.reads("get"))
+        return _json({"contact": self._shown(contact, "get"), "status": "OK"})
 
     async def create(self, request: Request) -> Response:
         body = bodies.json_object(await request.body())
-        number, fields = bodies.number_of(body), bodies.created(body)
+        number, fields = bodies.number_of(body), tidied(bodies.created(body), self.sandbox.switches)
         overwrite = bodies.flag(body, "update_if_exists", default=False)
         store = self.sandbox.store
-        with store.transaction():
+        with store.transaction(lagging=True):
             found = store.get(number)
             if found is None:
-                return self._one(store.insert({"phone": number, **fields}, created_at=store.now()))
-            if not overwrite:
+                contact = self._insert({"phone": number, **fields}, created_at=store.now())
+            elif overwrite:
+                contact = store.change(number, bodies.merged(found, fields))
+            else:
                 raise RefusedError(409, f"A contact with the number {number} already exists")
-            return self._one(store.change(number, bodies.merged(found, fields)))
+        return self._done({"contact": self._shown(contact, "create"), "status": "OK"})
+
+    def _insert(self, fields: Contact, *, created_at: str) -> Contact:
+        if fields.get("company_name") is None:
+            fields = {**fields, "company_name": self.sandbox.switches.default_company}
+        return self.sandbox.store.insert(fields, created_at=created_at)
 
     async def update(self, request: Request) -> Response:
         number = _path_phone(request)
-        fields = bodies.updated(bodies.json_object(await request.body()))
+        fields = tidied(bodies.updated(bodies.json_object(await request.body())), self.sandbox.switches)
         store = self.sandbox.store
-        with store.transaction():
+        with store.transaction(lagging=True):
             contact = store.change(number, bodies.merged(self._known(number), fields))
             if isinstance(fields.get("opt_out"), bool):
                 store.record_opt_out(number, opted_out=fields["opt_out"])
-        return self._one(contact)
+        return self._done({"contact": self._shown(contact, "write"), "status": "OK"})
 
     async def delete(self, request: Request) -> Response:
         number = _path_phone(request)
         self._known(number)
-        self.sandbox.remove([number])
-        return _json({"status": "OK"})
+        self._remove([number])
+        return self._done({"status": "OK"}, self.sandbox.switches.delete_status)
+
+    def _remove(self, phones: list[str]) -> int:
+        with self.sandbox.store.transaction(lagging=True):
+            return self.sandbox.remove(phones)
 
     async def opt_out(self, request: Request) -> Response:
         body = bodies.json_object(await request.body())
         number, opted_out = bodies.number_of(body), bodies.flag(body, "opted_out", default=True)
         store = self.sandbox.store
-        with store.transaction():
+        with store.transaction(lagging=True):
             if self.sandbox.switches.opt_out_unknown == "refuse":
                 self._known(number)
-            store.record_opt_out(number, opted_out=opted_out)
-            if store.get(number) is not None:
-                store.change(number, {"opt_out": opted_out})
-        return _json({"number": number, "opted_out": opted_out, "status": "OK"})
+            self.sandbox.opt_out(number, opted_out=opted_out)
+        return self._done({"number": number, "opted_out": opted_out, "status": "OK"})
 
     async def verify(self, request: Request) -> Response:
         number = bodies.number_of(bodies.json_object(await request.body()))
         self._known(number)
+        if self.sandbox.switches.verify_finds == "none":
+            raise RefusedError(404, "No contact found for this number")
         self.sandbox.verifications.append(number)
         if self.sandbox.switches.verify_marks:
-            self.sandbox.store.change(number, {"verified": True})
-        return _json({"status": "OK"})
+            with self.sandbox.store.transaction(lagging=True):
+                self.sandbox.store.change(number, {"verified": True})
+        return self._done({"status": "OK"})
 
     async def bulk_create(self, request: Request) -> Response:
         rows = bodies.listed(bodies.json_object(await request.body()), "contacts")
@@ -194,36 +236,45 @@ class _Api:
         good: list[dict[str, Any]] = []
         for number, row in enumerate(rows):
             try:
-                good.append(bodies.bulk_row(row, number))
+                good.append(tidied(bodies.bulk_row(row, number), self.sandbox.switches))
             except RefusedError:
                 if self.sandbox.switches.invalid_row == "reject":
                     raise
         touched = self._create_all(good)
         new_only = self.sandbox.switches.bulk_answer == "new"
         store = self.sandbox.store
-        shown = [store.get(phone) for phone, is_new in touched.items() if is_new or not new_only]
-        return _json({"contacts": [self._shown(contact) for contact in shown if contact], "status": "OK"})
+        found = [store.get(phone) for phone, is_new in touched.items() if is_new or not new_only]
+        contacts = [self._shown(contact, "create") for contact in found if contact]
+        return self._done({"contacts": contacts, "status": "OK"})
 
     def _create_all(self, rows: list[dict[str, Any]]) -> dict[str, bool]:
         """Create in one transaction, with one moment for all; give each phone, and whether it is new."""
         store, on_duplicate = self.sandbox.store, self.sandbox.switches.on_duplicate
         touched: dict[str, bool] = {}
-        with store.transaction():
+        duplicate = None
+        with store.transaction(lagging=True):
             created_at = store.now()
             for row in rows:
                 phone = row["phone"]
                 found = store.get(phone)
                 if found is None:
-                    store.insert(row, created_at=created_at)
+                    self._insert(row, created_at=created_at)
                     touched[phone] = True
                     continue
                 if on_duplicate == "reject":
                     raise RefusedError(
                         409, f"A contact with the number {phone} already exists; none was created"
                     )
+                if on_duplicate == "partial":
+                    duplicate = phone
+                    break
                 touched.setdefault(phone, False)
                 if on_duplicate == "update":
                     store.change(phone, bodies.merged(found, row))
+        if duplicate is not None:
+            raise RefusedError(
+                409, f"A contact with the number {duplicate} already exists; those before it were created"
+            )
         return touched
 
     async def bulk_delete(self, request: Request) -> Response:
@@ -231,9 +282,9 @@ class _Api:
         self._refuse_size(len(phones), "contact_ids")
         if not all(isinstance(phone, str) for phone in phones):
             raise RefusedError(400, "contact_ids must be an array of phone numbers")
-        removed = self.sandbox.remove(phones)
+        removed = self._remove(phones)
         amount = len(phones) if self.sandbox.switches.delete_amount == "all" else removed
-        return _json({"amount": amount, "status": "OK"})
+        return self._done({"amount": amount, "status": "OK"}, self.sandbox.switches.delete_status)
 
     def _refuse_size(self, size: int, name: str) -> None:
         most = self.sandbox.switches.max_bulk
@@ -242,17 +293,20 @@ class _Api:
                 self.sandbox.switches.max_bulk_status, f"{name} has {size} items; at most {most}"
             )
 
-    def _known(self, number: str) -> Contact:
-        contact = self.sandbox.store.get(number)
+    def _known(self, number: str, store: Store | None = None) -> Contact:
+        contact = (store or self.sandbox.store).get(number)
         if contact is None:
             raise RefusedError(404, f"No contact with the number {number}")
         return contact
 
-    def _one(self, contact: Contact) -> Response:
-        return _json({"contact": self._shown(contact), "status": "OK"})
+    def _done(self, content: object, status: int = 200) -> Response:
+        """Answer a write that went well."""
+        if status == _NO_CONTENT or self.sandbox.switches.empty_writes:
+            return Response(status_code=_NO_CONTENT)
+        return _json(content, status)
 
-    def _shown(self, contact: Contact) -> Contact:
-        return answered(contact, digits=self.sandbox.switches.timestamps)
+    def _shown(self, contact: Contact, answer: Answer) -> Contact:
+        return shown(contact, self.sandbox.switches, answer, seed=self.sandbox.seed)
 
 
 def _path_phone(request: Request) -> str:

@@ -13,12 +13,14 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, get_args, get_origin, get_type_hints
 
 from sendblue_data.errors import ConfigurationError
-from sendblue_data.sandbox.settings import Faults, Switches
+from sendblue_data.sandbox.faults import Faults
+from sendblue_data.sandbox.personas import PERSONAS
+from sendblue_data.sandbox.switches import Switches
 
 if TYPE_CHECKING:
     from sendblue_data.sandbox.sandbox import Sandbox
 
-_NOT_BY_NAME = {"at", "churn", "rewrite", "latency"}
+_NOT_BY_NAME = {"at", "churn", "rewrite", "latency", "meddle"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--churn", type=float, default=0.0, help="contacts that come and go at each list (0)")
     parser.add_argument(
         "--null-created-at", type=float, default=0.0, help="share of people without created_at (0)"
+    )
+    parser.add_argument(
+        "--persona", choices=list(PERSONAS), help="traits that were seen together; a --switch goes before it"
     )
     parser.add_argument(
         "--fault",
@@ -71,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
                 latency=args.latency,
                 churn=args.churn,
                 null_created_at=args.null_created_at,
+                persona=args.persona,
                 **settings,
             ) as sandbox,
         ):
@@ -148,7 +154,7 @@ def _setting(text: str, settings: type[Switches | Faults]) -> tuple[str, object]
         raise ConfigurationError(
             f"{text!r} is not NAME=VALUE with one of these names: {', '.join(_options(settings))}."
         )
-    hint = get_type_hints(settings, localns={"Sandbox": object})[name]
+    hint = get_type_hints(settings, localns={"Sandbox": object, "LoggedRequest": object})[name]
     kinds = get_args(hint) or (hint,)
     if get_origin(hint) is not None and value in map(str, kinds):
         return name, next(kind for kind in kinds if str(kind) == value)
@@ -156,6 +162,8 @@ def _setting(text: str, settings: type[Switches | Faults]) -> tuple[str, object]
         return name, value.lower() == "true"
     if value.lower() == "none" and type(None) in kinds:
         return name, None
+    if get_origin(hint) is tuple:
+        return name, tuple(value.split(",")) if value else ()
     try:
         return name, (float if float in kinds else int)(value) if {int, float} & set(kinds) else value
     except ValueError:

@@ -7,21 +7,26 @@ import math
 import socket
 import struct
 import time
-from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
+import msgspec
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sendblue_data.sandbox.api import authorised, error_answer
-from sendblue_data.sandbox.settings import FaultName
+from sendblue_data.sandbox import cdn
+from sendblue_data.sandbox.api import authorised, error_answer, unauthorised_answer
+from sendblue_data.sandbox.faults import FaultName
+from sendblue_data.sandbox.rate import RateLimit
 
 if TYPE_CHECKING:
     from sendblue_data.sandbox.sandbox import Sandbox
 
 _SUCCESS = range(200, 300)
-_AFTER = ("reset_after", "500_after", "cut")
+_AFTER = ("late", "reset_after", "500_after", "odd_status", "empty_200", "cut")
+_UNANSWERED = ("reset", "late", "reset_after")
+_BODILESS = {*range(100, 200), 204, 304}
 
 
 class _Line(NamedTuple):
@@ -36,10 +41,12 @@ class LoggedRequest(_Line):
     Attributes:
         query: the query's parameters.
         fault: the fault that hit it, or None.
+        body: its body, where `Faults.meddle` is called with it; the log keeps none.
     """
 
     query: Mapping[str, str]
-    fault: str | None
+    fault: str | None = None
+    body: bytes = b""
 
 
 class Misbehaving:
@@ -50,7 +57,8 @@ class Misbehaving:
         self._api = api
         self._in_flight = 0
         self._counted = 0
-        self._recent: deque[float] = deque()
+        self._rate_limit = RateLimit()
+        self._late: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -63,11 +71,17 @@ class Misbehaving:
             body = await _body(receive)
             if body is None:
                 return
-            fault, answer = await self._answer(scope, _again(body))
+            if sandbox.faults.meddle is not None:
+                request = _logged(scope, 0)
+                request.body = body
+                sandbox.faults.meddle(sandbox, request)
+            fault, answer = await self._answer(scope, body)
             # The work is done by now: it hides in the latency, so that N requests wait side by side.
             await asyncio.sleep(arrived + sandbox.faults.latency - time.monotonic())
-            status = 0 if fault in ("reset", "reset_after") else answer.status
-            self._log(scope, status, fault)
+            status = 0 if fault in _UNANSWERED else answer.status
+            line = _logged(scope, status)
+            line.fault = fault
+            sandbox.request_log.append(line)
             if status == 0:
                 await _reset(scope, receive)
             elif fault == "cut":
@@ -77,24 +91,69 @@ class Misbehaving:
         finally:
             self._in_flight -= 1
 
-    async def _answer(self, scope: Scope, receive: Receive) -> tuple[FaultName | None, _Answer]:
-        sandbox = self._sandbox
-        if not authorised(sandbox, dict(scope["headers"])):
-            return None, await _captured(error_answer(401, "Invalid API credentials"), scope, receive)
-        wait = self._over_limit()
-        if wait is not None:
-            headers = {"retry-after": str(math.ceil(wait))} if sandbox.switches.retry_after else {}
-            return None, await _captured(error_answer(429, "Too many requests", headers), scope, receive)
+    async def _answer(self, scope: Scope, body: bytes) -> tuple[FaultName | None, _Answer]:
+        fault, answer = await self._judged(scope, body)
+        if self._sandbox.switches.cdn_headers and not any(name == b"cf-ray" for name, _ in answer.headers):
+            answer.headers += [(name.encode(), value.encode()) for name, value in cdn.headers().items()]
+        return fault, answer
+
+    async def _judged(self, scope: Scope, body: bytes) -> tuple[FaultName | None, _Answer]:
+        sandbox, switches, receive = self._sandbox, self._sandbox.switches, _again(body)
+        refusal = self._refusal(scope, body)
+        if refusal is not None:
+            return None, await _captured(refusal, scope, receive)
         fault = self._fault(scope["method"])
         planned = self._planned(fault)
         if planned is not None:
             return fault, await _captured(planned, scope, receive)
+        if fault == "late":
+            self._land_later(scope, body)
+            return fault, _Answer()
         answer = await _captured(self._api, scope, receive)
         if fault == "500_after":
-            return fault, await _captured(error_answer(500, "Internal server error"), scope, receive)
-        if sandbox.switches.rewrite is not None and answer.status in _SUCCESS:
-            answer.body = sandbox.switches.rewrite(scope["method"], scope["path"], answer.body)
+            return fault, await _captured(self._error(500, "Internal server error"), scope, receive)
+        if fault in ("odd_status", "empty_200"):
+            status = sandbox.faults.odd_status if fault == "odd_status" else 200
+            return fault, await _captured(Response(status_code=status), scope, receive)
+        if switches.rewrite is not None and answer.status in _SUCCESS and answer.status not in _BODILESS:
+            answer.body = switches.rewrite(scope["method"], scope["path"], answer.body)
         return fault, answer
+
+    def _refusal(self, scope: Scope, body: bytes) -> ASGIApp | None:
+        """Return what keeps a request from being counted: keys, the rate limit, a firewall; None to let it in."""
+        switches = self._sandbox.switches
+        headers = dict(scope["headers"])
+        if not authorised(self._sandbox, headers):
+            return unauthorised_answer(self._sandbox, headers)
+        wait = self._rate_limit.wait(switches)
+        if wait is not None:
+            retry_after = {"retry-after": str(math.ceil(wait))} if switches.retry_after else {}
+            return self._error(429, "Too many requests", retry_after)
+        if (
+            switches.reject_text is not None
+            and scope["method"] != "GET"
+            and _holds(body, switches.reject_text)
+        ):
+            return cdn.page(403)
+        return None
+
+    def _error(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> ASGIApp:
+        return error_answer(status, message, headers, shape=self._sandbox.switches.error_shape)
+
+    def _land_later(self, scope: Scope, body: bytes) -> None:
+        """Let a request take effect after a while, whoever is there no more to hear of it."""
+
+        async def land() -> None:
+            try:
+                await asyncio.sleep(self._sandbox.faults.late_by)
+                await _captured(self._api, dict(scope), _again(body))
+            finally:
+                self._sandbox.late_ended()
+
+        self._sandbox.late_began()
+        task = asyncio.get_running_loop().create_task(land())
+        self._late.add(task)  # the loop alone would let go of it
+        task.add_done_callback(self._late.discard)
 
     def _fault(self, method: str) -> FaultName | None:
         faults = self._sandbox.faults
@@ -104,36 +163,37 @@ class Misbehaving:
         return faults.hit(self._counted)
 
     def _planned(self, fault: FaultName | None) -> ASGIApp | None:
-        """Give the answer of a fault that keeps the request from the API; None to let it through."""
+        """Return the answer of a fault that keeps the request from the API; None to let it through."""
         if fault is None or fault in _AFTER:
             return None
-        if fault == "429":
-            wait = self._sandbox.faults.retry_after
-            return error_answer(
-                429, "Too many requests", {} if wait is None else {"retry-after": f"{wait:g}"}
+        faults = self._sandbox.faults
+        if fault == "cdn":
+            return cdn.page(faults.cdn_status)
+        wait = faults.retry_after
+        if fault == "503":
+            return self._error(
+                503, "Service unavailable", {"retry-after": f"{1 if wait is None else wait:g}"}
             )
+        if fault == "429":
+            return self._error(429, "Too many requests", {} if wait is None else {"retry-after": f"{wait:g}"})
         if fault == "error_200":
-            return error_answer(200, "Something went wrong")
-        return error_answer(500, "Internal server error")
+            return self._error(200, "Something went wrong")
+        return self._error(500, "Internal server error")
 
-    def _over_limit(self) -> float | None:
-        """Give the seconds until the rate limit lets a request through; None when it does now."""
-        limit = self._sandbox.switches.rate_limit
-        if limit is None:
-            return None
-        now = time.monotonic()
-        while self._recent and self._recent[0] <= now - max(1.0, 1 / limit):
-            self._recent.popleft()
-        if len(self._recent) >= max(1, math.floor(limit)):
-            return self._recent[0] + max(1.0, 1 / limit) - now
-        self._recent.append(now)
-        return None
 
-    def _log(self, scope: Scope, status: int, fault: FaultName | None) -> None:
-        line = LoggedRequest(scope["method"], scope["path"], status)
-        line.query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-        line.fault = fault
-        self._sandbox.request_log.append(line)
+def _logged(scope: Scope, status: int) -> LoggedRequest:
+    line = LoggedRequest(scope["method"], scope["path"], status)
+    line.query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    return line
+
+
+def _holds(body: bytes, text: str) -> bool:
+    """Whether JSON holds this text, however it was escaped."""
+    try:
+        body = msgspec.json.encode(msgspec.json.decode(body))
+    except msgspec.DecodeError:
+        return text.encode() in body
+    return msgspec.json.encode(text)[1:-1] in body
 
 
 class _Answer:
@@ -152,8 +212,10 @@ class _Answer:
             self.body += message.get("body", b"")
 
     def _start(self) -> dict[str, Any]:
-        length = (b"content-length", str(len(self.body)).encode())
-        return {"type": "http.response.start", "status": self.status, "headers": [*self.headers, length]}
+        headers = list(self.headers)
+        if self.status not in _BODILESS:  # the standard forbids a length there
+            headers.append((b"content-length", str(len(self.body)).encode()))
+        return {"type": "http.response.start", "status": self.status, "headers": headers}
 
     async def send(self, send: Send) -> None:
         await send(self._start())

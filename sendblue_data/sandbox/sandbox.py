@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import threading
+import time
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -10,10 +12,17 @@ from typing import TYPE_CHECKING, Any, Self
 from sendblue_data.errors import ConfigurationError
 from sendblue_data.sandbox import people
 from sendblue_data.sandbox.api import application
+from sendblue_data.sandbox.faults import Faults
+from sendblue_data.sandbox.fields import Contact
 from sendblue_data.sandbox.misbehave import LoggedRequest, Misbehaving
+from sendblue_data.sandbox.oddities import Oddity, oddities
+from sendblue_data.sandbox.personas import PERSONAS, Persona
+from sendblue_data.sandbox.replica import Replica
 from sendblue_data.sandbox.server import Server
-from sendblue_data.sandbox.settings import Faults, Switches, changed
-from sendblue_data.sandbox.store import Contact, Store
+from sendblue_data.sandbox.settings import changed
+from sendblue_data.sandbox.shown import hidden_fields, with_int_ids
+from sendblue_data.sandbox.store import Store
+from sendblue_data.sandbox.switches import Switches
 
 if TYPE_CHECKING:
     from sendblue_data.client import SendblueClient
@@ -33,11 +42,14 @@ class Sandbox:
         null_created_at: share of the synthetic people without a `created_at`.
         api_key: key id to expect; made up when not given.
         api_secret: secret to expect; made up when not given.
+        persona: traits that were seen together, `"observed"`: those that authors of public code saw on the real
+            service. Switches that are given go before it.
         faults: faults to live through.
         **switches: any of `Switches`, and of `Faults`, by name.
 
     Attributes:
         url: where it listens, for `base_url`.
+        seed: the seed.
         api_key: the key id it expects.
         api_secret: the secret it expects.
         request_log: every request: `method, path, status` (0: reset), with `.query` and `.fault`.
@@ -65,26 +77,35 @@ class Sandbox:
         null_created_at: float = 0.0,
         api_key: str | None = None,
         api_secret: str | None = None,
+        persona: Persona | None = None,
         faults: Faults | None = None,
         **switches: Any,
     ) -> None:
-        self.switches, self.faults = changed(Switches(), faults or Faults(), switches)
+        if persona is not None and persona not in PERSONAS:
+            raise ConfigurationError(f"persona is {persona!r}; expected {', '.join(map(repr, PERSONAS))}.")
+        traits = {} if persona is None else PERSONAS[persona]
+        self.switches, self.faults = changed(Switches(), faults or Faults(), {**traits, **switches})
+        self.seed = seed
         self.api_key = api_key or f"sandbox-{secrets.token_hex(8)}"
         self.api_secret = api_secret or secrets.token_hex(16)
         self.verifications: list[str] = []
         self.churned_in: list[str] = []
         self.churned_out: list[str] = []
         self._churn_due = 0.0
+        self._late = 0
+        self._late_changed = threading.Condition()
         if isinstance(contacts, str):
             raise ConfigurationError(f"contacts is the text {contacts!r}; expected a number, or rows.")
         if isinstance(contacts, int):
             contacts = people.contacts(contacts, seed=seed, null_created_at=null_created_at)
         self.store = Store(contacts, seed=seed)
+        self._replica: Replica | None = None
         self.reset_log()
         try:
+            self._follow()
             self._server = Server(Misbehaving(self, application(self)), port=port)
         except BaseException:
-            self.store.close()
+            self._close_stores()
             raise
         self.url = f"http://127.0.0.1:{self._server.port}"
 
@@ -100,14 +121,59 @@ class Sandbox:
         self.close()
 
     def close(self) -> None:
-        """Stop the server and forget the account. A second call does nothing.
+        """Stop the server and forget the account, late writes too. A second call does nothing.
 
         Example:
             >>> sandbox = Sandbox(3)
             >>> sandbox.close()
         """
         self._server.close()
+        self._close_stores()
+
+    def _close_stores(self) -> None:
         self.store.close()
+        if self._replica is not None:
+            self._replica.close()
+
+    def _follow(self) -> None:
+        """Keep a replica from the moment that reads lag: it costs time, so not before."""
+        if self.switches.read_lag and self._replica is None:
+            self._replica = Replica(self.store, seed=self.seed)
+
+    def reads(self, kind: str) -> Store:
+        """Return the store that answers reads of this kind: `"list"`, `"count"` or `"get"`."""
+        lag = self.switches.read_lag
+        if self._replica is None or not lag or (kind == "get" and self.switches.lag_of == "lists"):
+            return self.store
+        return self._replica.caught_up(lag)
+
+    def late_began(self) -> None:
+        """Count a request that takes effect later."""
+        with self._late_changed:
+            self._late += 1
+
+    def late_ended(self) -> None:
+        """Count one that has taken effect, or never will."""
+        with self._late_changed:
+            self._late -= 1
+            self._late_changed.notify_all()
+
+    def settle(self) -> None:
+        """Wait until every late write has landed, and reads show all that was written.
+
+        Example:
+            >>> with Sandbox([], late_by=0.01, at={1: "late"}) as sandbox, sandbox.client() as client:
+            ...     try:
+            ...         client.create_contact("+12125550100")
+            ...     except ConnectionError:
+            ...         sandbox.settle()
+            ...     sandbox.count()
+            1
+        """
+        with self._late_changed:
+            self._late_changed.wait_for(lambda: self._late == 0)
+        if self._replica is not None:
+            time.sleep(max(0.0, self._replica.seconds_behind(self.switches.read_lag)))
 
     def client(self, **options: Any) -> SendblueClient:
         """Give a client of this account; `options` go to `SendblueClient`.
@@ -136,6 +202,7 @@ class Sandbox:
             'reject'
         """
         self.switches, self.faults = changed(self.switches, self.faults, changes)
+        self._follow()
 
     def reset_log(self) -> None:
         """Forget the requests seen so far, and `max_in_flight`.
@@ -155,14 +222,44 @@ class Sandbox:
     def rows(self) -> list[Contact]:
         """Give every contact as it is now, in order of insertion: dicts with all fields of the API.
 
-        `created_at` is ISO 8601 in microseconds, whatever `timestamps` says.
+        `created_at` is ISO 8601 in microseconds, whatever `timestamps` says. Where ids are numbers
+        (`contact_ids`), `contact_id` has their digits.
 
         Example:
             >>> with Sandbox([{"phone": "+12125550100"}]) as sandbox:
             ...     [row["phone"] for row in sandbox.rows()]
             ['+12125550100']
         """
-        return self.store.rows()
+        rows = self.store.rows()
+        return rows if self.switches.contact_ids == "text" else with_int_ids(rows)
+
+    def oddities(self) -> list[Oddity]:
+        """Say what is odd in answers about the contacts as they are now, by `odd_values`: `phone, field, kind`.
+
+        Kinds are `"scalar"`, `"empty"` and `"unreadable"`; `.shown` is the value in answers.
+
+        Example:
+            >>> with Sandbox([{"phone": "+12125550100"}], odd_values=1.0, seed=1) as sandbox:
+            ...     [(*oddity, oddity.shown) for oddity in sandbox.oddities()]
+            [('+12125550100', 'first_name', 'scalar', 2.5)]
+        """
+        hidden = hidden_fields(self.switches)
+        found = oddities(self.store.rows(), share=self.switches.odd_values, seed=self.seed)
+        return [oddity for oddity in found if oddity.field not in hidden]
+
+    def opt_out(self, phone: str, *, opted_out: bool = True) -> None:
+        """Let the person with this number opt out (or back in), as by a text: for contacts now and to come.
+
+        Example:
+            >>> with Sandbox([{"phone": "+12125550100"}]) as sandbox:
+            ...     sandbox.opt_out("+12125550100")
+            ...     sandbox.rows()[0]["opt_out"]
+            True
+        """
+        with self.store.transaction():
+            self.store.record_opt_out(phone, opted_out=opted_out)
+            if self.store.get(phone) is not None:
+                self.store.change(phone, {"opt_out": opted_out})
 
     def count(self) -> int:
         """Count the contacts.
@@ -220,6 +317,8 @@ class Sandbox:
             1
         """
         self.store.replace(rows)
+        if self._replica is not None:
+            self._replica.copy()
         self.reset_log()
         self.verifications.clear()
         self.churned_in.clear()

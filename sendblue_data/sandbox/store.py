@@ -5,34 +5,17 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 
 from sendblue_data.errors import ConfigurationError
-
-Contact = dict[str, Any]
-
-FIELDS = (
-    "contact_id",
-    "phone",
-    "first_name",
-    "last_name",
-    "company_name",
-    "custom_variables",
-    "opt_out",
-    "verified",
-    "sendblue_number",
-    "tags",
-    "assigned_to_email",
-    "created_at",
-)
-"""Fields of a contact, in the order of its JSON: `created_at` last, so that its digits can be cut in SQL."""
+from sendblue_data.sandbox.fields import FIELDS, Contact, whole
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- moments are kept as UTC without an offset
 _encode = msgspec.json.Encoder().encode
@@ -55,6 +38,20 @@ _INDEXES = (
     "CREATE INDEX by_created_at ON contacts (created_at, id)",
 )
 _COLUMNS = {"contact_id", "phone", "created_at"}
+_UNKNOWN_LEFT_OUT = ("custom_variables", "tags")
+_ENDS = {
+    "ms": ('.123456Z"}', 4, 'Z"}'),
+    "s": ('.123456Z"}', 0, 'Z"}'),
+    "day": ('T08:30:00.123456Z"}', 0, 'T00:00:00.000Z"}'),
+}
+"""For each precision of `created_at` how the JSON ends, how much of that is kept, and what comes after it."""
+
+
+class Change(NamedTuple):
+    """What a transaction did to one contact: the phone that it had before, and what the table holds of it now."""
+
+    phone: str | None
+    record: tuple[Any, ...] | None
 
 
 def moment(value: str | datetime | None) -> str | None:
@@ -92,6 +89,8 @@ class Store:
         self._random = Random(f"store {seed}")  # noqa: S311 -- reproducible, not secret
         self._last_moment = 0
         self._indexed: set[str] = set()
+        self.on_commit: Callable[[list[Change], bool], None] | None = None
+        self._touched: list[tuple[str | None, int | None]] = []
         self._base = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         try:
             self._base.executescript(
@@ -128,16 +127,27 @@ class Store:
         """
         with self.transaction():
             before = self.count()
+            (last,) = self._base.execute("SELECT coalesce(max(id), 0) FROM contacts").fetchone()
             self._base.executemany(
                 "INSERT INTO contacts (contact_id, phone, created_at, body) VALUES (?, ?, ?, ?)",
                 (self._record(self._whole(row, number)) for number, row in enumerate(rows)),
             )
+            if self.on_commit is not None:
+                self._touched += self._base.execute("SELECT phone, id FROM contacts WHERE id > ?", (last,))
             return self.count() - before
 
     def rows(self) -> list[Contact]:
         """Every contact in order of insertion, with every field; `created_at` ISO 8601 with `Z`."""
         with self.lock:
-            return [_decode(body) for (body,) in self._base.execute("SELECT body FROM contacts ORDER BY id")]
+            return [
+                whole(_decode(body))
+                for (body,) in self._base.execute("SELECT body FROM contacts ORDER BY id")
+            ]
+
+    def contact_ids(self) -> list[str]:
+        """Every contact's id."""
+        with self.lock:
+            return [contact_id for (contact_id,) in self._base.execute("SELECT contact_id FROM contacts")]
 
     def count(self) -> int:
         """Count the contacts."""
@@ -167,17 +177,30 @@ class Store:
                 phone: bool(out) for phone, out in self._base.execute("SELECT phone, opted_out FROM opt_outs")
             }
 
+    def copy_to(self, other: Store) -> None:
+        """Make another store the same as this one."""
+        with self.lock:
+            self._base.backup(other._base)
+            other._indexed = set(self._indexed)
+
+    def put(self, change: Change) -> None:
+        """Do what a transaction on the origin of this copy did to one contact."""
+        if change.record is None:
+            self._base.execute("DELETE FROM contacts WHERE phone = ?", (change.phone,))
+        else:
+            self._base.execute("INSERT OR REPLACE INTO contacts VALUES (?, ?, ?, ?, ?)", change.record)
+
     # One contact
 
     def get(self, phone: str) -> Contact | None:
         """Give the contact with this phone."""
         with self.lock:
             found = self._base.execute("SELECT body FROM contacts WHERE phone = ?", (phone,)).fetchone()
-            return _decode(found[0]) if found else None
+            return whole(_decode(found[0])) if found else None
 
     def insert(self, contact: Mapping[str, Any], *, created_at: str) -> Contact:
         """Create a contact, with a fresh id, not verified, and opted out if its number is known to be."""
-        with self.lock:
+        with self.transaction():
             known = self._base.execute(
                 "SELECT opted_out FROM opt_outs WHERE phone = ?", (contact["phone"],)
             ).fetchone()
@@ -187,12 +210,13 @@ class Store:
                 **contact,
                 "created_at": created_at,
             }
-            whole = self._whole(fresh, 0)
-            self._base.execute(
+            contact = self._whole(fresh, 0)
+            done = self._base.execute(
                 "INSERT INTO contacts (contact_id, phone, created_at, body) VALUES (?, ?, ?, ?)",
-                self._record(whole),
+                self._record(contact),
             )
-            return whole
+            self._touched.append((contact["phone"], done.lastrowid))
+            return contact
 
     def change(self, phone: str, fields: Mapping[str, Any]) -> Contact:
         """Set fields of a contact that exists, any of them, and give it whole."""
@@ -200,12 +224,13 @@ class Store:
             contact = self.get(phone)
             if contact is None:
                 raise ConfigurationError(f"The sandbox has no contact {phone!r} to change.")
-            whole = self._whole({**contact, **fields}, 0)
-            self._base.execute(
-                "UPDATE contacts SET contact_id = ?, phone = ?, created_at = ?, body = ? WHERE phone = ?",
-                (*self._record(whole), phone),
-            )
-            return whole
+            contact = self._whole({**contact, **fields}, 0)
+            ((row_id,),) = self._base.execute(
+                "UPDATE contacts SET contact_id = ?, phone = ?, created_at = ?, body = ? WHERE phone = ? RETURNING id",
+                (*self._record(contact), phone),
+            ).fetchall()
+            self._touched.append((phone, row_id))
+            return contact
 
     def remove(self, phones: Iterable[str], *, remember_opt_outs: bool) -> int:
         """Delete contacts by phone and count those that were there."""
@@ -217,6 +242,7 @@ class Store:
                     continue
                 removed += 1
                 self._base.execute("DELETE FROM contacts WHERE phone = ?", (phone,))
+                self._touched.append((phone, None))
                 if not remember_opt_outs:
                     self._base.execute("DELETE FROM opt_outs WHERE phone = ?", (phone,))
                 elif contact["opt_out"] is not None:
@@ -303,11 +329,19 @@ class Store:
     @staticmethod
     def _record(contact: Contact) -> tuple[Any, ...]:
         stamp = contact["created_at"]
-        return contact["contact_id"], contact["phone"], stamp and stamp[:-1], _encode(contact).decode()
+        said = {
+            name: value
+            for name, value in contact.items()
+            if value is not None or name not in _UNKNOWN_LEFT_OUT
+        }
+        return contact["contact_id"], contact["phone"], stamp and stamp[:-1], _encode(said).decode()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, lagging: bool = False) -> Iterator[None]:
         """Do all of it or nothing; a transaction inside another is part of it.
+
+        Args:
+            lagging: a replica shows what is done here only after a while.
 
         Raises:
             ConfigurationError: two contacts would share a phone or a contact_id.
@@ -316,6 +350,7 @@ class Store:
             outermost = not self._base.in_transaction
             if outermost:
                 self._base.execute("BEGIN")
+                self._touched.clear()
             try:
                 yield
             except BaseException as error:
@@ -328,25 +363,25 @@ class Store:
                 raise
             if outermost:
                 self._base.execute("COMMIT")
+                if self.on_commit is not None:
+                    self.on_commit(self._changes(), lagging)
+
+    def _changes(self) -> list[Change]:
+        """Say what the transaction did, each contact as it is now."""
+        held = "SELECT * FROM contacts WHERE id = ?"  # and none has null for an id
+        return [
+            Change(phone, self._base.execute(held, (row_id,)).fetchone()) for phone, row_id in self._touched
+        ]
 
 
 def _body(digits: str, *, with_id: bool) -> str:
     """Give the SQL for a contact's JSON with so many digits of a second, with or without its id."""
     body = "body"
     if digits != "us":
-        # The JSON ends in .123456Z"} unless the moment is null.
-        cut = {"ms": 6, "s": 10}[digits]
-        kept = f"""substr(body, 1, length(body) - {cut}) || 'Z"}}'"""
-        body = f"CASE WHEN created_at IS NULL THEN body ELSE {kept} END"
+        end, kept, then = _ENDS[digits]
+        cut = f"substr(body, 1, length(body) - {len(end) - kept}) || '{then}'"
+        body = f"CASE WHEN created_at IS NULL THEN body ELSE {cut} END"
     if not with_id:
         # It begins with {"contact_id":"...", and json_quote gives the id as it is written there.
         body = f"'{{' || substr({body}, length(json_quote(contact_id)) + 16)"
     return body
-
-
-def answered(contact: Mapping[str, Any], *, digits: str) -> Contact:
-    """Give a contact as answers about one contact show it: without its id, moments cut to these digits."""
-    shown = {name: contact[name] for name in FIELDS if name != "contact_id"}
-    if shown["created_at"] is not None:
-        shown["created_at"] = shown["created_at"][: {"us": 26, "ms": 23, "s": 19}[digits]] + "Z"
-    return shown

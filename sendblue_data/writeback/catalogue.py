@@ -47,8 +47,8 @@ def journal_folder(journal_dir: str | os.PathLike[str] | None = None) -> Path:
 
 
 def new_run_id(kind: str) -> str:
-    """Make up the name of a run: when, what, and four random bytes."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{kind}-{secrets.token_hex(4)}"
+    """Make up the name of a run, of at most 30 characters: when, what, and three random bytes."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{kind:.7}-{secrets.token_hex(3)}"
 
 
 def list_runs(journal_dir: str | os.PathLike[str] | None = None) -> pl.DataFrame:

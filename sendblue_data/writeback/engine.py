@@ -3,47 +3,49 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from functools import partial
-from itertools import groupby
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tqdm.auto import tqdm
 
 from sendblue_data.client import SendblueClient
-from sendblue_data.errors import AuthenticationError, RateLimitedError
-from sendblue_data.writeback.account import look
-from sendblue_data.writeback.fields import BULK_FIELDS, LATER_FIELDS, Contact, lacking
+from sendblue_data.writeback.agreeing import open_fields
+from sendblue_data.writeback.fields import WRITABLE, Contact
 from sendblue_data.writeback.journal import Journal
+from sendblue_data.writeback.ledger import Ledger
+from sendblue_data.writeback.lookout import Lookout, Moment, now
+from sendblue_data.writeback.reconcile import confirm, give_up, give_up_waiting, reconcile
+from sendblue_data.writeback.requests import Requests, StillFailingError
 from sendblue_data.writeback.rows import WRITES, Kind, Options, Row
-from sendblue_data.writeback.sending import Outcome, Sender, Stopped
-from sendblue_data.writeback.settling import NO_EFFECT, give_up, settle
 
-CHUNKS_AT_ONCE = 4
-"""Bulk requests under way at one time: their phones are distinct, so their order does not matter."""
-GROUP = 64
-"""Contacts whose single calls are written down together before they are sent."""
+PATIENCE = 60.0
+"""Seconds for which an account is asked, in all, for what it took and does not show yet."""
 FAILED_ROUNDS = 6
 """Rounds in which every request failed, after which the run is interrupted; it can be resumed."""
-REFUSED_ALONE = 20
-"""Rows refused one by one with none taken, after which a chunk that is refused is only sampled."""
-SAMPLE = 3
-"""Rows of such a chunk that are sent alone: it is halved only if the server takes one of them."""
 TRIED_ALONE = 12
 """Tries after which a row has been sent alone: if it still fails then, it is the row and not the server."""
-MOST_CONFLICTS = 8
-"""409s, the last of them for the row alone, of a row that the account does not show."""
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
-
-
-class StillFailingError(Exception):
-    """Nothing gets through; says what came last."""
+_FIRST_LOOK = 0.2
+_LONGEST_LOOK = 10.0
 
 
 class Engine:
-    """Carries out the open rows of one run over a client, its journal in hand."""
+    """Carries out the open rows of one run over a client, its journal in hand.
+
+    Args:
+        client: the account.
+        journal: of the run.
+        rows: all of its rows.
+        kind: what the run is for.
+        options: how.
+        ledger: the account's; None where it can't be read, and the run does nothing but opt people out.
+        progress: show a bar.
+        cancel: set it to send nothing more; the run is interrupted, and can be resumed.
+        on_progress: called with the number of contacts written so far.
+        resumed: the rows are from the journal, and requests of another process may be under way for them.
+    """
 
     def __init__(
         self,
@@ -53,323 +55,204 @@ class Engine:
         kind: Kind,
         options: Options,
         *,
-        progress: bool,
+        ledger: Ledger | None,
+        progress: bool = False,
+        cancel: threading.Event | None = None,
+        on_progress: Callable[[int], object] | None = None,
+        resumed: bool = False,
     ) -> None:
         self._client = client
         self._journal = journal
         self._rows = rows
         self._kind = kind
-        self._sender = Sender()
-        self._size = options.chunk_size
-        self._size_lock = threading.Lock()
-        self._seen: Mapping[str, Contact] = {}
-        self._got_through = self._failed = self._any_taken = False
-        self._refused_alone = 0
-        self._last_error = ""
+        self._options = options
+        self._ledger = ledger
+        self._timeout = float(journal.meta().get("timeout", client.timeout))
+        self._lookout = Lookout(client, ledger, journal.run_id)
+        self._cancel = cancel or threading.Event()
+        self._on_progress = on_progress
+        self._counting, self._written = threading.Lock(), 0
+        self._is_closing = False
+        self._inherited = {row.pos for row in rows if resumed and row.unanswered}
+        for row in rows:
+            if row.sent_at is not None:
+                row.sent_at = min(row.sent_at, time.time())  # a clock may have been set back
+            if resumed and row.answered and (row.made or row.action == "update"):
+                row.asked = tuple(name for name in WRITABLE if name != "opt_out")
+        self._vain, self._looks, self._patience = 0.0, 0, PATIENCE
         to_write = sum(row.action in WRITES and not row.done for row in rows)
         self._bar: tqdm[Any] = tqdm(
             total=to_write, desc=_TITLES[kind], unit=" contacts", disable=not progress
         )
 
-    def run(self, seen: Mapping[str, Contact] | None = None) -> None:
+    def run(self, seen: Mapping[str, Contact] | None = None, seen_at: float | None = None) -> None:
         """Go on until every row has an outcome.
 
         Args:
-            seen: the contacts of the open rows, if they were looked up just now.
+            seen: the contacts of the open rows, if they were looked up before.
+            seen_at: when that was, in epoch seconds.
 
         Raises:
-            StillFailingError: the server can't be reached, or fails each request.
+            StillFailingError: the server can't be reached, or fails each request, or the run was cancelled.
             ApiError: a read failed for good, or the credentials were refused.
-            JournalError: the journal can't be written.
+            JournalError: the journal or the ledger can't be written.
         """
-        workers = max(1, min(CHUNKS_AT_ONCE, self._client.max_connections))
-        bulk = ThreadPoolExecutor(workers, thread_name_prefix="sendblue-bulk")
-        single = ThreadPoolExecutor(self._client.max_connections, thread_name_prefix="sendblue-single")
-        self._bulk_pool, self._single_pool = bulk, single
+        if seen is not None:
+            at = now() if seen_at is None else _at(seen_at)
+            self._lookout.note((row.phone for row in self._rows if row.phone), seen, at)
+        self._carried(lambda: self._rounds(is_seen=seen is not None))
+
+    def wind_up(self) -> None:
+        """Wait until nothing that was sent can take effect any more, and send nothing but what protects meanwhile.
+
+        Rows whose outcome the account shows are finished; the others stay open.
+
+        Raises:
+            StillFailingError, ApiError, JournalError: as in `run`.
+        """
+        self._is_closing = True
+        self._carried(self._rounds)
+
+    def _carried(self, rounds: Callable[[], None]) -> None:
+        self._requests = Requests(
+            self._client,
+            self._journal,
+            self._kind,
+            self._options.chunk_size,
+            seen=self._lookout,
+            ledger=self._ledger,
+            judge=self._judge,
+            rest=self._open_phones,
+            wrote=self._wrote,
+            cancel=self._cancel,
+            only_opt_outs=self._is_closing,
+        )
         try:
-            self._rounds(seen)
+            with self._requests:
+                rounds()
         finally:
-            # What is on its way is waited for and written down; nothing more is sent.
-            self._sender.stopped.set()
-            bulk.shutdown(cancel_futures=True)
-            single.shutdown(cancel_futures=True)
-            self._bar.n = min(
-                sum(row.done and row.action in WRITES for row in self._rows), self._bar.total or 0
-            )
+            done = sum(row.done and row.action in WRITES for row in self._rows)
+            self._bar.n = min(done, self._bar.total or 0)
             self._bar.close()
 
-    def settle(self, seen: Mapping[str, Contact]) -> list[Row]:
-        """Finish the rows whose outcome the account shows, write it down, and give the rest."""
-        self._seen = seen
-        rows = [row for row in self._rows if not row.done]
-        for row in rows:
-            settle(row, seen.get(row.phone or ""))
-        self._journal.save(rows)
-        return [row for row in rows if not row.done]
+    # Rounds
 
-    def _rounds(self, seen: Mapping[str, Contact] | None) -> None:
+    def _rounds(self, *, is_seen: bool = False) -> None:
         failed_rounds = 0
-        while True:
-            if seen is None:
-                seen = look(self._client, [row.number for row in self._rows if not row.done]).contacts
-            todo = self.settle(seen)
-            seen = None
-            if not todo:
+        todo = [row for row in self._rows if not row.done]
+        while todo or self._is_closing:
+            if not is_seen:
+                self._lookout.look([row.phone for row in todo if row.phone])
+            is_seen, before = False, len(todo)
+            todo = self._judge(todo)
+            if self._is_closing and not self._is_flying():
                 return
-            self._got_through = self._failed = False
-            self._send_round(todo)
-            failed_rounds = failed_rounds + 1 if self._failed and not self._got_through else 0
+            if len(todo) < before:
+                self._vain = 0.0
+            ready = [row for row in todo if self._is_ready(row)]
+            if not ready:
+                if todo or self._is_closing:
+                    self._wait(todo)
+                continue
+            self._vain, self._looks = 0.0, 0
+            failed_rounds = failed_rounds + 1 if self._requests.send(ready) else 0
+            todo = [row for row in todo if not row.done]
             if failed_rounds >= FAILED_ROUNDS:
-                seen = look(self._client, [row.number for row in self._rows if not row.done]).contacts
-                self._give_up(self.settle(seen))
+                self._lookout.look([row.phone for row in todo if row.phone])
+                todo = self._judge(todo)
+                self._give_up([row for row in todo if self._is_ready(row)])
             if failed_rounds:
-                self._sender.stopped.wait(min(_FIRST_PAUSE * 2**failed_rounds, _LONGEST_PAUSE))
+                self._pause(min(_FIRST_PAUSE * 2**failed_rounds, _LONGEST_PAUSE))
 
     def _give_up(self, rows: list[Row]) -> None:
         if any(row.tries < TRIED_ALONE for row in rows):
-            raise StillFailingError(self._last_error)
+            raise StillFailingError(self._requests.last_error)
         for row in rows:
-            give_up(row, self._seen.get(row.number))
+            give_up(row, self._lookout.there(row.phone or ""))
         self._journal.save(rows)
 
-    def _send_round(self, todo: list[Row]) -> None:
-        calls = [row for row in todo if row.action == "update" or row.made]
-        opt_outs = [row for row in calls if "opt_out" in self._open_fields(row)]
-        creates = [row for row in todo if row.action == "create" and not row.made]
-        deletes = [row for row in todo if row.action == "delete"]
-        verifies = [row for row in todo if row.action == "verify"]
-        self._update(opt_outs)
-        self._in_chunks("create", creates, self._create)
-        self._in_chunks("delete", deletes, self._delete)
-        self._update(_without(calls, opt_outs))
-        self._verify(verifies)
-
-    # Bulk requests
-
-    def _create(self, rows: list[Row]) -> object:
-        fields = [
-            {
-                "phone": row.phone,
-                **{name: row.wanted[name] for name in BULK_FIELDS if row.wanted.get(name) is not None},
-            }
-            for row in rows
-        ]
-        return self._client.bulk_create_contacts(fields)
-
-    def _delete(self, rows: list[Row]) -> object:
-        return self._client.bulk_delete_contacts([row.number for row in rows])
-
-    def _in_chunks(self, kind: str, rows: list[Row], write: Callable[[list[Row]], object]) -> None:
-        """Send rows in chunks, those that failed before in smaller ones, a few chunks at once."""
-        ordered = sorted(rows, key=self._size_for, reverse=True)
-        chunks = [
-            chunk
-            for size, group in groupby(ordered, key=self._size_for)
-            for chunk in _pieces(list(group), size)
-        ]
-        self._all(self._bulk_pool.submit(self._chunk, kind, chunk, write) for chunk in chunks)
-
-    def _size_for(self, row: Row) -> int:
-        """Rows that go on failing are sent with fewer and fewer others, so that one does not hold up many."""
-        if row.alone:
-            return 1
-        return max(1, self._size >> max(0, row.tries - 2, row.conflicts - 1))
-
-    def _chunk(self, kind: str, rows: list[Row], write: Callable[[list[Row]], object]) -> bool:
-        """Send a chunk; halve it where it is refused. True when it was taken whole."""
-        if len(rows) > self._size:
-            pieces = _pieces(rows, self._size)
-            taken = [self._chunk(kind, piece, write) for piece in pieces]  # every one, taken or not
-            return all(taken)
-        outcome = self._request(kind, rows, lambda: write(rows))
-        if kind == "create" and outcome.may_have_applied:
-            # At once, and whatever the answer was: until then these people could be texted.
-            self._opt_out_now([row for row in rows if row.wanted.get("opt_out") is True])
-        if outcome.end == "answered":
-            self._any_taken = True
-            self._bar.update(len(rows))
-            return True
-        if outcome.end not in ("refused", "too large", "gone"):
-            return False
-        if len(rows) == 1:
-            self._refuse_one(rows[0], outcome)
-            return False
-        if outcome.end == "refused" and not self._any_taken and self._refused_alone >= REFUSED_ALONE:
-            rows = self._sampled(kind, rows, write, outcome)
-            if len(rows) < 2:  # noqa: PLR2004 -- there is nothing to halve
-                for row in rows:
-                    self._chunk(kind, [row], write)
-                return False
-        half = (len(rows) + 1) // 2
-        if outcome.end == "too large":
-            self._shrink(half)
-        taken = [self._chunk(kind, part, write) for part in (rows[:half], rows[half:])]
-        if outcome.end == "refused" and all(taken):
-            self._shrink(half)  # it was not a row of it that was refused, but its size
-        return False
-
-    def _sampled(
-        self, kind: str, rows: list[Row], write: Callable[[list[Row]], object], outcome: Outcome
-    ) -> list[Row]:
-        """Send a few rows of a refused chunk alone; reject the others if none is taken, else give them back."""
-        sample = [rows[0], rows[len(rows) // 2], rows[-1]] if len(rows) > SAMPLE else rows
-        others = _without(rows, sample)
-        for row in sample:
-            self._chunk(kind, [row], write)
-        if self._any_taken:
-            return others
-        for row in others:
-            row.finish(
-                "rejected",
-                f"the server refused every row that was sent alone so far, and this one with others: {outcome.note}",
-            )
-        self._journal.save(others)
-        return []
-
-    def _refuse_one(self, row: Row, outcome: Outcome) -> None:
-        if outcome.end == "gone":
-            row.tries += 1  # the account is asked next, and decides
-            return
-        self._refused_alone += 1
-        row.finish("rejected", f"the server refused it: {outcome.note}")
-        self._journal.save([row])
-
-    def _shrink(self, size: int) -> None:
-        with self._size_lock:
-            self._size = min(self._size, size)
-
-    def _request(self, kind: str, rows: list[Row], write: Callable[[], object]) -> Outcome:
-        """Send one request for rows, written down before and after."""
-        before = [row.sent for row in rows]
+    def _judge(self, rows: list[Row]) -> list[Row]:
+        """Finish the rows whose outcome the last look shows, write it down, and return those that are open."""
+        rows = [row for row in rows if not row.done]
+        before = [_state(row) for row in rows]
+        held = self._lookout.held(row.phone for row in rows if row.phone and not _clears(row))
         for row in rows:
-            row.sent, row.answered = True, False
-        request_id = self._journal.sending(kind, rows)
-        try:
-            outcome = self._sender.send(write)
-        except (Stopped, AuthenticationError, RateLimitedError) as error:
-            outcome = Outcome("failed", str(error) or "not sent: the run was stopped")
-            self._note_end(rows, before, outcome)
-            self._journal.answered(request_id, "refused", outcome.note, rows)
-            raise
-        self._note_end(rows, before, outcome)
-        state = outcome.end if outcome.end in ("answered", "lost") else "refused"
-        self._journal.answered(request_id, state, outcome.note, rows)
-        return outcome
+            there = self._lookout.there(row.phone or "")
+            unknown_too = self._options.allow_unknown
+            reconcile(row, there, held=row.phone in held, allow_unknown=unknown_too)
+            if row.done and row.status in ("created", "updated", "deleted"):
+                confirm(row)
+            elif there is not None and row.answered and not row.done and self._is_shown(row, there):
+                row.answered, row.asked = False, ()  # and what else is open can be sent
+        if self._ledger is not None:
+            self._tell([row for row in rows if row.done], self._ledger)
+        if changed := [row for row, was in zip(rows, before, strict=True) if row.done or _state(row) != was]:
+            self._journal.save(changed)
+        return [row for row in rows if not row.done]
 
-    def _note_end(self, rows: list[Row], was_sent: list[bool], outcome: Outcome) -> None:
-        for row, was in zip(rows, was_sent, strict=True):
-            row.sent = was or outcome.may_have_applied
-            row.answered = outcome.end == "answered"
-            row.tries += outcome.end in ("lost", "failed")
-            row.conflicts += outcome.end == "conflict"
-            if outcome.note:
-                row.last_error = outcome.note
-            if outcome.end == "conflict" and row.conflicts >= MOST_CONFLICTS and len(rows) == 1:
-                row.finish(
-                    "rejected", f"the server says it exists, the account does not show it: {outcome.note}"
-                )
-        self._count(outcome)
+    def _tell(self, done: list[Row], ledger: Ledger) -> None:
+        """Keep in the ledger whom the run created, and whom it was told to opt back in."""
+        by = self._journal.run_id
+        ledger.record_made(row.left for row in done if row.status == "created" and row.left is not None)
+        ledger.record_in(
+            [row.phone for row in done if _clears(row) and row.status in ("created", "updated", "unchanged")],
+            by=by,
+        )
 
-    def _count(self, outcome: Outcome) -> None:
-        if outcome.end in ("lost", "failed"):
-            self._failed, self._last_error = True, outcome.note
-        else:
-            self._got_through = True
+    def _is_shown(self, row: Row, there: Contact) -> bool:
+        """Tell whether all that the last request carried is shown."""
+        return bool(row.asked) and not set(row.asked).intersection(open_fields(row, there))
 
-    # Calls for one contact each
+    def _is_ready(self, row: Row) -> bool:
+        """Tell whether something is to be sent for a row now: not while it is under way, unless it protects."""
+        is_there = row.made or row.action == "update"
+        missing = self._requests.open(row) if is_there else []
+        if self._is_closing or (row.pos in self._inherited and row.quiet_at(self._timeout) > time.time()):
+            return missing[:1] == ["opt_out"] and row.wanted["opt_out"] is True
+        return bool(missing) if is_there else not row.answered
 
-    def _opt_out_now(self, rows: list[Row]) -> None:
-        """Write opt-outs right after the chunk that created them; the next look sees what failed."""
-        for group in _pieces(rows, GROUP):
-            request_id = self._journal.sending("opt_out", group, is_main=False)
-            outcomes = self._all(
-                self._single_pool.submit(
-                    self._sender.send,
-                    partial(self._client.update_contact, row.number, opt_out=True),
-                    protects=True,
-                )
-                for row in group
-            )
-            for row, outcome in zip(group, outcomes, strict=True):
-                if outcome.end not in ("answered", "gone"):
-                    row.last_error = outcome.note
-            self._journal.answered(request_id, *_ended(outcomes), group)
+    def _is_flying(self) -> bool:
+        return any(row.quiet_at(self._timeout) > time.time() for row in self._rows)
 
-    def _open_fields(self, row: Row) -> list[str]:
-        fields = LATER_FIELDS if row.made else tuple(row.wanted)
-        return lacking(row.wanted, self._seen.get(row.number, {}), fields)
+    # Waiting
 
-    def _update(self, rows: list[Row]) -> None:
-        """Write the open fields of contacts, a call each."""
-        for group in _pieces(rows, GROUP):
-            asked = [self._fields_now(row) for row in group]
-            before = [row.sent for row in group]
-            for row in group:
-                row.sent, row.answered = True, False
-            request_id = self._journal.sending("update", group, is_main=self._kind != "create")
-            outcomes = self._all(
-                self._single_pool.submit(self._sender.send, partial(self._call, row, fields))
-                for row, fields in zip(group, asked, strict=True)
-            )
-            for row, fields, was, outcome in zip(group, asked, before, outcomes, strict=True):
-                row.sent = was or outcome.may_have_applied
-                row.answered = outcome.end == "answered"
-                if outcome.note:
-                    row.last_error = outcome.note
-                if outcome.end in ("refused", "conflict", "too large"):
-                    _refuse_fields(row, list(fields), outcome)
-                elif outcome.end != "answered":
-                    row.tries += 1
-                self._count(outcome)
-            self._journal.answered(request_id, *_ended(outcomes), group)
-            self._bar.update(
-                sum(
-                    not row.made and outcome.end == "answered"
-                    for row, outcome in zip(group, outcomes, strict=True)
-                )
-            )
+    def _wait(self, rows: list[Row]) -> None:
+        """Pause until the account may show more, or what is under way for rows of a resumed run is over."""
+        waiting = [row for row in rows if row.answered and not self._is_closing]
+        if waiting and self._vain >= self._patience:
+            for row in waiting:
+                give_up_waiting(row, self._lookout.there(row.phone or ""))
+            self._journal.save(waiting)
+            self._vain, self._patience = 0.0, PATIENCE / 6  # for the other call that opts out
+            return
+        quiet = [row.quiet_at(self._timeout) for row in (self._rows if self._is_closing else rows)]
+        left = [at - time.time() for at in quiet if at > time.time()]
+        pause = min(_FIRST_LOOK * 2**self._looks, _LONGEST_LOOK)
+        if waiting:
+            pause = min(pause, self._patience - self._vain)
+            self._vain += pause
+        elif left:
+            pause = min(pause, max(left))
+        self._looks = min(self._looks + 1, 10)
+        self._bar.set_postfix_str("waiting for the account" if waiting else "waiting for requests under way")
+        self._pause(pause)
+        self._bar.set_postfix_str("")
 
-    def _fields_now(self, row: Row) -> dict[str, Any]:
-        fields = sorted(self._open_fields(row), key=lambda name: name != "opt_out")
-        return {name: row.wanted[name] for name in (fields[:1] if row.alone else fields)}
+    def _pause(self, seconds: float) -> None:
+        if self._cancel.wait(seconds):
+            raise StillFailingError("it was stopped, as asked.")
 
-    def _call(self, row: Row, fields: dict[str, Any]) -> object:
-        # The API has two ways to set an opt-out; where one had no effect, the other is taken.
-        by_own_call = (self._kind == "opt_out") != bool(row.tries // NO_EFFECT % 2)
-        if "opt_out" in fields and by_own_call and (len(fields) == 1 or row.tries >= NO_EFFECT):
-            return self._client.opt_out_contact(row.number, opted_out=fields["opt_out"])
-        return self._client.update_contact(row.number, **fields)
+    # What is told
 
-    def _verify(self, rows: list[Row]) -> None:
-        """Send verification messages: few at a time, since one whose answer is lost is never sent again."""
-        for group in _pieces(rows, self._client.max_connections):
-            for row in group:
-                row.sent = True
-            request_id = self._journal.sending("verify", group)
-            futures = [
-                self._single_pool.submit(self._sender.send, partial(self._client.verify_contact, row.number))
-                for row in group
-            ]
-            wait(futures)
-            for row, future in zip(group, futures, strict=True):
-                _note_message(row, future)
-            ended = [future.result() for future in futures if future.exception() is None]
-            self._journal.answered(request_id, *_ended(ended), group)
-            outcomes = self._all(futures)
-            for outcome in outcomes:
-                self._count(outcome)
-            self._bar.update(len(group))
+    def _open_phones(self) -> Iterator[str]:
+        return (row.phone for row in self._rows if row.phone and not row.done)
 
-    def _all(self, futures: Iterable[Future[Any]]) -> list[Any]:
-        """Wait for all; the first that raises stops the rest."""
-        listed = list(futures)
-        done, _ = wait(listed, return_when=FIRST_EXCEPTION)
-        if any(future.exception() is not None for future in done):
-            self._sender.stopped.set()
-            wait(listed)
-            errors = [error for future in listed if (error := future.exception()) is not None]
-            raise next((error for error in errors if not isinstance(error, Stopped)), errors[0])
-        return [future.result() for future in listed]
+    def _wrote(self, contacts: int) -> None:
+        self._bar.update(contacts)
+        if self._on_progress is not None and contacts:
+            with self._counting:
+                self._written += contacts
+                self._on_progress(self._written)
 
 
 _TITLES: dict[Kind, str] = {
@@ -382,49 +265,15 @@ _TITLES: dict[Kind, str] = {
 }
 
 
-def _pieces(rows: list[Row], size: int) -> list[list[Row]]:
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
+def _clears(row: Row) -> bool:
+    """Tell whether somebody said of this person that they are back in: `opt_back_in=True`."""
+    return row.wanted.get("opt_out") is False
 
 
-def _without(rows: list[Row], others: list[Row]) -> list[Row]:
-    positions = {row.pos for row in others}
-    return [row for row in rows if row.pos not in positions]
+def _state(row: Row) -> tuple[object, ...]:
+    return row.action, row.made, row.answered, row.wanted, row.before
 
 
-def _ended(outcomes: list[Outcome]) -> tuple[str, str]:
-    """Give one state, and one note, of calls that were written down together: the worst, for whoever reads it."""
-    for state in ("lost", "answered"):
-        for outcome in outcomes:
-            if outcome.end == state:
-                return state, outcome.note
-    return "refused", outcomes[0].note if outcomes else "not sent"
-
-
-def _refuse_fields(row: Row, fields: list[str], outcome: Outcome) -> None:
-    """Several fields refused together are tried one by one; one refused is given up, an opt-out last."""
-    if len(fields) > 1:
-        row.alone = True
-    elif fields == ["opt_out"]:
-        row.tries += NO_EFFECT
-    else:
-        row.wanted = {name: value for name, value in row.wanted.items() if name not in fields}
-        row.note(f"the server refused {fields[0]}: {outcome.note}")
-
-
-def _note_message(row: Row, future: Future[Outcome]) -> None:
-    if future.exception() is not None:
-        row.sent = False  # it never left
-        return
-    outcome = future.result()
-    row.sent = outcome.may_have_applied
-    row.last_error = outcome.note
-    if outcome.end == "answered":
-        row.finish("updated", "verification message sent")
-    elif outcome.end == "lost":
-        row.finish(
-            "unknown", f"a verification message may have gone out; it is not sent twice ({outcome.note})"
-        )
-    elif outcome.end == "failed":
-        row.tries += 1
-    else:
-        row.finish("rejected", f"no message was sent: {outcome.note}")
+def _at(epoch: float) -> Moment:
+    """Return the moment of an earlier look, told by the wall's clock."""
+    return time.monotonic() - max(time.time() - epoch, 0.0), epoch

@@ -65,6 +65,22 @@ def identities(phones: pl.Series) -> pl.Series:
     return phones.replace(other, pl.Series([_read(phone) for phone in other], dtype=pl.String))
 
 
+def spellings(phone: str) -> set[str]:
+    """Return a phone as given, its identity, and the old forms of that in E.164.
+
+    Example:
+        >>> sorted(spellings("+52 55 1234 5678"))
+        ['+52 55 1234 5678', '+5215512345678', '+525512345678']
+    """
+    number = identity(phone)
+    old = (
+        re.sub(r"^\+52([0-9]{10})$", r"+521\1", number),
+        re.sub(r"^\+54([0-9]{10})$", r"+549\1", number),
+        re.sub(r"^\+55([1-9][0-9])9([6-9][0-9]{7})$", r"+55\1\2", number),
+    )
+    return {phone, number, *old}
+
+
 def account_identity(label: str) -> str:
     """Return the one label of an account, however the host of its service was written.
 

@@ -10,48 +10,68 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
 import msgspec
+from filelock import FileLock, Timeout
 
 from sendblue_data.errors import JournalError
-from sendblue_data.files import OWNER_ONLY, OWNER_ONLY_FOLDER
+from sendblue_data.files import OWNER_ONLY, make_folder, sync_folder
+from sendblue_data.writeback.ledger_file import FILE, note_run
+from sendblue_data.writeback.row_storage import LOAD, ROWS_TABLE, SAVE, record, row_of
 from sendblue_data.writeback.rows import Row
 
 APPLICATION_ID = 0x53424A31
 """Marks the file as ours ("SBJ1"), in SQLite's header."""
-VERSION = 1
+VERSION = 2
+"""2 since November 2026: for whom each request was sent, and when it ended. Version 1 is made so when it is opened."""
 SUFFIX = ".sqlite3"
+QUIET = 60.0
+"""Seconds for which a request that was not answered may still take effect, where the run does not say."""
+HAS_LEDGER = "has_ledger"
+"""What a journal says of itself that was written beside a ledger: without that, its folder has lost one."""
 _PARTIAL = ".partial"
-_STALE = 3600.0
-"""Seconds after which a journal that never became one (its process was killed) is removed."""
 
-_TABLES = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE rows (
-    pos INTEGER PRIMARY KEY, phone TEXT, action TEXT NOT NULL, wanted TEXT NOT NULL, before TEXT,
-    detail TEXT NOT NULL, opted_out INTEGER, done INTEGER NOT NULL, sent INTEGER NOT NULL,
-    answered INTEGER NOT NULL, tries INTEGER NOT NULL, conflicts INTEGER NOT NULL, alone INTEGER NOT NULL,
-    made INTEGER NOT NULL, last_error TEXT NOT NULL, status TEXT, request_id TEXT, left TEXT,
-    add_tags TEXT NOT NULL DEFAULT '[]', remove_tags TEXT NOT NULL DEFAULT '[]'
-);
+_TABLES = f"""
+{ROWS_TABLE}CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE requests (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, contacts INTEGER NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('sent', 'answered', 'refused', 'lost', 'confirmed')),
-    note TEXT NOT NULL, at REAL NOT NULL
+    note TEXT NOT NULL, at REAL NOT NULL, ended_at REAL, rows TEXT
 );
 """
-_COLUMNS = (
-    "pos", "phone", "action", "wanted", "before", "detail", "opted_out", "done", "sent", "answered", "tries",
-    "conflicts", "alone", "made", "last_error", "status", "request_id", "left", "add_tags",
-    "remove_tags",
-)  # fmt: skip
-_FLAGS = ("done", "sent", "answered", "alone", "made")
-_SAVE = f"INSERT OR REPLACE INTO rows VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 -- marks only
-_LOAD = f"SELECT {', '.join(_COLUMNS)} FROM rows ORDER BY pos"  # noqa: S608 -- names of ours
+_UPGRADE = f"""
+BEGIN; ALTER TABLE requests ADD COLUMN ended_at REAL; ALTER TABLE requests ADD COLUMN rows TEXT;
+ALTER TABLE rows ADD COLUMN sent_at REAL; ALTER TABLE rows ADD COLUMN unanswered INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rows ADD COLUMN add_tags TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE rows ADD COLUMN remove_tags TEXT NOT NULL DEFAULT '[]';
+UPDATE rows SET unanswered = 1, sent_at = (SELECT at FROM requests WHERE id = rows.request_id)
+WHERE request_id IN (SELECT id FROM requests WHERE state IN ('sent', 'lost'));
+PRAGMA user_version = {VERSION}; COMMIT;
+"""  # noqa: S608 -- numbers of ours
+_UNANSWERED = """
+SELECT phone, coalesce(ended_at, at) FROM requests JOIN rows ON requests.id = rows.request_id
+WHERE state IN ('sent', 'lost') AND requests.rows IS NULL AND phone IS NOT NULL
+UNION ALL
+SELECT phone, coalesce(ended_at, at) FROM requests, json_each(requests.rows) AS one JOIN rows ON rows.pos = one.value
+WHERE state IN ('sent', 'lost') AND phone IS NOT NULL
+"""
+ERASED = "erased"
+"""The detail of a row whose person was erased."""
+SAID = "SELECT note FROM requests UNION SELECT detail FROM rows UNION SELECT last_error FROM rows"
+"""What a server said, wherever it is kept."""
+_THEIR_REQUESTS = """
+SELECT id FROM requests WHERE EXISTS (SELECT 1 FROM json_each(requests.rows) WHERE value = :pos)
+OR id = (SELECT request_id FROM rows WHERE pos = :pos)
+"""
+_FORGET_NOTES = f"UPDATE requests SET note = '' WHERE id IN ({_THEIR_REQUESTS})"  # noqa: S608 -- of ours
+_FORGET_ROW = f"""
+UPDATE rows SET phone = NULL, wanted = '{{}}', before = NULL, left = NULL, detail = '{ERASED}', last_error = '',
+opted_out = NULL WHERE pos = :pos
+"""  # noqa: S608 -- of ours
 _NEEDED = {"kind", "account", "started", "options"}
 _DAMAGE = (
     *(sqlite3.Error, msgspec.MsgspecError, LookupError, TypeError, ValueError),
@@ -77,13 +97,16 @@ class Journal:
         self.run_id = path.name.removesuffix(SUFFIX)
         self._lock = threading.Lock()
         self._base = _connect(path)
-        self._holder: sqlite3.Connection | None = None
+        self._holder: FileLock | None = None
         try:
             _check_ours(self._base, path)
             _check_whole(self._base, path)
             self._holder = _hold(path)
             self._base.execute("PRAGMA journal_mode = WAL")
             self._base.execute("PRAGMA synchronous = FULL")
+            self._base.execute("PRAGMA secure_delete = ON")
+            if self._base.execute("PRAGMA user_version").fetchone()[0] == 1:
+                self._base.executescript(_UPGRADE)
             self._requests = self._base.execute("SELECT count(*) FROM requests").fetchone()[0]
         except (JournalError, OSError, *_DAMAGE) as error:
             self.close()
@@ -100,7 +123,8 @@ class Journal:
         partial = folder / f"{run_id}{_PARTIAL}"
         try:
             make_folder(folder)
-            _remove_stale(folder)
+            remove_leftovers(folder)
+            holder = _hold(path)  # so that nobody takes what is half written for a leftover
             # Made here, for the owner alone; SQLite gives its side files the same permissions.
             os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY))
             base = sqlite3.connect(partial, isolation_level=None)
@@ -110,16 +134,21 @@ class Journal:
                     f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
                     f"BEGIN; {_TABLES}"
                 )
-                base.executemany(_SAVE, (_record(row) for row in rows))
+                base.executemany(SAVE, (record(row) for row in rows))
                 base.executemany(
                     "INSERT INTO meta VALUES (?, ?)",
-                    ((name, _encode(value).decode()) for name, value in meta.items()),
+                    (
+                        (name, _encode(value).decode())
+                        for name, value in (*meta.items(), (HAS_LEDGER, (folder / FILE).exists()))
+                    ),
                 )
                 base.execute("COMMIT")
             finally:
                 base.close()
             partial.replace(path)
+            holder.release()
             sync_folder(folder)
+            note_run(folder, run_id, is_open=True)
         except (OSError, sqlite3.Error) as error:
             _discard(partial)
             raise JournalError(
@@ -139,7 +168,7 @@ class Journal:
         with self._lock:
             self._base.close()
             if self._holder is not None:
-                self._holder.close()
+                self._holder.release()
 
     # What it holds
 
@@ -154,7 +183,35 @@ class Journal:
     def rows(self) -> list[Row]:
         """Give every row, in the order of the caller's frame."""
         with self._guarded() as base:
-            return [_row(record) for record in base.execute(_LOAD)]
+            return [row_of(record) for record in base.execute(LOAD)]
+
+    def phones(self) -> list[tuple[int, str]]:
+        """Return each row's position and phone, of those that have one."""
+        with self._guarded() as base:
+            return base.execute("SELECT pos, phone FROM rows WHERE phone IS NOT NULL").fetchall()
+
+    def in_flight(self, now: float, *, quiet: float | None = None) -> dict[str, float]:
+        """Return the phones whose request may still take effect, with the seconds until it no longer can.
+
+        A request that was sent and of which nothing is known (the process was killed) counts from when it was sent;
+        one that the client gave up on from when it did.
+
+        Args:
+            now: seconds since the epoch.
+            quiet: seconds after which a request has been dropped or has taken effect; by default the timeout of the
+                run's client.
+        """
+        with self._guarded() as base:
+            if quiet is None:
+                kept = base.execute("SELECT value FROM meta WHERE name = 'timeout'").fetchone()
+                quiet = float(_decode(kept[0])) if kept else QUIET
+            left: dict[str, float] = {}
+            for phone, since in base.execute(_UNANSWERED):
+                # A clock that was set back since makes nothing last longer than it can.
+                seconds = min(since + quiet - now, quiet)
+                if seconds > 0:
+                    left[phone] = max(seconds, left.get(phone, 0.0))
+            return left
 
     # What happens
 
@@ -177,10 +234,10 @@ class Journal:
                     row.request_id = request_id
             base.execute("BEGIN")
             base.execute(
-                "INSERT INTO requests VALUES (?, ?, ?, 'sent', '', ?)",
-                (request_id, kind, len(rows), time.time()),
+                "INSERT INTO requests VALUES (?, ?, ?, 'sent', '', ?, NULL, ?)",
+                (request_id, kind, len(rows), time.time(), _encode([row.pos for row in rows]).decode()),
             )
-            base.executemany(_SAVE, [_record(row) for row in rows])
+            base.executemany(SAVE, [record(row) for row in rows])
             base.execute("COMMIT")
             return request_id
 
@@ -188,24 +245,53 @@ class Journal:
         """Write down how it ended: `answered`, `refused` or `lost`."""
         with self._guarded() as base:
             base.execute("BEGIN")
-            base.execute("UPDATE requests SET state = ?, note = ? WHERE id = ?", (state, note, request_id))
-            base.executemany(_SAVE, [_record(row) for row in rows])
+            base.execute(
+                "UPDATE requests SET state = ?, note = ?, ended_at = ? WHERE id = ?",
+                (state, note, time.time(), request_id),
+            )
+            base.executemany(SAVE, [record(row) for row in rows])
             base.execute("COMMIT")
 
     def save(self, rows: list[Row], **meta: Any) -> None:
-        """Write rows down as they are now; requests of which no row is open become `confirmed`."""
+        """Write rows down as they are now; requests that were answered and have no open row become `confirmed`.
+
+        One that was not answered stays as it is: it may take effect yet.
+        """
         with self._guarded() as base:
             base.execute("BEGIN")
-            base.executemany(_SAVE, [_record(row) for row in rows])
+            base.executemany(SAVE, [record(row) for row in rows])
             base.executemany(
                 "INSERT OR REPLACE INTO meta VALUES (?, ?)",
                 [(name, _encode(value).decode()) for name, value in meta.items()],
             )
             base.execute(
-                "UPDATE requests SET state = 'confirmed' WHERE state IN ('answered', 'lost', 'sent') AND id "
-                "NOT IN (SELECT request_id FROM rows WHERE done = 0 AND request_id IS NOT NULL)"
+                "UPDATE requests SET state = 'confirmed' WHERE state = 'answered' AND id NOT IN "
+                " (SELECT request_id FROM rows WHERE done = 0 AND request_id IS NOT NULL)"
             )
             base.execute("COMMIT")
+        if meta.keys() & {"finished", "undone_by"}:
+            note_run(self.path.parent, self.run_id, is_open=False)
+
+    def erase(self, rows: Iterable[int], is_theirs: Callable[[str], bool]) -> None:
+        """Leave nothing of some rows but their outcome, nor what was said of them elsewhere; no byte of it stays.
+
+        Args:
+            rows: their positions.
+            is_theirs: tells of a text, such as a server's message, whether it speaks of them.
+        """
+        with self._guarded() as base:
+            base.execute("BEGIN")
+            base.create_function("is_theirs", 1, lambda text: bool(text) and is_theirs(text))
+            # What a server said of a request may name anybody in it.
+            for pos in rows:
+                base.execute(_FORGET_NOTES, {"pos": pos})
+                base.execute(_FORGET_ROW, {"pos": pos})
+            base.execute("UPDATE requests SET note = '' WHERE is_theirs(note)")
+            base.execute("UPDATE rows SET last_error = '' WHERE is_theirs(last_error)")
+            base.execute("UPDATE rows SET detail = ? WHERE is_theirs(detail)", (ERASED,))
+            base.execute("COMMIT")
+            base.execute("VACUUM")
+            base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
     def _guarded(self) -> Iterator[sqlite3.Connection]:
@@ -235,29 +321,21 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         base.close()
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder of journals, for its owner alone; one that is there keeps its permissions."""
-    if not folder.is_dir():
-        folder.mkdir(mode=OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
-        folder.chmod(OWNER_ONLY_FOLDER)
-
-
-def _hold(path: Path) -> sqlite3.Connection:
+def _hold(path: Path) -> FileLock:
     """Hold the run until the process ends, however it ends: one process at a time takes a run up.
 
-    The lock is SQLite's, on an empty file beside the journal: on the journal itself it would keep others
-    from reading what is known of opt-outs.
+    On a file beside the journal, since what SQLite locks a journal by is lost as soon as anything in the process
+    that opened the file again closes it.
     """
-    lock = path.with_suffix(".lock")
-    os.close(os.open(lock, os.O_CREAT | os.O_RDWR, OWNER_ONLY))
-    holder = sqlite3.connect(lock, isolation_level=None, check_same_thread=False, timeout=0)
+    lock = FileLock(path.with_suffix(".lock"), timeout=0, mode=OWNER_ONLY)
     try:
-        holder.execute("PRAGMA journal_mode = OFF")
-        holder.execute("BEGIN EXCLUSIVE")
-    except sqlite3.Error:
-        holder.close()
-        raise
-    return holder
+        lock.acquire()
+    except Timeout:
+        raise JournalError(
+            f"The run {path.name.removesuffix(SUFFIX)!r} is in use by another process, or elsewhere in this one; "
+            "wait for it to end."
+        ) from None
+    return lock
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -272,9 +350,9 @@ def _check_ours(base: sqlite3.Connection, path: Path) -> None:
     if base.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise JournalError(f"{path} is not a journal of sendblue_data; it was left as it is.")
     version = base.execute("PRAGMA user_version").fetchone()[0]
-    if version != VERSION:
+    if version not in (1, VERSION):
         raise JournalError(
-            f"{path} is of version {version}, {VERSION} is read here: use the sendblue_data that wrote it."
+            f"{path} is of version {version}, 1 to {VERSION} are read here: use the sendblue_data that wrote it."
         )
 
 
@@ -302,49 +380,14 @@ def _explained(error: BaseException, path: Path) -> BaseException:
     return JournalError(f"{path} is damaged or no journal of sendblue_data ({why}); it was left as it is.")
 
 
-def _record(row: Row) -> tuple[Any, ...]:
-    return (
-        row.pos,
-        row.phone,
-        row.action,
-        _encode(row.wanted).decode(),
-        None if row.before is None else _encode(row.before).decode(),
-        row.detail,
-        row.opted_out,
-        row.done,
-        row.sent,
-        row.answered,
-        row.tries,
-        row.conflicts,
-        row.alone,
-        row.made,
-        row.last_error,
-        row.status,
-        row.request_id,
-        None if row.left is None else _encode(row.left).decode(),
-        _encode(row.add_tags).decode(),
-        _encode(row.remove_tags).decode(),
-    )
-
-
-def _row(record: tuple[Any, ...]) -> Row:
-    values = dict(zip(_COLUMNS, record, strict=True))
-    for name in ("wanted", "before", "left"):
-        values[name] = None if values[name] is None else _decode(values[name])
-    for name in ("add_tags", "remove_tags"):
-        values[name] = tuple(_decode(values[name]))
-    for name in _FLAGS:
-        values[name] = bool(values[name])
-    if values["opted_out"] is not None:
-        values["opted_out"] = bool(values["opted_out"])
-    return Row(**values)
-
-
-def _remove_stale(folder: Path) -> None:
-    for path in folder.glob(f"*{_PARTIAL}*"):
-        with suppress(FileNotFoundError):  # another run began meanwhile, and made its journal of it
-            if time.time() - path.stat().st_mtime > _STALE:
-                _discard(path)
+def remove_leftovers(folder: Path) -> None:
+    """Remove journals that never became one, since their process was killed; one that is being written stays."""
+    for path in folder.glob(f"*{_PARTIAL}"):
+        with suppress(JournalError):
+            holder = _hold(path.with_suffix(SUFFIX))
+            _discard(path)
+            holder.release()
+            path.with_suffix(".lock").unlink(missing_ok=True)
 
 
 def _discard(path: Path) -> None:
@@ -353,13 +396,3 @@ def _discard(path: Path) -> None:
             one.unlink(missing_ok=True)
         except OSError:
             continue  # the next run tries again
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the new file's name last, as SQLite makes its contents last."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

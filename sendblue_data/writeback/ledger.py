@@ -21,19 +21,19 @@ import polars as pl
 from sendblue_data.writeback.fields import Contact, moment
 from sendblue_data.writeback.identity import account_identity, identities, identity
 from sendblue_data.writeback.ledger_file import connected, ledger_key, make_ledger
-from sendblue_data.writeback.migration import take_over
+from sendblue_data.writeback.migration import check_journals, take_over
 
 LAG = 120.0
 """Seconds after which an account that shows less than it showed before does not merely lag behind."""
 _FEW = 500
 """People who are asked for one by one; for more, all opt-outs are read past."""
-_SEEN = ("phone", "contact_id", "created_at", "opt_out")
+_MARKS = ("contact_id", "created_at")
+"""What tells one contact from another."""
 
 _HOLD = """
     INSERT INTO people VALUES (?, ?, 'out', ?, ?) ON CONFLICT DO UPDATE
     SET state = 'out', since = excluded.since, by = excluded.by
 """
-_HOLD_SEEN = f"{_HOLD} WHERE state != 'out'"
 _RELEASE = _HOLD.replace("'out'", "'in'")
 _CLEAR = """
     UPDATE people SET state = 'cleared', since = ?, by = ? WHERE part = ? AND person = ? AND NOT EXISTS
@@ -49,14 +49,17 @@ _IS_SAME = """
 # the first look that shows otherwise clears it.
 _SIGHT = f"""
     INSERT INTO sightings VALUES (:part, :person, :spelling, :contact_id, :created_at, CASE WHEN EXISTS (
-        SELECT 1 FROM people WHERE part = :part AND person = :person AND state = 'in' AND since > :now - :lag
+        SELECT 1 FROM people WHERE part = :part AND person = :person AND state = 'in' AND since BETWEEN :now - :lag AND :now
     ) THEN 0 ELSE :now END)
     ON CONFLICT DO UPDATE SET
         since = CASE WHEN {_IS_SAME.format("excluded.")} THEN coalesce(since, excluded.since) ELSE excluded.since END,
         contact_id = excluded.contact_id, created_at = excluded.created_at
 """  # noqa: S608 -- names of ours
+_SIGHTED = """
+    SELECT person, spelling, contact_id, created_at FROM sightings WHERE part = ? AND since IS NOT NULL
+"""
 _SEE_IN = f"""
-    DELETE FROM sightings WHERE part = :part AND person = :person AND since <= :until AND {_IS_SAME.format(":")}
+    DELETE FROM sightings WHERE part = :part AND person = :person AND since <= :now - :lag AND {_IS_SAME.format(":")}
 """  # noqa: S608 -- names of ours
 _KNOWN_BETTER = """
     SELECT 1 FROM people AS mine JOIN people AS theirs USING (person) WHERE mine.part = ? AND person = ?
@@ -92,9 +95,10 @@ class Ledger:
         """Open the ledger of a folder, and begin it where there never was one.
 
         Raises:
-            LedgerError: it, or its key, can't be read, or is gone.
+            LedgerError: it, its key or a journal can't be read, or is gone.
         """
-        make_ledger(folder, lambda place: take_over(folder, lambda label: cls(place, label)))
+        begin_ledger(folder)
+        check_journals(folder)
         ledger = cls(folder, account)
         with ledger._writing():
             pass  # can it be written?
@@ -114,7 +118,8 @@ class Ledger:
             if not _any_out(base, part):
                 return set()
             asked = self._people(phones)
-            return {phone for person in _held(base, part, asked) for phone in asked[person]}
+            held = _held(base, part, set(asked.values()))
+            return {phone for phone, person in asked.items() if person in held}
 
     def record_out(self, phones: Iterable[str | None], *, by: str) -> None:
         """Hold people as opted out: of a promise, a frame, a refusal, a write.
@@ -123,7 +128,7 @@ class Ledger:
             phones: in any spelling.
             by: what says so: a run, mostly.
         """
-        now, people = time.time(), self._people(phones)
+        now, people = time.time(), set(self._people(phones).values())
         if people:
             with self._writing() as (base, part):
                 base.executemany(_HOLD, ((part, person, now, by) for person in people))
@@ -132,7 +137,7 @@ class Ledger:
 
     def record_in(self, phones: Iterable[str | None], *, by: str) -> None:
         """Let go of people, since somebody said so."""
-        now, people = time.time(), self._people(phones)
+        now, people = time.time(), set(self._people(phones).values())
         if people:
             with self._writing() as (base, part):
                 base.executemany(_RELEASE, ((part, person, now, by) for person in people))
@@ -152,40 +157,32 @@ class Ledger:
         shown = self._shown(contacts)
         if not shown:
             return
-        now, people = time.time(), self._people_of(contact["phone"] for contact in shown)
-        out = [contact for contact in shown if contact["opt_out"]]
-        still = {people[contact["phone"]] for contact in out}
-        with self._writing() as (base, part):
-            held = _held(base, part, set(people.values()) - still)
-            base.executemany(
-                _SIGHT,
-                (
-                    {
-                        "part": part,
-                        "person": people[contact["phone"]],
-                        "spelling": self._hash(contact["phone"]),
-                        **self._marks(contact),
-                        "now": now,
-                        "lag": LAG,
-                    }
-                    for contact in out
-                ),
-            )
-            base.executemany(_HOLD_SEEN, ((part, person, now, by) for person in still))
-            resumed = {
-                people[contact["phone"]]
-                for contact in shown
-                if people[contact["phone"]] in held
-                and base.execute(
-                    _SEE_IN,
-                    {
-                        "part": part,
-                        "person": people[contact["phone"]],
-                        "until": now - LAG,
-                        **self._marks(contact),
-                    },
-                ).rowcount
+        now, people = time.time(), self._people(contact["phone"] for contact in shown)
+        sights = [
+            {
+                "part": 0,
+                "person": people[contact["phone"]],
+                "spelling": self._hash(contact["phone"]),
+                **self._marks(contact),
+                "now": now,
+                "lag": LAG,
+                "out": contact["opt_out"],
             }
+            for contact in shown
+        ]
+        still = {sight["person"] for sight in sights if sight["out"]}
+        with self._writing() as (base, part):
+            held = _held(base, part, set(people.values()))
+            known = set(_among(base, _SIGHTED, part, still))
+            resumed = set()
+            for sight in sights:
+                sight["part"] = part
+                if sight["out"]:
+                    if tuple(sight[name] for name in ("person", "spelling", *_MARKS)) not in known:
+                        base.execute(_SIGHT, sight)
+                elif sight["person"] in held - still and base.execute(_SEE_IN, sight).rowcount:
+                    resumed.add(sight["person"])
+            base.executemany(_HOLD, ((part, person, now, by) for person in still - held))
             base.executemany(_CLEAR, ((now, by, part, person) for person in resumed))
 
     def elsewhere(self, phones: Iterable[str | None]) -> dict[str, str]:
@@ -201,13 +198,15 @@ class Ledger:
                 if label.rpartition("/")[0] == self.account.rpartition("/")[0] and _any_out(base, other)
             ]
             asked = self._people(phones) if others else {}
-            return {
-                phone: label
-                for label, other in others
-                for person in _held(base, other, asked)
-                if not base.execute(_KNOWN_BETTER, (part, person, other)).fetchone()
-                for phone in asked[person]
-            }
+            found: dict[str, str] = {}
+            for label, other in others:
+                out = {
+                    person
+                    for person in _held(base, other, set(asked.values()))
+                    if not base.execute(_KNOWN_BETTER, (part, person, other)).fetchone()
+                }
+                found.update({phone: label for phone, person in asked.items() if person in out})
+            return found
 
     def link(self, account: str) -> None:
         """Know another key to be of this account: what is held of either is held of both.
@@ -231,7 +230,7 @@ class Ledger:
         listed = [contact for contact in contacts if contact.get("phone")]
         if not listed:
             return
-        people = self._people_of(contact["phone"] for contact in listed)
+        people = self._people(contact["phone"] for contact in listed)
         with self._writing() as (base, part):
             base.executemany(
                 "INSERT OR REPLACE INTO created VALUES (?, ?, ?, ?)",
@@ -252,19 +251,18 @@ class Ledger:
             if not base.execute("SELECT 1 FROM created WHERE part = ? LIMIT 1", (part,)).fetchone():
                 return {}
             asked = self._people(phones)
-            found = _among(
-                base, "SELECT person, contact_id, created_at FROM created WHERE part = ?", part, asked
-            )
+            sql = "SELECT person, contact_id, created_at FROM created WHERE part = ?"
+            found = {person: made for person, *made in _among(base, sql, part, set(asked.values()))}
             return {
-                phone: {"contact_id": contact_id, "created_at": created_at}
-                for person, contact_id, created_at in found
-                for phone in asked[person]
+                phone: dict(zip(_MARKS, found[person], strict=True))
+                for phone, person in asked.items()
+                if person in found
             }
 
     def forget(self, phones: Iterable[str | None]) -> None:
         """Erase all that is kept of people, in every account of the folder, but the hash and that they are out."""
-        people = [(person,) for person in self._people(phones)]
-        with self._writing() as (base, _part):
+        people = [(person,) for person in self._people(phones).values()]
+        with connected(self.folder, self._key, "IMMEDIATE") as base:
             base.executemany("DELETE FROM created WHERE person = ?", people)
             base.executemany("DELETE FROM sightings WHERE person = ?", people)
             base.executemany("DELETE FROM people WHERE person = ? AND state != 'out'", people)
@@ -272,14 +270,8 @@ class Ledger:
 
     # How
 
-    def _people(self, phones: Iterable[str | None]) -> dict[bytes, list[str]]:
-        """Hash each person once, with the spellings that were given of them."""
-        people: dict[bytes, list[str]] = {}
-        for phone, person in self._people_of(phones).items():
-            people.setdefault(person, []).append(phone)
-        return people
-
-    def _people_of(self, phones: Iterable[str | None]) -> dict[str, bytes]:
+    def _people(self, phones: Iterable[str | None]) -> dict[str, bytes]:
+        """Hash whom each of the spellings means."""
         if isinstance(phones, pl.Series):
             spelled = phones.drop_nulls().unique()
             numbers = zip(spelled.to_list(), identities(spelled).to_list(), strict=True)
@@ -290,7 +282,7 @@ class Ledger:
     def _hash(self, text: str) -> bytes:
         """HMAC-SHA256, by copies of its two halves: three times as fast as the library's, for a million phones."""
         inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(text.encode())
+        inner.update(text.encode("utf-8", "surrogatepass"))
         outer.update(inner.digest())
         return outer.digest()
 
@@ -315,7 +307,9 @@ class Ledger:
                 pl.col("opt_out")
                 | pl.col("phone").is_in(pl.lit(pl.Series(list(held), dtype=pl.String)).implode())
             )
-            contacts = kept.select(name for name in _SEEN if name in kept.columns).to_dicts()
+            contacts = kept.select(
+                name for name in ("phone", "opt_out", *_MARKS) if name in kept.columns
+            ).to_dicts()
         said = [
             contact for contact in contacts if contact.get("phone") and contact.get("opt_out") is not None
         ]
@@ -331,6 +325,15 @@ class Ledger:
     def _writing(self) -> Iterator[tuple[sqlite3.Connection, int]]:
         with connected(self.folder, self._key, "IMMEDIATE") as base:
             yield base, _part(base, self.account)
+
+
+def begin_ledger(folder: Path) -> None:
+    """Begin the ledger of a folder where there never was one, with what its journals know.
+
+    Raises:
+        LedgerError: there was one, or a journal can't be read.
+    """
+    make_ledger(folder, lambda place: take_over(folder, lambda label: Ledger(place, label)))
 
 
 def _part(base: sqlite3.Connection, label: str) -> int:

@@ -8,27 +8,29 @@ import secrets
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
 from sendblue_data.errors import LedgerError
-from sendblue_data.files import OWNER_ONLY, OWNER_ONLY_FOLDER
-from sendblue_data.writeback.journal import make_folder, sync_folder
+from sendblue_data.files import OWNER_ONLY, OWNER_ONLY_FOLDER, make_folder, sync_folder
 
 FILE = "opt-outs.ledger"
 KEY_FILE = "opt-outs.key"
 _LOCK_FILE = "opt-outs.lock"
-_PARTIAL = "opt-outs.ledger.partial"
+_BEGUN = "opt-outs.begun"
 APPLICATION_ID = 0x53424C31
 """Marks the file as ours ("SBL1"), in SQLite's header."""
 VERSION = 1
 BUSY = 10.0
 """Seconds to wait for whoever holds the ledger, or the folder."""
 _KEY_BYTES = 32
-_RESTORE = f"Restore {FILE} and {KEY_FILE} from a backup"
+_RESTORE = (
+    f"Restore {FILE} and {KEY_FILE} from a backup; where there is none, rebuild_ledger(journal_dir) begins anew from "
+    "what the journals know"
+)
 _CLOSED = "Without them it is not known who opted out, so that nobody is created or texted."
 
 _TABLES = """
@@ -39,11 +41,11 @@ CREATE TABLE people (
     state TEXT NOT NULL CHECK (state IN ('out', 'in', 'cleared')), since REAL NOT NULL, by TEXT NOT NULL,
     PRIMARY KEY (part, person)
 ) WITHOUT ROWID;
-CREATE INDEX people_out ON people (part, person) WHERE state = 'out';
 CREATE TABLE sightings (
     part INTEGER NOT NULL, person BLOB NOT NULL, spelling BLOB NOT NULL, contact_id BLOB, created_at BLOB, since REAL,
     PRIMARY KEY (part, person, spelling)
 ) WITHOUT ROWID;
+CREATE TABLE runs (run_id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE created (
     part INTEGER NOT NULL, person BLOB NOT NULL, contact_id TEXT, created_at TEXT, PRIMARY KEY (part, person)
 ) WITHOUT ROWID;
@@ -63,7 +65,7 @@ def make_ledger(folder: Path, fill: Callable[[Path], None]) -> None:
     if (folder / FILE).is_file() and (folder / KEY_FILE).is_file():
         return
     with folder_lock(folder):
-        partial = folder / _PARTIAL
+        partial = folder / _BEGUN
         if (partial / FILE).exists():  # a process that began it was killed before it was in its place
             (folder / KEY_FILE).unlink(missing_ok=True)
         there = [name for name in (FILE, KEY_FILE) if (folder / name).is_file()]
@@ -74,8 +76,12 @@ def make_ledger(folder: Path, fill: Callable[[Path], None]) -> None:
             try:
                 shutil.rmtree(partial, ignore_errors=True)
                 partial.mkdir(mode=OWNER_ONLY_FOLDER)
-                _create(partial)
-                fill(partial)
+                try:
+                    _create(partial)
+                    fill(partial)
+                except BaseException:
+                    shutil.rmtree(partial, ignore_errors=True)
+                    raise
                 for name in (KEY_FILE, FILE):
                     (partial / name).replace(folder / name)
                 partial.rmdir()
@@ -163,6 +169,26 @@ def connected(folder: Path, key: bytes, how: str) -> Iterator[sqlite3.Connection
             base.execute("COMMIT")
     except sqlite3.Error as error:
         raise _explained(error, path) from None
+
+
+def note_run(folder: Path, run_id: str, *, is_open: bool) -> None:
+    """Keep of a run whether it is open: it is missed then, should its journal go.
+
+    A ledger that can't be written is told by what may not go on without it.
+    """
+    sql = "INSERT OR IGNORE INTO runs VALUES (?)" if is_open else "DELETE FROM runs WHERE run_id = ?"
+    with suppress(LedgerError), connected(folder, ledger_key(folder), "IMMEDIATE") as base:
+        base.execute(sql, (run_id,))
+
+
+def open_runs(folder: Path) -> list[str]:
+    """Return the runs that are open, as far as the ledger knows.
+
+    Raises:
+        LedgerError: it can't be read.
+    """
+    with connected(folder, ledger_key(folder), "DEFERRED") as base:
+        return [run_id for (run_id,) in base.execute("SELECT run_id FROM runs")]
 
 
 def _check(base: sqlite3.Connection, path: Path, key: bytes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -266,8 +266,9 @@ def plan_on(asked: Asked, client: SendblueClient, folder: Path) -> WritePlan:
     opts_in = asked.options.opt_back_in
     ledger = open_ledger(asked.kind, folder, client.account, opts_in=opts_in)
     account, size = survey(client, asked.source.frame["phone"])
+    seen_at = datetime.now(UTC)  # planning may take seconds, and what was seen is no younger for it
     known = ask(ledger, asked, account)
-    return plan_from(asked, account, size, known, client.account, folder)
+    return replace(plan_from(asked, account, size, known, client.account, folder), planned_at=seen_at)
 
 
 def plan_from(

@@ -64,10 +64,14 @@ class Row:
         conflicts: requests that were refused since some contact exists.
         alone: it is to be sent in a request of its own, and its fields one by one.
         made: this run created it; what a bulk create can't carry may still be missing.
+        sent_at: when the last request for it was sent, or given up without an answer; epoch seconds.
+        unanswered: requests that were sent for it and not answered: they may still take effect.
         last_error: what went wrong last.
         status: the outcome.
         request_id: the last request that went out for it.
         left: the contact as the run left it.
+        asked: the fields that its last request carried; kept in no journal, as is `echo`.
+        echo: the contact as the answer to that request showed it.
     """
 
     pos: int
@@ -86,17 +90,25 @@ class Row:
     conflicts: int = 0
     alone: bool = False
     made: bool = False
+    sent_at: float | None = None
+    unanswered: int = 0
     last_error: str = ""
     status: Status | None = None
     request_id: str | None = None
     left: Contact | None = None
+    asked: tuple[str, ...] = ()
+    echo: Contact | None = None
 
     @property
     def number(self) -> str:
-        """The phone of a row that is not invalid."""
+        """The phone of a row that is not invalid, as the account spells it."""
         if self.phone is None:
             raise ValueError("A row without a phone is never sent.")
-        return self.phone
+        return str((self.before or {}).get("phone") or self.phone)
+
+    def quiet_at(self, timeout: float) -> float:
+        """Return when nothing that was sent for it can take effect any more, in epoch seconds."""
+        return (self.sent_at or 0.0) + timeout if self.unanswered else 0.0
 
     def finish(self, status: Status, detail: str = "", left: Contact | None = None) -> None:
         """Set the outcome; what was said before is kept."""

@@ -1,9 +1,10 @@
-"""Carrying out a run that is written down, and taking one up again: `resume_run`."""
+"""Carrying out a plan, guarded and written down, and taking a run up again: `resume_run`."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +13,14 @@ from typing import TYPE_CHECKING, Any
 from sendblue_data.client import SendblueClient
 from sendblue_data.errors import ApiError, JournalError, WriteIncompleteError, WriteInterruptedError
 from sendblue_data.options import check_client
-from sendblue_data.writeback.catalogue import journal_folder, new_run_id, next_turn
-from sendblue_data.writeback.engine import Engine, StillFailingError
+from sendblue_data.writeback.asking import open_ledger
+from sendblue_data.writeback.catalogue import journal_folder, new_run_id
+from sendblue_data.writeback.engine import Engine
 from sendblue_data.writeback.fields import Contact
+from sendblue_data.writeback.identity import account_identity
 from sendblue_data.writeback.journal import SUFFIX, Journal
+from sendblue_data.writeback.ledger import Ledger
+from sendblue_data.writeback.requests import StillFailingError
 from sendblue_data.writeback.result import WriteResult, result_of
 from sendblue_data.writeback.rows import Kind, Options, Row
 
@@ -101,14 +106,15 @@ def _check_account(client: SendblueClient, journal: Journal, *, allow_other_key:
     meta = journal.meta()
     account, also = str(meta["account"]), meta.get("also")
     also = also if isinstance(also, list) else []
-    if client.account in (account, *also):
+    if account_identity(client.account) in map(account_identity, (account, *also)):
         return
-    host = client.account.rpartition("/")[0]
-    if not (allow_other_key and account.rpartition("/")[0] == host):
+    host, theirs = (account_identity(label).rpartition("/")[0] for label in (client.account, account))
+    if not (allow_other_key and theirs == host):
         raise JournalError(
             f"The run {journal.run_id!r} is of the account {account!r}, and the client of {client.account!r}. "
             "Use that account's client; if only its key was changed, pass allow_other_key=True."
         )
+    Ledger.open(journal.path.parent, client.account).link(account)
     journal.save([], also=[*also, client.account])
 
 
@@ -118,21 +124,28 @@ def begin(
     rows: list[Row],
     options: Options,
     journal_dir: PathLike | None,
-    *,
-    turn: int,
-    **more: str,
+    **more: Any,
 ) -> Journal:
-    """Write a run down before anything is sent; its turn is from before the account was looked at."""
+    """Write a run down before anything is sent; whom it is to opt out goes into the ledger first.
+
+    Raises:
+        JournalError: the journal can't be written, or the ledger not be read.
+    """
     folder = journal_folder(journal_dir)
+    run_id = new_run_id(kind)
+    out = [row.phone for row in rows if row.phone and (row.opted_out or row.wanted.get("opt_out") is True)]
+    ledger = open_ledger(kind, folder, client.account, opts_in=options.opt_back_in)
+    if ledger is not None:
+        ledger.record_out(out, by=run_id)
     meta = {
         "kind": kind,
         "account": client.account,
-        "turn": turn,
         "started": datetime.now(UTC).isoformat(),
+        "timeout": client.timeout,
         "options": asdict(options),
         **more,
     }
-    return Journal.create(folder, new_run_id(kind), meta, rows)
+    return Journal.create(folder, run_id, meta, rows)
 
 
 def options_of(meta: Mapping[str, Any], path: Path, **changes: Any) -> Options:
@@ -154,29 +167,45 @@ def carry_out(
     rows: list[Row] | None = None,
     seen: Mapping[str, Contact] | None = None,
     *,
+    seen_at: float | None = None,
     raise_on_errors: bool,
     progress: bool,
+    cancel: threading.Event | None = None,
+    on_progress: Callable[[int], object] | None = None,
 ) -> WriteResult:
-    """Finish the run of a journal, and give its result."""
+    """Finish the run of a journal, and return its result.
+
+    Args:
+        client: the account.
+        journal: of the run.
+        rows: its rows, of one that was begun just now.
+        seen: the contacts as its plan saw them.
+        seen_at: when that was, in epoch seconds.
+        raise_on_errors: as in `bulk_create`.
+        progress: show a bar.
+        cancel: set it to send nothing more; the run is interrupted then.
+        on_progress: called with the number of contacts written so far.
+    """
     meta = journal.meta()
     kind: Kind = meta["kind"]
     options = options_of(meta, journal.path)
-    rows = journal.rows() if rows is None else rows
-    try:
-        Engine(client, journal, rows, kind, options, progress=progress).run(seen)
-    except KeyboardInterrupt as error:
-        error.add_note(f"What was done is kept: resume_run(client, {journal.run_id!r}) goes on.")
-        raise
-    except (ApiError, StillFailingError) as error:
-        raise WriteInterruptedError(
-            f"The run {journal.run_id!r} could not go on: {error} What was done is kept: "
-            f"resume_run(client, {journal.run_id!r}) goes on.",
-            run_id=journal.run_id,
-            result=result_of(kind, rows, journal.run_id),
-        ) from error
+    ledger = open_ledger(kind, journal.path.parent, client.account, opts_in=options.opt_back_in)
+    is_resumed, rows = rows is None, journal.rows() if rows is None else rows
+    engine = Engine(
+        client,
+        journal,
+        rows,
+        kind,
+        options,
+        ledger=ledger,
+        progress=progress,
+        cancel=cancel,
+        on_progress=on_progress,
+        resumed=is_resumed,
+    )
+    interruptible(lambda: engine.run(seen, seen_at), journal, rows)
     if not meta.get("finished"):
-        ended = next_turn(journal.path.parent)
-        journal.save([], finished=datetime.now(UTC).isoformat(), ended=ended)
+        journal.save([], finished=datetime.now(UTC).isoformat())
     result = result_of(kind, rows, journal.run_id)
     if raise_on_errors and not result.ok:
         raise WriteIncompleteError(
@@ -185,3 +214,23 @@ def carry_out(
             result=result,
         )
     return result
+
+
+def interruptible(work: Callable[[], None], journal: Journal, rows: list[Row]) -> None:
+    """Do a part of a run; say of what cuts it off how to go on.
+
+    Raises:
+        WriteInterruptedError: the server could not be reached, or refused the credentials, or the run was stopped.
+    """
+    try:
+        work()
+    except KeyboardInterrupt as error:
+        error.add_note(f"What was done is kept: resume_run(client, {journal.run_id!r}) goes on.")
+        raise
+    except (ApiError, StillFailingError) as error:
+        raise WriteInterruptedError(
+            f"The run {journal.run_id!r} could not go on: {error} What was done is kept: "
+            f"resume_run(client, {journal.run_id!r}) goes on.",
+            run_id=journal.run_id,
+            result=result_of(journal.meta()["kind"], rows, journal.run_id),
+        ) from error

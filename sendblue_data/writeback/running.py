@@ -14,7 +14,7 @@ from sendblue_data.client import SendblueClient
 from sendblue_data.errors import AccountMovedError, FrameError, WriteRefusedError
 from sendblue_data.options import check_client
 from sendblue_data.writeback.asking import open_ledger, tell
-from sendblue_data.writeback.catalogue import JournalWarning, journal_folder, next_turn
+from sendblue_data.writeback.catalogue import JournalWarning, journal_folder
 from sendblue_data.writeback.fields import masked
 from sendblue_data.writeback.plan import WritePlan, plan_on
 from sendblue_data.writeback.result import RESULT_SCHEMA, WriteResult
@@ -127,11 +127,17 @@ def run_fresh(
     ledger = open_ledger(plan.kind, folder, client.account, opts_in=options.opt_back_in)
     tell(ledger, asked, plan._table)  # noqa: SLF001
     rows = plan._rows  # noqa: SLF001
-    seen = {row.number: row.before for row in rows if row.before is not None}
-    with begin(client, plan.kind, rows, options, folder, turn=next_turn(folder)) as journal:
-        result = carry_out(client, journal, rows, seen, raise_on_errors=raise_on_errors, progress=progress)
-    if ledger is not None:
-        ledger.record_made(row.left for row in rows if row.status == "created" and row.left is not None)
+    seen = {row.phone: row.before for row in rows if row.phone and row.before is not None}
+    with begin(client, plan.kind, rows, options, folder) as journal:
+        result = carry_out(
+            client,
+            journal,
+            rows,
+            seen,
+            seen_at=plan.planned_at.timestamp(),
+            raise_on_errors=raise_on_errors,
+            progress=progress,
+        )
     return replace(result, not_written=plan.not_written)
 
 

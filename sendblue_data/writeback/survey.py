@@ -9,9 +9,9 @@ import polars as pl
 from sendblue_data.client import SendblueClient
 from sendblue_data.contacts import CONTACT_SCHEMA
 from sendblue_data.pull import pull_contacts
-from sendblue_data.writeback.account import EXTRA, FEW, PAGE, look
 from sendblue_data.writeback.fields import Contact
 from sendblue_data.writeback.identity import identities
+from sendblue_data.writeback.lookup import EXTRA, FEW, PAGE, fetch_current
 
 
 def survey(client: SendblueClient, phones: pl.Series) -> tuple[pl.DataFrame, int]:
@@ -30,14 +30,14 @@ def survey(client: SendblueClient, phones: pl.Series) -> tuple[pl.DataFrame, int
     wanted = phones.drop_nulls().unique()
     counted = client.count_contacts()
     if wanted.len() <= max(FEW, counted // PAGE + EXTRA):
-        return as_frame(look(client, set(wanted)).contacts.values()), counted
+        return as_frame(fetch_current(client, set(wanted)).all), counted
     frame, evidence = pull_contacts(client, progress=False, allow_incomplete=True, with_evidence=True)
     numbers = identities(frame["phone"])
     meant = identities(wanted)
     found = frame.filter(numbers.is_in(meant.implode()))
     if not evidence.complete:
         missing = wanted.filter(~meant.is_in(numbers.implode()))
-        found = pl.concat([found, as_frame(look(client, set(missing)).contacts.values())])
+        found = pl.concat([found, as_frame(fetch_current(client, set(missing)).all)])
     return found, evidence.count_after
 
 

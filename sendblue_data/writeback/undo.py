@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sendblue_data.client import SendblueClient
-from sendblue_data.writeback.account import look
-from sendblue_data.writeback.catalogue import journal_folder, known_from, next_turn
+from sendblue_data.writeback.asking import open_ledger
+from sendblue_data.writeback.catalogue import journal_folder
+from sendblue_data.writeback.engine import Engine
 from sendblue_data.writeback.fields import Contact, holds, plain, same, written
-from sendblue_data.writeback.journal import SUFFIX, reading
+from sendblue_data.writeback.journal import SUFFIX, Journal, reading
+from sendblue_data.writeback.ledger import Ledger
+from sendblue_data.writeback.lookup import fetch_current
 from sendblue_data.writeback.planning import KEPT_OUT, STAYS_OUT
+from sendblue_data.writeback.reconcile import close, is_untouched, lost_for_good, reconcile, reopen
 from sendblue_data.writeback.result import WriteResult, result_of
-from sendblue_data.writeback.rows import Row
-from sendblue_data.writeback.run import begin, carry_out, open_run, options_of, resume_run
-from sendblue_data.writeback.settling import is_untouched, lost_for_good, settle
+from sendblue_data.writeback.rows import Kind, Options, Row
+from sendblue_data.writeback.run import (
+    begin,
+    carry_out,
+    interruptible,
+    open_run,
+    options_of,
+    resume_run,
+)
 
 if TYPE_CHECKING:
     PathLike = str | os.PathLike[str]
@@ -42,8 +54,10 @@ def undo_run(
     deleted contact, a field that was empty, a custom variable that was added, a message that was sent. An
     opt-out that the run wrote stays, unless `opt_back_in=True`.
 
-    A run that was cut off may be undone as it is; it can't be resumed then. The undo is a run of its own: it
-    is journaled, can be resumed (by its own run_id), and undone.
+    A run that was cut off may be undone as it is; it can't be resumed then. What was sent and not answered may
+    still take effect: it is waited for, as long as the client's timeout, and undone as well; where more comes to light
+    later, a second undo takes it back. The undo is a run of its own: it is journaled, can be resumed (by its own
+    run_id), and undone.
 
     Args:
         client: the account of the run.
@@ -91,18 +105,32 @@ def undo_run(
                 journal_dir=journal_dir,
             )
         done = journal.rows()
+        ledger = open_ledger("undo", folder, client.account)
+        if not dry_run:
+            _wait_for_rest(client, journal, done, options, ledger=ledger, progress=progress)
         asked = {row.phone for row in done if row.phone and row.action not in ("invalid", "absent")}
-        known = known_from(folder, client.account)
-        seen = look(client, asked).contacts
-        _settle(done, seen)
+        seen_at = time.time()
+        view = fetch_current(client, asked)
+        if ledger is not None:
+            ledger.observe(view.all, by=journal.run_id)
+        _settle(done, view.contacts, float(meta.get("timeout", client.timeout)))
+        out = set() if ledger is None else ledger.opted_out(asked)
         rows = [
-            _reverse(row, seen.get(row.phone or ""), known.opted_out, opt_back_in=opt_back_in) for row in done
+            _reverse(row, view.contacts.get(row.phone or ""), out, opt_back_in=opt_back_in) for row in done
         ]
         if dry_run:
             return result_of("undo", rows, None, dry_run=True)
-        with begin(client, "undo", rows, options, journal_dir, turn=known.turn, undo_of=run_id) as new:
-            journal.save(done, undone_by=new.run_id, ended=meta.get("ended") or next_turn(folder))
-            return carry_out(client, new, rows, seen, raise_on_errors=raise_on_errors, progress=progress)
+        with begin(client, "undo", rows, options, journal_dir, undo_of=run_id) as new:
+            journal.save(done, undone_by=new.run_id)
+            return carry_out(
+                client,
+                new,
+                rows,
+                view.contacts,
+                seen_at=seen_at,
+                raise_on_errors=raise_on_errors,
+                progress=progress,
+            )
 
 
 def _is_open(folder: Path, run_id: str) -> bool:
@@ -113,39 +141,42 @@ def _is_open(folder: Path, run_id: str) -> bool:
         return bool(base.execute("SELECT count(*) FROM rows WHERE done = 0").fetchone()[0])
 
 
-def _settle(rows: list[Row], seen: dict[str, Contact]) -> None:
-    """Find out what became of the open rows of a run that was cut off; they are not sent any more."""
+def _wait_for_rest(
+    client: SendblueClient,
+    journal: Journal,
+    rows: list[Row],
+    options: Options,
+    *,
+    ledger: Ledger | None,
+    progress: bool,
+) -> None:
+    """Wait until no request of the run can take effect any more: what comes of it is undone too."""
+    kind: Kind = journal.meta()["kind"]
+    engine = Engine(client, journal, rows, kind, options, ledger=ledger, progress=progress, resumed=True)
+    interruptible(engine.wind_up, journal, rows)
+
+
+def _settle(rows: list[Row], seen: Mapping[str, Contact], timeout: float) -> None:
+    """Find out what became of the rows of a run that is undone, those too that an earlier undo closed."""
     for row in rows:
-        if row.done:
+        if not reopen(row):
             continue
         there = seen.get(row.phone or "")
-        settle(row, there)
+        reconcile(row, there)
         if row.done:
             continue
-        if row.made:
-            row.finish("created", "the run was cut off and undone", left=there)
-        elif row.action == "update" and there is not None and _is_part_done(row, there):
-            row.finish("updated", "the run was cut off with a part of it written, and undone", left=there)
-        else:
-            row.finish("unchanged", "the run was cut off and undone", left=there)
-            row.sent = False  # the account shows that it did not happen
+        if row.quiet_at(timeout) > time.time():
+            row.note("a request for it may be under way still: an undo waits for it")
+        close(row, there)
 
 
-def _is_part_done(row: Row, there: Contact) -> bool:
-    before = row.before or {}
-    return row.sent and any(
-        holds(field, value, there.get(field)) and not holds(field, value, before.get(field))
-        for field, value in row.wanted.items()
-    )
-
-
-def _reverse(done: Row, there: Contact | None, known: dict[str, bool | None], *, opt_back_in: bool) -> Row:
+def _reverse(done: Row, there: Contact | None, out: set[str], *, opt_back_in: bool) -> Row:
     """Decide what takes one row of a run back."""
     row = Row(pos=done.pos, phone=done.phone, action="unchanged", before=there)
     if there is not None:
         row.opted_out = there.get("opt_out")
     if done.status == "deleted" and done.before is not None:
-        _restore(row, done.before, there, known)
+        _restore(row, done.before, there, out)
     elif done.status == "created" and done.left is not None:
         _remove(row, done.left, there)
     elif done.action == "update" and done.sent and done.left is not None:
@@ -159,7 +190,7 @@ def _reverse(done: Row, there: Contact | None, known: dict[str, bool | None], *,
     return row
 
 
-def _restore(row: Row, before: Contact, there: Contact | None, known: dict[str, bool | None]) -> None:
+def _restore(row: Row, before: Contact, there: Contact | None, out: set[str]) -> None:
     if there is not None:
         row.note("a contact with this number is there again: left alone")
         return
@@ -167,7 +198,7 @@ def _restore(row: Row, before: Contact, there: Contact | None, known: dict[str, 
     row.wanted = written(before)
     if row.wanted.get("opt_out") is not True:
         row.wanted.pop("opt_out", None)
-        if known.get(row.number):
+        if row.phone in out:
             row.note(KEPT_OUT)
             row.wanted["opt_out"] = True
         elif before.get("opt_out") is None:

@@ -1,6 +1,6 @@
 import pytest
 
-from sendblue_data import Sandbox, SendblueClient, retries
+from sendblue_data import Sandbox, SendblueClient, rate_limit, retries
 from tests.client.servers import Server
 
 KEY, SECRET = "key-made-up-for-tests", "secret-made-up-for-tests"
@@ -15,6 +15,8 @@ def no_settings_from_outside(monkeypatch):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setattr(retries, "FIRST_WAIT", 0.002)
+    monkeypatch.setattr(rate_limit, "FIRST_PROBE", 0.002)
+    monkeypatch.setattr(retries, "PATIENCE", 0.05)
 
 
 @pytest.fixture

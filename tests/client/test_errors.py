@@ -6,6 +6,7 @@ from sendblue_data import SendblueClient, SendblueError
 from sendblue_data.errors import (
     ApiError,
     AuthenticationError,
+    BlockedError,
     ConflictError,
     ConnectionFailedError,
     InvalidRequestError,
@@ -164,6 +165,7 @@ def test_no_connection(serve):
     ("kind", "builtin"),
     [
         (AuthenticationError, PermissionError),
+        (BlockedError, PermissionError),
         (NotFoundError, LookupError),
         (ConflictError, ValueError),
         (InvalidRequestError, ValueError),
@@ -186,5 +188,5 @@ def test_the_family(kind, builtin):
 
 def test_every_class_has_a_remedy_of_its_own():
     remedies = [kind.remedy for kind in (ApiError, *ApiError.__subclasses__())]
-    assert len(remedies) == len(set(remedies)) == 9
+    assert len(remedies) == len(set(remedies)) == 10
     assert all(remedy.endswith(".") for remedy in remedies)

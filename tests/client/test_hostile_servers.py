@@ -193,7 +193,6 @@ CALLS = {**READS, **WRITES}
         b"null",
         b'"OK"',
         b"OK",
-        b"",
         b"\xff\xfe",
         b"[" * 100_000,
         b"[1]",

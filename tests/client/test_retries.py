@@ -20,7 +20,7 @@ from sendblue_data.errors import (
     UnexpectedAnswerError,
 )
 from sendblue_data.pull import pull_contacts
-from sendblue_data.retries import Cancelled, Pace, read_with_retries, retry_after_seconds
+from sendblue_data.retries import Cancelled, Pace, read_with_retries, retry_after_seconds, until
 from tests.client.servers import answer
 
 ROOT = "/api/v2/contacts"
@@ -52,13 +52,12 @@ def test_a_read_lives_through(open_account, read, fault):
     assert again.equals(expected) if hasattr(again, "equals") else again == expected
 
 
-def test_429_with_retry_after_is_waited_for(open_account, monkeypatch):
-    waits = []
-    monkeypatch.setattr(retries, "_sleep", lambda seconds, _: waits.append(seconds))
-    _, client = open_account(at={1: "429"}, retry_after=0.05)
+def test_429_with_retry_after_is_waited_for(open_account):
+    sandbox, client = open_account(at={1: "429"}, retry_after=0.2)
+    started = time.monotonic()
     assert client.count_contacts() == 0
-    assert len(waits) == 1
-    assert 0.05 <= waits[0] <= 0.05 + retries.FIRST_WAIT
+    assert time.monotonic() - started >= 0.2
+    assert len(sandbox.request_log) == 2
 
 
 def test_waits_grow_are_spread_and_end(monkeypatch):
@@ -82,7 +81,6 @@ def test_waits_grow_are_spread_and_end(monkeypatch):
 @pytest.mark.parametrize(
     ("fault", "kind", "status"),
     [
-        ("every_429", RateLimitedError, 429),
         ("every_500", ServerFaultError, 500),
         ("every_reset", ConnectionFailedError, None),
         ("every_cut", ConnectionFailedError, None),
@@ -96,6 +94,19 @@ def test_the_last_failure_is_raised(open_account, fault, kind, status, tries):
     assert caught.value.status == status
     assert caught.value.may_have_applied is False
     assert len(sandbox.request_log) == client.requests == tries + 1
+
+
+@pytest.mark.parametrize("tries", [0, 3])
+def test_refusals_are_not_counted_but_waited_out_for_as_long_as_there_is_hope(
+    open_account, monkeypatch, tries
+):
+    monkeypatch.setattr(retries, "PATIENCE", 0.2)
+    sandbox, client = open_account(client={"retries": tries}, every_429=1)
+    started = time.monotonic()
+    with pytest.raises(RateLimitedError):
+        client.list_contacts()
+    assert time.monotonic() - started > 0.2
+    assert len(sandbox.request_log) == client.requests < 20
 
 
 @pytest.mark.parametrize(
@@ -201,13 +212,13 @@ def test_one_429_slows_all_workers(open_account):
 
     sandbox, client = open_account(at={1: "429"}, retry_after=0.4, rewrite=note)
     refused_at = []
-    plan = client._pace.pause
+    refused = client._pace.refused
 
-    def noted(seconds):
+    def noted(*args, **options):
         refused_at.append(time.monotonic())
-        plan(seconds)
+        refused(*args, **options)
 
-    client._pace.pause = noted
+    client._pace.refused = noted
     first = threading.Thread(target=client.count_contacts)
     first.start()
     while not refused_at:
@@ -273,30 +284,24 @@ def test_requests_per_second_are_kept_over_all_threads(open_account):
     assert all(moment - started >= number / 50 for number, moment in enumerate(sorted(moments)))
 
 
-def test_turns_do_not_pile_up_while_nobody_asks(monkeypatch):
-    clock = [100.0]
-    monkeypatch.setattr(retries.time, "monotonic", lambda: clock[0])
-
-    class Waiting:
-        def wait(self, seconds):
-            clock[0] += seconds
-            return False
-
-    pace = Pace(requests_per_second=4)
-    turns = []
-    for idle in (0, 0, 10, 0, 0):
-        clock[0] += idle
-        pace.wait(Waiting())
-        turns.append(clock[0])
-    assert turns == [100.0, 100.25, 110.25, 110.5, 110.75]
-
-
 def test_a_wait_can_be_broken_off():
-    pace, cancelled = Pace(), threading.Event()
-    pace.pause(3_600)
+    pace, cancelled, stopped = Pace(), threading.Event(), threading.Event()
+    pace.refused(pace.wait(cancelled), 100.0)
+    stopped.set()
+    with until(stopped), pytest.raises(Cancelled):
+        pace.wait(cancelled)
     cancelled.set()
     with pytest.raises(Cancelled):
         pace.wait(cancelled)
+
+
+def test_503_with_retry_after_holds_up_all_and_says_nothing_about_the_pace(serve):
+    down = answer(b"", status="503 Service Unavailable", headers=["Retry-After: 1"])
+    server, client = serve(down, answer(b'{"count": 7}'), retries=0)
+    started = time.monotonic()
+    assert [client.count_contacts() for _ in range(30)] == [7] * 30
+    assert 1 <= time.monotonic() - started < 5
+    assert len(server.requests) == 31
 
 
 def test_max_connections_bounds_what_is_under_way(open_account):

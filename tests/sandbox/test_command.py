@@ -8,7 +8,7 @@ import sys
 import pytest
 import requests
 
-from sendblue_data.sandbox import serve
+from sendblue_data.sandbox import Switches, command, serve
 
 CODE = "import sys; from sendblue_data.sandbox import serve; sys.exit(serve(sys.argv[1:]))"
 
@@ -59,6 +59,8 @@ def test_it_prints_what_to_paste_and_stops(stop, quiet):
         ["--fault", "on_duplicate=skip"],
         ["--switch", "on_duplicate=keep"],
         ["--switch", "rewrite=x"],
+        ["--switch", "null_fields=optout"],
+        ["--fault", "meddle=x"],
         ["--contacts", "-1"],
         ["--port", "70000"],
     ],
@@ -82,3 +84,36 @@ def test_the_options_stand_without_the_server():
     )
     assert "pip install 'sendblue-data[sandbox]'" in done.stdout
     assert "--contacts" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("null_fields=opt_out,tags", ("opt_out", "tags")),
+        ("missing_fields=", ()),
+        ("default_company=owner@example.com", "owner@example.com"),
+        ("default_company=None", None),
+        ("read_lag=0.4", 0.4),
+        ("rate_limit=100", 100.0),
+        ("count_off=-2", -2),
+        ("delete_status=204", 204),
+        ("tidy_text=true", True),
+        ("list_spelling=camel", "camel"),
+    ],
+)
+def test_switches_are_read_by_their_type(text, value):
+    name = text.split("=", maxsplit=1)[0]
+    (found,) = {command._setting(text, Switches)}
+    assert found == (name, value)
+    assert getattr(Switches(**dict([found])), name) == value
+
+
+def test_a_persona_and_a_switch_that_goes_before_it():
+    with start("--contacts", "0", "--persona", "observed", "--switch", "verify_finds=all") as process:
+        try:
+            _, exports = read_exports(process, 5)
+            url = exports["SENDBLUE_API_BASE_URL"] + "/api/v2/contacts/count"
+            answer = requests.get(url, timeout=10)
+            assert answer.json() == {"message": "Did not get inputs for authorization"}
+        finally:
+            process.kill()

@@ -29,7 +29,14 @@ CONTACT = {
     "tags": ["VIP", "vip "],
     "assigned_to_email": "ana@example.com",
 }
-OTHER = {"phone": "+442079460001", "contact_id": "c-2", "created_at": datetime(2025, 3, 2, tzinfo=UTC)}
+# Without tags and variables they would be unknown, and left out of answers.
+OTHER = {
+    "phone": "+442079460001",
+    "contact_id": "c-2",
+    "created_at": datetime(2025, 3, 2, tzinfo=UTC),
+    "tags": [],
+    "custom_variables": {},
+}
 ACCOUNT = [CONTACT, OTHER]
 FIELDS = list(CONTACT)
 SHOWN_ALONE = [name for name in FIELDS if name != "contact_id"]
@@ -347,3 +354,79 @@ def test_errors_are_the_ones_the_sdk_knows(sandbox, call, error):
             call(api)
         assert caught.value.body["status"] == "ERROR"
         assert caught.value.body["message"]
+
+
+TRAITS = {
+    "observed": {"persona": "observed", "verify_finds": "all"},
+    **{name: {"list_spelling": name, "write_spelling": name} for name in ("camel", "both", "older")},
+    "ids": {"id_spelling": "cid"},
+    "nulls": {"nulls": "null", "null_fields": ("opt_out",), "missing_fields": ("verified",)},
+    "paid": {"plan": "paid", "paid_verified": "null"},
+    "day": {"timestamps": "day", "create_answer": "partial"},
+}
+
+
+@pytest.mark.parametrize("trait", TRAITS)
+def test_the_sdk_reads_every_answer_under_traits_that_it_would_read_on_the_real_one(trait):
+    """Strictly; what is spelled as it knows it has the truth, and what is not is there besides."""
+    with (
+        Sandbox(ACCOUNT, **TRAITS[trait]) as sandbox,
+        sendblue_api.SendblueAPI(**options(sandbox)) as api,
+    ):
+        contacts = api.contacts
+        listed = contacts.list(order_by="created_at", order_direction="asc")
+        answers = [
+            contacts.retrieve(CONTACT["phone"]),
+            contacts.create(number=NEW, tags=["a"]),
+            contacts.update(CONTACT["phone"], tags=["b"]),
+        ]
+        bulk = contacts.bulk.create(contacts=[{"phone": "+12125550178", "tags": ["c"]}])
+        assert contacts.count().count == 4
+        assert contacts.opt_out(number=NEW).opted_out is True
+        for answer in (contacts.verify(number=NEW), contacts.delete(NEW)):
+            assert answer.status == "OK"
+        assert contacts.bulk.delete(contact_ids=[CONTACT["phone"]]).amount == 1
+        shown = [*listed, *(answer.contact for answer in answers), *bulk.contacts]
+        phone, first_name = {
+            "older": ("contact_primary_phone", "contact_first_name"),
+            "camel": ("phone", "firstName"),
+        }.get(trait, ("phone", "first_name"))
+        assert [contact.to_dict(mode="json")[phone] for contact in shown] == [
+            CONTACT["phone"], OTHER["phone"], CONTACT["phone"], NEW, CONTACT["phone"], "+12125550178",
+        ]  # fmt: skip
+        assert [contact.tags for contact in shown] == [
+            ["VIP", "vip "],
+            [],
+            ["VIP", "vip "],
+            ["a"],
+            ["b"],
+            ["c"],
+        ]
+        assert shown[0].to_dict(mode="json")[first_name] == "Zoë"
+        assert all(contact.created_at.tzinfo for contact in shown)
+
+
+@pytest.mark.parametrize("trait", [{"delete_status": 204}, {"empty_writes": True}], ids=str)
+def test_the_sdk_takes_deletes_without_a_body(trait):
+    with Sandbox(ACCOUNT, **trait) as sandbox:
+        lax = {**options(sandbox), "_strict_response_validation": False}
+        with sendblue_api.SendblueAPI(**lax) as api:
+            api.contacts.delete(CONTACT["phone"])
+            api.contacts.bulk.delete(contact_ids=[OTHER["phone"]])
+        assert sandbox.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda api: api.contacts.verify(number=CONTACT["phone"]), sendblue_api.NotFoundError),
+        (lambda api: api.with_options(api_secret="no").contacts.count(), sendblue_api.AuthenticationError),
+    ],
+)
+def test_refusals_that_were_observed_are_the_ones_the_sdk_knows(call, error):
+    with (
+        Sandbox(ACCOUNT, persona="observed") as sandbox,
+        sendblue_api.SendblueAPI(**options(sandbox)) as api,
+        pytest.raises(error),
+    ):
+        call(api)

@@ -3,6 +3,8 @@
 import dataclasses
 import inspect
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +20,12 @@ def bulk(raw, *rows):
 
 @pytest.mark.parametrize(
     ("on_duplicate", "status", "name", "count"),
-    [("skip", 200, "old", 2), ("update", 200, "new", 2), ("reject", 409, "old", 1)],
+    [
+        ("skip", 200, "old", 2),
+        ("update", 200, "new", 2),
+        ("reject", 409, "old", 1),
+        ("partial", 409, "old", 2),
+    ],
 )
 def test_on_duplicate(open_raw, on_duplicate, status, name, count):
     raw = open_raw(
@@ -31,7 +38,9 @@ def test_on_duplicate(open_raw, on_duplicate, status, name, count):
     assert rows[0]["custom_variables"] == ({"a": "1", "b": "2"} if name == "new" else {"a": "1"})
 
 
-@pytest.mark.parametrize(("on_duplicate", "name"), [("skip", "1"), ("update", "2"), ("reject", None)])
+@pytest.mark.parametrize(
+    ("on_duplicate", "name"), [("skip", "1"), ("update", "2"), ("reject", None), ("partial", "1")]
+)
 def test_a_phone_twice_in_one_request(open_raw, on_duplicate, name):
     raw = open_raw([], on_duplicate=on_duplicate)
     bulk(raw, {"phone": NEW, "first_name": "1"}, {"phone": NEW, "first_name": "2"})
@@ -144,18 +153,6 @@ def test_opt_out_unknown(open_raw):
     raw.sandbox.set(opt_out_unknown="refuse")
     assert raw("POST", "/opt-out", json={"number": NEW}).status_code == 404
     assert raw.sandbox.opt_out_records() == {PHONE: True}
-
-
-def test_rate_limit(open_raw):
-    raw = open_raw([], rate_limit=3)
-    answers = [raw("GET") for _ in range(5)]
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
-    assert answers[4].headers["retry-after"] == "1"
-    assert answers[4].json()["status"] == "ERROR"
-    raw.sandbox.set(retry_after=False)
-    assert "retry-after" not in raw("GET").headers
-    raw.sandbox.set(rate_limit=None)
-    assert raw("GET").status_code == 200
 
 
 def test_honour_order(open_raw, numbered):
@@ -277,3 +274,11 @@ def test_retry_after_is_a_switch_and_a_fault():
     assert (switches.retry_after, faults.retry_after) == (False, None)
     switches, faults = changed(Switches(), Faults(), {"retry_after": 2})
     assert (switches.retry_after, faults.retry_after) == (True, 2)
+
+
+def test_every_setting_is_in_the_guide():
+    guide = (Path(__file__).parents[2] / "docs" / "how-to" / "sandbox.md").read_text("utf-8")
+    tables = "\n".join(line for line in guide.splitlines() if line.startswith("| `"))
+    named = set(re.findall(r"`(\w+)`", tables))
+    for settings in (Switches, Faults):
+        assert {item.name for item in dataclasses.fields(settings)} <= named

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from sendblue_data import retries
+from sendblue_data import rate_limit, retries
 from sendblue_data.sandbox import Sandbox
-from sendblue_data.writeback import engine, sending
+from sendblue_data.writeback import engine
 
 MEMORY = "/dev/shm"
 
@@ -19,7 +19,7 @@ def no_settings_from_outside(monkeypatch):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setattr(retries, "FIRST_WAIT", 0.002)
-    monkeypatch.setattr(sending, "FIRST_WAIT", 0.002)
+    monkeypatch.setattr(rate_limit, "FIRST_PROBE", 0.002)
     monkeypatch.setattr(engine, "_FIRST_PAUSE", 0.002)
 
 

@@ -21,7 +21,6 @@ from sendblue_data.writeback import (
     engine,
     list_runs,
     resume_run,
-    sending,
     undo_run,
 )
 from tests.trust.readers import read_file
@@ -329,8 +328,8 @@ SWITCHES = {
 @pytest.fixture
 def case(open_account, tmp_path, monkeypatch):
     """Open the account of a case; a server that fails on and on is given up after fewer tries than in earnest."""
-    monkeypatch.setattr(sending, "TURNED_AWAY", 8)
-    monkeypatch.setattr(sending, "LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("sendblue_data.retries.PATIENCE", 0.1)
+    monkeypatch.setattr("sendblue_data.retries.LONG_PATIENCE", 0.1)
     monkeypatch.setattr(engine, "FAILED_ROUNDS", 3)
 
     def opened(operation, misbehaviour, **switches):

@@ -39,7 +39,6 @@ from sendblue_data.writeback import (
     journal,
     list_runs,
     plan_create,
-    sending,
     undo_run,
 )
 from tests.client.servers import Server, answer
@@ -223,7 +222,8 @@ def test_a_traceback_from_within_a_request_shows_none(open_account, monkeypatch,
 
 @pytest.mark.parametrize("fault", ["429", "500", "reset", "reset_after", "500_after", "cut", "error_200"])
 def test_no_error_shows_them_in_any_frame(open_account, monkeypatch, fault):
-    monkeypatch.setattr(sending, "TURNED_AWAY", 2)
+    monkeypatch.setattr("sendblue_data.retries.PATIENCE", 0.05)
+    monkeypatch.setattr("sendblue_data.retries.LONG_PATIENCE", 0.05)
     monkeypatch.setattr(engine, "FAILED_ROUNDS", 2)
     sandbox, client = open_account(people(3), client={"retries": 1})
     sandbox.set(**{f"every_{fault}": 1}, only="writes")

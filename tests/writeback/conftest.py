@@ -1,14 +1,17 @@
 import pytest
 
+from sendblue_data import rate_limit
 from sendblue_data.sandbox import Sandbox
-from sendblue_data.writeback import engine, sending
+from sendblue_data.writeback import engine
 
 
 @pytest.fixture(autouse=True)
 def no_long_waits(monkeypatch):
     """The pauses are there for a real server; here they would only take time."""
-    monkeypatch.setattr(sending, "FIRST_WAIT", 0.002)
+    monkeypatch.setattr(rate_limit, "FIRST_PROBE", 0.002)
     monkeypatch.setattr(engine, "_FIRST_PAUSE", 0.002)
+    monkeypatch.setattr(engine, "_FIRST_LOOK", 0.01)
+    monkeypatch.setattr(engine, "PATIENCE", 0.3)
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +29,7 @@ def open_account():
     def opener(*args, **options):
         sandbox = Sandbox(*args, **options)
         client = sandbox.client()
+        client.timeout = 0.2  # for which an undo waits, where an answer was lost
         opened.append((sandbox, client))
         return sandbox, client
 

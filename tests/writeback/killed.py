@@ -40,7 +40,7 @@ def main():
     if task["step"] is not None:
         die_at(task["step"], is_after=task["is_after"])
     quiet = {"progress": False, "journal_dir": task["journals"]}
-    with SendblueClient(task["key"], task["secret"], task["url"]) as client:
+    with SendblueClient(task["key"], task["secret"], task["url"], timeout=task["timeout"]) as client:
         if task["what"] == "create":
             frame = contacts_frame(json.loads(row) for row in pl.read_parquet(task["frame"])["row"])
             result = bulk_create(client, frame, chunk_size=task["chunk_size"], **quiet)

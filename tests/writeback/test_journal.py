@@ -3,14 +3,21 @@
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
+import time
 
+import polars as pl
 import pytest
 
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import JournalError, WriteInterruptedError
-from sendblue_data.writeback import JournalWarning, bulk_create, bulk_delete, list_runs, resume_run, undo_run
+from sendblue_data.writeback import bulk_create, bulk_delete, list_runs, resume_run, undo_run
+from sendblue_data.writeback.catalogue import new_run_id
 from sendblue_data.writeback.journal import Journal
+from sendblue_data.writeback.rows import Row
 from tests.writeback.people import people, phone, state, statuses
+from tests.writeback.test_ledger import as_version_1
 
 MINE = [{"phone": phone(n), "first_name": "Ann", "opt_out": n % 2 == 0} for n in range(10, 16)]
 
@@ -64,7 +71,12 @@ def test_files_are_for_the_owner_alone_and_hold_no_keys(open_account, journals, 
         with Journal(journals / f"{run_id}.sqlite3") as journal:
             journal.save(journal.rows())
             names = sorted(path.name.removeprefix(run_id) for path in journals.iterdir())
-            assert names == [".lock", ".sqlite3", ".sqlite3-shm", ".sqlite3-wal"]
+            assert [name for name in names if not name.startswith("opt-outs")] == [
+                ".lock",
+                ".sqlite3",
+                ".sqlite3-shm",
+                ".sqlite3-wal",
+            ]
             modes = {stat.S_IMODE(path.stat().st_mode) for path in journals.iterdir()}
             held = b"".join(path.read_bytes() for path in journals.iterdir())
     finally:
@@ -96,6 +108,71 @@ def test_one_process_at_a_time(open_account, journals, monkeypatch):
     assert resume_run(client, run_id, progress=False).counts == {"created": 6}
 
 
+def test_a_refused_second_open_does_not_let_go_of_the_run(open_account, journals, monkeypatch):
+    _, client, run_id = begun_run(open_account, monkeypatch)
+    path = journals / f"{run_id}.sqlite3"
+    take_up = f"from pathlib import Path; from sendblue_data.writeback.journal import Journal; Journal(Path({str(path)!r}))"
+    with Journal(path):
+        for _ in range(2):
+            with pytest.raises(JournalError, match="in use by another process"):
+                resume_run(client, run_id, progress=False)
+        path.with_suffix(".lock").read_bytes()
+        path.read_bytes()
+        child = os.fork()
+        if not child:
+            os._exit(0)  # what it inherited is not its own to let go of
+        assert os.waitpid(child, 0)[1] == 0
+        ended = subprocess.run([sys.executable, "-c", take_up], capture_output=True, text=True, check=False)
+        assert "in use by another process" in ended.stderr
+    assert subprocess.run([sys.executable, "-c", take_up], check=False).returncode == 0
+
+
+def test_what_was_sent_and_not_answered_may_still_take_effect(tmp_path, monkeypatch):
+    monkeypatch.setattr(time, "time", lambda: clock[0])
+    clock, rows = [1000.0], [Row(pos=n, phone=phone(n), action="create") for n in range(5)]
+    meta = {
+        "kind": "create",
+        "account": "x/1",
+        "started": "2026-01-01T00:00:00+00:00",
+        "options": {},
+        "timeout": 30,
+    }
+    with Journal.create(tmp_path, "a", meta, rows) as journal:
+        journal.sending("create", rows[:2])
+        lost, answered = journal.sending("create", rows[2:3]), journal.sending("create", rows[3:4])
+        clock[0] += 20
+        journal.answered(lost, "lost", "no answer in time", rows[2:3])
+        journal.answered(answered, "answered", "", rows[3:4])
+        again = journal.sending("create", rows[2:3])
+        journal.answered(again, "answered", "", rows[2:3])
+        for row in rows:
+            row.finish("created")
+        journal.save(rows)
+        assert journal.in_flight(1020) == {phone(0): 10, phone(1): 10, phone(2): 30}
+        assert journal.in_flight(1030) == {phone(2): 20}
+        assert journal.in_flight(1050) == {}
+        assert journal.in_flight(1050, quiet=35) == {phone(2): 5}
+        assert journal.in_flight(0) == dict.fromkeys([phone(0), phone(1), phone(2)], 30)
+
+
+def test_a_journal_of_version_1_can_be_taken_up(open_account, journals, monkeypatch):
+    sandbox, client, run_id = begun_run(open_account, monkeypatch)
+    as_version_1(journals / f"{run_id}.sqlite3")
+    assert list_runs()["state"].to_list() == ["open"]
+    with Journal(journals / f"{run_id}.sqlite3") as journal:
+        assert journal.in_flight(time.time(), quiet=60).keys() == {row["phone"] for row in MINE[2:4]}
+    assert resume_run(client, run_id, progress=False).counts == {"created": 6}
+    as_version_1(journals / f"{run_id}.sqlite3")
+    assert undo_run(client, run_id, progress=False).counts == {"deleted": 6}
+    assert sandbox.count() == 4
+
+
+@pytest.mark.parametrize("kind", ["create", "opt_out", "a longer kind"])
+def test_the_name_of_a_run_is_shown_whole(kind):
+    run_id = new_run_id(kind)
+    assert run_id in str(pl.DataFrame({"run_id": [run_id]}))
+
+
 @pytest.mark.parametrize("damage", ["text", "foreign", "torn", "version", "empty"])
 def test_a_damaged_or_foreign_file_is_refused_and_left_alone(open_account, journals, monkeypatch, damage):
     sandbox, client, run_id = begun_run(open_account, monkeypatch)
@@ -118,8 +195,6 @@ def test_a_damaged_or_foreign_file_is_refused_and_left_alone(open_account, journ
     assert path.read_bytes() == held
     assert sandbox.request_log == []
     assert list_runs()["state"].to_list() == ["unreadable"]
-    with pytest.warns(JournalWarning, match="Opt-outs in one journal are not known"):
-        bulk_create(client, contacts_frame(MINE), progress=False)
 
 
 def test_a_run_that_is_not_there(open_account, journals):

@@ -26,6 +26,7 @@ class Victim:
         self.chunk_size = chunk_size
         self.frame = folder / "frame.parquet"
         self.kills = 0
+        self.timeout = 60.0
 
     def choose(self, rows):
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -45,6 +46,7 @@ class Victim:
             "run_id": run_id,
             "step": step,
             "is_after": is_after,
+            "timeout": self.timeout,
         }
         root = Path(__file__).parents[2]
         with subprocess.Popen(
@@ -190,3 +192,37 @@ def test_killed_fifty_times_over_twenty_thousand(open_account, journals):
             no_harm(sandbox, chosen, "create")
         assert state(sandbox.rows()) == start
     assert victim.kills >= 50
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_killed_at_fifty_points_and_taken_up_at_once_where_writes_land_late(open_account, journals):
+    """Every third write is cut off and lands later: after a kill, and while the run is resumed or undone."""
+    seeded = random.Random(7)
+    rows = account(40)
+    sandbox, _ = open_account(rows, remember_opt_outs=False, only="writes", late_by=0.4)
+    start = state(sandbox.rows())
+    victim = Victim(sandbox, journals, chunk_size=6)
+    victim.timeout = 1.5
+    chosen = rows[5:35]
+    victim.choose(chosen)
+    while victim.kills < 50:
+        what, then = seeded.choice(["create", "delete"]), seeded.choice(["resume", "undo"])
+        sandbox.set(every_late=0)
+        sandbox.replace(rows if what == "delete" else [row for row in rows if row not in chosen])
+        for path in journals.glob("*-*"):
+            path.unlink()
+        sandbox.set(every_late=seeded.choice([2, 3, 5]))
+        death = {"step": seeded.randrange(12), "is_after": seeded.random() < 0.5}
+        if victim.start(what, **death) is not None or not (run_id := victim.open_run(set())):
+            continue
+        victim.start(then, run_id)
+        sandbox.settle()
+        there = state(sandbox.rows())
+        is_there = (what == "create") == (then == "resume")
+        expected = (
+            start
+            if is_there
+            else {n: row for n, row in start.items() if n not in {r["phone"] for r in chosen}}
+        )
+        assert there == expected, (what, then, death)

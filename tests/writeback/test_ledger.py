@@ -143,6 +143,15 @@ def test_an_opt_out_seen_just_after_somebody_opted_in_is_held_until_a_look_shows
     assert held(ledger) == set()
 
 
+def test_a_clock_that_was_ahead_makes_no_opt_out_doubtful(ledger, clock):
+    clock.now += 1e6
+    ledger.record_in([phone(1)], by="somebody")
+    clock.now -= 1e6
+    ledger.observe([person(1, opt_out=True)], by="a look")
+    ledger.observe([person(1, opt_out=False)], by="a look that lags behind")
+    assert held(ledger) == {phone(1)}
+
+
 def test_accounts_are_apart_until_they_are_linked(ledger, tmp_path, clock):
     other = Ledger.open(tmp_path / "runs", OLD_KEY)
     other.record_out([phone(1), phone(2)], by="a run")
@@ -246,6 +255,18 @@ def journal_of(folder, run_id, rows, **meta):
         **meta,
     }
     Journal.create(folder, run_id, meta, rows).close()
+    as_version_1(folder / f"{run_id}.sqlite3")
+
+
+def as_version_1(path):
+    base = sqlite3.connect(path, isolation_level=None)
+    base.executescript(
+        "ALTER TABLE requests DROP COLUMN ended_at; ALTER TABLE requests DROP COLUMN rows;"
+        "ALTER TABLE rows DROP COLUMN sent_at; ALTER TABLE rows DROP COLUMN unanswered;"
+        "ALTER TABLE rows DROP COLUMN add_tags; ALTER TABLE rows DROP COLUMN remove_tags;"
+        "DELETE FROM meta WHERE name = 'has_ledger'; PRAGMA user_version = 1;"
+    )
+    base.close()
 
 
 def test_what_journals_of_before_know_is_taken_over(tmp_path, clock):

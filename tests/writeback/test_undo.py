@@ -200,7 +200,7 @@ def test_updates_of_single_columns_are_put_back(open_account):
 
 
 def test_a_resumed_delete_keeps_contacts_as_they_are_now(open_account, monkeypatch):
-    """Edited since: deleted, and restored as edited. Deleted and made anew since: left alone."""
+    """Opted out since: deleted, and restored so. Edited, or deleted and made anew since: left alone."""
     sandbox, client = open_account(people(8))
     real = Journal.sending
 
@@ -211,16 +211,17 @@ def test_a_resumed_delete_keeps_contacts_as_they_are_now(open_account, monkeypat
     with pytest.raises(KeyboardInterrupt):
         bulk_delete(client, pulled(client).head(3), progress=False)
     monkeypatch.setattr(Journal, "sending", real)
-    sandbox.edit(phone(0), first_name="Edited", opt_out=True)
+    sandbox.edit(phone(0), opt_out=True)
+    sandbox.edit(phone(2), first_name="Edited")
     sandbox.remove([phone(1)])
     sandbox.add([person(1, contact_id="new", created_at="2026-01-01T00:00:00Z", first_name="New")])
     run_id = list_runs()["run_id"][0]
-    assert statuses(resume_run(client, run_id, progress=False)) == ["deleted", "absent", "deleted"]
+    assert statuses(resume_run(client, run_id, progress=False)) == ["deleted", "absent", "unchanged"]
     assert phone(1) in state(sandbox.rows())
     undo_run(client, run_id, progress=False)
     there = state(sandbox.rows())
-    assert there[phone(0)]["first_name"] == "Edited"
     assert there[phone(0)]["opt_out"] is True
+    assert there[phone(2)]["first_name"] == "Edited"
     assert there[phone(1)]["first_name"] == "New"
 
 

@@ -180,3 +180,14 @@ def test_opting_back_in_lets_go_of_whom_only_the_ledger_holds(open_account, jour
         mine = contacts_frame([{"phone": phone(number), "opt_out": False}])
         write(client, mine, opt_back_in=True, progress=False, **asked)
         assert ledger.opted_out([phone(number)]) == set()
+
+
+@pytest.mark.parametrize("outs", [(True, False), (False, True)])
+def test_an_opt_out_of_either_of_two_contacts_with_one_phone_counts(outs):
+    account = contacts_frame([person(0, opt_out=out, contact_id=f"id-{out}") for out in outs])
+    mine = contacts_frame([{"phone": phone(0)}, {"phone": "not one"}, {"phone": None}])
+    assert plan_verify(account, mine).counts == {"unchanged": 1, "invalid": 2}
+    plan = plan_create(account, mine)
+    assert plan.counts == {"update": 1, "invalid": 2}
+    assert plan._rows[0].wanted == {"opt_out": True}
+    assert plan._rows[0].before["contact_id"] == "id-False"

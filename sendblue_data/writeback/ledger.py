@@ -49,7 +49,8 @@ _IS_SAME = """
 # the first look that shows otherwise clears it.
 _SIGHT = f"""
     INSERT INTO sightings VALUES (:part, :person, :spelling, :contact_id, :created_at, CASE WHEN EXISTS (
-        SELECT 1 FROM people WHERE part = :part AND person = :person AND state = 'in' AND since BETWEEN :now - :lag AND :now
+        SELECT 1 FROM people WHERE part = :part AND person = :person
+        AND state = 'in' AND since BETWEEN :now - :lag AND :now
     ) THEN 0 ELSE :now END)
     ON CONFLICT DO UPDATE SET
         since = CASE WHEN {_IS_SAME.format("excluded.")} THEN coalesce(since, excluded.since) ELSE excluded.since END,

@@ -58,10 +58,8 @@ def tell(ledger: Ledger | None, asked: Asked, table: pl.DataFrame) -> None:
     phones = asked.source.frame["phone"]
     if asked.kind == "opt_out" and asked.options.opted_out:
         ledger.record_out(phones, by="opt_out")
-    elif asked.options.opt_back_in and "set_opt_out" in table.columns:
-        back = table.select(
-            (pl.col("set_opt_out") & ~pl.col("out") & (pl.col("action") != "invalid")).fill_null(value=False)
-        ).to_series()
+    elif "opts_in" in table.columns:
+        back = table.select(pl.col("opts_in") & (pl.col("action") != "invalid")).to_series()
         ledger.record_in(phones.filter(back), by="opt_back_in=True")
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from sendblue_data.client import SendblueClient
 from sendblue_data.options import check_client
 from sendblue_data.writeback.inputs import LONGEST_VARIABLE
-from sendblue_data.writeback.plans import plan_create, plan_delete, plan_opt_out, plan_update, plan_verify
+from sendblue_data.writeback.plans import plan_delete, plan_opt_out, plan_update, plan_verify, planned_create
 from sendblue_data.writeback.result import WriteResult
+from sendblue_data.writeback.rows import Options
 from sendblue_data.writeback.running import check_delete, run_fresh
 
 if TYPE_CHECKING:
@@ -74,16 +75,14 @@ def bulk_create(
         {'created': 1, 'invalid': 1}
     """
     check_client(client)
-    plan = plan_create(
-        client,
-        contacts,
+    options = Options(
+        chunk_size=chunk_size,
         on_conflict=on_conflict,
         tags=tags,
         opt_back_in=opt_back_in,
-        chunk_size=chunk_size,
         longest_variable=longest_variable,
-        journal_dir=journal_dir,
     )
+    plan = planned_create(client, contacts, options, journal_dir)
     return run_fresh(
         plan,
         client,

@@ -189,9 +189,7 @@ class WritePlan:
 
     def _notes(self) -> list[str]:
         notes = []
-        if self.opted_out and self.kind == "create":
-            notes.append(f"{self.opted_out:,} of them opted out, and will be written as opted out.")
-        elif self.opted_out:
+        if self.opted_out and self.kind == "delete":
             notes.append(
                 f"{self.opted_out:,} of them opted out; the ledger keeps that, the API may forget it."
             )

@@ -244,6 +244,7 @@ def _plan_writes(
     set_out = there & ((out & ~shown_out) | (back_in & pl.col("shown").ne_missing(pl.lit(value=False))))
     table = table.with_columns(
         out=out,
+        opts_in=back_in,
         set_opt_out=set_out | (new & (out | back_in)),
         kept_out=new & out & ~pl.col("says").fill_null(value=False),
         stays_out=there & shown_out & says_in & ~back_in & ~pl.col("is_out"),
@@ -335,6 +336,7 @@ def _plan_opt_out(options: Options, facts: pl.DataFrame, shown: pl.Series) -> pl
     differs = pl.lit(shown).ne_missing(pl.lit(options.opted_out))
     return facts.select(
         out=pl.lit(options.opted_out),
+        opts_in=pl.lit(not options.opted_out),
         set_opt_out=pl.col("there") & differs,
         not_there=~pl.col("there"),
         promised=~pl.col("there") & options.opted_out,

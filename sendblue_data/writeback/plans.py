@@ -86,9 +86,6 @@ def plan_create(
         >>> plan.changes["change"].to_list()
         ['Acme → Globex', '+ Lead']
     """
-    check_number("longest_variable", longest_variable, is_whole_from(1), "a whole number, 1 or more")
-    source = read_source(contacts, longest_variable)
-    refuse_misnamed(source)
     options = Options(
         chunk_size=chunk_size,
         on_conflict=on_conflict,
@@ -96,12 +93,26 @@ def plan_create(
         opt_back_in=opt_back_in,
         longest_variable=longest_variable,
     )
-    _check("on_conflict", on_conflict, ("update", "skip"))
-    _check("tags", tags, ("add", "replace", "keep"))
-    _check_chunk(chunk_size)
-    plan = make_plan(Asked("create", source, options), contacts_or_client, journal_dir)
+    plan = planned_create(contacts_or_client, contacts, options, journal_dir)
     warn_of_elsewhere(plan)
     return plan
+
+
+def planned_create(
+    contacts_or_client: pl.DataFrame | SendblueClient,
+    contacts: Any,
+    options: Options,
+    journal_dir: PathLike | None,
+) -> WritePlan:
+    """Make the plan of `plan_create`, without a word of warning: a run of it is refused with the same words."""
+    longest = options.longest_variable
+    check_number("longest_variable", longest, is_whole_from(1), "a whole number, 1 or more")
+    _check("on_conflict", options.on_conflict, ("update", "skip"))
+    _check("tags", options.tags, ("add", "replace", "keep"))
+    _check_chunk(options.chunk_size)
+    source = read_source(contacts, longest)
+    refuse_misnamed(source)
+    return make_plan(Asked("create", source, options), contacts_or_client, journal_dir)
 
 
 def plan_delete(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from sendblue_data.writeback.fields import Contact, retagged, same
 
@@ -138,14 +138,6 @@ class Row:
         """Add to the detail, once."""
         if detail and detail not in self.detail:
             self.detail = f"{self.detail}; {detail}" if self.detail else detail
-
-    def changes(self) -> dict[str, tuple[Any, Any]]:
-        """Give, for each field that would change, its value before and after."""
-        before = self.before or {}
-        after = dict(self.wanted)
-        if "custom_variables" in after and before.get("custom_variables"):
-            after["custom_variables"] = {**before["custom_variables"], **after["custom_variables"]}
-        return {name: (before.get(name), value) for name, value in after.items()}
 
 
 def pieces_of(rows: list[Row], size: int) -> list[list[Row]]:

@@ -164,7 +164,7 @@ def test_plans_and_results_show_text(opened):
          for n, text in enumerate(reversed(HOSTILE.values()))]
     )  # fmt: skip
     plan = plan_create(client, mine)
-    result = bulk_update(client, mine, ["first_name", "tags"], progress=False)
+    result = bulk_update(client, mine, ["first_name", "tags"], replace=True, progress=False)
     for shown in (plan, result):
         assert_inert(shown._repr_html_())
         assert not CONTROL.search(repr(shown))

@@ -9,8 +9,10 @@ from sendblue_data.errors import FrameError, SegmentError
 from sendblue_data.options import shown
 from sendblue_data.segments import compare_segments
 from sendblue_data.writeback import (
+    add_tags,
     bulk_create,
     bulk_delete,
+    bulk_opt_out,
     list_runs,
     plan_create,
     plan_delete,
@@ -18,6 +20,7 @@ from sendblue_data.writeback import (
     plan_verify,
     undo_run,
 )
+from sendblue_data.writeback.ledger import Ledger
 from tests.writeback.people import people, person, phone
 
 
@@ -155,3 +158,36 @@ def test_nan_and_nat_are_nothing():
     )
     plan = plan_create(contacts_frame([]), mine)
     assert [row.wanted for row in plan._rows] == [{"first_name": "Ada", "opt_out": True}, {}]
+
+
+def test_whom_the_ledger_holds_is_written_back_and_never_texted(open_account, journals):
+    sandbox, client = open_account([person(n, opt_out=False) for n in range(4)])
+    with Ledger.open(journals, client.account) as ledger:
+        ledger.record_out([phone(0)], by="a promise")
+    some = contacts_frame([{"phone": phone(n)} for n in range(2)])
+    plan = plan_verify(client, some)
+    assert plan.headline == "1 to verify; 1 is there: 1 held as opted out"
+    assert add_tags(client, some, "VIP", progress=False).counts == {"updated": 2}
+    assert [row["opt_out"] for row in sandbox.rows()] == [True, False, False, False]
+
+
+def test_opting_back_in_lets_go_of_whom_only_the_ledger_holds(open_account, journals):
+    _, client = open_account([person(n, opt_out=False) for n in range(2)])
+    ledger = Ledger.open(journals, client.account)
+    for number, write in enumerate((bulk_create, bulk_opt_out)):
+        ledger.record_out([phone(number)], by="a promise")
+        asked = {"opted_out": False} if write is bulk_opt_out else {}
+        mine = contacts_frame([{"phone": phone(number), "opt_out": False}])
+        write(client, mine, opt_back_in=True, progress=False, **asked)
+        assert ledger.opted_out([phone(number)]) == set()
+
+
+@pytest.mark.parametrize("outs", [(True, False), (False, True)])
+def test_an_opt_out_of_either_of_two_contacts_with_one_phone_counts(outs):
+    account = contacts_frame([person(0, opt_out=out, contact_id=f"id-{out}") for out in outs])
+    mine = contacts_frame([{"phone": phone(0)}, {"phone": "not one"}, {"phone": None}])
+    assert plan_verify(account, mine).counts == {"unchanged": 1, "invalid": 2}
+    plan = plan_create(account, mine)
+    assert plan.counts == {"update": 1, "invalid": 2}
+    assert plan._rows[0].wanted == {"opt_out": True}
+    assert plan._rows[0].before["contact_id"] == "id-False"

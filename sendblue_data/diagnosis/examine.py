@@ -9,6 +9,7 @@ from sendblue_data.diagnosis.connection import connect
 from sendblue_data.diagnosis.contents import CONTENTS
 from sendblue_data.diagnosis.findings import Diagnosis, Finding, Outcome, look_with
 from sendblue_data.diagnosis.listing import LISTING
+from sendblue_data.diagnosis.probe import UNASKED
 from sendblue_data.diagnosis.service import SERVICE
 from sendblue_data.diagnosis.survey import no_survey, survey
 from sendblue_data.errors import ConfigurationError
@@ -76,4 +77,5 @@ def doctor(client: SendblueClient) -> Diagnosis:
 
 
 def _is_missed(finding: Finding) -> bool:
-    return finding.name in _NEEDED and finding.facts.get("answered") is False
+    """Whether something that a pull rests on was not seen, or the service was too slow to be looked at whole."""
+    return finding.found == UNASKED or (finding.name in _NEEDED and finding.facts.get("answered") is False)

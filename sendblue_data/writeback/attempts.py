@@ -17,6 +17,16 @@ KEPT_BACK = Outcome("failed")
 """Of a request that was not sent, since the look that it was decided on had grown old."""
 
 
+MOST_TURNS = 40
+"""Times in a row that a request is turned away, or waits until its look is old, before the run is interrupted."""
+TURNED_AWAY = "the server turns every request away."
+"""Why a run can't go on of which each request is kept back."""
+
+
+class StillFailingError(Exception):
+    """Nothing gets through, or nothing more is to be sent; says what came last."""
+
+
 class Attempt:
     """Writes down that a request is about to leave for rows, and what its end means for them."""
 

@@ -11,12 +11,13 @@ from tqdm.auto import tqdm
 
 from sendblue_data.client import SendblueClient
 from sendblue_data.writeback.agreeing import open_fields
+from sendblue_data.writeback.attempts import StillFailingError
 from sendblue_data.writeback.fields import WRITABLE, Contact
 from sendblue_data.writeback.journal import Journal
 from sendblue_data.writeback.ledger import Ledger
 from sendblue_data.writeback.lookout import Lookout, Moment, now
 from sendblue_data.writeback.reconcile import confirm, give_up, give_up_waiting, reconcile
-from sendblue_data.writeback.requests import Requests, StillFailingError
+from sendblue_data.writeback.requests import Requests
 from sendblue_data.writeback.rows import WRITES, Kind, Options, Row
 
 PATIENCE = 60.0

@@ -18,6 +18,8 @@ from sendblue_data.writeback.inputs import is_e164
 
 FEW = 8
 """Contacts that are asked for one by one without a thought for the account's size."""
+CHEAP = 16
+"""Requests of a pull that is taken for few contacts too, where many others are to be seen in passing."""
 PAGE = 999
 """Contacts that a page of a pull adds, as far as is known before it: pages overlap by one contact or more."""
 EXTRA = 5
@@ -61,23 +63,26 @@ def fetch_current(
         client: the account.
         phones: the numbers to look for, in any spelling.
         size: count the whole account too.
-        rest: numbers to look for besides, if the whole account is pulled.
+        rest: numbers to look for besides, if the whole account is pulled; so it is where that takes few requests.
 
     Raises:
         ApiError: a request failed for good, or was answered with another contact.
     """
     wanted = set(phones)
-    if len(wanted) <= FEW and not size:
+    more = wanted.union(rest)
+    if len(more) <= FEW and not size:
         return _view(wanted, _one_by_one(client, wanted))
     counted = client.count_contacts()
-    if len(wanted) <= max(FEW, counted // PAGE + EXTRA):
+    pull = counted // PAGE + EXTRA
+    is_worth_it = pull <= CHEAP and len(more) > pull  # the others would be asked for soon, one after another
+    if len(wanted) <= max(FEW, pull) and not is_worth_it:
         return _view(wanted, _one_by_one(client, wanted), counted)
     frame, evidence = pull_contacts(client, progress=False, allow_incomplete=True, with_evidence=True)
     if not evidence.complete:
         view = view_of(frame, wanted, evidence.count_after)
         missing = _one_by_one(client, wanted - view.contacts.keys())
         return _view(wanted, [*view.all, *missing], view.size)
-    return view_of(frame, wanted.union(rest), evidence.count_after)
+    return view_of(frame, more, evidence.count_after)
 
 
 def view_of(frame: pl.DataFrame, phones: Collection[str], size: int | None = None) -> View:

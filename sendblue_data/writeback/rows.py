@@ -138,3 +138,14 @@ class Row:
         """Add to the detail, once."""
         if detail and detail not in self.detail:
             self.detail = f"{self.detail}; {detail}" if self.detail else detail
+
+
+def pieces_of(rows: list[Row], size: int) -> list[list[Row]]:
+    """Cut rows into pieces of a size, the last one smaller."""
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def without(rows: list[Row], others: list[Row]) -> list[Row]:
+    """Return the rows that are not among others."""
+    positions = {row.pos for row in others}
+    return [row for row in rows if row.pos not in positions]

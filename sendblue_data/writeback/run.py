@@ -14,13 +14,13 @@ from sendblue_data.client import SendblueClient
 from sendblue_data.errors import ApiError, JournalError, WriteIncompleteError, WriteInterruptedError
 from sendblue_data.options import check_client
 from sendblue_data.writeback.asking import open_ledger
+from sendblue_data.writeback.attempts import StillFailingError
 from sendblue_data.writeback.catalogue import journal_folder, new_run_id
 from sendblue_data.writeback.engine import Engine
 from sendblue_data.writeback.fields import Contact
 from sendblue_data.writeback.identity import account_identity
 from sendblue_data.writeback.journal import SUFFIX, Journal
 from sendblue_data.writeback.ledger import Ledger
-from sendblue_data.writeback.requests import StillFailingError
 from sendblue_data.writeback.result import WriteResult, result_of
 from sendblue_data.writeback.rows import Kind, Options, Row
 

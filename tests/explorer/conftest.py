@@ -18,6 +18,7 @@ def open_account():
     def opener(*args, **options):
         sandbox = Sandbox(*args, **options)
         client = sandbox.client()
+        client.timeout = 0.2  # for which an undo waits, where an answer was lost
         opened.append((sandbox, client))
         return sandbox, client
 

@@ -21,6 +21,7 @@ def no_settings_from_outside(monkeypatch):
     monkeypatch.setattr(retries, "FIRST_WAIT", 0.002)
     monkeypatch.setattr(rate_limit, "FIRST_PROBE", 0.002)
     monkeypatch.setattr(engine, "_FIRST_PAUSE", 0.002)
+    monkeypatch.setattr(engine, "_FIRST_LOOK", 0.01)
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +41,7 @@ def open_account():
         sandbox = Sandbox(*args, **options)
         opened.append(sandbox)
         opened.append(sandbox.client(**(client or {})))
+        opened[-1].timeout = 0.2  # for which an undo waits, where an answer was lost
         return opened[-2:]
 
     yield opener

@@ -143,7 +143,7 @@ def test_a_run_that_ends_still_opts_out_whom_it_has_just_created(open_account, m
 
     monkeypatch.setattr(client, "bulk_create_contacts", create)
     if end is KeyboardInterrupt:
-        real_all = requests.Requests._all
+        real_all = requests.Requests.wait_for
 
         def interrupted(self, futures):
             if threading.current_thread() is threading.main_thread():
@@ -152,7 +152,7 @@ def test_a_run_that_ends_still_opts_out_whom_it_has_just_created(open_account, m
                 raise KeyboardInterrupt
             return real_all(self, futures)
 
-        monkeypatch.setattr(requests.Requests, "_all", interrupted)
+        monkeypatch.setattr(requests.Requests, "wait_for", interrupted)
     mine = contacts_frame([{"phone": phone(n), "opt_out": n == 0} for n in range(2)])
     with pytest.raises((WriteInterruptedError, KeyboardInterrupt)):
         bulk_create(client, mine, chunk_size=1, progress=False)

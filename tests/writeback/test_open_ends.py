@@ -10,10 +10,10 @@ from sendblue_data.writeback import (
     bulk_create,
     bulk_delete,
     bulk_update,
+    chunks,
     engine,
     list_runs,
     plan_create,
-    requests,
     resume_run,
     undo_run,
 )
@@ -153,7 +153,7 @@ def stoppable(client, stop, told):
 
 
 def test_a_run_that_is_stopped_can_be_resumed(open_account, monkeypatch):
-    monkeypatch.setattr(requests, "CHUNKS_AT_ONCE", 1)
+    monkeypatch.setattr(chunks, "CHUNKS_AT_ONCE", 1)
     sandbox, client = open_account(people(2))
     stop, real = threading.Event(), client.bulk_create_contacts
 

@@ -19,8 +19,8 @@ from sendblue_data.writeback import (
     bulk_opt_out,
     bulk_update,
     bulk_verify,
+    chunks,
     inputs,
-    requests,
     resume_run,
     undo_run,
 )
@@ -338,7 +338,7 @@ def test_many_bad_rows_do_not_condemn_the_good_ones_after_them(open_account, mon
     """The first chunk is bad as a whole; each of the others holds one bad row."""
     sandbox, client = open_account(people(2))
     monkeypatch.setattr(inputs, "_phone_problem", lambda *_: None)
-    monkeypatch.setattr(requests, "CHUNKS_AT_ONCE", 1)
+    monkeypatch.setattr(chunks, "CHUNKS_AT_ONCE", 1)
     bad = set(range(1_000, 1_050)) | {1_077, 1_123}
     numbers = [f"+{n}" if n in bad else phone(n) for n in range(1_000, 1_150)]
     result = bulk_create(

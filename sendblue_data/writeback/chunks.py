@@ -1,0 +1,219 @@
+"""Bulk requests of a run: in chunks, halved where they are refused, so that a bad row holds up no other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from sendblue_data.client import SendblueClient
+from sendblue_data.writeback.attempts import (
+    MOST_TURNS,
+    NOT_SENT,
+    TURNED_AWAY,
+    Attempt,
+    StillFailingError,
+    not_sent,
+)
+from sendblue_data.writeback.fields import BULK_FIELDS
+from sendblue_data.writeback.journal import Journal
+from sendblue_data.writeback.lookout import Lookout, StaleError
+from sendblue_data.writeback.rows import Row, pieces_of, without
+from sendblue_data.writeback.sending import Outcome
+
+if TYPE_CHECKING:
+    from sendblue_data.writeback.requests import Requests
+
+CHUNKS_AT_ONCE = 4
+"""Bulk requests under way at one time: their phones are distinct, so their order does not matter."""
+REFUSED_ALONE = 20
+"""Rows refused one by one with none taken, after which a chunk that is refused is only sampled."""
+SAMPLE = 3
+"""Rows of such a chunk that are sent alone: it is halved only if the server takes one of them."""
+MOST_CONFLICTS = 8
+"""409s, the last of them for the row alone, of a row that the account does not show."""
+
+Write = Callable[[list[Row]], Any]
+
+
+class Chunks:
+    """Sends bulk requests, a few at once.
+
+    Args:
+        requests: what sends each of them, and the calls that protect people right after it.
+        client: the account.
+        journal: of the run.
+        size: contacts in one request, at most.
+        seen: what was last seen of the contacts.
+        wrote: told how many more contacts were written.
+    """
+
+    def __init__(
+        self,
+        requests: Requests,
+        client: SendblueClient,
+        journal: Journal,
+        size: int,
+        *,
+        seen: Lookout,
+        wrote: Callable[[int], None],
+    ) -> None:
+        self._requests = requests
+        self._client = client
+        self._journal = journal
+        self._size = size
+        self._lookout = seen
+        self._wrote = wrote
+        places = min(CHUNKS_AT_ONCE, client.max_connections)
+        self._pool = ThreadPoolExecutor(places, thread_name_prefix="sendblue-bulk")
+        self._size_lock = threading.Lock()
+        self._any_taken = False
+        self._refused_alone = 0
+
+    def shut_down(self) -> None:
+        """Wait for what is on its way."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def create(self, rows: list[Row]) -> None:
+        """Create contacts."""
+        self._in_chunks("create", rows, self._create)
+
+    def delete(self, rows: list[Row]) -> None:
+        """Delete contacts."""
+        self._in_chunks("delete", rows, self._delete)
+
+    def _create(self, rows: list[Row]) -> Any:
+        return self._client.bulk_create_contacts(
+            [
+                {
+                    "phone": row.phone,
+                    **{name: row.wanted[name] for name in BULK_FIELDS if row.wanted.get(name) is not None},
+                }
+                for row in rows
+            ]
+        )
+
+    def _delete(self, rows: list[Row]) -> object:
+        return self._client.bulk_delete_contacts([row.number for row in rows])
+
+    def _in_chunks(self, kind: str, rows: list[Row], write: Write) -> None:
+        """Send rows in chunks, those that failed before in smaller ones, a few chunks at once."""
+        ordered = sorted(rows, key=self._size_for, reverse=True)
+        chunks = [
+            chunk
+            for size, group in groupby(ordered, key=self._size_for)
+            for chunk in pieces_of(list(group), size)
+        ]
+        self._requests.wait_for(self._pool.submit(self._chunk, kind, chunk, write) for chunk in chunks)
+
+    def _size_for(self, row: Row) -> int:
+        """Rows that go on failing are sent with fewer and fewer others, so that one does not hold up many."""
+        if row.alone:
+            return 1
+        return max(1, self._size >> max(0, row.tries - 2, row.conflicts - 1))
+
+    def _chunk(self, kind: str, rows: list[Row], write: Write) -> bool:
+        """Send a chunk; halve it where it is refused. True when it was taken whole."""
+        if len(rows) > self._size:
+            parts = pieces_of(rows, self._size)
+            taken = [self._chunk(kind, piece, write) for piece in parts]  # every one, taken or not
+            return all(taken)
+        outcome, rows = self._request(kind, rows, write)
+        if not rows or outcome.end == "answered":
+            self._any_taken = self._any_taken or bool(rows)
+            self._wrote(len(rows))
+            return True
+        if outcome.end == "conflict" and len(rows) == 1 and rows[0].conflicts >= MOST_CONFLICTS:
+            self._reject(rows, f"the server says it exists, the account does not show it: {outcome.note}")
+        if outcome.end not in ("refused", "too large", "gone"):
+            return False
+        if len(rows) == 1:
+            self._refuse_one(rows[0], outcome)
+            return False
+        if outcome.end == "refused" and not self._any_taken and self._refused_alone >= REFUSED_ALONE:
+            rows = self._sampled(kind, rows, write, outcome)
+            if len(rows) < 2:  # noqa: PLR2004 -- there is nothing to halve
+                for row in rows:
+                    self._chunk(kind, [row], write)
+                return False
+        half = (len(rows) + 1) // 2
+        if outcome.end == "too large":
+            self._shrink(half)
+        taken = [self._chunk(kind, part, write) for part in (rows[:half], rows[half:])]
+        if outcome.end == "refused" and all(taken):
+            self._shrink(half)  # it was not a row of it that was refused, but its size
+        return False
+
+    def _sampled(self, kind: str, rows: list[Row], write: Write, outcome: Outcome) -> list[Row]:
+        """Send a few rows of a refused chunk alone; reject the others if none is taken, else give them back."""
+        sample = [rows[0], rows[len(rows) // 2], rows[-1]] if len(rows) > SAMPLE else rows
+        others = without(rows, sample)
+        for row in sample:
+            self._chunk(kind, [row], write)
+        if self._any_taken:
+            return others
+        self._reject(
+            others,
+            f"the server refused every row that was sent alone so far, and this one with others: {outcome.note}",
+        )
+        return []
+
+    def _refuse_one(self, row: Row, outcome: Outcome) -> None:
+        if outcome.end == "gone":
+            row.tries += 1  # the account is asked next, and decides
+            return
+        self._refused_alone += 1
+        self._requests.heed(row, outcome)
+        self._reject([row], f"the server refused it: {outcome.note}")
+
+    def _reject(self, rows: list[Row], why: str) -> None:
+        for row in rows:
+            row.finish("rejected", why)
+        self._journal.save(rows)
+
+    def _shrink(self, size: int) -> None:
+        with self._size_lock:
+            self._size = min(self._size, size)
+
+    def _request(self, kind: str, rows: list[Row], write: Write) -> tuple[Outcome, list[Row]]:
+        """Send one request for rows as they were seen just now, written down before and after.
+
+        Returns:
+            How it ended, and the rows that it carried: none, where the look settled them all.
+        """
+        for turn in range(MOST_TURNS):
+            rows = self._requests.fresh(rows, age=0.0 if turn else None)
+            if not rows:
+                return Outcome("answered"), rows
+            try:
+                # Of a server that is slower than that, nothing fresher can be had.
+                return self._sent(kind, rows, write, leniency=1.2**turn), rows
+            except StaleError:
+                continue
+        raise StillFailingError(TURNED_AWAY)
+
+    def _sent(self, kind: str, rows: list[Row], write: Write, *, leniency: float) -> Outcome:
+        guarded = self._lookout.guarded(
+            (row.phone or "" for row in rows), lambda: write(rows), leniency=leniency
+        )
+        attempt = Attempt(self._journal, kind, rows)
+        try:
+            outcome = self._requests.outcome(guarded)
+        except NOT_SENT as error:
+            attempt.ended([not_sent(error)] * len(rows))
+            raise
+        try:
+            if kind == "create" and (outcome.may_have_applied or outcome.end == "conflict"):
+                # At once, and whatever the answer was: until then these people could be texted.
+                self._requests.protect(rows)
+        finally:
+            attempt.ended([outcome] * len(rows), _note_try)
+        self._requests.count(outcome)
+        return outcome
+
+
+def _note_try(row: Row, outcome: Outcome) -> None:
+    row.tries += outcome.end in ("lost", "failed")
+    row.conflicts += outcome.end == "conflict"

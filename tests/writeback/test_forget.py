@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -23,7 +24,7 @@ from sendblue_data.writeback import (
     resume_run,
     undo_run,
 )
-from sendblue_data.writeback.journal import Journal
+from sendblue_data.writeback.journal import SUFFIX, Journal
 from sendblue_data.writeback.ledger import Ledger
 from sendblue_data.writeback.ledger_file import FILE, KEY_FILE
 from tests.writeback.people import people, person, phone, statuses
@@ -129,6 +130,8 @@ def test_old_runs_go_and_what_they_knew_stays(open_account, journals, monkeypatc
     assert not list(journals.glob(f"{done}*"))
     assert Ledger.open(journals, client.account).opted_out([phone(3)]) == {phone(3)}
     resume_run(client, run_id, progress=False)
+    with closing(sqlite3.connect(journals / f"{run_id}{SUFFIX}")) as base, base:
+        base.execute("UPDATE requests SET state = 'lost', at = ?, ended_at = NULL", (time.time() + 60,))
     assert prune_runs(older_than=timedelta(0)).height == 0  # a request was lost just now
     assert list_runs().height == 1
 

@@ -317,9 +317,7 @@ def _connection_error(error: Exception, *, method: str, path: str, is_write: boo
     if isinstance(error, _TooLargeError):
         return UnexpectedAnswerError(f"{error}.", method=method, path=path, may_have_applied=is_write)
     causes = list(_causes(error))
-    never_sent = any(
-        isinstance(cause, ConnectTimeoutError | ProxyError) for cause in causes
-    )
+    never_sent = any(isinstance(cause, ConnectTimeoutError | ProxyError) for cause in causes)
     if isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError):
         message = f"no connection within {CONNECT_TIMEOUT:g} seconds"
     elif any(isinstance(cause, TimeoutError | ReadTimeoutError) for cause in causes):

@@ -90,7 +90,7 @@ def measure(
 
 def opt_out(people: int) -> Callable[[SendblueClient], object]:
     def work(client: SendblueClient) -> object:
-        first = client.list_contacts(limit=people, order_by="created_at").head(people)
+        first = client.list_contacts(limit=1_000).filter(opt_out=False).head(people)
         with tempfile.TemporaryDirectory() as folder:
             return bulk_opt_out(client, first, journal_dir=folder, progress=False)
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 import polars as pl
 
-from sendblue_data.contacts import CONTACT_SCHEMA, DecodedPage, decode_page
+from sendblue_data.contacts import CONTACT_SCHEMA, DecodedPage, Oddity, decode_contact, decode_page
 from sendblue_data.errors import UnexpectedAnswerError
 from sendblue_data.malformed import with_whole_characters
 from sendblue_data.repairs import Unreadable, loads, read_flag, read_phone
@@ -73,12 +73,12 @@ def count_answer(body: bytes, path: str) -> int:
     return count
 
 
-def contact_answer(body: bytes, method: str, path: str) -> DecodedPage:
-    """Decode the answer that holds one contact, as a page of one; a write's may leave it out."""
+def contact_answer(body: bytes, method: str, path: str) -> tuple[dict[str, Any], tuple[Oddity, ...]]:
+    """Decode the answer that holds one contact, and tell what of it can't be read; a write's may leave it out."""
     found = object_from(body, method, path).get("contact")
-    if method != "GET":
-        return _what_is_said(b"[" + _raw(body, "contact") + b"]", method, path) or decode_page(b"[{}]")
     if not isinstance(found, dict):
+        if method != "GET":
+            return dict.fromkeys(CONTACT_SCHEMA), ()
         raise UnexpectedAnswerError(
             f"field contact: expected an object, got {type(found).__name__}.",
             method=method,
@@ -86,7 +86,12 @@ def contact_answer(body: bytes, method: str, path: str) -> DecodedPage:
             status=200,
             field="contact",
         )
-    return decode_page(b"[" + _raw(body, "contact") + b"]", method=method, path=path, quiet=True)
+    try:
+        return decode_contact(_raw(body, "contact"), method=method, path=path)
+    except UnexpectedAnswerError:
+        if method != "GET":
+            return dict.fromkeys(CONTACT_SCHEMA), ()
+        raise
 
 
 def contacts_answer(body: bytes, method: str, path: str) -> pl.DataFrame:

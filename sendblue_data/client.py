@@ -25,7 +25,7 @@ from sendblue_data.answers import (
     object_from,
     opt_out_answer,
 )
-from sendblue_data.contacts import DecodedPage, RepairedFieldWarning, decode_page, refuse_oddities
+from sendblue_data.contacts import DecodedPage, Oddity, RepairedFieldWarning, decode_page, refuse_oddities
 from sendblue_data.credentials import credential, hidden, without_credentials
 from sendblue_data.errors import ApiError, ConfigurationError
 from sendblue_data.options import check_number, is_whole_from
@@ -228,18 +228,18 @@ class SendblueClient:
             >>> client.list_contacts(limit=1).shape
             (1, 12)
         """
-        return self._told(
-            self._list_page(
-                limit=limit,
-                offset=offset,
-                created_at_gte=iso(created_at_gte),
-                order_by=order_by,
-                order_direction=order_direction,
-                phone_number=phone_number,
-                cid=cid,
-                strict=strict,
-            )
+        page = self._list_page(
+            limit=limit,
+            offset=offset,
+            created_at_gte=iso(created_at_gte),
+            order_by=order_by,
+            order_direction=order_direction,
+            phone_number=phone_number,
+            cid=cid,
+            strict=strict,
         )
+        self._tell(page.oddities)
+        return page.frame
 
     def _list_page(self, *, strict: bool = False, **asked: object) -> DecodedPage:
         """List one page of contacts, with what could not be read of it."""
@@ -253,9 +253,9 @@ class SendblueClient:
             refuse_oddities(page.oddities, method="GET", path=CONTACTS)
         return page
 
-    def _told(self, page: DecodedPage) -> pl.DataFrame:
-        """Warn, once each, of the kinds of what could not be read, and return the frame."""
-        kinds = {(field, kind) for _, field, kind in page.oddities} - self._repaired
+    def _tell(self, oddities: Sequence[Oddity]) -> None:
+        """Warn, once each, of the kinds of what could not be read."""
+        kinds = {(field, kind) for _, field, kind in oddities} - self._repaired
         self._repaired |= kinds
         if kinds:
             told = ", ".join(f"{field} ({kind})" for field, kind in sorted(kinds))
@@ -264,7 +264,6 @@ class SendblueClient:
                 RepairedFieldWarning,
                 stacklevel=3,
             )
-        return page.frame
 
     def count_contacts(self) -> int:
         """Count the account's contacts: `GET /api/v2/contacts/count`.
@@ -296,8 +295,9 @@ class SendblueClient:
             'Ann'
         """
         path = _contact_path(phone_number)
-        page = self._read(path, lambda body: contact_answer(body, "GET", path))
-        return self._told(page).row(0, named=True)
+        contact, oddities = self._read(path, lambda body: contact_answer(body, "GET", path))
+        self._tell(oddities)
+        return contact
 
     # Writes -----------------------------------------------------------------------------------------------
 
@@ -337,7 +337,7 @@ class SendblueClient:
             custom_variables=custom_variables,
             update_if_exists=update_if_exists,
         )
-        return self._write("POST", CONTACTS, body, contact_answer).frame.row(0, named=True)
+        return self._write("POST", CONTACTS, body, contact_answer)[0]
 
     def update_contact(
         self,
@@ -379,7 +379,7 @@ class SendblueClient:
             custom_variables=custom_variables,
             opt_out=opt_out,
         )
-        return self._write("PUT", path, body, contact_answer).frame.row(0, named=True)
+        return self._write("PUT", path, body, contact_answer)[0]
 
     def delete_contact(self, phone_number: str) -> None:
         """Delete one contact: `DELETE /api/v2/contacts/{phone_number}`.

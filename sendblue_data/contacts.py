@@ -169,6 +169,33 @@ def decode_page(
     return page
 
 
+def decode_contact(raw: bytes, *, method: str, path: str) -> tuple[dict[str, Any], tuple[Oddity, ...]]:
+    """Decode one contact of an answer to a dict with every field of `CONTACT_SCHEMA`, and what could not be read of it.
+
+    As `decode_page` reads it, but without Polars, whose threads a process that was forked does not have.
+
+    Raises:
+        UnexpectedAnswerError: none of its fields is a contact's.
+    """
+    fields = loads(raw)
+    names = {name for name, _ in fields}
+    if names and KNOWN.isdisjoint(names):
+        raise UnexpectedAnswerError(
+            f"field contact: none of its fields is a contact's: {', '.join(sorted(names))[:100]}.",
+            method=method,
+            path=path,
+            status=200,
+            field="contact",
+        )
+    repaired, unreadable = repair(fields)
+    if (text := repaired.get("created_at")) is not None:
+        repaired["created_at"] = moment(text)
+        if repaired["created_at"] is None:
+            unreadable["created_at"] = "not a date"
+    contact = dict.fromkeys(CONTACT_SCHEMA) | repaired
+    return contact, tuple(Oddity(0, field, kind) for field, kind in unreadable.items())
+
+
 def _as_promised(body: bytes) -> DecodedPage | None:
     """Decode a page in which all is as the API promises it; None for any other."""
     phones: list[str | None] = []

@@ -31,7 +31,7 @@ def open_ledger(kind: Kind, folder: Path, account: str, *, opts_in: bool = False
         return Ledger.open(folder, account)
     except LedgerError as error:
         if opts_in or kind not in ("opt_out", "update"):
-            raise
+            raise LedgerError(f"{str(error).rstrip('.')}; nothing was sent.") from None
         warnings.warn(f"The run goes on without the ledger: {error}", JournalWarning, stacklevel=4)
         return None
 

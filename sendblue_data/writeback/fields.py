@@ -54,13 +54,6 @@ def holds(field: str, wanted: Any, actual: Any) -> bool:
     return same(field, wanted, actual)
 
 
-def lacking(
-    wanted: Mapping[str, Any], actual: Mapping[str, Any], fields: Iterable[str] = WRITABLE
-) -> list[str]:
-    """Name the fields that a contact does not hold as wanted."""
-    return [field for field in fields if not holds(field, wanted.get(field), actual.get(field))]
-
-
 def differing(
     one: Mapping[str, Any], other: Mapping[str, Any], fields: Iterable[str] = WRITABLE
 ) -> list[str]:

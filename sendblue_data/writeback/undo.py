@@ -234,9 +234,12 @@ def _put_back(row: Row, done: Row, there: Contact | None, *, opt_back_in: bool) 
             _put_back_opt_out(row, old, opt_back_in=opt_back_in)
         elif field == "custom_variables":
             _put_back_variables(row, old or {}, value)
+        elif field == "tags":
+            row.wanted[field] = written({field: old}).get(field, [])
+        elif restored := written({field: old}):
+            row.wanted |= restored
         else:
-            # Null can't be written; empty says the same.
-            row.wanted[field] = written({field: old}).get(field, [] if field == "tags" else "")
+            row.note(f"{field} was empty before, which can't be written: it stays")
     if row.wanted:
         row.action = "update"
 

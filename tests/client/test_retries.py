@@ -333,7 +333,8 @@ OPTIONS = ("timeout", "max_connections", "requests_per_second", "retries")
     ],
 )
 def test_options_that_can_not_be_used_are_named(serve, option, value):
-    with pytest.raises(ConfigurationError, match=re.escape(f"{option} is {value!r}")):
+    said = "list of 1" if value == [1] else repr(value)  # a list may be of contacts
+    with pytest.raises(ConfigurationError, match=re.escape(f"{option} is {said}")):
         serve(b"", **{option: value})
 
 

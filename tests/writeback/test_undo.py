@@ -84,6 +84,8 @@ def test_updates_are_put_back_unless_changed_since(open_account):
     there = state(sandbox.rows())
     assert there[phone(1)]["first_name"] == "Changed"
     assert there[phone(1)]["tags"] == {"Lead"}
+    assert "company_name was empty before, which can't be written: it stays" in result.frame["detail"][0]
+    start[phone(0)]["company_name"] = "Acme"
     start[phone(0)]["custom_variables"]["City"] = "Rome"
     assert there[phone(0)] == start[phone(0)]
 

@@ -132,7 +132,7 @@ def main():
     with (
         tempfile.TemporaryDirectory() as folder,
         Sandbox(people(2_500)) as sandbox,
-        SendblueClient(sandbox.api_key, sandbox.api_secret, sandbox.url) as client,
+        SendblueClient(sandbox.api_key, sandbox.api_secret, sandbox.url, timeout=2) as client,
     ):
         os.environ["SENDBLUE_DATA_JOURNAL"] = f"{folder}/runs"
         print("start", measure(), flush=True)

@@ -20,7 +20,10 @@ _ALONE = 5.0
 _ON_ITS_WAY = 0.05
 """Share of a window that a request may take to reach the server; its answer tells when it was there at the latest."""
 _FEW = 5
-"""Fewer requests before a refusal say nothing about a limit, unless the refusal before it came as soon."""
+"""Fewer requests before a refusal say nothing about a limit, nor do fewer than one a second: then it is likely that the
+server takes nobody's for a while. Unless the refusal before it came as soon."""
+_MANY = 50
+"""Requests taken in a row, after which such a refusal is forgotten."""
 _WIDER = 1.05
 _FIRST_TRY = 200
 """Requests that are accepted, at least, before one beyond a limit that was learnt is tried."""
@@ -94,6 +97,7 @@ class RateLimit:
         self._refusal: _Refusal | None = None
         self._window_began = float("-inf")
         self._had_few = False
+        self._in_a_row = 0
         self._accepted = 0
         self._next_try = _FIRST_TRY
         self._step = 1
@@ -133,6 +137,8 @@ class RateLimit:
         was_alone = self.ended(turn, now)
         turn.is_accepted = True
         self._accepted += 1
+        self._in_a_row += 1
+        self._had_few &= self._in_a_row < _MANY
         if self._refusal and was_alone:
             refusal, self._refusal = self._refusal, None
             if refusal.teaches:
@@ -238,9 +244,12 @@ class RateLimit:
         elif self.limit is not None:
             self._adapt(self.limit, refusal, count, _window(refusal, passed), was_quick=was_quick)
         elif refusal.is_expected or not was_quick:
-            if count >= _FEW or self._had_few:
-                self._keep(Limit(max(1, count), _window(refusal, passed)))
-            self._had_few = count < _FEW
+            seconds = _window(refusal, passed)
+            is_likely = count >= _FEW and count >= seconds
+            if is_likely or self._had_few:
+                self._keep(Limit(max(1, count), seconds))
+            self._had_few = not is_likely
+            self._in_a_row = 0
 
     def _adapt(self, limit: Limit, refusal: _Refusal, count: int, seconds: float, *, was_quick: bool) -> None:
         """Change a limit that was kept to and yet was not enough."""

@@ -181,6 +181,12 @@ class RateLimit:
             self._alone = None
         return was_alone
 
+    def look_soon(self, now: float) -> None:
+        """Let the next request look whether it passes: those that waited have given up."""
+        if self._refusal and not self._refusal.retry_after:
+            self._refusal.probes = 0
+            self._not_before = min(self._not_before, now + FIRST_PROBE)
+
     def forget_under_way(self) -> None:
         """Wait for no answer to what was sent so far: another process gets it."""
         self._under_way.clear()

@@ -127,6 +127,11 @@ class Pace:
         patience = PATIENCE if answered_at is None else LONG_PATIENCE
         return self._clock() - max(refused_since, answered_at or refused_since) > patience
 
+    def give_up(self) -> None:
+        """Note that a request is not sent again: the next one need not wait as long as it would have."""
+        with self._changed:
+            self._limit.look_soon(self._clock())
+
     def now(self) -> float:
         """Return the moment by the pace's clock."""
         return self._clock()
@@ -148,6 +153,7 @@ class Refusals:
         now = self._pace.now()
         self._since = now if self._since is None else self._since
         if (error.retry_after or 0.0) > LONGEST_RETRY_AFTER or self._pace.is_worn_out(self._since):
+            self._pace.give_up()
             raise error
 
 

@@ -161,7 +161,8 @@ class RateLimit:
         if retry_after:
             self._not_before = max(self._not_before, now + retry_after)
         if self._refusal:
-            # Those that were under way with the first one say no more than it did.
+            # Those that were under way with the first one say no more than it did, but that fewer were taken.
+            self._refusal.is_expected &= was_alone
             if was_alone:
                 self._probe_later(self._refusal, now)
         elif was_alone and self._is_learnt and teaches:

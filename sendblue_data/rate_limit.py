@@ -161,7 +161,8 @@ class RateLimit:
         if retry_after:
             self._not_before = max(self._not_before, now + retry_after)
         if self._refusal:
-            # Those that were under way with the first one say no more than it did.
+            # Those that were under way with the first one say no more than it did, but that fewer were taken.
+            self._refusal.is_expected &= was_alone
             if was_alone:
                 self._probe_later(self._refusal, now)
         elif was_alone and self._is_learnt and teaches:
@@ -182,7 +183,7 @@ class RateLimit:
         return was_alone
 
     def look_soon(self, now: float) -> None:
-        """Let the next request look whether it passes: whoever waited has given up, and who comes now waited for nothing."""
+        """Let the next request look whether it passes: those that waited have given up."""
         if self._refusal and not self._refusal.retry_after:
             self._refusal.probes = 0
             self._not_before = min(self._not_before, now + FIRST_PROBE)

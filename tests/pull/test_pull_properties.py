@@ -89,9 +89,7 @@ churn = st.dictionaries(
     ),
     max_size=40,
 )
-truncations = st.sampled_from(
-    [timedelta(microseconds=1), timedelta(milliseconds=1), timedelta(seconds=1), timedelta(days=1)]
-)
+truncations = st.sampled_from([timedelta(microseconds=1), timedelta(milliseconds=1), timedelta(seconds=1)])
 fields_shown = st.sampled_from([("contact_id", "phone"), ("contact_id",), ("phone",), ()])
 
 
@@ -112,6 +110,20 @@ def test_a_quiet_account_arrives_whole(people, truncate_to, nulls, shows):
         return  # what hides behind all others is looked for in other orders
     if not people or max(Counter(person.created for person in people).values()) < SMALL.page:
         assert evidence.pages <= 2 * len(people) // SMALL.step + 12
+
+
+@pytest.mark.parametrize("churn", [{}, {3: [("delete", 5)], 9: [("create", 40), ("create now", 0)]}])
+@pytest.mark.parametrize("size", [0, 1, 90, 111, 230])
+def test_days_hide_the_order_within_them_and_nobody(size, churn):
+    """All of them are shown at one midnight, and more of them than offsets reach."""
+    moments = [EPOCH + timedelta(seconds=37 * number) for number in range(size)]
+    people = [Person(number, moment) for number, moment in enumerate(moments)]
+    account = ModelAccount(people, churn, truncate_to=timedelta(days=1))
+
+    found = numbers(pull_contacts(account, progress=False))
+
+    assert len(found) == len(set(found))
+    assert account.stayed <= set(found) <= account.ever
 
 
 @holds_for(people=people(), events=churn, truncate_to=truncations, nulls=nulls, shows=fields_shown)

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sendblue_data.contacts import CONTACT_SCHEMA, NewFieldWarning, contacts_frame, decode_page
-from sendblue_data.errors import FrameError, JournalError, SegmentError, UnexpectedAnswerError
+from sendblue_data.errors import FrameError, JournalError, LedgerError, SegmentError, UnexpectedAnswerError
 from sendblue_data.export import write_contacts
 from sendblue_data.phones import normalize_phones
 from sendblue_data.segments import has_tag, load_segments, parse_segment, reachable, save_segments, variable
@@ -140,11 +140,17 @@ def test_a_page_comes_back_as_it_was_sent(rows):
 
 
 @pytest.fixture(scope="module")
-def journal_file(tmp_path_factory):
+def journal_folder(tmp_path_factory):
+    """A folder of journals."""
+    return tmp_path_factory.mktemp("fuzz")
+
+
+@pytest.fixture(scope="module")
+def journal_file(journal_folder):
     """The journal of a run that was cut off, as one file."""
     from sendblue_data.sandbox import Sandbox
 
-    folder = tmp_path_factory.mktemp("fuzz")
+    folder = journal_folder
     mine = contacts_frame([{"phone": phone(n), "tags": ["A"], "opt_out": n % 2 == 0} for n in range(20, 50)])
     with Sandbox(people(5)) as sandbox, sandbox.client() as client:
         run_id = bulk_create(client, mine, progress=False, journal_dir=folder).run_id
@@ -210,8 +216,9 @@ def test_a_damaged_journal_is_an_error_of_the_family(journal_file):
         "DROP TABLE meta",
     ],
 )
-def test_damage_that_sqlite_does_not_notice(journal_file, tmp_path, damage):
+def test_damage_that_sqlite_does_not_notice(journal_file, journal_folder, tmp_path, damage):
     client, run_id, whole = journal_file
+    shutil.copytree(journal_folder, tmp_path, dirs_exist_ok=True)  # with the ledger
     path = tmp_path / f"{run_id}.sqlite3"
     path.write_bytes(whole)
     base = sqlite3.connect(path)
@@ -222,7 +229,10 @@ def test_damage_that_sqlite_does_not_notice(journal_file, tmp_path, damage):
             take_up(client, run_id, progress=False, journal_dir=tmp_path)
     assert list_runs(tmp_path).height == 1
     mine = contacts_frame([{"phone": phone(99)}])
-    assert plan_create(client, mine, journal_dir=tmp_path).counts == {"create": 1}
+    try:
+        assert plan_create(client, mine, journal_dir=tmp_path).counts == {"create": 1}
+    except LedgerError as error:  # of whom does a run tell whose journal can't be read?
+        assert str(path) in str(error)
 
 
 @pytest.mark.parametrize("damage", [b"\xce\xce", b"\xff" * 59])

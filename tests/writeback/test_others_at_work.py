@@ -32,6 +32,7 @@ from sendblue_data.writeback import (
     resume_run,
     undo_run,
 )
+from sendblue_data.writeback.ledger import Ledger
 from tests.writeback.people import person, phone
 from tests.writeback.test_state_machine import Crash, CrashingJournal
 
@@ -56,7 +57,8 @@ FAULTS = st.dictionaries(
     st.sampled_from(["429", "500", "reset", "late", "reset_after", "odd_status"]),
     max_size=2,
 )
-ACTS = st.sampled_from(["out", "edit", "remove", "anew"])
+ACTS = st.sampled_from(["out", "process", "edit", "remove", "anew"])
+"""`process`: another process with the same folder opts that number out, whether or not a contact has it."""
 MEDDLING = st.lists(
     st.tuples(st.sampled_from(range(PEOPLE)), st.integers(1, 4), ACTS),
     max_size=3,
@@ -70,7 +72,8 @@ EXAMPLES = int(os.environ.get("WRITEBACK_EXAMPLES", "25"))
 class Meddling:
     """What others do, each before a certain read of that contact."""
 
-    def __init__(self, acts):
+    def __init__(self, acts, folder, account):
+        self.folder, self.account = folder, account
         self.acts = {phone(n): (turn, act) for n, turn, act in acts}
         self.reads = Counter()
         self.done = {}
@@ -82,13 +85,14 @@ class Meddling:
         self.reads[asked] += 1
         turn, act = self.acts[asked]
         there = {row["phone"]: row for row in sandbox.rows()}
-        if self.reads[asked] != turn or (asked in there) == (act == "anew" and False):
-            return
-        if asked not in there and act != "anew":
+        if self.reads[asked] != turn or (asked not in there and act not in ("anew", "process")):
             return
         self.done[asked] = act
-        if act == "out":
-            sandbox.edit(asked, opt_out=True)
+        if act == "process":
+            Ledger.open(self.folder, self.account).record_out([asked], by="another process")
+        if act in ("out", "process"):
+            if asked in there:
+                sandbox.edit(asked, opt_out=True)
         elif act == "edit":
             sandbox.edit(asked, first_name="Theirs")
         else:
@@ -143,7 +147,7 @@ class Others(RuleBasedStateMachine):
         asked = {phone(n) for n in numbers}
         known = self.known[machine] | {p for p in asked if p in before and before[p]["opt_out"]}
         texted = len(self.sandbox.verifications)
-        others = Meddling(meddling)
+        others = Meddling(meddling, folder, self.client.account)
         self.sandbox.set(at=faults, meddle=others)
         begun = set(list_runs(folder)["run_id"])
         crashes, run_id, result = iter(crashes), None, None
@@ -163,11 +167,12 @@ class Others(RuleBasedStateMachine):
         self.sandbox.set(at={}, meddle=None)
         self.sandbox.settle()
         after = self.rows()
+        known |= {p for p, act in others.done.items() if act == "process"}
         known -= {p for p, act in others.done.items() if act == "anew"} - self.known[machine]
         self.check_nobody_is_in(before, after, known, others, result)
         for number in self.sandbox.verifications[texted:]:
             assert number not in known, "texted"
-            if number in others.done and others.done[number] == "out":
+            if others.done.get(number) in ("out", "process"):
                 assert others.acts[number][0] > 2, "texted although the last look showed it"
         assert len(set(self.sandbox.verifications[texted:])) == len(self.sandbox.verifications[texted:])
         for number, row in before.items():
@@ -187,7 +192,7 @@ class Others(RuleBasedStateMachine):
             )
             if others.done.get(number) in ("remove", "anew"):
                 continue
-            if was_out or others.done.get(number) == "out":
+            if was_out or others.done.get(number) in ("out", "process"):
                 assert row["opt_out"] is True, "opted back in"
             if number in known and status.get(number) in ("created", "updated", "unchanged"):
                 assert row["opt_out"] is True or result.kind in ("verify", "delete"), (
@@ -232,7 +237,7 @@ class Others(RuleBasedStateMachine):
             crashes,
         )
         for number, status in zip(result.frame["phone"], result.frame["status"], strict=True):
-            if others.done.get(number) == "out" and status == "deleted":
+            if others.done.get(number) in ("out", "process") and status == "deleted":
                 self.known[machine].add(number)  # seen by the last look before it
             if number not in others.done:
                 assert number not in after
@@ -295,7 +300,7 @@ class Others(RuleBasedStateMachine):
     def someone_else_is_at_work(self, number, act):
         asked = phone(number)
         if asked in self.rows():
-            if act == "out":
+            if act in ("out", "process"):
                 self.sandbox.edit(asked, opt_out=True)
             elif act == "edit":
                 self.sandbox.edit(asked, first_name="Theirs")

@@ -76,7 +76,7 @@ def test_an_undo_waits_for_what_a_delete_may_still_do(late_account, monkeypatch)
 
 
 def test_an_undo_waits_for_what_an_update_may_still_do(late_account, monkeypatch):
-    sandbox, client = late_account(people(1), at={1: "late"})
+    sandbox, client = late_account(people(1, company_name="Old"), at={1: "late"})
     start = state(sandbox.rows())
     run_id = cut(
         monkeypatch,

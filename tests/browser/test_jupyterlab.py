@@ -292,7 +292,7 @@ def test_a_segment_is_deleted_and_brought_back(page, sandbox):
     expect_numbers(page, pilots, list(before.values()))
     run = at(page).get_by_role("button", name=re.compile("^Run"))
     at(page).get_by_role("button", name="Make the plan").click()
-    expect(at(page)).to_contain_text("Plan: delete, 6 rows, account of 3,006")
+    expect(at(page)).to_contain_text("Plan: delete: 6 to delete (2 of them opted out); account of 3,006")
     expect(at(page)).to_contain_text("2 of them opted out")
     expect(run).to_be_disabled()
     typed = at(page).get_by_label("Type the number of contacts to go on")

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 import polars as pl
 
-from sendblue_data.contacts import CONTACT_SCHEMA, DecodedPage, Oddity, decode_contact, decode_page
+from sendblue_data.contacts import CONTACT_SCHEMA, Oddity, decode_contact, decode_page
 from sendblue_data.errors import UnexpectedAnswerError
 from sendblue_data.malformed import with_whole_characters
 from sendblue_data.repairs import Unreadable, loads, read_flag, read_phone
@@ -97,8 +97,10 @@ def contact_answer(body: bytes, method: str, path: str) -> tuple[dict[str, Any],
 def contacts_answer(body: bytes, method: str, path: str) -> pl.DataFrame:
     """Decode the contacts that the answer to a bulk create lists."""
     object_from(body, method, path)
-    page = _what_is_said(_raw(body, "contacts"), method, path)
-    return page.frame if page else CONTACT_SCHEMA.to_frame()
+    try:
+        return decode_page(_raw(body, "contacts"), method=method, path=path, quiet=True).frame
+    except UnexpectedAnswerError:
+        return CONTACT_SCHEMA.to_frame()
 
 
 def opt_out_answer(body: bytes, method: str, path: str) -> dict[str, Any]:
@@ -120,14 +122,6 @@ def _raw(body: bytes, field: str) -> bytes:
     """Return a field of an answer that is an object, or of none, as it came."""
     fields = {} if body.strip() in _NOTHING else _FIELDS.decode(with_whole_characters(body))
     return bytes(fields.get(field, b"null"))
-
-
-def _what_is_said(contacts: bytes, method: str, path: str) -> DecodedPage | None:
-    """Decode the contacts of a write's answer, None where they can't be."""
-    try:
-        return decode_page(contacts, method=method, path=path, quiet=True)
-    except UnexpectedAnswerError:
-        return None
 
 
 def _readable(read: Callable[[Any], Value], value: bytes) -> Value | None:

@@ -6,15 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sendblue_data.contacts import CONTACT_SCHEMA
+from sendblue_data.repairs import SPELLINGS
 
-_OLDER = {
-    "contact_id": ("id", "cid"),
-    "phone": ("contact_primary_phone",),
-    "first_name": ("contact_first_name",),
-    "last_name": ("contact_last_name",),
-}
-"""Other names that the vendor's own code knows."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+|[^A-Za-z0-9_]+")
 _WORDS = """
 account active address agent amount area assigned at avatar birthday blocked by carrier cid city code
@@ -35,18 +28,14 @@ def _camel(name: str) -> str:
     return first + "".join(map(str.capitalize, rest))
 
 
-def _names() -> dict[str, tuple[str, str]]:
-    """Map each known name to its field and its style: `same` where snake_case and camelCase agree."""
-    known: dict[str, tuple[str, str]] = {}
-    for field in CONTACT_SCHEMA:
-        for older in _OLDER.get(field, ()):
-            known |= {older: (field, "older"), _camel(older): (field, "older")}
-        known[_camel(field)] = (field, "camel")
-        known[field] = (field, "snake" if "_" in field else "same")
-    return known
+def _style(name: str, field: str) -> str:
+    """Return the style of a field's name: `same` where snake_case and camelCase agree."""
+    if name == field:
+        return "snake" if "_" in field else "same"
+    return "camel" if name == _camel(field) else "older"
 
 
-KNOWN = _names()
+KNOWN = {name: (field, _style(name, field)) for field, names in SPELLINGS.items() for name in names}
 """The field and the style of every name that the reader may meet."""
 
 

@@ -25,6 +25,9 @@ server takes nobody's for a while. Unless the refusal before it came as soon."""
 _MANY = 50
 """Requests taken in a row, after which such a refusal is forgotten."""
 _WIDER = 1.05
+_IN_VAIN = 6
+"""Times in a row that a limit was changed and refused again before `_MANY` requests passed: the server counts nothing
+that could be kept to, so each of its refusals is waited out and no more."""
 _FIRST_TRY = 200
 """Requests that are accepted, at least, before one beyond a limit that was learnt is tried."""
 
@@ -84,6 +87,7 @@ class RateLimit:
 
     def __init__(self, limit: Limit | None, *, is_tentative: bool = False, gap: float = 0.0) -> None:
         self.limit = limit
+        self._given = None if is_tentative else limit
         if limit and is_tentative:
             self.limit = limit._replace(requests=_CROSSED_WITH_CARE[0])
         self._is_tentative = is_tentative
@@ -98,6 +102,7 @@ class RateLimit:
         self._window_began = float("-inf")
         self._had_few = False
         self._in_a_row = 0
+        self._in_vain = 0
         self._accepted = 0
         self._next_try = _FIRST_TRY
         self._step = 1
@@ -138,7 +143,8 @@ class RateLimit:
         turn.is_accepted = True
         self._accepted += 1
         self._in_a_row += 1
-        self._had_few &= self._in_a_row < _MANY
+        if self._in_a_row >= _MANY:
+            self._had_few, self._in_vain = False, 0
         if self._refusal and was_alone:
             refusal, self._refusal = self._refusal, None
             if refusal.teaches:
@@ -245,7 +251,11 @@ class RateLimit:
         was_quick = refusal.probes == 0 and not refusal.retry_after
         if not was_quick:
             self._window_began = passed.start
-        if self.limit is not None and self._base is not None and self.limit != self._base:
+        self._in_a_row = 0
+        self._in_vain += not was_quick or self._is_learnt
+        if self._in_vain > _IN_VAIN:
+            self.limit, self._base, self._is_learnt = self._given, None, False
+        elif self.limit is not None and self._base is not None and self.limit != self._base:
             # What the last try added was too much.
             self._keep(self._base, tries_after=8 * _FIRST_TRY)
         elif self.limit is not None:
@@ -256,7 +266,6 @@ class RateLimit:
             if is_likely or self._had_few:
                 self._keep(Limit(max(1, count), seconds))
             self._had_few = not is_likely
-            self._in_a_row = 0
 
     def _adapt(self, limit: Limit, refusal: _Refusal, count: int, seconds: float, *, was_quick: bool) -> None:
         """Change a limit that was kept to and yet was not enough."""

@@ -95,6 +95,32 @@ def test_a_refusal_now_and_then_teaches_nothing():
     assert now < 100 + 300 / 7 * 0.2
 
 
+class RefusesEach:
+    """Refuses every so-manieth request, whenever it comes, and says how long to wait."""
+
+    def __init__(self, nth, says):
+        self._nth, self._says, self._number = nth, says, 0
+
+    def refusal(self, _now):
+        self._number += 1
+        return (self._says,) if self._number % self._nth == 0 else None
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+@pytest.mark.parametrize("is_tentative", [True, False])
+@pytest.mark.parametrize("says", [None, 0.01, 1.0])
+@pytest.mark.parametrize("nth", [2, 3, 5, 7])
+def test_refusals_that_follow_no_limit_are_waited_out_and_no_more(nth, says, is_tentative, threads):
+    """The wait for each refusal, a try at some limits, and the limit that was given: it never grows without end."""
+    limit = RateLimit(DOCUMENTED, is_tentative=is_tentative)
+    seconds, refusals = run(
+        limit, RefusesEach(nth, says), 300, latency=0.01, random=random.Random(1), threads=threads
+    )
+    assert refusals == 300 // (nth - 1) - (300 % (nth - 1) == 0)
+    most_for_one = 0.6 if says is None else says + 0.05
+    assert seconds <= refusals * most_for_one + 30 + 60 * (not is_tentative)
+
+
 def test_after_a_refusal_one_request_looks_whether_it_passes():
     limit = RateLimit(None)
     refused, under_way = limit.start(100.0), limit.start(100.0)

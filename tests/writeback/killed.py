@@ -1,6 +1,7 @@
-"""A process that writes, and is killed (SIGKILL) at a journal step: the tests start it.
+"""Processes that write, and are killed (SIGKILL) at a journal step: the tests start this one, which forks them.
 
-Reads one JSON object from its input: where the sandbox is, what to do, and at which step to die.
+Each line of its input is a JSON object: where the sandbox is, what to do, and at which step to die. It answers with two
+lines: the process id of the child that does it, and how that child ended. Forked, a child need not import anything.
 """
 
 import json
@@ -36,7 +37,24 @@ def die_at(step, *, is_after):
 
 
 def main():
-    task = json.load(sys.stdin)
+    for line in sys.stdin:
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.dup2(writer, 1)
+            os.close(reader)
+            carry_out(json.loads(line))
+            sys.stdout.flush()
+            os._exit(0)
+        os.close(writer)
+        print(child, flush=True)
+        with open(reader) as told:
+            out = told.read()
+        _, status = os.waitpid(child, 0)
+        print(json.dumps({"exit": os.waitstatus_to_exitcode(status), "out": out}), flush=True)
+
+
+def carry_out(task):
     if task["step"] is not None:
         die_at(task["step"], is_after=task["is_after"])
     quiet = {"progress": False, "journal_dir": task["journals"]}

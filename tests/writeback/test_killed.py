@@ -1,6 +1,7 @@
 """kill -9 in the middle, in a process of its own; then resume, and undo."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -17,16 +18,32 @@ from tests.writeback.people import people, person, state
 SCRIPT = Path(__file__).with_name("killed.py")
 
 
+@pytest.fixture(scope="module")
+def processes():
+    """What starts the processes; each test's victims are its children."""
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, str(SCRIPT)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=root,
+        env={"PYTHONPATH": str(root), "PATH": ""},
+        text=True,
+    ) as process:
+        yield process
+
+
 class Victim:
     """Starts processes that write to a sandbox and are killed; each goes on with the run of the one before."""
 
-    def __init__(self, sandbox, folder, *, chunk_size):
+    def __init__(self, processes, sandbox, folder, *, chunk_size):
+        self.processes = processes
         self.sandbox = sandbox
         self.folder = folder
         self.chunk_size = chunk_size
         self.frame = folder / "frame.parquet"
         self.kills = 0
-        self.timeout = 60.0
+        self.timeout = 1.5  # for so long after a death its requests may still land, so the next one waits
 
     def choose(self, rows):
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -48,26 +65,21 @@ class Victim:
             "is_after": is_after,
             "timeout": self.timeout,
         }
-        root = Path(__file__).parents[2]
-        with subprocess.Popen(
-            [sys.executable, str(SCRIPT)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=root,
-            env={"PYTHONPATH": str(root), "PATH": ""},
-        ) as process:
-            clock = threading.Timer(seconds, process.kill) if seconds is not None else None
-            if clock is not None:
-                clock.start()
-            out, errors = process.communicate(json.dumps(task).encode())
-            if clock is not None:
-                clock.cancel()
-        if process.returncode == -signal.SIGKILL:
+        assert self.processes.stdin and self.processes.stdout
+        self.processes.stdin.write(json.dumps(task) + "\n")
+        self.processes.stdin.flush()
+        child = int(self.processes.stdout.readline())
+        clock = threading.Timer(seconds, os.kill, (child, signal.SIGKILL)) if seconds is not None else None
+        if clock is not None:
+            clock.start()
+        ended = json.loads(self.processes.stdout.readline())
+        if clock is not None:
+            clock.cancel()
+        if ended["exit"] == -signal.SIGKILL:
             self.kills += 1
             return None
-        assert process.returncode == 0, errors.decode()[-3000:]
-        return json.loads(out)
+        assert ended["exit"] == 0
+        return json.loads(ended["out"])
 
     def open_run(self, before):
         begun = set(list_runs(self.folder)["run_id"]) - before
@@ -108,11 +120,11 @@ def account(count):
 
 
 @pytest.mark.parametrize("what", ["delete", "create"])
-def test_killed_three_times_and_resumed(open_account, journals, what):
+def test_killed_three_times_and_resumed(processes, open_account, journals, what):
     rows = account(60)
     sandbox, client = open_account(rows, on_duplicate="reject", remember_opt_outs=False)
     start = state(sandbox.rows())
-    victim = Victim(sandbox, journals, chunk_size=9)
+    victim = Victim(processes, sandbox, journals, chunk_size=9)
     chosen = rows[10:50]
     victim.choose(chosen)
     if what == "create":
@@ -131,11 +143,11 @@ def test_killed_three_times_and_resumed(open_account, journals, what):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["delete", "create"])
-def test_killed_at_each_journal_step(open_account, journals, what):
+def test_killed_at_each_journal_step(processes, open_account, journals, what):
     """One death at each step, before and after it is written down, until a run lives to its end."""
     rows = account(40)
     sandbox, _ = open_account(rows, on_duplicate="reject", remember_opt_outs=False)
-    victim = Victim(sandbox, journals, chunk_size=9)
+    victim = Victim(processes, sandbox, journals, chunk_size=9)
     chosen = rows[5:35]
     victim.choose(chosen)
     for step in range(100):
@@ -157,7 +169,7 @@ def test_killed_at_each_journal_step(open_account, journals, what):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_killed_fifty_times_over_twenty_thousand(open_account, journals):
+def test_killed_fifty_times_over_twenty_thousand(processes, open_account, journals):
     """25 deaths at random journal steps and 25 at random moments, over deletes, creates and undos."""
     seeded = random.Random(4)
     rows = people(25_000)
@@ -169,7 +181,8 @@ def test_killed_fifty_times_over_twenty_thousand(open_account, journals):
         }
     sandbox, _ = open_account(rows, remember_opt_outs=False)
     start = state(sandbox.rows())
-    victim = Victim(sandbox, journals, chunk_size=500)
+    victim = Victim(processes, sandbox, journals, chunk_size=500)
+    victim.timeout = 5.0
     chosen = rows[3_000:23_000]
     victim.choose(chosen)
 
@@ -196,14 +209,15 @@ def test_killed_fifty_times_over_twenty_thousand(open_account, journals):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_killed_at_fifty_points_and_taken_up_at_once_where_writes_land_late(open_account, journals):
+def test_killed_at_fifty_points_and_taken_up_at_once_where_writes_land_late(
+    processes, open_account, journals
+):
     """Every third write is cut off and lands later: after a kill, and while the run is resumed or undone."""
     seeded = random.Random(7)
     rows = account(40)
     sandbox, _ = open_account(rows, remember_opt_outs=False, only="writes", late_by=0.4)
     start = state(sandbox.rows())
-    victim = Victim(sandbox, journals, chunk_size=6)
-    victim.timeout = 1.5
+    victim = Victim(processes, sandbox, journals, chunk_size=6)
     chosen = rows[5:35]
     victim.choose(chosen)
     while victim.kills < 50:

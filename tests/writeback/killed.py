@@ -47,11 +47,16 @@ def main():
             sys.stdout.flush()
             os._exit(0)
         os.close(writer)
-        print(child, flush=True)
-        with open(reader) as told:
+        answer(child)
+        with os.fdopen(reader) as told:
             out = told.read()
         _, status = os.waitpid(child, 0)
-        print(json.dumps({"exit": os.waitstatus_to_exitcode(status), "out": out}), flush=True)
+        answer(json.dumps({"exit": os.waitstatus_to_exitcode(status), "out": out}))
+
+
+def answer(line):
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def carry_out(task):

@@ -65,7 +65,6 @@ class Victim:
             "is_after": is_after,
             "timeout": self.timeout,
         }
-        assert self.processes.stdin and self.processes.stdout
         self.processes.stdin.write(json.dumps(task) + "\n")
         self.processes.stdin.flush()
         child = int(self.processes.stdout.readline())

@@ -42,7 +42,7 @@ def what_a_methods_example_goes_on_from(
 ) -> Iterator[None]:
     """Give the example of a method what its class's own example makes: `sandbox` and `client`, or `history`."""
     name = request.node.name
-    if name.startswith("sendblue_data.client.SendblueClient."):
+    if name.startswith("sendblue_data._api.client.SendblueClient."):
         people = [{"phone": "+12125550100", "first_name": "Ann"}, {"phone": "+12125550101"}]
         with Sandbox(people) as sandbox, sandbox.client() as client:
             doctest_namespace |= {"sandbox": sandbox, "client": client}

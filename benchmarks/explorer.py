@@ -18,8 +18,9 @@ from functools import partial
 
 import polars as pl
 
+from sendblue_data import ContactExplorer
 from sendblue_data.contacts import contacts_frame
-from sendblue_data.explorer import ContactExplorer, Filters, predicate_of
+from sendblue_data.explorer.filters import Filters, predicate_of
 from sendblue_data.sandbox import people
 
 PEOPLE = 50_000

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from sendblue_data.contacts import CONTACT_SCHEMA
-from sendblue_data.history import ContactHistory
+from sendblue_data import ContactHistory
+from sendblue_data.schema import CONTACT_SCHEMA
 
 START = datetime(2026, 1, 1, 3, tzinfo=UTC)
 ALLOWED = {"disk": 4.0, "at": 3.0, "trend": 2.0}

@@ -15,7 +15,7 @@ import time
 import polars as pl
 
 from sendblue_data import plan_create
-from sendblue_data.contacts import CONTACT_SCHEMA
+from sendblue_data.schema import CONTACT_SCHEMA
 
 MEGABYTE = 1e6
 _KILOBYTES = 1024 if sys.platform == "linux" else 1

@@ -19,10 +19,9 @@ from typing import Self
 import polars as pl
 from sendblue_api import SendblueAPI
 
-from sendblue_data.client import SendblueClient
-from sendblue_data.pull import pull_contacts
+from sendblue_data import bulk_create, bulk_delete, pull_contacts
+from sendblue_data._api.client import SendblueClient
 from sendblue_data.sandbox import Faults, Sandbox
-from sendblue_data.writeback import bulk_create, bulk_delete
 
 
 def serve(pipe: Connection, contacts: int, latency: float) -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["sendblue_data", "tomllib"]):
-    from sendblue_data.contacts import CONTACT_SCHEMA, decode_page
+    from sendblue_data import load_segments, parse_segment
+    from sendblue_data._api.decoding import decode_page
     from sendblue_data.errors import JournalError, SegmentError, UnexpectedAnswerError
-    from sendblue_data.segments import load_segments, parse_segment
+    from sendblue_data.schema import CONTACT_SCHEMA
     from sendblue_data.writeback.journal import Journal
     from sendblue_data.writeback.rows import Row
 

@@ -16,21 +16,23 @@ from pathlib import Path
 
 import psutil
 
-from sendblue_data import SendblueClient, rate_limit, retries
-from sendblue_data.contacts import contacts_frame
-from sendblue_data.errors import SendblueError, WriteInterruptedError
-from sendblue_data.export import write_contacts
-from sendblue_data.pull import iter_contacts, pull_contacts
-from sendblue_data.sandbox import Sandbox
-from sendblue_data.writeback import (
+from sendblue_data import (
+    SendblueClient,
     bulk_create,
     bulk_delete,
     bulk_opt_out,
     bulk_update,
+    iter_contacts,
     prune_runs,
+    pull_contacts,
     resume_run,
     undo_run,
 )
+from sendblue_data._api import rate_limit, retries
+from sendblue_data.contacts import contacts_frame
+from sendblue_data.errors import SendblueError, WriteInterruptedError
+from sendblue_data.export import write_contacts
+from sendblue_data.sandbox import Sandbox
 from tests.writeback.people import people, phone, state
 
 FAULTS = ("429", "500", "500_after", "reset", "reset_after", "cut", "error_200")

@@ -2,7 +2,7 @@
 
 import sys
 
-from sendblue_data.cli import main
+from sendblue_data.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -284,3 +284,11 @@ class SnapshotRefusedError(SendblueError, ValueError):
     def __init__(self, message: str, *, reason: str) -> None:
         self.reason = reason
         super().__init__(message)
+
+
+class NewFieldWarning(UserWarning):
+    """The API sent a contact field that this version does not know; it is ignored."""
+
+
+class RepairedFieldWarning(UserWarning):
+    """The API sent a contact's field that can't be read; it is null in the frame."""

@@ -13,10 +13,10 @@ from typing import Any
 
 import polars as pl
 
-from sendblue_data.contacts import CONTACT_SCHEMA, IS_E164
+from sendblue_data._shared.files import check_folder, replacing
 from sendblue_data.errors import ConfigurationError, FileNotWrittenError, FrameError, SendblueError
-from sendblue_data.evidence import PullEvidence
-from sendblue_data.files import check_folder, replacing
+from sendblue_data.pull.evidence import PullEvidence
+from sendblue_data.schema import CONTACT_SCHEMA, IS_E164
 
 PHONE_COLUMNS = ("phone", "sendblue_number")
 """Columns in which `+` and digits are a phone, and stay as they are in a safe CSV."""

@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 
 from sendblue_data import CONTACT_SCHEMA, ContactHistory, Sandbox, pull_contacts
-from sendblue_data import cli as command_line
-from sendblue_data.cli import main
+from sendblue_data.cli import main as command_line
+from sendblue_data.cli.main import main
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.history.lock import lock_path, writer_lock
-from sendblue_data.report import pictures
+from sendblue_data.report import images as pictures
 
 KEYS = ("SENDBLUE_API_API_KEY", "SENDBLUE_API_API_SECRET", "SENDBLUE_API_BASE_URL")
 
@@ -197,7 +197,7 @@ def test_ctrl_c_is_130_and_leaves_nothing(account, capsys, monkeypatch):
 def test_a_signal_leaves_nothing(account, stop, code, tmp_path):
     account.set(latency=30)
     program = (
-        "import signal, sys; from sendblue_data.cli import main\n"
+        "import signal, sys; from sendblue_data.cli.main import main\n"
         "signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup the tests, and so this, are deaf to it\n"
         "sys.exit(main(['pull', 'out.csv']))"
     )
@@ -447,7 +447,7 @@ def test_demo_of_nobody(capsys):
 
 
 def without(module, *words):
-    code = f"import sys; sys.modules[{module!r}] = None\nfrom sendblue_data.cli import main\nsys.exit(main({list(words)}))"
+    code = f"import sys; sys.modules[{module!r}] = None\nfrom sendblue_data.cli.main import main\nsys.exit(main({list(words)}))"
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
     )

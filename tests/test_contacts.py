@@ -7,12 +7,11 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from sendblue_data import CONTACT_SCHEMA, contacts_frame
-from sendblue_data.contacts import NewFieldWarning, decode_page
-from sendblue_data.errors import ApiError, FrameError, UnexpectedAnswerError
+from sendblue_data._api.decoding import decode_page
+from sendblue_data.errors import ApiError, FrameError, NewFieldWarning, UnexpectedAnswerError
 
 PHONE = "+12125550100"
 FIELDS = [

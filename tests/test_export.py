@@ -21,8 +21,8 @@ from sendblue_data import (
     iter_contacts,
     write_contacts,
 )
+from sendblue_data._shared.files import replacing
 from sendblue_data.errors import ConfigurationError, FrameError, SendblueError
-from sendblue_data.files import replacing
 
 HOSTILE = ["=1+1", "+1+1", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", " =1", "\xa0 +1", "'=1"]
 PLAIN = ["Ann", "", 'O\'Neil, "Al"', "line\nbreak", "\u202eevil", "🙂", "<b>", "2-1", None]

@@ -16,7 +16,6 @@ from sendblue_data import (
     bulk_delete,
     contacts_frame,
     errors,
-    files,
     merge_contacts,
     plan_delete,
     pull_contacts,
@@ -25,6 +24,7 @@ from sendblue_data import (
     undo_run,
     write_contacts,
 )
+from sendblue_data._shared import files
 from sendblue_data.errors import (
     ConfigurationError,
     FileNotWrittenError,

@@ -12,8 +12,9 @@ from matplotlib import pyplot as plt
 
 import sendblue_data as sd
 from sendblue_data import ContactExplorer, ContactHistory, plots, write_report
-from sendblue_data.contacts import CONTACT_SCHEMA, contacts_frame
-from sendblue_data.report import pictures
+from sendblue_data.contacts import contacts_frame
+from sendblue_data.report import images as pictures
+from sendblue_data.schema import CONTACT_SCHEMA
 from tests.plots.tables import words
 from tests.test_report import evidence
 

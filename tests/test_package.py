@@ -221,7 +221,7 @@ HEAVY = (
     [
         "import sendblue_data",
         "from sendblue_data import SendblueClient, pull_contacts, has_tag, tag_summary, bulk_create",
-        "import sendblue_data.cli",
+        "import sendblue_data.cli.main",
     ],
 )
 def test_an_import_loads_only_what_it_needs(code):

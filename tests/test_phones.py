@@ -3,8 +3,7 @@
 import phonenumbers
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from sendblue_data.errors import FrameError, SendblueError
 from sendblue_data.phones import _north_american, _read, normalize_phones

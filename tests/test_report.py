@@ -27,7 +27,7 @@ from sendblue_data import (
 )
 from sendblue_data.errors import ConfigurationError, FrameError
 from sendblue_data.plots.style import DARK, LIGHT
-from sendblue_data.report import pictures
+from sendblue_data.report import images as pictures
 from sendblue_data.report.words import hide_phones, shown
 
 PULLED = datetime(2026, 3, 1, 9, 5, tzinfo=UTC)

@@ -5,11 +5,10 @@ import warnings
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from sendblue_data import CONTACT_SCHEMA
-from sendblue_data.contacts import Oddity, decode_page
+from sendblue_data._api.decoding import Oddity, decode_page
 
 PHONE, OTHER = "+12125550100", "+12125550101"
 WHOLE = {

@@ -5,11 +5,10 @@ import builtins
 import duckdb
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
+from sendblue_data.analytics.tag_spelling import _suggestions, rename_tags, similar_tags
 from sendblue_data.errors import FrameError, MissingExtraError
-from sendblue_data.tag_spelling import _suggestions, rename_tags, similar_tags
 
 ONE_TAG = [
     ("VIP", "vip", "case"),

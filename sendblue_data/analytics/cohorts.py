@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from sendblue_data.analytics.engines import Days
-from sendblue_data.analytics.grouping import By, Key, created_period, gathered, grouped, keys_of
-from sendblue_data.analytics.moments import as_of
+from sendblue_data._frames.engines import Days
+from sendblue_data._frames.grouping import By, Key, created_period, gathered, grouped, keys_of
+from sendblue_data._shared.time import as_of
 from sendblue_data.analytics.opt_outs import COUNTS, rate_columns, without_small
 
 COMPARABLE = 0.9

@@ -7,12 +7,12 @@ from typing import Any
 
 import polars as pl
 
-from sendblue_data.analytics.engines import columns_of
-from sendblue_data.analytics.grouping import By, Key, grouped, keys_of
+from sendblue_data._frames.engines import columns_of
+from sendblue_data._frames.grouping import By, Key, grouped, keys_of
+from sendblue_data._shared.validation import shown
 from sendblue_data.analytics.opt_outs import COUNTS
 from sendblue_data.analytics.rates import benjamini_hochberg, rate_of, relative_risk
 from sendblue_data.errors import FrameError
-from sendblue_data.options import shown
 
 FACTORS: Mapping[str, By] = {
     "tag": "tags",

@@ -8,7 +8,7 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
-from sendblue_data.analytics.grouping import By, Key, Measure, counted, grouped, in_order, keys_of
+from sendblue_data._frames.grouping import By, Key, Measure, counted, grouped, in_order, keys_of
 from sendblue_data.analytics.rates import rate_of, with_interval
 
 COUNTS = {

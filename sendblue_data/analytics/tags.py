@@ -11,8 +11,8 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
-from sendblue_data.analytics.engines import Days, collect, each_tag, project
-from sendblue_data.analytics.grouping import Key, Measure, counted, created_period, grouped
+from sendblue_data._frames.engines import Days, collect, each_tag, project
+from sendblue_data._frames.grouping import Key, Measure, counted, created_period, grouped
 from sendblue_data.analytics.opt_outs import COUNTS
 from sendblue_data.analytics.rates import rate_of, with_interval, with_share
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import narwhals as nw
 
-from sendblue_data.analytics.engines import collect
-from sendblue_data.contacts import CONTACT_SCHEMA
+from sendblue_data._frames.engines import collect
 from sendblue_data.plots.labels import listed, plural
+from sendblue_data.schema import CONTACT_SCHEMA
 
 MATTERS = {
     "opt_out": "opt-outs",

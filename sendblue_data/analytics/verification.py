@@ -10,12 +10,12 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
-from sendblue_data.analytics.engines import Days, collect, columns_of, project
-from sendblue_data.analytics.grouping import By, Key, Measure, counted, grouped, in_order, keys_of
-from sendblue_data.analytics.moments import as_of
+from sendblue_data._frames.engines import Days, collect, columns_of, project
+from sendblue_data._frames.grouping import By, Key, Measure, counted, grouped, in_order, keys_of
+from sendblue_data._shared.time import as_of
 from sendblue_data.analytics.opt_outs import finish_rates
 from sendblue_data.analytics.rates import rate_of, with_share
-from sendblue_data.contacts import CONTACT_SCHEMA, IS_E164
+from sendblue_data.schema import CONTACT_SCHEMA, IS_E164
 
 REACHABLE = "with an E.164 phone, known not to have opted out"
 """What `reachable` means, in words."""

@@ -4,8 +4,3 @@
 `service` turn what came into findings. No text of a server or a contact gets that far: findings are made of counts
 and of words that stand in this package.
 """
-
-from sendblue_data.diagnosis.examine import doctor
-from sendblue_data.diagnosis.findings import Diagnosis, Finding
-
-__all__ = ["Diagnosis", "Finding", "doctor"]

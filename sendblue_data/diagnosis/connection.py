@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from sendblue_data.client import SendblueClient
+from sendblue_data._api.client import SendblueClient
 from sendblue_data.diagnosis.findings import Finding, Outcome
 from sendblue_data.diagnosis.probe import Probe, Seen
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from sendblue_data.contacts import CONTACT_SCHEMA
 from sendblue_data.diagnosis.findings import Finding, Verdict
 from sendblue_data.diagnosis.spelling import KNOWN, shown_name, value
 from sendblue_data.diagnosis.survey import MOST_OFFSET, PAGE, Survey, created
+from sendblue_data.schema import CONTACT_SCHEMA
 
 _KINDS = {
     str: "text",

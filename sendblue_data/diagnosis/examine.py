@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from sendblue_data.client import SendblueClient
+from sendblue_data._api.client import SendblueClient
 from sendblue_data.diagnosis.connection import connect
 from sendblue_data.diagnosis.contents import CONTENTS
 from sendblue_data.diagnosis.findings import Diagnosis, Finding, Outcome, look_with

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from sendblue_data.files import replacing
+from sendblue_data._shared.files import replacing
 
 Verdict = Literal["ok", "note", "problem", "unseen"]
 """Holds; good to know; stands in the way of a pull; could not be looked at."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
-from sendblue_data.client import CONTACTS, SendblueClient
+from sendblue_data._api.client import CONTACTS, SendblueClient
+from sendblue_data._api.retries import Cancelled, retry_after_seconds
+from sendblue_data._api.transport import Transport
 from sendblue_data.errors import ApiError
-from sendblue_data.retries import Cancelled, retry_after_seconds
-from sendblue_data.transport import Transport
 
 MOST_REQUESTS = 20
 LONGEST = 45.0

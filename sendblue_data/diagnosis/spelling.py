@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sendblue_data.repairs import SPELLINGS
+from sendblue_data._api.repairs import SPELLINGS
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+|[^A-Za-z0-9_]+")
 _WORDS = """

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from sendblue_data.errors import SegmentError
-from sendblue_data.segments import Segment, parse_segment
+from sendblue_data.segments.parsing import parse_segment
+from sendblue_data.segments.predicates import Segment
 
 EVERYONE = "pl.lit(True)"
 """The code of no filter at all."""
@@ -47,7 +48,8 @@ def snippet(code: str, frame: str = "contacts") -> str:
 
     Examples:
         >>> print(snippet('has_tag("VIP") & mentions("ada")'))
-        from sendblue_data.segments import has_tag, mentions
+        from sendblue_data.segments.field_rules import mentions
+        from sendblue_data.segments.predicates import has_tag
         <BLANKLINE>
         selection = contacts.filter(has_tag("VIP") & mentions("ada"))
     """

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 import polars as pl
 
-from sendblue_data.client import SendblueClient
+from sendblue_data._api.client import SendblueClient
 from sendblue_data.errors import SegmentError
-from sendblue_data.explorer.account import Account
 from sendblue_data.explorer.code import EVERYONE, parse_code, snippet
 from sendblue_data.explorer.controls import Controls
 from sendblue_data.explorer.filters import Filters, filters_of, predicate_of
 from sendblue_data.explorer.headline import Headline, headline, headline_html, untold_html
 from sendblue_data.explorer.saved import SavedSegments
+from sendblue_data.explorer.selection import Account
 from sendblue_data.explorer.style import STYLE
 from sendblue_data.explorer.tabs import Tabs
 from sendblue_data.explorer.write_panel import WritePanel
@@ -24,7 +24,7 @@ from sendblue_data.explorer.writes import Outcome
 from sendblue_data.segments.predicates import Segment
 
 if TYPE_CHECKING:
-    from sendblue_data.history import ContactHistory  # what it needs is an extra
+    from sendblue_data.history.contact_history import ContactHistory  # what it needs is an extra
 
 
 class ContactExplorer:
@@ -50,7 +50,7 @@ class ContactExplorer:
 
     Examples:
         >>> from sendblue_data.contacts import contacts_frame
-        >>> from sendblue_data.segments import has_tag
+        >>> from sendblue_data import has_tag
         >>> people = [{"phone": f"+1212555010{n}", "tags": ["VIP"] * (n < 2)} for n in range(4)]
         >>> explorer = ContactExplorer(contacts_frame(people))
         >>> explorer.predicate = has_tag("VIP")

@@ -7,8 +7,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from sendblue_data.explorer.account import Account, Counted
 from sendblue_data.explorer.filters import ANY, OPT_OUTS, REACHES, TAGGED, TESTS, VERIFIED, Filters
+from sendblue_data.explorer.selection import Account, Counted
 from sendblue_data.explorer.timing import Debounced
 from sendblue_data.plots.labels import NOT_SET
 

@@ -10,10 +10,12 @@ from typing import Any
 
 import polars as pl
 
+from sendblue_data._shared.validation import shown
 from sendblue_data.errors import SegmentError
 from sendblue_data.explorer.conditions import Plain
-from sendblue_data.options import shown
-from sendblue_data.segments import (
+from sendblue_data.segments.field_rules import FieldIs, Mentions, Value, field_is, mentions
+from sendblue_data.segments.predicates import (
+    Segment,
     created_between,
     has_any_tag,
     has_tag,
@@ -24,8 +26,6 @@ from sendblue_data.segments import (
     variable,
     verified,
 )
-from sendblue_data.segments.field_rules import FieldIs, Mentions, Value, field_is, mentions
-from sendblue_data.segments.predicates import Segment
 from sendblue_data.segments.rules import (
     Created,
     Flag,

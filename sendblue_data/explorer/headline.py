@@ -8,7 +8,7 @@ from html import escape
 from sendblue_data.analytics.rates import wilson_interval
 from sendblue_data.analytics.unfilled import unfilled_columns, unfilled_in_words
 from sendblue_data.analytics.verification import REACHABLE, UNUSED
-from sendblue_data.explorer.account import Account, Tally
+from sendblue_data.explorer.selection import Account, Tally
 from sendblue_data.plots.labels import percent
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import ipywidgets as widgets
 
 from sendblue_data.errors import SegmentError, SendblueError
-from sendblue_data.segments import load_segments, parse_segment, save_segments
+from sendblue_data.segments.parsing import parse_segment
 from sendblue_data.segments.predicates import Segment
+from sendblue_data.segments.store import load_segments, save_segments
 
 
 def save_segment(path: Path, name: str, predicate: Segment | None) -> str:

@@ -8,7 +8,7 @@ from html import escape
 
 import polars as pl
 
-from sendblue_data.explorer.account import Account
+from sendblue_data.explorer.selection import Account
 from sendblue_data.writeback.fields import masked
 
 PAGE = 25

@@ -10,13 +10,13 @@ import ipywidgets as widgets
 import polars as pl
 
 from sendblue_data.errors import SendblueError
-from sendblue_data.explorer import pictures
-from sendblue_data.explorer.account import Account
+from sendblue_data.explorer import tab_plots as pictures
+from sendblue_data.explorer.selection import Account
 from sendblue_data.explorer.table import COLUMNS, SORTABLE, page_html, page_of
 from sendblue_data.explorer.timing import Debounced
 
 if TYPE_CHECKING:
-    from sendblue_data.history import ContactHistory  # what it needs is an extra
+    from sendblue_data.history.contact_history import ContactHistory  # what it needs is an extra
 
 SETTLED = 0.2
 """Seconds after the last change of a filter before a picture is drawn: numbers come first."""

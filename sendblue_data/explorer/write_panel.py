@@ -10,8 +10,8 @@ from typing import Any
 import ipywidgets as widgets
 import polars as pl
 
-from sendblue_data.client import SendblueClient
-from sendblue_data.explorer.account import Counted
+from sendblue_data._api.client import SendblueClient
+from sendblue_data.explorer.selection import Counted
 from sendblue_data.explorer.timing import Background
 from sendblue_data.explorer.writes import (
     ACTIONS,
@@ -23,7 +23,8 @@ from sendblue_data.explorer.writes import (
     takes_most,
     writes,
 )
-from sendblue_data.writeback import WritePlan, WriteResult
+from sendblue_data.writeback.plan import WritePlan
+from sendblue_data.writeback.result import WriteResult
 
 NO_CLIENT = (
     "Off: this explorer has no client, so it can only look. "

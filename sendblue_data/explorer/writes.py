@@ -11,22 +11,17 @@ from typing import Any, cast
 
 import polars as pl
 
-from sendblue_data.client import SendblueClient
+from sendblue_data._api.client import SendblueClient
 from sendblue_data.errors import ApiError, RateLimitedError, SegmentError, WriteInterruptedError
-from sendblue_data.writeback import (
-    WritePlan,
-    WriteResult,
-    plan_add_tags,
-    plan_delete,
-    plan_opt_out,
-    plan_remove_tags,
-    plan_verify,
-    resume_run,
-    undo_run,
-)
 from sendblue_data.writeback.fields import Contact
 from sendblue_data.writeback.lookup import fetch_current
+from sendblue_data.writeback.plan import WritePlan
+from sendblue_data.writeback.plans import plan_delete, plan_opt_out, plan_verify
+from sendblue_data.writeback.result import WriteResult
 from sendblue_data.writeback.rows import WRITES, Kind
+from sendblue_data.writeback.run import resume_run
+from sendblue_data.writeback.tag_verbs import plan_add_tags, plan_remove_tags
+from sendblue_data.writeback.undo import undo_run
 
 ACTIONS: dict[str, Kind] = {
     "Delete contacts": "delete",
@@ -237,7 +232,7 @@ def is_confirmed(plan: WritePlan, typed: str) -> bool:
 
     Examples:
         >>> from sendblue_data.contacts import contacts_frame
-        >>> from sendblue_data.writeback import plan_delete
+        >>> from sendblue_data import plan_delete
         >>> account = contacts_frame([{"phone": f"+1212555010{n}"} for n in range(4)])
         >>> plan = plan_delete(account, account.head(2))
         >>> is_confirmed(plan, " 2 "), is_confirmed(plan, "yes"), is_confirmed(plan, "20")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, overload
 
 import polars as pl
 
+from sendblue_data._shared.validation import shown
 from sendblue_data.errors import (
     ConfigurationError,
     FileNotWrittenError,
@@ -29,11 +30,9 @@ from sendblue_data.history.state import When, contacts_at, looks, moment, snapsh
 from sendblue_data.history.survival import survival
 from sendblue_data.history.table import HistoryTable
 from sendblue_data.history.trend import opt_out_trend
-from sendblue_data.options import shown
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame as SparkFrame
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame as SparkFrame, SparkSession
 
 Answer = TypeVar("Answer")
 _ATTEMPTS = 3

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from sendblue_data.contacts import CONTACT_SCHEMA
+from sendblue_data._shared.validation import shown
 from sendblue_data.errors import FrameError
-from sendblue_data.options import shown
+from sendblue_data.schema import CONTACT_SCHEMA
 
 By = str | pl.Expr | Sequence[str | pl.Expr] | None
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from sendblue_data.contacts import CONTACT_SCHEMA
+from sendblue_data.schema import CONTACT_SCHEMA
 
 PARTS = LOOK, CONTACT, STATE, CHANGE = "look", "contact", "state", "change"
 """The values of `h_part`."""

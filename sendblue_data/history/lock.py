@@ -11,8 +11,8 @@ from pathlib import Path
 
 import platformdirs
 
+from sendblue_data._shared.files import OWNER_ONLY, OWNER_ONLY_FOLDER
 from sendblue_data.errors import FileNotWrittenError, HistoryConflictError
-from sendblue_data.files import OWNER_ONLY, OWNER_ONLY_FOLDER
 
 try:
     import fcntl

@@ -9,7 +9,6 @@ from datetime import datetime
 
 import polars as pl
 
-from sendblue_data.contacts import CONTACT_SCHEMA
 from sendblue_data.errors import SnapshotRefusedError
 from sendblue_data.history.layout import (
     ADDED,
@@ -30,6 +29,7 @@ from sendblue_data.history.layout import (
 from sendblue_data.history.refusals import Evidence, Limits, check_account, check_columns, check_size
 from sendblue_data.history.state import ORDERS, epoch_of, identities, in_order, looks, state_at
 from sendblue_data.history.table import HistoryTable
+from sendblue_data.schema import CONTACT_SCHEMA
 
 _FULL_EPOCH = 1.0
 _EARLY_EPOCH = 0.4

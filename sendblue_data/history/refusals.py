@@ -8,9 +8,9 @@ from typing import Protocol
 
 import polars as pl
 
-from sendblue_data.contacts import CONTACT_SCHEMA
 from sendblue_data.errors import FrameError, SnapshotRefusedError
 from sendblue_data.history.layout import PREFIX
+from sendblue_data.schema import CONTACT_SCHEMA
 
 SAME_ACCOUNT_SHARE = 0.2
 """Two pulls of one account share at least this much of the smaller one: contact ids and phones both."""

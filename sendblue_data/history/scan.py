@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from sendblue_data.contacts import CONTACT_SCHEMA
 from sendblue_data.history.layout import CHANGE, CONTACT, IDENTITY, REMOVED, STATE, STATE_FIELDS
 from sendblue_data.history.state import epoch_of, looks
 from sendblue_data.history.table import HistoryTable
+from sendblue_data.schema import CONTACT_SCHEMA
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame as SparkFrame
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame as SparkFrame, SparkSession
 
 
 def scan(table: HistoryTable, snapshot: int) -> pl.LazyFrame:
@@ -40,8 +39,7 @@ def scan(table: HistoryTable, snapshot: int) -> pl.LazyFrame:
 
 def scan_spark(table: HistoryTable, snapshot: int, spark: SparkSession) -> SparkFrame:
     """Give the contacts of a snapshot as a Spark frame."""
-    from pyspark.sql import Window  # noqa: PLC0415 -- Spark is an extra
-    from pyspark.sql import functions as f  # noqa: PLC0415
+    from pyspark.sql import Window, functions as f  # noqa: PLC0415 -- Spark is an extra
 
     extra = _extra(table, snapshot)
     fields = [*STATE_FIELDS, *extra]

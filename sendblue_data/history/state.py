@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from sendblue_data.contacts import CONTACT_SCHEMA
+from sendblue_data._shared.validation import shown
 from sendblue_data.errors import ConfigurationError, HistoryRangeError
 from sendblue_data.history.layout import (
     CHANGE,
@@ -22,7 +22,7 @@ from sendblue_data.history.layout import (
     STATE_FIELDS,
 )
 from sendblue_data.history.table import HistoryTable
-from sendblue_data.options import shown
+from sendblue_data.schema import CONTACT_SCHEMA
 
 When = datetime | date | str
 """A moment: an aware datetime, a naive one (taken as UTC), a date (its end, UTC), or ISO 8601 text of either."""

@@ -12,6 +12,9 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from sendblue_data._shared.files import OWNER_ONLY_FOLDER
+from sendblue_data._shared.text import one_line
+from sendblue_data._shared.validation import shown
 from sendblue_data.errors import (
     ConfigurationError,
     FileNotWrittenError,
@@ -19,10 +22,7 @@ from sendblue_data.errors import (
     HistoryUnreadableError,
     MissingExtraError,
 )
-from sendblue_data.files import OWNER_ONLY_FOLDER
 from sendblue_data.history.layout import CONFIGURATION, PARTS, TABLE_SCHEMA
-from sendblue_data.options import shown
-from sendblue_data.plain_text import one_line
 
 try:
     from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from sendblue_data._shared.validation import shown
 from sendblue_data.analytics.rates import wilson_interval
 from sendblue_data.errors import FrameError
 from sendblue_data.history.grouping import By, Grouping
@@ -16,7 +17,6 @@ from sendblue_data.history.layout import ADDED, REMOVED
 from sendblue_data.history.spells import ended, look_times, spells, versions
 from sendblue_data.history.state import looks
 from sendblue_data.history.table import HistoryTable
-from sendblue_data.options import shown
 
 _COUNTS = ("at_risk", "opt_outs", "opted_out", "resubscribes", "added", "removed")
 _DAY = 86_400e6

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
+from sendblue_data._shared.validation import shown
 from sendblue_data.errors import ConfigurationError
-from sendblue_data.options import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 import polars as pl
 
-from sendblue_data import analytics
-from sendblue_data.analytics.engines import collect
+from sendblue_data._frames.engines import collect
+from sendblue_data.analytics.opt_outs import opt_out_rate
 from sendblue_data.analytics.unfilled import unfilled_columns, unfilled_in_words
-from sendblue_data.analytics.verification import UNUSED
-from sendblue_data.contacts import CONTACT_SCHEMA, IS_E164
+from sendblue_data.analytics.verification import UNUSED, verification_funnel, verification_rate
 from sendblue_data.errors import ConfigurationError, HistoryRangeError
 from sendblue_data.plots.labels import moment, number, percent
 from sendblue_data.report.certificate import certificate
+from sendblue_data.report.images import check_theme
 from sendblue_data.report.parts import Card, Report, Section, Table
-from sendblue_data.report.pictures import check_theme
 from sendblue_data.report.sections import Maker, without_history
+from sendblue_data.schema import CONTACT_SCHEMA, IS_E164
 
 if TYPE_CHECKING:
-    from sendblue_data.evidence import PullEvidence
-    from sendblue_data.history import ContactHistory
+    from sendblue_data.history.contact_history import ContactHistory
+    from sendblue_data.pull.evidence import PullEvidence
 
 EMPTY = "This account has no contacts."
 UNKNOWN = "not known"
@@ -48,7 +48,7 @@ def build_report(
     if history is not None:
         _check_same_account(history, contacts, account)
     make = Maker(contacts, pulled, theme, mask_phones)
-    opt_outs = analytics.opt_out_rate(contacts).row(0, named=True)
+    opt_outs = opt_out_rate(contacts).row(0, named=True)
     size = opt_outs["contacts"]
     sections = [make.opt_outs(), make.tags(), make.verification()] if size else []
     sections.append(_over_time(make, history))
@@ -72,8 +72,8 @@ def build_report(
 
 
 def _cards(contacts: Any, opt_outs: dict[str, Any]) -> list[Card]:
-    verified = analytics.verification_rate(contacts).row(0, named=True)
-    reachable = analytics.verification_funnel(contacts).row(-1, named=True)
+    verified = verification_rate(contacts).row(0, named=True)
+    reachable = verification_funnel(contacts).row(-1, named=True)
     size, known = opt_outs["contacts"], opt_outs["contacts"] - opt_outs["unknown"]
     known_verified = verified["contacts"] - verified["unknown"]
     interval = (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sendblue_data.evidence import PullEvidence
 from sendblue_data.plots.labels import moment, number, plural
+from sendblue_data.pull.evidence import PullEvidence
 
 READ_WHOLE = "Yes: every page fits the next, and the account's own count agrees."
 READ_BY_SEAMS = "Yes: every page fits the next. The account counts more than it lists, which was set aside."

@@ -13,7 +13,7 @@ import great_tables
 import jinja2
 from markupsafe import Markup
 
-from sendblue_data.files import replacing
+from sendblue_data._shared.files import replacing
 from sendblue_data.report.parts import Picture, Report, Table
 
 _HERE = "sendblue_data.report"

@@ -9,18 +9,29 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from sendblue_data import analytics, plots
-from sendblue_data.analytics.verification import UNUSED, nobody_verified
+from sendblue_data import plots
+from sendblue_data.analytics.cohorts import opt_out_cohorts
+from sendblue_data.analytics.drivers import opt_out_drivers
+from sendblue_data.analytics.opt_outs import opt_out_rate
+from sendblue_data.analytics.tags import tag_combinations, tag_growth, tag_summary
+from sendblue_data.analytics.verification import (
+    UNUSED,
+    nobody_verified,
+    verification_backlog,
+    verification_funnel,
+    verification_rate,
+    verification_worklist,
+)
 from sendblue_data.errors import MissingExtraError
 from sendblue_data.plots.labels import number, percent, plural
 from sendblue_data.plots.rates import NOTHING_KNOWN
+from sendblue_data.report.images import in_words, picture
 from sendblue_data.report.parts import Picture, Section, Table
-from sendblue_data.report.pictures import in_words, picture
 from sendblue_data.report.words import shown, without_phones
 from sendblue_data.writeback.fields import masked
 
 if TYPE_CHECKING:
-    from sendblue_data.history import ContactHistory
+    from sendblue_data.history.contact_history import ContactHistory
 
 MOST_TAGS = 100
 """Tags that the table lists; a report with more would be an export."""
@@ -57,12 +68,12 @@ class Maker:
 
     def opt_outs(self) -> Section:
         """Give the part on who has opted out."""
-        total = analytics.opt_out_rate(self.contacts)["rate"].item()
+        total = opt_out_rate(self.contacts)["rate"].item()
         if total is None:
             return Section("opt-outs", "Opt-outs", [f"{NOTHING_KNOWN}."])
-        by_tag = self.hidden(analytics.opt_out_rate(self.contacts, by="tags"))
-        cohorts = analytics.opt_out_cohorts(self.contacts, now=self.as_of)
-        drivers = self.hidden(analytics.opt_out_drivers(self.contacts))
+        by_tag = self.hidden(opt_out_rate(self.contacts, by="tags"))
+        cohorts = opt_out_cohorts(self.contacts, now=self.as_of)
+        drivers = self.hidden(opt_out_drivers(self.contacts))
         parts: list[Picture | Table] = []
         if by_tag.height:
             words = in_words("Opt-out rate by tag", by_tag, "tags", "rate", percent)
@@ -90,11 +101,11 @@ class Maker:
 
     def tags(self) -> Section:
         """Give the part on tags: sizes, growth, combinations, spellings."""
-        summary = self.hidden(analytics.tag_summary(self.contacts))
+        summary = self.hidden(tag_summary(self.contacts))
         if not summary.height:
             return Section("tags", "Tags", ["No contact has a tag."])
-        growth = self.hidden(analytics.tag_growth(self.contacts))
-        sets = self.hidden(analytics.tag_combinations(self.contacts))
+        growth = self.hidden(tag_growth(self.contacts))
+        sets = self.hidden(tag_combinations(self.contacts))
         parts: list[Picture | Table] = [
             self.drawn(
                 "tag_summary", summary, in_words("Contacts by tag", summary, "tag", "contacts", number)
@@ -117,7 +128,7 @@ class Maker:
         )
 
     def _spellings(self) -> list[Table]:
-        from sendblue_data.tag_spelling import similar_tags  # noqa: PLC0415 -- its check needs an extra
+        from sendblue_data.analytics.tag_spelling import similar_tags  # noqa: PLC0415 -- its check needs an extra
 
         try:
             found = self.hidden(similar_tags(self.contacts))
@@ -140,14 +151,14 @@ class Maker:
 
     def verification(self) -> Section:
         """Give the part on who may be texted, and who is verified."""
-        funnel = analytics.verification_funnel(self.contacts)
+        funnel = verification_funnel(self.contacts)
         words = in_words("From all contacts to reachable ones", funnel, "step", "contacts", number)
         parts: list[Picture | Table] = [self.drawn("verification_funnel", funnel, words)]
         said = [f"Reachable: {funnel['definition'][-1]}."]
         if nobody_verified(self.contacts):
             said.append(f"{UNUSED} Paid plans need none.")
         else:
-            sure = analytics.verification_funnel(self.contacts, verified=True)["contacts"][-1]
+            sure = verification_funnel(self.contacts, verified=True)["contacts"][-1]
             said.append(
                 f"{number(sure)} of them are verified, too: only these does Sendblue's free plan text."
             )
@@ -155,9 +166,9 @@ class Maker:
         return Section("verification", "Verification", said, parts)
 
     def _verified(self) -> list[Picture | Table]:
-        by_tag = self.hidden(analytics.verification_rate(self.contacts, by="tags"))
-        backlog = analytics.verification_backlog(self.contacts, now=self.as_of)
-        total = analytics.verification_rate(self.contacts)["rate"].item()
+        by_tag = self.hidden(verification_rate(self.contacts, by="tags"))
+        backlog = verification_backlog(self.contacts, now=self.as_of)
+        total = verification_rate(self.contacts)["rate"].item()
         parts: list[Picture | Table] = []
         if by_tag.height:
             words = in_words("Verified share by tag", by_tag, "tags", "rate", percent)
@@ -168,7 +179,7 @@ class Maker:
             )
         words = in_words("Unverified contacts by age", backlog, "age", "contacts", number)
         parts.append(self.drawn("verification_backlog", backlog, words))
-        worklist = analytics.verification_worklist(self.contacts)
+        worklist = verification_worklist(self.contacts)
         if worklist.height:
             parts.append(self._to_verify(worklist))
         return parts

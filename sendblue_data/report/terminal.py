@@ -8,9 +8,10 @@ from typing import Any
 
 import polars as pl
 
-from sendblue_data import analytics
+from sendblue_data.analytics.opt_outs import opt_out_rate
+from sendblue_data.analytics.tags import tag_summary
 from sendblue_data.analytics.unfilled import unfilled_columns, unfilled_in_words
-from sendblue_data.analytics.verification import UNUSED, nobody_verified
+from sendblue_data.analytics.verification import UNUSED, nobody_verified, verification_funnel
 from sendblue_data.plots.labels import number, percent
 from sendblue_data.report.sections import interval_text, texts
 from sendblue_data.report.words import shown, without_phones
@@ -23,9 +24,9 @@ _LONGEST_TAG = 24
 
 def headline_tables(contacts: Any, *, mask_phones: bool = True) -> str:
     """Give `tag_summary`, `opt_out_rate` and `verification_funnel` as text."""
-    summary = analytics.tag_summary(contacts)
-    rate = analytics.opt_out_rate(contacts)
-    funnel = analytics.verification_funnel(contacts)
+    summary = tag_summary(contacts)
+    rate = opt_out_rate(contacts)
+    funnel = verification_funnel(contacts)
     top = summary.head(MOST_ROWS).with_columns(interval=pl.struct("opt_out_low", "opt_out_high"))
     tags = texts(
         without_phones(top) if mask_phones else top,

@@ -7,8 +7,8 @@ import unicodedata
 
 import polars as pl
 
-from sendblue_data.contacts import E164
 from sendblue_data.plots.labels import shorten
+from sendblue_data.schema import E164
 from sendblue_data.writeback.fields import masked
 
 LONGEST = 60

@@ -7,14 +7,13 @@ loaded when it is first asked for: the command line can describe its options wit
 from typing import TYPE_CHECKING
 
 from sendblue_data.errors import MissingExtraError
-from sendblue_data.sandbox.command import serve
 from sendblue_data.sandbox.faults import Faults
 from sendblue_data.sandbox.switches import Switches
 
 if TYPE_CHECKING:
     from sendblue_data.sandbox.sandbox import Sandbox
 
-__all__ = ["Faults", "Sandbox", "Switches", "serve"]
+__all__ = ["Faults", "Sandbox", "Switches"]
 
 
 def __getattr__(name: str) -> object:

@@ -25,7 +25,7 @@ from sendblue_data.sandbox.store import Store
 from sendblue_data.sandbox.switches import Switches
 
 if TYPE_CHECKING:
-    from sendblue_data.client import SendblueClient
+    from sendblue_data._api.client import SendblueClient
 
 
 class Sandbox:
@@ -183,7 +183,7 @@ class Sandbox:
             ...     client.count_contacts()
             3
         """
-        from sendblue_data.client import SendblueClient  # noqa: PLC0415 -- the sandbox stands without the client
+        from sendblue_data._api.client import SendblueClient  # noqa: PLC0415 -- the sandbox stands without the client
 
         return SendblueClient(self.api_key, self.api_secret, self.url, **options)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from sendblue_data._shared.validation import shown
 from sendblue_data.errors import SegmentError
-from sendblue_data.options import shown
 from sendblue_data.segments.predicates import Segment
 from sendblue_data.segments.rules import Leaf, quoted
 

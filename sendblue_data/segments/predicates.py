@@ -11,8 +11,8 @@ from typing import Any
 import phonenumbers
 import polars as pl
 
+from sendblue_data._shared.validation import shown
 from sendblue_data.errors import SegmentError
-from sendblue_data.options import shown
 from sendblue_data.segments import rules
 from sendblue_data.segments.rules import Rule, join, negate
 

@@ -17,7 +17,7 @@ import polars as pl
 from phonenumbers import PhoneMetadata
 from phonenumbers.phonemetadata import PhoneNumberDesc
 
-from sendblue_data.contacts import IS_E164
+from sendblue_data.schema import IS_E164
 
 _NORTH_AMERICA = 1
 _KINDS = (

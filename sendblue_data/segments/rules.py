@@ -17,7 +17,7 @@ from operator import and_, or_
 
 import polars as pl
 
-from sendblue_data.contacts import IS_E164
+from sendblue_data.schema import IS_E164
 from sendblue_data.segments.regions import in_area, in_region
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
+from sendblue_data._shared.files import replacing
 from sendblue_data.errors import SegmentError
-from sendblue_data.files import replacing
 from sendblue_data.segments.parsing import parse_segment
 from sendblue_data.segments.predicates import Segment, describe, require_segment
 from sendblue_data.segments.rules import quoted
@@ -42,7 +42,7 @@ def save_segments(path: str | os.PathLike[str], segments: Mapping[str, pl.Expr])
 
     Examples:
         >>> import tempfile, pathlib
-        >>> from sendblue_data.segments import has_tag, reachable
+        >>> from sendblue_data import has_tag, reachable
         >>> file = pathlib.Path(tempfile.mkdtemp(), "segments.toml")
         >>> save_segments(file, {"Spring launch": has_tag("VIP") & reachable()})
         >>> print(file.read_text().split("[segments]")[1])

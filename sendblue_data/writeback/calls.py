@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from sendblue_data.client import SendblueClient
-from sendblue_data.options import check_client
+from sendblue_data._api.client import SendblueClient
+from sendblue_data._shared.validation import check_client
 from sendblue_data.writeback.inputs import LONGEST_VARIABLE
 from sendblue_data.writeback.plans import plan_delete, plan_opt_out, plan_update, plan_verify, planned_create
 from sendblue_data.writeback.result import WriteResult

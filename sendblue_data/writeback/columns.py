@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from sendblue_data.contacts import IS_E164
+from sendblue_data.schema import IS_E164
 from sendblue_data.writeback.fields import moment
 
 LONGEST_NAME = 200

@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from sendblue_data.client import SendblueClient
+from sendblue_data._api.client import SendblueClient
 from sendblue_data.writeback.agreeing import open_fields
 from sendblue_data.writeback.attempts import StillFailingError
 from sendblue_data.writeback.fields import WRITABLE, Contact

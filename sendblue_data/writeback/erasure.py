@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from sendblue_data.client import SendblueClient
+from sendblue_data._api.client import SendblueClient
 from sendblue_data.errors import FrameError, JournalError
 from sendblue_data.writeback.catalogue import journal_folder
 from sendblue_data.writeback.fields import masked
@@ -23,7 +23,7 @@ from sendblue_data.writeback.journal import SAID, SUFFIX, Journal, reading, remo
 from sendblue_data.writeback.ledger import Ledger, begin_ledger
 
 if TYPE_CHECKING:
-    from sendblue_data.history import ContactHistory
+    from sendblue_data.history.contact_history import ContactHistory
 
     PathLike = str | os.PathLike[str]
 

@@ -15,7 +15,7 @@ import phonenumbers
 import polars as pl
 from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
 
-from sendblue_data.contacts import E164
+from sendblue_data.schema import E164
 
 _NORTH_AMERICA = "US"
 """Where a number without a country code is from, as for the service."""

@@ -11,9 +11,9 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
-from sendblue_data.contacts import E164, IS_E164
+from sendblue_data._shared.validation import shown
 from sendblue_data.errors import FrameError
-from sendblue_data.options import shown
+from sendblue_data.schema import E164, IS_E164
 from sendblue_data.writeback import columns
 from sendblue_data.writeback.fields import UNWRITABLE, WRITABLE, masked
 from sendblue_data.writeback.identity import identities

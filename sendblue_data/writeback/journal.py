@@ -18,8 +18,8 @@ from typing import Any, Self
 import msgspec
 from filelock import FileLock, Timeout
 
+from sendblue_data._shared.files import OWNER_ONLY, make_folder, sync_folder
 from sendblue_data.errors import JournalError
-from sendblue_data.files import OWNER_ONLY, make_folder, sync_folder
 from sendblue_data.writeback.ledger_file import FILE, note_run
 from sendblue_data.writeback.row_storage import LOAD, ROWS_TABLE, SAVE, record, row_of
 from sendblue_data.writeback.rows import Row

@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
+from sendblue_data._shared.files import OWNER_ONLY, OWNER_ONLY_FOLDER, make_folder, sync_folder
 from sendblue_data.errors import LedgerError
-from sendblue_data.files import OWNER_ONLY, OWNER_ONLY_FOLDER, make_folder, sync_folder
 
 FILE = "opt-outs.ledger"
 KEY_FILE = "opt-outs.key"

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from sendblue_data.client import SendblueClient
-from sendblue_data.leaving import leave_only_if
+from sendblue_data._api.client import SendblueClient
+from sendblue_data._api.send_guard import leave_only_if
 from sendblue_data.writeback.fields import Contact
 from sendblue_data.writeback.ledger import Ledger
 from sendblue_data.writeback.lookup import fetch_current

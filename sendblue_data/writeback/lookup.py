@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from sendblue_data.client import CONTACTS, SendblueClient
+from sendblue_data._api.client import CONTACTS, SendblueClient
 from sendblue_data.errors import InvalidRequestError, NotFoundError, UnexpectedAnswerError
-from sendblue_data.pull import pull_contacts
+from sendblue_data.pull.pull import pull_contacts
 from sendblue_data.writeback.fields import Contact, masked
 from sendblue_data.writeback.identity import identities, identity
 from sendblue_data.writeback.inputs import is_e164

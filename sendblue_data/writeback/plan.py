@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from sendblue_data.client import SendblueClient
+from sendblue_data._api.client import SendblueClient
+from sendblue_data._shared.validation import check_client
 from sendblue_data.errors import FrameError
-from sendblue_data.options import check_client
 from sendblue_data.writeback import merging, telling
 from sendblue_data.writeback.asking import ask, is_known_here, open_ledger
 from sendblue_data.writeback.building import build_rows

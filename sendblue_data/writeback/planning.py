@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from sendblue_data.contacts import IS_E164
+from sendblue_data.schema import IS_E164
 from sendblue_data.writeback import merging
 from sendblue_data.writeback.fields import WRITABLE, Contact, same_contact
 from sendblue_data.writeback.identity import identities

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from sendblue_data.client import SendblueClient
+from sendblue_data._api.client import SendblueClient
+from sendblue_data._shared.validation import check_number, is_whole_from, shown
 from sendblue_data.errors import FrameError, WriteRefusedError
-from sendblue_data.options import check_number, is_whole_from, shown
 from sendblue_data.writeback.fields import WRITABLE
 from sendblue_data.writeback.inputs import (
     LONGEST_VARIABLE,

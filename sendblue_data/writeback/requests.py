@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Self
 
-from sendblue_data.client import SendblueClient
+from sendblue_data._api.client import SendblueClient
 from sendblue_data.errors import ApiError, AuthenticationError
 from sendblue_data.writeback import lookout
 from sendblue_data.writeback.agreeing import open_fields

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sendblue_data.client import SendblueClient
+from sendblue_data._api.client import SendblueClient
+from sendblue_data._shared.validation import check_client
 from sendblue_data.errors import ApiError, JournalError, WriteIncompleteError, WriteInterruptedError
-from sendblue_data.options import check_client
 from sendblue_data.writeback.asking import open_ledger
 from sendblue_data.writeback.attempts import StillFailingError
 from sendblue_data.writeback.catalogue import journal_folder, new_run_id

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from sendblue_data.client import SendblueClient
+from sendblue_data._api.client import SendblueClient
+from sendblue_data._shared.validation import check_client
 from sendblue_data.errors import AccountMovedError, FrameError, WriteRefusedError
-from sendblue_data.options import check_client
 from sendblue_data.writeback.asking import open_ledger, tell
 from sendblue_data.writeback.catalogue import JournalWarning, journal_folder
 from sendblue_data.writeback.fields import masked

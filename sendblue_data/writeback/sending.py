@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sendblue_data.client import SendblueClient
+from sendblue_data._api.client import SendblueClient
+from sendblue_data._api.retries import Cancelled, Refusals, until
 from sendblue_data.errors import (
     ApiError,
     AuthenticationError,
@@ -16,7 +17,6 @@ from sendblue_data.errors import (
     NotFoundError,
     RateLimitedError,
 )
-from sendblue_data.retries import Cancelled, Refusals, until
 
 End = Literal["answered", "lost", "failed", "refused", "conflict", "gone", "too large"]
 """How a write ended: answered well; may have happened (`lost`); did not (`failed`: worth another try;

@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from sendblue_data.client import SendblueClient
-from sendblue_data.contacts import CONTACT_SCHEMA
-from sendblue_data.pull import pull_contacts
+from sendblue_data._api.client import SendblueClient
+from sendblue_data.pull.pull import pull_contacts
+from sendblue_data.schema import CONTACT_SCHEMA
 from sendblue_data.writeback.fields import Contact
 from sendblue_data.writeback.identity import identities
 from sendblue_data.writeback.lookup import EXTRA, FEW, PAGE, fetch_current

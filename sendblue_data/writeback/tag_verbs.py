@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, overload
 
 import polars as pl
 
-from sendblue_data.client import SendblueClient
+from sendblue_data._api.client import SendblueClient
+from sendblue_data._shared.validation import check_client
+from sendblue_data.analytics.tag_spelling import Frame, check_renaming, rename_tags as rename_in_frame
 from sendblue_data.errors import FrameError
-from sendblue_data.options import check_client
-from sendblue_data.tag_spelling import Frame, check_renaming
-from sendblue_data.tag_spelling import rename_tags as rename_in_frame
 from sendblue_data.writeback.inputs import read_source
 from sendblue_data.writeback.merging import TagChange
 from sendblue_data.writeback.plan import WritePlan, make_plan
@@ -223,7 +222,7 @@ def rename_tags(
 
     Args:
         client: the account; left out, the frame is given back with its tags renamed: see
-            `sendblue_data.tag_spelling.rename_tags`.
+            `sendblue_data.analytics.tag_spelling.rename_tags`.
         contacts: a frame with `phone`.
         mapping: old tag to new; None takes the tag away.
         changed_only: of a frame, only the contacts that change.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sendblue_data.client import SendblueClient
+from sendblue_data._api.client import SendblueClient
 from sendblue_data.writeback.asking import open_ledger
 from sendblue_data.writeback.catalogue import journal_folder
 from sendblue_data.writeback.engine import Engine

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 from hypothesis import strategies as st
 
-from sendblue_data.contacts import CONTACT_SCHEMA
+from sendblue_data.schema import CONTACT_SCHEMA
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -5,7 +5,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from sendblue_data.analytics import Benchmark, compare_with_benchmark, opt_out_rate
+from sendblue_data import Benchmark, compare_with_benchmark, opt_out_rate
 from sendblue_data.errors import ConfigurationError, FrameError
 
 DAY = date(2026, 1, 1)

@@ -5,14 +5,13 @@ from datetime import timedelta
 import narwhals as nw
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from polars.testing import assert_frame_equal
 
-from sendblue_data.analytics import created_period, opt_out_cohorts, opt_out_drivers, opt_out_rate
+from sendblue_data import created_period, has_tag, opt_out_cohorts, opt_out_drivers, opt_out_rate, variable
 from sendblue_data.analytics.rates import benjamini_hochberg, relative_risk, wilson_interval
 from sendblue_data.errors import FrameError
-from sendblue_data.segments import has_tag, phone_region_code, variable
+from sendblue_data.segments.regions import phone_region_code
 from tests.analytics.people import (
     CONTACTS,
     NOW,

@@ -5,8 +5,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 from scipy import stats
 from scipy.stats.contingency import relative_risk as scipy_relative_risk
 from statsmodels.stats.multitest import multipletests

@@ -6,11 +6,10 @@ from itertools import combinations
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from polars.testing import assert_frame_equal
 
-from sendblue_data.analytics import tag_combinations, tag_growth, tag_pairs, tag_summary
+from sendblue_data import tag_combinations, tag_growth, tag_pairs, tag_summary
 from sendblue_data.analytics.rates import wilson_interval
 from sendblue_data.errors import FrameError
 from tests.analytics.people import CONTACTS, count, frame_of, groups, made_up, month_of, tags_of

@@ -4,20 +4,19 @@ from datetime import timedelta
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from polars.testing import assert_frame_equal
 
-from sendblue_data.analytics import (
+from sendblue_data import (
     created_period,
+    reachable as reachable_segment,
     verification_backlog,
     verification_funnel,
     verification_rate,
     verification_worklist,
 )
 from sendblue_data.analytics.rates import wilson_interval
-from sendblue_data.contacts import CONTACT_SCHEMA
-from sendblue_data.segments import reachable as reachable_segment
+from sendblue_data.schema import CONTACT_SCHEMA
 from tests.analytics.people import (
     CONTACTS,
     NOW,

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import urllib3
 
-from sendblue_data.retries import Cancelled
+from sendblue_data._api.retries import Cancelled
 from tests.client.servers import answer
 
 PHONE = "+12125550100"

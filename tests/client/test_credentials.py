@@ -10,7 +10,7 @@ from io import BytesIO
 import pytest
 
 from sendblue_data import SendblueClient
-from sendblue_data.credentials import without_credentials
+from sendblue_data._api.credentials import without_credentials
 from sendblue_data.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -173,7 +173,7 @@ def test_an_error_that_is_not_ours_stays_itself(monkeypatch, serve):
     def broken(*_, **__):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(sys.modules["sendblue_data.client"], "decode_page", broken)
+    monkeypatch.setattr(sys.modules["sendblue_data._api.client"], "decode_page", broken)
     with pytest.raises(ZeroDivisionError):
         client.list_contacts()
 

@@ -7,9 +7,9 @@ import zlib
 
 import pytest
 
-from sendblue_data import CONTACT_SCHEMA, transport
-from sendblue_data.contacts import RepairedFieldWarning
-from sendblue_data.errors import ConnectionFailedError, UnexpectedAnswerError
+from sendblue_data import CONTACT_SCHEMA
+from sendblue_data._api import transport
+from sendblue_data.errors import ConnectionFailedError, RepairedFieldWarning, UnexpectedAnswerError
 from tests.client.conftest import KEY, SECRET
 from tests.client.servers import Server, answer
 

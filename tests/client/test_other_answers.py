@@ -6,6 +6,7 @@ import os
 import pytest
 
 from sendblue_data import SendblueClient
+from sendblue_data._api.transport import account_label
 from sendblue_data.errors import (
     ApiError,
     AuthenticationError,
@@ -14,7 +15,6 @@ from sendblue_data.errors import (
     ServerFaultError,
     UnexpectedAnswerError,
 )
-from sendblue_data.transport import account_label
 from sendblue_data.writeback.sending import Sender
 from tests.client.conftest import KEY, SECRET
 from tests.client.servers import answer

@@ -4,11 +4,10 @@ import math
 import random
 
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
-from sendblue_data import rate_limit
-from sendblue_data.rate_limit import DOCUMENTED, RateLimit
+from sendblue_data._api import rate_limit
+from sendblue_data._api.rate_limit import DOCUMENTED, RateLimit
 from tests.client.limited import SAYS, LimitedServer, run
 
 LATENCY = st.sampled_from([0.005, 0.02, 0.05])

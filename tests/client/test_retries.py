@@ -10,7 +10,9 @@ from email.utils import format_datetime
 
 import pytest
 
-from sendblue_data import retries
+from sendblue_data import pull_contacts
+from sendblue_data._api import retries
+from sendblue_data._api.retries import Cancelled, Pace, read_with_retries, retry_after_seconds, until
 from sendblue_data.errors import (
     ApiError,
     ConfigurationError,
@@ -19,8 +21,6 @@ from sendblue_data.errors import (
     ServerFaultError,
     UnexpectedAnswerError,
 )
-from sendblue_data.pull import pull_contacts
-from sendblue_data.retries import Cancelled, Pace, read_with_retries, retry_after_seconds, until
 from tests.client.servers import answer
 
 ROOT = "/api/v2/contacts"

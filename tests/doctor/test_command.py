@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sendblue_data import Sandbox
-from sendblue_data.cli import main
+from sendblue_data.cli.main import main
 
 
 @pytest.fixture

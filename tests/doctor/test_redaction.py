@@ -6,8 +6,7 @@ import pickle
 import stat
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from sendblue_data import CONTACT_SCHEMA, SendblueClient, doctor
 from sendblue_data.errors import ConfigurationError, FileNotWrittenError

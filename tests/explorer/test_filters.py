@@ -5,12 +5,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from sendblue_data.errors import FrameError, SegmentError
-from sendblue_data.explorer import Filters, filters_of, parse_code, predicate_of
-from sendblue_data.explorer.account import Account
-from sendblue_data.explorer.code import snippet
-from sendblue_data.sandbox import people as synthetic
-from sendblue_data.segments import (
+from sendblue_data import (
     created_between,
     describe,
     field_is,
@@ -24,6 +19,11 @@ from sendblue_data.segments import (
     variable,
     verified,
 )
+from sendblue_data.errors import FrameError, SegmentError
+from sendblue_data.explorer.code import parse_code, snippet
+from sendblue_data.explorer.filters import Filters, filters_of, predicate_of
+from sendblue_data.explorer.selection import Account
+from sendblue_data.sandbox import people as synthetic
 from tests.explorer.people import HOSTILE, frame, mixed
 
 

@@ -6,9 +6,9 @@ from collections import Counter
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from sendblue_data.explorer import Filters, predicate_of
-from sendblue_data.explorer.account import Account
+from sendblue_data.explorer.filters import Filters, predicate_of
 from sendblue_data.explorer.headline import headline, headline_html
+from sendblue_data.explorer.selection import Account
 from sendblue_data.explorer.table import COLUMNS, SORTABLE, page_html, page_of
 from tests.explorer.people import HOSTILE, frame, mixed, person
 

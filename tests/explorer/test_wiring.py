@@ -9,13 +9,23 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
+from sendblue_data import (
+    ContactExplorer,
+    ContactHistory,
+    field_is,
+    has_tag,
+    list_runs,
+    load_segments,
+    mentions,
+    opted_out,
+    pull_contacts,
+    reachable,
+    verified,
+)
 from sendblue_data.errors import SegmentError
-from sendblue_data.explorer import ContactExplorer, Filters, pictures, predicate_of
+from sendblue_data.explorer import tab_plots as pictures
+from sendblue_data.explorer.filters import Filters, predicate_of
 from sendblue_data.explorer.timing import Background, Debounced
-from sendblue_data.history import ContactHistory
-from sendblue_data.pull import pull_contacts
-from sendblue_data.segments import field_is, has_tag, load_segments, mentions, opted_out, reachable, verified
-from sendblue_data.writeback import list_runs
 from tests.explorer.people import HOSTILE, frame, mixed, person, phone
 
 EVERYTHING = Filters(

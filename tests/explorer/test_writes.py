@@ -4,12 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from sendblue_data import has_tag, list_runs, pull_contacts
 from sendblue_data.errors import AccountMovedError, SegmentError, WriteRefusedError
-from sendblue_data.explorer.account import Account
+from sendblue_data.explorer.selection import Account
 from sendblue_data.explorer.writes import ACTIONS, ADD, REMOVE, Writer, is_confirmed, takes_most, writes
-from sendblue_data.pull import pull_contacts
-from sendblue_data.segments import has_tag
-from sendblue_data.writeback import list_runs
 from sendblue_data.writeback.rows import Options
 from tests.explorer.people import person, phone
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
-from sendblue_data.history import ContactHistory
+from sendblue_data import ContactHistory
 
 if __name__ == "__main__":
     folder, file = sys.argv[1:]

@@ -6,11 +6,9 @@ import itertools
 import tempfile
 from datetime import timedelta
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
-from sendblue_data.history import ContactHistory
-from sendblue_data.pull import pull_contacts
+from sendblue_data import ContactHistory, pull_contacts
 from sendblue_data.sandbox import Sandbox
 
 from . import worlds as w

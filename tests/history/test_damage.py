@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from sendblue_data import ContactHistory
 from sendblue_data.errors import (
     ConfigurationError,
     FileNotWrittenError,
@@ -17,7 +18,6 @@ from sendblue_data.errors import (
     HistoryUnreadableError,
     SendblueError,
 )
-from sendblue_data.history import ContactHistory
 from tests.history.worlds import FIRST, contact, frame
 
 LATER = FIRST + timedelta(days=90)

@@ -11,8 +11,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from sendblue_data.analytics import opt_out_rate
-from sendblue_data.history import ContactHistory
+from sendblue_data import ContactHistory, opt_out_rate
 
 from . import worlds as w
 

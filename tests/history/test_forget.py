@@ -13,8 +13,8 @@ import pytest
 from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
 
+from sendblue_data import ContactHistory
 from sendblue_data.errors import FileNotWrittenError, FrameError
-from sendblue_data.history import ContactHistory
 
 from . import worlds as w
 

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from sendblue_data.history import ContactHistory
+from sendblue_data import ContactHistory
 
 from . import worlds as w
 

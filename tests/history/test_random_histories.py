@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from polars.testing import assert_frame_equal
 
+from sendblue_data import ContactHistory
 from sendblue_data.errors import HistoryRangeError
-from sendblue_data.history import ContactHistory
 
 from . import worlds as w
 

@@ -11,6 +11,7 @@ import pytest
 from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
 
+from sendblue_data import ContactHistory
 from sendblue_data.errors import (
     ConfigurationError,
     FileNotWrittenError,
@@ -19,10 +20,10 @@ from sendblue_data.errors import (
     HistoryRangeError,
     SnapshotRefusedError,
 )
-from sendblue_data.evidence import PullEvidence
-from sendblue_data.history import ContactHistory, maintenance
+from sendblue_data.history import maintenance
 from sendblue_data.history.lock import lock_path, writer_lock
 from sendblue_data.history.table import HistoryTable
+from sendblue_data.pull.evidence import PullEvidence
 
 from . import worlds as w
 

@@ -9,14 +9,13 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 from lifelines import KaplanMeierFitter
 from scipy.stats import norm
 from statsmodels.duration.survfunc import SurvfuncRight
 from statsmodels.stats.proportion import proportion_confint
 
-from sendblue_data.history import ContactHistory
+from sendblue_data import ContactHistory
 from sendblue_data.history.survival import kaplan_meier
 
 from . import worlds as w

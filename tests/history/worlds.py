@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 from hypothesis import strategies as st
 
-from sendblue_data.contacts import CONTACT_SCHEMA
+from sendblue_data.schema import CONTACT_SCHEMA
 
 Contact = dict[str, Any]
 FIRST = datetime(2026, 1, 5, 6, tzinfo=UTC)

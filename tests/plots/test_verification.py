@@ -4,8 +4,7 @@ import polars as pl
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from sendblue_data import plots
-from sendblue_data.analytics import verification_backlog, verification_funnel
+from sendblue_data import plots, verification_backlog, verification_funnel
 from sendblue_data.plots.style import LIGHT
 from tests.plots.tables import notes, words
 

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from sendblue_data.contacts import CONTACT_SCHEMA, DecodedPage
-from sendblue_data.paging import Caps
+from sendblue_data._api.decoding import DecodedPage
+from sendblue_data.pull.pages import Caps
+from sendblue_data.schema import CONTACT_SCHEMA
 
 SMALL = Caps(page=10, last_offset=100, overlap=3)
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

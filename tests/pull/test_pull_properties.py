@@ -10,11 +10,11 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
-from sendblue_data import iter_contacts, pull_contacts, sweeps
+from sendblue_data import iter_contacts, pull_contacts
 from sendblue_data.errors import ConfigurationError, IncompletePullError, UnexpectedAnswerError
+from sendblue_data.pull import sweeps
 from tests.pull.model_account import EPOCH, SMALL, ModelAccount, Person, numbers
 
 

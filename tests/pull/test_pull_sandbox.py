@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sendblue_data import iter_contacts, pull_contacts, retries, sweeps
+from sendblue_data import iter_contacts, pull_contacts
+from sendblue_data._api import retries
 from sendblue_data.errors import IncompletePullError, RateLimitedError, UnexpectedAnswerError
+from sendblue_data.pull import sweeps
 from sendblue_data.sandbox import Sandbox
 
 FAULTS = {"every_429": 10, "every_500": 15, "every_reset": 20, "every_cut": 25}

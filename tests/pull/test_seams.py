@@ -6,7 +6,7 @@ import pytest
 
 from sendblue_data import merge_contacts
 from sendblue_data.contacts import contacts_frame
-from sendblue_data.seams import fit_together, join_by_moment, keys, placed
+from sendblue_data.pull.joining import fit_together, join_by_moment, keys, placed
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -9,12 +9,12 @@ from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
-from sendblue_data import Sandbox, pull_contacts, sweeps
-from sendblue_data.contacts import CONTACT_SCHEMA
+from sendblue_data import Sandbox, pull_contacts
 from sendblue_data.errors import IncompletePullError, UnexpectedAnswerError
+from sendblue_data.pull import sweeps
+from sendblue_data.schema import CONTACT_SCHEMA
 
 MANY = int(os.environ.get("TRAIT_EXAMPLES", "60"))
 DIGITS = {"us": 26, "ms": 23, "s": 19, "day": 10}
@@ -98,7 +98,7 @@ def comparable(row):
     return {**row, "custom_variables": variables if variables is None else dict(variables)}
 
 
-@pytest.mark.filterwarnings("ignore::sendblue_data.contacts.RepairedFieldWarning")
+@pytest.mark.filterwarnings("ignore::sendblue_data.errors.RepairedFieldWarning")
 @pytest.mark.parametrize(
     "examples", [8, pytest.param(MANY, marks=[pytest.mark.slow, pytest.mark.timeout(20 * MANY)])]
 )

@@ -8,14 +8,14 @@ import sys
 import pytest
 import requests
 
-from sendblue_data.sandbox import Switches, command, serve
-
-CODE = "import sys; from sendblue_data.sandbox import serve; sys.exit(serve(sys.argv[1:]))"
+from sendblue_data.cli import sandbox as command
+from sendblue_data.cli.main import main
+from sendblue_data.sandbox import Switches
 
 
 def start(*options):
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", CODE, *options],
+        [sys.executable, "-W", "error", "-m", "sendblue_data", "sandbox", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -66,7 +66,7 @@ def test_it_prints_what_to_paste_and_stops(stop, quiet):
     ],
 )
 def test_a_wrong_option_is_named(options, capsys):
-    assert serve(options) == 2
+    assert main(["sandbox", *options]) == 2
     assert options[1].split("=")[0] in capsys.readouterr().err
 
 
@@ -77,7 +77,7 @@ def test_the_options_stand_without_the_server():
         "import sendblue_data.sandbox\n"
         "try: sendblue_data.sandbox.Sandbox\n"
         "except ImportError as error: print(error)\n"
-        "sendblue_data.sandbox.serve(['--help'])"
+        "from sendblue_data.cli.main import main; main(['sandbox', '--help'])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60

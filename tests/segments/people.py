@@ -7,8 +7,7 @@ import phonenumbers
 import polars as pl
 from hypothesis import strategies as st
 
-from sendblue_data.contacts import CONTACT_SCHEMA
-from sendblue_data.segments import (
+from sendblue_data import (
     created_between,
     has_any_tag,
     has_tag,
@@ -19,6 +18,7 @@ from sendblue_data.segments import (
     variable,
     verified,
 )
+from sendblue_data.schema import CONTACT_SCHEMA
 
 TAGS = ["VIP", "vip ", "Lead", " ", ""]
 START = datetime(2025, 1, 1, tzinfo=UTC)

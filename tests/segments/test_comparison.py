@@ -3,13 +3,11 @@
 import duckdb
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from polars.testing import assert_frame_equal
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from sendblue_data.errors import FrameError, SegmentError
-from sendblue_data.segments import (
+from sendblue_data import (
     compare_segments,
     created_between,
     has_tag,
@@ -21,6 +19,7 @@ from sendblue_data.segments import (
     variable,
     verified,
 )
+from sendblue_data.errors import FrameError, SegmentError
 from tests.segments.people import CONTACTS, SEGMENTS, contacts_of
 
 NAMED = st.lists(SEGMENTS, min_size=1, max_size=4)
@@ -151,7 +150,7 @@ def test_every_engine_gives_the_same_tables(rows):
 
 
 def test_batches_add_up(monkeypatch):
-    monkeypatch.setattr("sendblue_data.segments.engines._BATCH_ROWS", 2_048)
+    monkeypatch.setattr("sendblue_data._frames.counting._BATCH_ROWS", 2_048)
     contacts = contacts_of(
         [
             {"tags": ["VIP"] if i % 3 else None, "opt_out": [None, True, False][i % 5 % 3]}

@@ -7,11 +7,9 @@ from datetime import date, datetime, timedelta, timezone
 import phonenumbers
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from sendblue_data.errors import SegmentError, SendblueError
-from sendblue_data.segments import (
+from sendblue_data import (
     created_between,
     describe,
     has_any_tag,
@@ -19,12 +17,13 @@ from sendblue_data.segments import (
     opted_out,
     parse_segment,
     phone_region,
-    phone_region_code,
     reachable,
     untagged,
     variable,
     verified,
 )
+from sendblue_data.errors import SegmentError, SendblueError
+from sendblue_data.segments.regions import phone_region_code
 from tests.segments.people import CONTACTS, LEAVES, SEGMENTS, contacts_of
 
 

@@ -4,11 +4,9 @@ import tomllib
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from sendblue_data.errors import SegmentError
-from sendblue_data.segments import (
+from sendblue_data import (
     describe,
     has_any_tag,
     has_tag,
@@ -21,6 +19,7 @@ from sendblue_data.segments import (
     variable,
     verified,
 )
+from sendblue_data.errors import SegmentError
 from tests.segments.people import CONTACTS, SEGMENTS, contacts_of
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(str.strip)

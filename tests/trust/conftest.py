@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from sendblue_data import rate_limit, retries
+from sendblue_data._api import rate_limit, retries
 from sendblue_data.sandbox import Sandbox
 from sendblue_data.writeback import engine
 

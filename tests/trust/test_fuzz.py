@@ -13,22 +13,41 @@ from pathlib import Path
 import msgspec
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
-from sendblue_data.contacts import CONTACT_SCHEMA, NewFieldWarning, contacts_frame, decode_page
-from sendblue_data.errors import FrameError, JournalError, LedgerError, SegmentError, UnexpectedAnswerError
+from sendblue_data import (
+    bulk_create,
+    has_tag,
+    list_runs,
+    load_segments,
+    parse_segment,
+    plan_create,
+    reachable,
+    resume_run,
+    save_segments,
+    undo_run,
+    variable,
+)
+from sendblue_data._api.decoding import decode_page
+from sendblue_data.contacts import contacts_frame
+from sendblue_data.errors import (
+    FrameError,
+    JournalError,
+    LedgerError,
+    NewFieldWarning,
+    SegmentError,
+    UnexpectedAnswerError,
+)
 from sendblue_data.export import write_contacts
 from sendblue_data.phones import normalize_phones
-from sendblue_data.segments import has_tag, load_segments, parse_segment, reachable, save_segments, variable
-from sendblue_data.writeback import bulk_create, list_runs, plan_create, resume_run, undo_run
+from sendblue_data.schema import CONTACT_SCHEMA
 from sendblue_data.writeback.journal import Journal
 from tests.writeback.people import people, phone
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::sendblue_data.contacts.NewFieldWarning"),
-    pytest.mark.filterwarnings("ignore::sendblue_data.writeback.JournalWarning"),
+    pytest.mark.filterwarnings("ignore::sendblue_data.errors.NewFieldWarning"),
+    pytest.mark.filterwarnings("ignore::sendblue_data.writeback.catalogue.JournalWarning"),
 ]
 EXAMPLES = int(os.environ.get("TRUST_EXAMPLES", "500"))
 MANY = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))

@@ -8,16 +8,27 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from sendblue_data import cli
+from sendblue_data import (
+    ContactExplorer,
+    ContactHistory,
+    bulk_create,
+    bulk_delete,
+    bulk_update,
+    compare_segments,
+    describe,
+    has_tag,
+    load_segments,
+    plan_create,
+    pull_contacts,
+    save_segments,
+    undo_run,
+    variable,
+    write_report,
+)
+from sendblue_data.cli import main as cli
 from sendblue_data.contacts import contacts_frame
-from sendblue_data.explorer import ContactExplorer
 from sendblue_data.export import write_contacts
-from sendblue_data.history import ContactHistory
-from sendblue_data.pull import pull_contacts
-from sendblue_data.report import write_report
 from sendblue_data.report.terminal import headline_tables
-from sendblue_data.segments import compare_segments, describe, has_tag, load_segments, save_segments, variable
-from sendblue_data.writeback import bulk_create, bulk_delete, bulk_update, plan_create, undo_run
 from tests.trust.readers import read_file
 from tests.trust.test_secrets import without_drawing
 from tests.writeback.people import person, phone, state, statuses
@@ -257,7 +268,7 @@ def test_a_history_keeps_them(opened, tmp_path):
     assert state(history.at(taken).to_dicts()) == state(sandbox.rows())
 
 
-@pytest.mark.filterwarnings("default::sendblue_data.contacts.NewFieldWarning")
+@pytest.mark.filterwarnings("default::sendblue_data.errors.NewFieldWarning")
 def test_a_name_of_a_new_field_does_not_drive_the_terminal(open_account, monkeypatch, capsys, tmp_path):
     sandbox, _ = open_account(account())
     for name, value in (

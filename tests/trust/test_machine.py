@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from sendblue_data import SendblueClient, transport
+from sendblue_data import (
+    ContactHistory,
+    SendblueClient,
+    bulk_create,
+    bulk_delete,
+    bulk_opt_out,
+    iter_contacts,
+    list_runs,
+    pull_contacts,
+    resume_run,
+)
+from sendblue_data._api import transport
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import (
     ApiError,
@@ -19,17 +30,7 @@ from sendblue_data.errors import (
     UnexpectedAnswerError,
 )
 from sendblue_data.export import write_contacts
-from sendblue_data.history import ContactHistory
-from sendblue_data.pull import iter_contacts, pull_contacts
-from sendblue_data.writeback import (
-    bulk_create,
-    bulk_delete,
-    bulk_opt_out,
-    catalogue,
-    list_runs,
-    resume_run,
-    run,
-)
+from sendblue_data.writeback import catalogue, run
 from sendblue_data.writeback.journal import Journal
 from tests.client.servers import Server, answer
 from tests.writeback.people import people, phone, state, statuses

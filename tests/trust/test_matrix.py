@@ -7,22 +7,23 @@ would have without the fault. `docs/reliability.md` is made of these results.
 
 import pytest
 
-from sendblue_data.contacts import contacts_frame
-from sendblue_data.errors import SendblueError, WriteInterruptedError
-from sendblue_data.export import write_contacts
-from sendblue_data.history import ContactHistory
-from sendblue_data.pull import iter_contacts, pull_contacts
-from sendblue_data.writeback import (
+from sendblue_data import (
+    ContactHistory,
     bulk_create,
     bulk_delete,
     bulk_opt_out,
     bulk_update,
     bulk_verify,
-    engine,
+    iter_contacts,
     list_runs,
+    pull_contacts,
     resume_run,
     undo_run,
 )
+from sendblue_data.contacts import contacts_frame
+from sendblue_data.errors import SendblueError, WriteInterruptedError
+from sendblue_data.export import write_contacts
+from sendblue_data.writeback import engine
 from tests.trust.readers import read_file
 from tests.writeback.people import person, phone, state
 
@@ -374,8 +375,8 @@ SWITCHES = {
 @pytest.fixture
 def case(open_account, tmp_path, monkeypatch):
     """Open the account of a case; a server that fails on and on is given up after fewer tries than in earnest."""
-    monkeypatch.setattr("sendblue_data.retries.PATIENCE", 0.1)
-    monkeypatch.setattr("sendblue_data.retries.LONG_PATIENCE", 0.1)
+    monkeypatch.setattr("sendblue_data._api.retries.PATIENCE", 0.1)
+    monkeypatch.setattr("sendblue_data._api.retries.LONG_PATIENCE", 0.1)
     monkeypatch.setattr(engine, "FAILED_ROUNDS", 3)
 
     def opened(operation, misbehaviour, **switches):
@@ -410,7 +411,7 @@ def test_fault_now_and_then(case, record_property, operation, fault):
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_fault_at_every_request(case, monkeypatch, record_property, operation, fault):
     """No request is answered any more, until the fault is over."""
-    monkeypatch.setattr("sendblue_data.retries.LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("sendblue_data._api.retries.LONGEST_WAIT", 0.01)
     one = case(operation, LASTING[fault], remember_opt_outs=False)
     OPERATIONS[operation](one)
     record_property("outcome", one.outcome)

@@ -20,27 +20,29 @@ import requests
 import urllib3
 from PIL import Image
 
-from sendblue_data import SendblueClient, cli
-from sendblue_data.contacts import NewFieldWarning, contacts_frame
-from sendblue_data.errors import ConfigurationError, SendblueError, UnexpectedAnswerError
-from sendblue_data.explorer import ContactExplorer
-from sendblue_data.export import write_contacts
-from sendblue_data.history import ContactHistory
-from sendblue_data.pull import iter_contacts, pull_contacts
-from sendblue_data.report import pictures, write_report
-from sendblue_data.sandbox import Sandbox
-from sendblue_data.writeback import (
+from sendblue_data import (
+    ContactExplorer,
+    ContactHistory,
+    SendblueClient,
     bulk_create,
     bulk_delete,
     bulk_opt_out,
     bulk_update,
     bulk_verify,
-    engine,
-    journal,
+    iter_contacts,
     list_runs,
     plan_create,
+    pull_contacts,
     undo_run,
+    write_report,
 )
+from sendblue_data.cli import main as cli
+from sendblue_data.contacts import contacts_frame
+from sendblue_data.errors import ConfigurationError, NewFieldWarning, SendblueError, UnexpectedAnswerError
+from sendblue_data.export import write_contacts
+from sendblue_data.report import images as pictures
+from sendblue_data.sandbox import Sandbox
+from sendblue_data.writeback import engine, journal
 from tests.client.servers import Server, answer
 from tests.writeback.people import people, phone
 
@@ -222,8 +224,8 @@ def test_a_traceback_from_within_a_request_shows_none(open_account, monkeypatch,
 
 @pytest.mark.parametrize("fault", ["429", "500", "reset", "reset_after", "500_after", "cut", "error_200"])
 def test_no_error_shows_them_in_any_frame(open_account, monkeypatch, fault):
-    monkeypatch.setattr("sendblue_data.retries.PATIENCE", 0.05)
-    monkeypatch.setattr("sendblue_data.retries.LONG_PATIENCE", 0.05)
+    monkeypatch.setattr("sendblue_data._api.retries.PATIENCE", 0.05)
+    monkeypatch.setattr("sendblue_data._api.retries.LONG_PATIENCE", 0.05)
     monkeypatch.setattr(engine, "FAILED_ROUNDS", 2)
     sandbox, client = open_account(people(3), client={"retries": 1})
     sandbox.set(**{f"every_{fault}": 1}, only="writes")
@@ -398,7 +400,7 @@ def test_the_terminal_shows_none(open_account, monkeypatch, tmp_path, capsys):
             cli.main(["snapshot", str(tmp_path / "history")]),
         ]
         sandbox.set(every_reset=1)
-        monkeypatch.setattr("sendblue_data.retries.FIRST_WAIT", 0.001)
+        monkeypatch.setattr("sendblue_data._api.retries.FIRST_WAIT", 0.001)
         codes.append(cli.main(["pull", str(tmp_path / "other.csv"), "--quiet"]))
     finally:
         os.umask(mask)

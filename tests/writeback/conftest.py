@@ -1,6 +1,6 @@
 import pytest
 
-from sendblue_data import rate_limit
+from sendblue_data._api import rate_limit
 from sendblue_data.sandbox import Sandbox
 from sendblue_data.writeback import engine
 

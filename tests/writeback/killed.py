@@ -11,9 +11,9 @@ import sys
 
 import polars as pl
 
-from sendblue_data.client import SendblueClient
+from sendblue_data import bulk_create, bulk_delete, resume_run, undo_run
+from sendblue_data._api.client import SendblueClient
 from sendblue_data.contacts import contacts_frame
-from sendblue_data.writeback import bulk_create, bulk_delete, resume_run, undo_run
 from sendblue_data.writeback.journal import Journal
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 
+from sendblue_data import bulk_create, bulk_delete, bulk_opt_out, bulk_update
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import AuthenticationError, WriteInterruptedError
-from sendblue_data.writeback import bulk_create, bulk_delete, bulk_opt_out, bulk_update, engine
+from sendblue_data.writeback import engine
 from tests.writeback.people import people, person, phone, state, statuses
 
 

@@ -8,22 +8,22 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sendblue_data.contacts import contacts_frame
-from sendblue_data.errors import ConfigurationError, FrameError, JournalError, LedgerError
-from sendblue_data.history import ContactHistory
-from sendblue_data.pull import pull_contacts
-from sendblue_data.sandbox import Sandbox
-from sendblue_data.writeback import (
+from sendblue_data import (
+    ContactHistory,
     bulk_create,
     bulk_delete,
     bulk_update,
     forget,
     list_runs,
     prune_runs,
+    pull_contacts,
     rebuild_ledger,
     resume_run,
     undo_run,
 )
+from sendblue_data.contacts import contacts_frame
+from sendblue_data.errors import ConfigurationError, FrameError, JournalError, LedgerError
+from sendblue_data.sandbox import Sandbox
 from sendblue_data.writeback.journal import SUFFIX, Journal
 from sendblue_data.writeback.ledger import Ledger
 from sendblue_data.writeback.ledger_file import FILE, KEY_FILE

@@ -4,19 +4,19 @@ import time
 
 import pytest
 
-from sendblue_data.contacts import contacts_frame
-from sendblue_data.errors import UnexpectedAnswerError
-from sendblue_data.writeback import (
+from sendblue_data import (
     bulk_create,
     bulk_delete,
     bulk_opt_out,
     bulk_update,
     bulk_verify,
     list_runs,
-    lookout,
     resume_run,
     undo_run,
 )
+from sendblue_data.contacts import contacts_frame
+from sendblue_data.errors import UnexpectedAnswerError
+from sendblue_data.writeback import lookout
 from sendblue_data.writeback.journal import Journal
 from sendblue_data.writeback.ledger import Ledger
 from tests.writeback.people import people, person, phone, state, statuses

@@ -3,16 +3,7 @@
 import polars as pl
 import pytest
 
-from sendblue_data.contacts import contacts_frame
-from sendblue_data.errors import (
-    AccountMovedError,
-    FrameError,
-    JournalError,
-    WriteIncompleteError,
-    WriteRefusedError,
-)
-from sendblue_data.pull import pull_contacts
-from sendblue_data.writeback import (
+from sendblue_data import (
     bulk_create,
     bulk_delete,
     bulk_opt_out,
@@ -21,6 +12,15 @@ from sendblue_data.writeback import (
     list_runs,
     plan_create,
     plan_delete,
+    pull_contacts,
+)
+from sendblue_data.contacts import contacts_frame
+from sendblue_data.errors import (
+    AccountMovedError,
+    FrameError,
+    JournalError,
+    WriteIncompleteError,
+    WriteRefusedError,
 )
 from tests.writeback.people import people, person, phone, state, statuses
 

@@ -2,10 +2,9 @@
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from sendblue_data.transport import account_label
+from sendblue_data._api.transport import account_label
 from sendblue_data.writeback.identity import account_identity, identities, identity
 
 SPELLINGS = {

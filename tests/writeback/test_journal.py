@@ -10,9 +10,9 @@ import time
 import polars as pl
 import pytest
 
+from sendblue_data import bulk_create, bulk_delete, list_runs, resume_run, undo_run
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import JournalError, WriteInterruptedError
-from sendblue_data.writeback import bulk_create, bulk_delete, list_runs, resume_run, undo_run
 from sendblue_data.writeback.catalogue import new_run_id
 from sendblue_data.writeback.journal import Journal
 from sendblue_data.writeback.rows import Row

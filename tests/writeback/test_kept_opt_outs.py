@@ -6,6 +6,16 @@ import time
 
 import pytest
 
+from sendblue_data import (
+    bulk_create,
+    bulk_delete,
+    bulk_opt_out,
+    bulk_update,
+    list_runs,
+    plan_create,
+    resume_run,
+    undo_run,
+)
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import (
     FrameError,
@@ -14,19 +24,7 @@ from sendblue_data.errors import (
     WriteInterruptedError,
     WriteRefusedError,
 )
-from sendblue_data.writeback import (
-    bulk_create,
-    bulk_delete,
-    bulk_opt_out,
-    bulk_update,
-    engine,
-    list_runs,
-    plan_create,
-    requests,
-    resume_run,
-    running,
-    undo_run,
-)
+from sendblue_data.writeback import engine, requests, running
 from sendblue_data.writeback.catalogue import JournalWarning
 from tests.writeback.people import people, phone
 
@@ -167,7 +165,7 @@ def test_one_seen_by_a_run_that_was_resumed_after_another_had_begun(open_account
     sandbox, client = open_account([{"phone": phone(0), "opt_out": False}], remember_opt_outs=False)
     with monkeypatch.context() as patch:
         patch.setattr(client, "update_contact", turned_away)
-        patch.setattr("sendblue_data.retries.LONG_PATIENCE", -1)
+        patch.setattr("sendblue_data._api.retries.LONG_PATIENCE", -1)
         with pytest.raises(WriteInterruptedError) as cut:
             bulk_create(client, contacts_frame([{"phone": phone(0), "company_name": "A"}]), progress=False)
     bulk_update(client, contacts_frame([{"phone": phone(0), "last_name": "B"}]), progress=False)

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from sendblue_data.writeback import list_runs, undo_run
+from sendblue_data import list_runs, undo_run
 from tests.writeback.people import people, person, state
 
 SCRIPT = Path(__file__).with_name("killed.py")

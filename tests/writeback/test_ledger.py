@@ -13,14 +13,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
+from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import LedgerError
-from sendblue_data.writeback import ledger as module
-from sendblue_data.writeback import ledger_file
+from sendblue_data.writeback import ledger as module, ledger_file
 from sendblue_data.writeback.journal import Journal
 from sendblue_data.writeback.ledger import LAG, Ledger
 from sendblue_data.writeback.rows import Row

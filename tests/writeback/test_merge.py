@@ -2,23 +2,22 @@
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from sendblue_data.contacts import contacts_frame
-from sendblue_data.errors import FrameError, WriteRefusedError
-from sendblue_data.pull import pull_contacts
-from sendblue_data.writeback import (
+from sendblue_data import (
     add_tags,
     bulk_create,
     bulk_update,
     plan_add_tags,
     plan_create,
     plan_update,
+    pull_contacts,
     remove_tags,
     rename_tags,
     undo_run,
 )
+from sendblue_data.contacts import contacts_frame
+from sendblue_data.errors import FrameError, WriteRefusedError
 from sendblue_data.writeback.merging import TagChange
 from sendblue_data.writeback.tag_verbs import _plan
 from tests.writeback.people import people, person, phone, state, statuses

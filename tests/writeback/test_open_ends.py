@@ -4,19 +4,10 @@ import threading
 
 import pytest
 
+from sendblue_data import bulk_create, bulk_delete, bulk_update, list_runs, plan_create, resume_run, undo_run
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import WriteInterruptedError
-from sendblue_data.writeback import (
-    bulk_create,
-    bulk_delete,
-    bulk_update,
-    chunks,
-    engine,
-    list_runs,
-    plan_create,
-    resume_run,
-    undo_run,
-)
+from sendblue_data.writeback import chunks, engine
 from sendblue_data.writeback.journal import Journal
 from sendblue_data.writeback.rows import Options
 from sendblue_data.writeback.run import begin, carry_out

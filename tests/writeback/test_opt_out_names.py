@@ -3,9 +3,9 @@
 import polars as pl
 import pytest
 
+from sendblue_data import plan_create, plan_update, plan_verify
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import FrameError
-from sendblue_data.writeback import plan_create, plan_update, plan_verify
 from tests.writeback.people import phone
 
 SAYS = """SMS Marketing Consent|Accepts SMS Marketing|subscribed|opt_in|DND|DoNotCall|SMS_BLACKLISTED|suppressed|STOP|

@@ -12,26 +12,24 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, Phase, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from sendblue_data import rate_limit
-from sendblue_data.contacts import contacts_frame
-from sendblue_data.errors import WriteInterruptedError
-from sendblue_data.sandbox import Sandbox
-from sendblue_data.writeback import (
+from sendblue_data import (
     bulk_create,
     bulk_delete,
     bulk_opt_out,
     bulk_update,
     bulk_verify,
-    engine,
     list_runs,
-    lookout,
     resume_run,
     undo_run,
 )
+from sendblue_data._api import rate_limit
+from sendblue_data.contacts import contacts_frame
+from sendblue_data.errors import WriteInterruptedError
+from sendblue_data.sandbox import Sandbox
+from sendblue_data.writeback import engine, lookout
 from sendblue_data.writeback.ledger import Ledger
 from tests.writeback.people import person, phone
 from tests.writeback.test_state_machine import Crash, CrashingJournal

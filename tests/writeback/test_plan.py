@@ -3,9 +3,9 @@
 import polars as pl
 import pytest
 
+from sendblue_data import bulk_create, bulk_update, plan_create, plan_delete, plan_update
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import FrameError
-from sendblue_data.writeback import bulk_create, bulk_update, plan_create, plan_delete, plan_update
 from tests.writeback.people import people, person, phone
 
 

@@ -3,23 +3,23 @@
 import polars as pl
 import pytest
 
-from sendblue_data import normalize_phones
-from sendblue_data.contacts import contacts_frame
-from sendblue_data.errors import FrameError, SegmentError
-from sendblue_data.options import shown
-from sendblue_data.segments import compare_segments
-from sendblue_data.writeback import (
+from sendblue_data import (
     add_tags,
     bulk_create,
     bulk_delete,
     bulk_opt_out,
+    compare_segments,
     list_runs,
+    normalize_phones,
     plan_create,
     plan_delete,
     plan_opt_out,
     plan_verify,
     undo_run,
 )
+from sendblue_data._shared.validation import shown
+from sendblue_data.contacts import contacts_frame
+from sendblue_data.errors import FrameError, SegmentError
 from sendblue_data.writeback.ledger import Ledger
 from tests.writeback.people import people, person, phone
 

@@ -7,24 +7,15 @@ import tempfile
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, Phase, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sendblue_data import rate_limit
+from sendblue_data import bulk_create, bulk_delete, bulk_opt_out, bulk_update, list_runs, resume_run, undo_run
+from sendblue_data._api import rate_limit
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import WriteInterruptedError
 from sendblue_data.sandbox import Sandbox
-from sendblue_data.writeback import (
-    bulk_create,
-    bulk_delete,
-    bulk_opt_out,
-    bulk_update,
-    engine,
-    list_runs,
-    resume_run,
-    undo_run,
-)
+from sendblue_data.writeback import engine
 from sendblue_data.writeback.fields import BULK_FIELDS, WRITABLE, plain
 from sendblue_data.writeback.journal import Journal
 from tests.writeback.people import person, phone, state

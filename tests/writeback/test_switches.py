@@ -6,6 +6,15 @@ from contextlib import suppress
 import polars as pl
 import pytest
 
+from sendblue_data import (
+    bulk_create,
+    bulk_delete,
+    bulk_opt_out,
+    bulk_update,
+    bulk_verify,
+    resume_run,
+    undo_run,
+)
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import (
     ConflictError,
@@ -13,17 +22,7 @@ from sendblue_data.errors import (
     InvalidRequestError,
     WriteInterruptedError,
 )
-from sendblue_data.writeback import (
-    bulk_create,
-    bulk_delete,
-    bulk_opt_out,
-    bulk_update,
-    bulk_verify,
-    chunks,
-    inputs,
-    resume_run,
-    undo_run,
-)
+from sendblue_data.writeback import chunks, inputs
 from sendblue_data.writeback.journal import Journal
 from tests.writeback.people import people, person, phone, state, statuses
 

@@ -2,18 +2,18 @@
 
 import pytest
 
-from sendblue_data.contacts import contacts_frame
-from sendblue_data.pull import pull_contacts
-from sendblue_data.writeback import (
+from sendblue_data import (
     bulk_create,
     bulk_delete,
     bulk_opt_out,
     bulk_update,
     bulk_verify,
     list_runs,
+    pull_contacts,
     resume_run,
     undo_run,
 )
+from sendblue_data.contacts import contacts_frame
 from sendblue_data.writeback.journal import Journal
 from tests.writeback.people import people, person, phone, state, statuses
 

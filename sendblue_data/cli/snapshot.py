@@ -7,13 +7,13 @@ import json
 import sys
 from datetime import UTC, datetime
 
+from sendblue_data._shared.text import one_line
 from sendblue_data.errors import (
     HistoryConflictError,
     IncompletePullError,
     SendblueError,
     SnapshotRefusedError,
 )
-from sendblue_data.plain_text import one_line
 
 DONE, FAILED, REFUSED, BUSY = 0, 1, 3, 75
 """Exit codes: recorded; failed (network, key, disk); refused (incomplete, other account, shrunk, out of
@@ -57,10 +57,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Pull, record, and print one line: to stdout when recorded, else to stderr. Gives the exit code."""
-    from sendblue_data.client import SendblueClient  # noqa: PLC0415 -- so that --help starts fast
-    from sendblue_data.history import ContactHistory  # noqa: PLC0415
+    from sendblue_data._api.client import SendblueClient  # noqa: PLC0415 -- so that --help starts fast
+    from sendblue_data.history.contact_history import ContactHistory  # noqa: PLC0415
     from sendblue_data.history.lock import lock_path, writer_lock  # noqa: PLC0415
-    from sendblue_data.pull import pull_contacts  # noqa: PLC0415
+    from sendblue_data.pull.pull import pull_contacts  # noqa: PLC0415
 
     try:
         history = ContactHistory(args.uri, storage_options=args.storage_options)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from sendblue_data.plain_text import one_line
+from sendblue_data._shared.text import one_line
 
 _LONGEST = 500
 """Characters of it that an error shows."""

@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from types import FrameType
@@ -85,28 +85,6 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         pass
     return 0
-
-
-def serve(argv: Sequence[str] | None = None) -> int:
-    """Run a sandbox with the options of `sendblue-data sandbox`, given as a list of words.
-
-    Args:
-        argv: options, such as `["--contacts", "500", "--fault", "every_429=10"]`; the command line's own
-            when not given.
-
-    Returns:
-        The exit code: 0 when it was stopped, 2 when an option was wrong.
-    """
-    parser = argparse.ArgumentParser(
-        prog="sendblue-data sandbox", description="A Sendblue account on this machine."
-    )
-    add_arguments(parser)
-    args = parser.parse_args(argv)
-    try:
-        return run(args)
-    except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
 
 
 def _announce(sandbox: Sandbox, *, quiet: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from sendblue_data.repairs import KNOWN, SPELLINGS
+from sendblue_data._api.repairs import KNOWN, SPELLINGS
 
 
 class ExactContact(msgspec.Struct, gc=False, forbid_unknown_fields=True):

@@ -19,10 +19,8 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from sendblue_data.client import SendblueClient
-from sendblue_data.contacts import CONTACT_SCHEMA
-from sendblue_data.paging import AWAKE_EVERY, Caps, Pages
-from sendblue_data.seams import (
+from sendblue_data._api.client import SendblueClient
+from sendblue_data.pull.joining import (
     PLACED,
     before,
     fit_together,
@@ -33,6 +31,8 @@ from sendblue_data.seams import (
     merge_answers,
     placed,
 )
+from sendblue_data.pull.pages import AWAKE_EVERY, Caps, Pages
+from sendblue_data.schema import CONTACT_SCHEMA
 
 TIE_TRIES = 5
 WINDOWS_AHEAD = 3

@@ -18,15 +18,21 @@ import msgspec
 import requests
 from requests.structures import CaseInsensitiveDict
 from urllib3 import BaseHTTPResponse, Timeout
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError, ReadTimeoutError, SSLError
-from urllib3.exceptions import HTTPError as Urllib3Error
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError as Urllib3Error,
+    NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
 
-from sendblue_data.connections import Adapter, Connections
+from sendblue_data._api.connections import Adapter, Connections
+from sendblue_data._api.error_responses import TOO_MANY, UNAVAILABLE, refusal_from, waits_for
+from sendblue_data._api.rate_limit import Turn
+from sendblue_data._api.retries import Cancelled, Pace
+from sendblue_data._api.send_guard import may_leave
 from sendblue_data.errors import ApiError, ConfigurationError, ConnectionFailedError, UnexpectedAnswerError
-from sendblue_data.leaving import may_leave
-from sendblue_data.rate_limit import Turn
-from sendblue_data.refusing_answers import TOO_MANY, UNAVAILABLE, refusal_from, waits_for
-from sendblue_data.retries import Cancelled, Pace
 
 CONNECT_TIMEOUT = 5.0
 """Seconds to open a connection, as in the vendor's SDK."""

@@ -1,4 +1,4 @@
-"""What stands for a name whose extra is not installed: it can be imported and listed, and tells when it is used."""
+"""Placeholder for names whose optional dependency is missing."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import NoReturn
 from sendblue_data.errors import MissingExtraError
 
 
-def stand_in(name: str, error: MissingExtraError) -> type:
-    """Give a class that raises `error` when it is called; `import *`, `hasattr` and `help` need no extra.
+def placeholder(name: str, error: MissingExtraError) -> type:
+    """Return a class that raises `error` when it is called, so that `import *`, `hasattr` and `help` need no extra.
 
     Example:
-        >>> thing = stand_in("Thing", MissingExtraError("A thing needs its extra."))
+        >>> thing = placeholder("Thing", MissingExtraError("A thing needs its extra."))
         >>> thing.__name__, thing.__doc__
         ('Thing', 'A thing needs its extra.')
         >>> thing(1)

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from sendblue_data.client import SendblueClient, iso
-from sendblue_data.contacts import Oddity
-from sendblue_data.seams import is_ordered, keys, placed
+from sendblue_data._api.client import SendblueClient, iso
+from sendblue_data._api.decoding import Oddity
+from sendblue_data.pull.joining import is_ordered, keys, placed
 
 AWAKE_EVERY = 0.2
 """Seconds after which a waiting thread looks up."""

@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 import narwhals as nw
 import polars as pl
 
-from sendblue_data.analytics.engines import Days, Recipe, collect, each_tag, output_name, project
+from sendblue_data._frames.engines import Days, Recipe, collect, each_tag, output_name, project
+from sendblue_data._shared.validation import shown
 from sendblue_data.errors import FrameError
-from sendblue_data.options import shown
 
 TAGS = "tags"
 _PERIODS = {"1d": "day", "1w": "week", "1mo": "month", "1q": "quarter", "1y": "year"}

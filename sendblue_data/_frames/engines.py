@@ -17,8 +17,8 @@ import narwhals as nw
 import polars as pl
 from narwhals import dependencies
 
-from sendblue_data.contacts import CONTACT_SCHEMA
 from sendblue_data.errors import FrameError
+from sendblue_data.schema import CONTACT_SCHEMA
 from sendblue_data.segments.predicates import Variable
 
 DAY_US = 86_400_000_000

@@ -6,8 +6,8 @@ import re
 
 import msgspec
 
+from sendblue_data._api.server_message import error_message
 from sendblue_data.errors import UnexpectedAnswerError
-from sendblue_data.server_message import error_message
 
 # A UTF-16 half without its other half: legal in JSON text, but no Unicode character.
 _LONE_SURROGATE = re.compile(

@@ -22,12 +22,12 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from sendblue_data._shared.text import one_line
 from sendblue_data.errors import ConfigurationError, HistoryRangeError, SendblueError
-from sendblue_data.plain_text import one_line
 
 if TYPE_CHECKING:
-    from sendblue_data.client import SendblueClient
-    from sendblue_data.history import ContactHistory
+    from sendblue_data._api.client import SendblueClient
+    from sendblue_data.history.contact_history import ContactHistory
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 _SIGNALLED = 128
@@ -183,7 +183,7 @@ def _trust_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _snapshot_options(parser: argparse.ArgumentParser) -> None:
-    from sendblue_data.history import command  # noqa: PLC0415 -- needs the history extra
+    from sendblue_data.cli import snapshot as command  # noqa: PLC0415 -- needs the history extra
 
     command.add_arguments(parser)
     _trust_options(parser)
@@ -191,7 +191,7 @@ def _snapshot_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _sandbox_options(parser: argparse.ArgumentParser) -> None:
-    from sendblue_data.sandbox import command  # noqa: PLC0415 -- the other commands stand without it
+    from sendblue_data.cli import sandbox as command  # noqa: PLC0415 -- the other commands stand without it
 
     def run(args: argparse.Namespace) -> int:
         try:
@@ -234,11 +234,11 @@ def _folder(text: str) -> Path:
     return path
 
 
-def _moment(text: str) -> datetime | None:
-    from sendblue_data.pull import moment  # noqa: PLC0415 -- so that --help starts fast
+def _moment(text: str) -> datetime:
+    from sendblue_data._shared.time import moment  # noqa: PLC0415 -- so that --help starts fast
 
     try:
-        return moment(text)
+        return moment("since", text)
     except ConfigurationError:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no moment in ISO 8601, such as 2026-01-31T09:00:00Z"
@@ -252,10 +252,10 @@ def _count(text: str) -> int:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from sendblue_data.client import SendblueClient  # noqa: PLC0415 -- so that --help starts fast
-    from sendblue_data.diagnosis import doctor  # noqa: PLC0415
+    from sendblue_data._api.client import SendblueClient  # noqa: PLC0415 -- so that --help starts fast
+    from sendblue_data._shared.files import check_folder  # noqa: PLC0415
+    from sendblue_data.diagnosis.examine import doctor  # noqa: PLC0415
     from sendblue_data.diagnosis.findings import EXIT_CODES  # noqa: PLC0415
-    from sendblue_data.files import check_folder  # noqa: PLC0415
 
     if args.out is not None:
         check_folder(args.out)  # before the requests
@@ -268,9 +268,9 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _pull(args: argparse.Namespace) -> int:
-    from sendblue_data.client import SendblueClient  # noqa: PLC0415 -- so that --help starts fast
+    from sendblue_data._api.client import SendblueClient  # noqa: PLC0415 -- so that --help starts fast
     from sendblue_data.export import write_contacts  # noqa: PLC0415
-    from sendblue_data.pull import iter_contacts  # noqa: PLC0415
+    from sendblue_data.pull.pull import iter_contacts  # noqa: PLC0415
     from sendblue_data.report.certificate import certificate  # noqa: PLC0415
 
     with SendblueClient() as client:
@@ -291,7 +291,7 @@ def _pull(args: argparse.Namespace) -> int:
 
 
 def _report(args: argparse.Namespace) -> int:
-    from sendblue_data.client import SendblueClient  # noqa: PLC0415 -- so that --help starts fast
+    from sendblue_data._api.client import SendblueClient  # noqa: PLC0415 -- so that --help starts fast
 
     with SendblueClient() as client:
         print(f"Reading account {client.account}")
@@ -321,8 +321,8 @@ def _tell(
     """Pull, print the headline tables, write the report and its plots, and print the report's path last."""
     # Plots go to files: where a desktop is, matplotlib must not reach for it.
     os.environ.setdefault("MPLBACKEND", "Agg")
-    from sendblue_data.files import check_folder  # noqa: PLC0415 -- so that --help starts fast
-    from sendblue_data.pull import pull_contacts  # noqa: PLC0415
+    from sendblue_data._shared.files import check_folder  # noqa: PLC0415 -- so that --help starts fast
+    from sendblue_data.pull.pull import pull_contacts  # noqa: PLC0415
     from sendblue_data.report.build import build_report  # noqa: PLC0415
     from sendblue_data.report.page import save  # noqa: PLC0415
     from sendblue_data.report.terminal import headline_tables  # noqa: PLC0415
@@ -353,7 +353,7 @@ def _history(uri: str | None) -> ContactHistory | None:
     """Open a history that must be there: a misspelt path would leave its section out of the report."""
     if uri is None:
         return None
-    from sendblue_data.history import ContactHistory  # noqa: PLC0415 -- needs the history extra
+    from sendblue_data.history.contact_history import ContactHistory  # noqa: PLC0415 -- needs the history extra
 
     history = ContactHistory(uri)
     if not history.exists():

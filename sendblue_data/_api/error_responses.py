@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from sendblue_data._api.retries import retry_after_seconds
+from sendblue_data._api.server_message import error_message
+from sendblue_data._shared.text import one_line
 from sendblue_data.errors import (
     ApiError,
     AuthenticationError,
@@ -18,9 +21,6 @@ from sendblue_data.errors import (
     ServerFaultError,
     UnexpectedAnswerError,
 )
-from sendblue_data.plain_text import one_line
-from sendblue_data.retries import retry_after_seconds
-from sendblue_data.server_message import error_message
 
 TOO_MANY, UNAVAILABLE = 429, 503
 """Statuses by which a server asks to wait; the second one does so where it has `Retry-After`."""

@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 import msgspec
 import polars as pl
 
-from sendblue_data.contacts import CONTACT_SCHEMA, Oddity, decode_contact, decode_page
+from sendblue_data._api.decoding import Oddity, decode_contact, decode_page
+from sendblue_data._api.malformed import with_whole_characters
+from sendblue_data._api.repairs import Unreadable, loads, read_flag, read_phone
+from sendblue_data._api.server_message import error_message
 from sendblue_data.errors import UnexpectedAnswerError
-from sendblue_data.malformed import with_whole_characters
-from sendblue_data.repairs import Unreadable, loads, read_flag, read_phone
-from sendblue_data.server_message import error_message
+from sendblue_data.schema import CONTACT_SCHEMA
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NOTHING = {b"", b"null"}

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from datetime import UTC, date, datetime
 from typing import Literal, overload
 
 import polars as pl
 
-from sendblue_data.client import SendblueClient
-from sendblue_data.contacts import CONTACT_SCHEMA
-from sendblue_data.errors import ConfigurationError, FrameError, IncompletePullError
-from sendblue_data.evidence import PullEvidence
-from sendblue_data.options import shown
-from sendblue_data.seams import keys
-from sendblue_data.sweeps import Pull, Trust
+from sendblue_data._api.client import SendblueClient
+from sendblue_data._shared.time import Moment, moment
+from sendblue_data.errors import FrameError, IncompletePullError
+from sendblue_data.pull.evidence import PullEvidence
+from sendblue_data.pull.joining import keys
+from sendblue_data.pull.sweeps import Pull, Trust
+from sendblue_data.schema import CONTACT_SCHEMA
 
 
 @overload
 def pull_contacts(
     client: SendblueClient,
     *,
-    since: datetime | date | str | None = None,
+    since: Moment | None = None,
     progress: bool = True,
     allow_incomplete: bool = False,
     trust: Trust = "count",
@@ -32,7 +31,7 @@ def pull_contacts(
 def pull_contacts(
     client: SendblueClient,
     *,
-    since: datetime | date | str | None = None,
+    since: Moment | None = None,
     progress: bool = True,
     allow_incomplete: bool = False,
     trust: Trust = "count",
@@ -42,7 +41,7 @@ def pull_contacts(
 def pull_contacts(
     client: SendblueClient,
     *,
-    since: datetime | date | str | None = None,
+    since: Moment | None = None,
     progress: bool = True,
     allow_incomplete: bool = False,
     trust: Trust = "count",
@@ -86,7 +85,13 @@ def pull_contacts(
         >>> frame.height, evidence.complete
         (120, True)
     """
-    pull = Pull(client, moment(since), progress=progress, strict=strict, trust=trust)
+    pull = Pull(
+        client,
+        None if since is None else moment("since", since),
+        progress=progress,
+        strict=strict,
+        trust=trust,
+    )
     windows = list(pull.windows())
     frame = pl.concat([CONTACT_SCHEMA.to_frame(), *windows])
     if pull.came_late:
@@ -99,7 +104,7 @@ def pull_contacts(
 def iter_contacts(
     client: SendblueClient,
     *,
-    since: datetime | date | str | None = None,
+    since: Moment | None = None,
     progress: bool = True,
     allow_incomplete: bool = False,
     trust: Trust = "count",
@@ -133,7 +138,13 @@ def iter_contacts(
         ...     sum(frame.height for frame in iter_contacts(client, progress=False))
         120
     """
-    pull = Pull(client, moment(since), progress=progress, strict=strict, trust=trust)
+    pull = Pull(
+        client,
+        None if since is None else moment("since", since),
+        progress=progress,
+        strict=strict,
+        trust=trust,
+    )
     yield from pull.windows()
     if pull.problem and not allow_incomplete:
         raise IncompletePullError(
@@ -180,28 +191,3 @@ def merge_contacts(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     replaced = keys(old).is_in(keys(new).implode())
     replaced |= old["phone"].is_in(replacing.implode()).fill_null(value=False)
     return pl.concat([old.filter(~replaced), new])
-
-
-def moment(since: datetime | date | str | None) -> datetime | None:
-    """Read `since` as `pull_contacts` takes it, in UTC.
-
-    Raises:
-        ConfigurationError: it is no moment.
-    """
-    if since is None:
-        return None
-    if isinstance(since, str):
-        try:
-            since = datetime.fromisoformat(since)
-        except ValueError:
-            raise ConfigurationError(
-                f"since is {shown(since)}: expected a moment in ISO 8601, such as 2026-01-31T09:00:00Z."
-            ) from None
-    if not isinstance(since, date):  # of which a datetime is one
-        raise ConfigurationError(f"since is {shown(since)}: expected a moment, a date or a text in ISO 8601.")
-    if not isinstance(since, datetime):
-        since = datetime(since.year, since.month, since.day)  # noqa: DTZ001 -- made UTC below
-    try:
-        return since.astimezone(UTC) if since.tzinfo else since.replace(tzinfo=UTC)
-    except OverflowError:
-        raise ConfigurationError(f"since is {since}, which is no moment in UTC.") from None

@@ -15,8 +15,8 @@ from email.utils import parsedate_to_datetime
 from random import Random
 from typing import TypeVar
 
+from sendblue_data._api.rate_limit import DOCUMENTED, RateLimit, Turn
 from sendblue_data.errors import ApiError, ConnectionFailedError, RateLimitedError, ServerFaultError
-from sendblue_data.rate_limit import DOCUMENTED, RateLimit, Turn
 
 FIRST_WAIT = 0.1
 """Seconds before the first retry, at most; each further one may wait twice as long."""

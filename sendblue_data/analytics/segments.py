@@ -8,10 +8,10 @@ from typing import Any
 
 import polars as pl
 
+from sendblue_data._frames.counting import count
+from sendblue_data._shared.validation import shown
 from sendblue_data.analytics.rates import newcombe_difference, with_interval
 from sendblue_data.errors import SegmentError
-from sendblue_data.options import shown
-from sendblue_data.segments.engines import count
 
 REST = "the rest"
 """What `baseline` says in the table when each segment is held against the contacts outside it."""
@@ -89,7 +89,7 @@ def compare_segments(
 
     Examples:
         >>> import polars as pl
-        >>> from sendblue_data.segments import compare_segments, has_tag
+        >>> from sendblue_data import compare_segments, has_tag
         >>> people = pl.DataFrame(
         ...     {
         ...         "tags": [["VIP"]] * 4 + [["Lead"]] * 6,
@@ -167,7 +167,7 @@ def segment_overlap(contacts: Any, segments: Mapping[str, pl.Expr]) -> pl.DataFr
 
     Examples:
         >>> import polars as pl
-        >>> from sendblue_data.segments import has_tag, segment_overlap
+        >>> from sendblue_data import has_tag, segment_overlap
         >>> people = pl.DataFrame({"tags": [["VIP", "Lead"], ["VIP"], ["Lead"], ["Lead"]]})
         >>> segment_overlap(people, {"VIPs": has_tag("VIP"), "Leads": has_tag("Lead")}).rows()
         [('VIPs', 'Leads', 2, 3, 1, 0.5, 0.333..., 0.25)]

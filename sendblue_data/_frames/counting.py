@@ -16,8 +16,8 @@ import narwhals as nw
 import polars as pl
 from narwhals import dependencies as engines
 
-from sendblue_data.contacts import CONTACT_SCHEMA
 from sendblue_data.errors import FrameError, SegmentError
+from sendblue_data.schema import CONTACT_SCHEMA
 from sendblue_data.segments.predicates import Segment
 
 _BATCH_ROWS = 100_000

@@ -13,14 +13,19 @@ from typing import Any, Literal, get_args
 import polars as pl
 from tqdm.auto import tqdm
 
-from sendblue_data.client import CONTACTS, SendblueClient
-from sendblue_data.contacts import CONTACT_SCHEMA, RepairedFieldWarning
-from sendblue_data.errors import ConfigurationError, InvalidRequestError, UnexpectedAnswerError
-from sendblue_data.evidence import PullEvidence, Repair
-from sendblue_data.options import check_client
-from sendblue_data.paging import API_CAPS, AccountNeverStill, OrderIgnored
-from sendblue_data.seams import PLACED, fit_together, keys
-from sendblue_data.windows import Reader
+from sendblue_data._api.client import CONTACTS, SendblueClient
+from sendblue_data._shared.validation import check_client
+from sendblue_data.errors import (
+    ConfigurationError,
+    InvalidRequestError,
+    RepairedFieldWarning,
+    UnexpectedAnswerError,
+)
+from sendblue_data.pull.evidence import PullEvidence, Repair
+from sendblue_data.pull.joining import PLACED, fit_together, keys
+from sendblue_data.pull.pages import API_CAPS, AccountNeverStill, OrderIgnored
+from sendblue_data.pull.windows import Reader
+from sendblue_data.schema import CONTACT_SCHEMA
 
 Trust = Literal["count", "seams"]
 

@@ -17,7 +17,9 @@ from urllib.parse import quote
 
 import polars as pl
 
-from sendblue_data.answers import (
+from sendblue_data._api.credentials import credential, hidden, without_credentials
+from sendblue_data._api.decoding import DecodedPage, Oddity, decode_page, refuse_oddities
+from sendblue_data._api.responses import (
     amount_answer,
     contact_answer,
     contacts_answer,
@@ -25,12 +27,10 @@ from sendblue_data.answers import (
     object_from,
     opt_out_answer,
 )
-from sendblue_data.contacts import DecodedPage, Oddity, RepairedFieldWarning, decode_page, refuse_oddities
-from sendblue_data.credentials import credential, hidden, without_credentials
-from sendblue_data.errors import ApiError, ConfigurationError
-from sendblue_data.options import check_number, is_whole_from
-from sendblue_data.retries import Pace, read_with_retries
-from sendblue_data.transport import Transport, account_label, check_base_url, is_local
+from sendblue_data._api.retries import Pace, read_with_retries
+from sendblue_data._api.transport import Transport, account_label, check_base_url, is_local
+from sendblue_data._shared.validation import check_number, is_whole_from
+from sendblue_data.errors import ApiError, ConfigurationError, RepairedFieldWarning
 
 DEFAULT_BASE_URL = "https://api.sendblue.co"
 CONTACTS = "/api/v2/contacts"

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from sendblue_data import plots
-from sendblue_data.analytics import opt_out_rate, tag_summary, verification_funnel, verification_rate
+from sendblue_data.analytics.opt_outs import opt_out_rate
+from sendblue_data.analytics.tags import tag_summary
+from sendblue_data.analytics.verification import verification_funnel, verification_rate
 from sendblue_data.plots.labels import number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from sendblue_data.history import ContactHistory
+    from sendblue_data.history.contact_history import ContactHistory
 
 _DOTS = 90
 _DRAWN = 12

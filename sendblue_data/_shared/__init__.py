@@ -1,0 +1,1 @@
+"""What every room may use: time, text, masking, files, and the checks of arguments."""

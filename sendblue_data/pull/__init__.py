@@ -1,0 +1,1 @@
+"""Every contact of an account, and the evidence that none is missing."""

@@ -12,9 +12,8 @@ from typing import Any
 import polars as pl
 
 from sendblue_data.errors import FrameError, SegmentError
-from sendblue_data.explorer.conditions import Plain
 from sendblue_data.schema import CONTACT_SCHEMA
-from sendblue_data.segments.field_rules import Mentions, searched_text
+from sendblue_data.segments.field_rules import Mentions, Plain, searched_text
 from sendblue_data.segments.predicates import Segment
 from sendblue_data.segments.regions import phone_region_code
 from sendblue_data.segments.rules import Flag, Joined, Negated, PhoneFrom, Reachable, Rule

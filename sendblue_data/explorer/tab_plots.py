@@ -45,7 +45,7 @@ def opt_outs_html(contacts: pl.DataFrame) -> str:
     overall = opt_out_rate(contacts).item(0, "rate")
     return _image(
         lambda: plots.opt_out_rate(table, top=_DRAWN, reference=overall, reference_label="the selection"),
-        _list(table, "tags", "rate", percent, "Opt-out rate by tag"),
+        _list(table, "tag", "rate", percent, "Opt-out rate by tag"),
     )
 
 
@@ -57,7 +57,7 @@ def verification_html(contacts: pl.DataFrame) -> str:
         lambda: plots.verification_funnel(steps), _list(steps, "step", "contacts", number, "Verification")
     ) + _image(
         lambda: plots.verification_rate(table, top=_DRAWN),
-        _list(table, "tags", "rate", percent, "Verified rate by tag"),
+        _list(table, "tag", "rate", percent, "Verified rate by tag"),
     )
 
 

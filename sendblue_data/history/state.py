@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from sendblue_data._shared.validation import shown
-from sendblue_data.errors import ConfigurationError, HistoryRangeError
+from sendblue_data.errors import HistoryRangeError
 from sendblue_data.history.layout import (
     CHANGE,
     CONTACT,
@@ -23,9 +22,6 @@ from sendblue_data.history.layout import (
 )
 from sendblue_data.history.table import HistoryTable
 from sendblue_data.schema import CONTACT_SCHEMA
-
-When = datetime | date | str
-"""A moment: an aware datetime, a naive one (taken as UTC), a date (its end, UTC), or ISO 8601 text of either."""
 
 ORDERS = (
     "contact",
@@ -52,51 +48,20 @@ def looks(table: HistoryTable) -> pl.DataFrame:
     return found
 
 
-def moment(when: When) -> datetime:
-    """Give `when` as an aware datetime in UTC; a date means its last microsecond.
-
-    Example:
-        >>> moment("2026-03-01").isoformat()
-        '2026-03-01T23:59:59.999999+00:00'
-        >>> moment("2026-03-01T08:00:00+02:00").isoformat()
-        '2026-03-01T06:00:00+00:00'
-    """
-    if isinstance(when, str):
-        text = when.strip()
-        try:
-            when = (
-                date.fromisoformat(text) if len(text) == len("2026-03-01") else datetime.fromisoformat(text)
-            )
-        except ValueError:
-            raise ConfigurationError(
-                f"{text!r} is no moment in ISO 8601, such as 2026-03-01 or 2026-03-01T08:00:00Z."
-            ) from None
-    if not isinstance(when, date):  # of which a datetime is one
-        raise ConfigurationError(
-            f"{shown(when)} is a {type(when).__name__}: expected a moment, a date, or a text such as "
-            "2026-03-01T08:00:00Z."
-        )
-    if not isinstance(when, datetime):
-        return datetime.combine(when, time.max, tzinfo=UTC)
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-
-
-def snapshot_at(table: HistoryTable, when: When) -> int:
-    """Number of the last snapshot taken at or before `when`.
+def snapshot_at(table: HistoryTable, at: datetime) -> int:
+    """Return the number of the last snapshot taken at or before a moment.
 
     Raises:
         HistoryRangeError: there is none.
     """
     seen = looks(table)
-    moment_utc = moment(when)
-    before = seen.filter(pl.col("h_taken_at") <= moment_utc)
-    if before.is_empty():
-        first = seen["h_taken_at"].min()
+    earlier = seen.filter(pl.col("h_taken_at") <= at)
+    if earlier.is_empty():
         raise HistoryRangeError(
-            f"Nothing was recorded at or before {moment_utc.isoformat()}; the first snapshot of {table.uri} is of "
-            f"{first.isoformat() if isinstance(first, datetime) else 'no day at all'}. Ask for a later moment."
+            f"Nothing was recorded at or before {at.isoformat()}; the first snapshot of {table.uri} is of "
+            f"{seen['h_taken_at'][0].isoformat()}. Ask for a later moment."
         )
-    return int(before["h_snapshot"][-1])
+    return int(earlier["h_snapshot"][-1])
 
 
 def epoch_of(table: HistoryTable, snapshot: int) -> tuple[int, int]:

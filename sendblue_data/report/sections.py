@@ -76,7 +76,7 @@ class Maker:
         drivers = self.hidden(opt_out_drivers(self.contacts))
         parts: list[Picture | Table] = []
         if by_tag.height:
-            words = in_words("Opt-out rate by tag", by_tag, "tags", "rate", percent)
+            words = in_words("Opt-out rate by tag", by_tag, "tag", "rate", percent)
             parts.append(
                 self.drawn("opt_out_rate", by_tag, words, reference=total, reference_label="all contacts")
             )
@@ -171,7 +171,7 @@ class Maker:
         total = verification_rate(self.contacts)["rate"].item()
         parts: list[Picture | Table] = []
         if by_tag.height:
-            words = in_words("Verified share by tag", by_tag, "tags", "rate", percent)
+            words = in_words("Verified share by tag", by_tag, "tag", "rate", percent)
             parts.append(
                 self.drawn(
                     "verification_rate", by_tag, words, reference=total, reference_label="all contacts"

@@ -10,7 +10,7 @@ from polars.testing import assert_frame_equal
 
 from sendblue_data import created_period, has_tag, opt_out_cohorts, opt_out_drivers, opt_out_rate, variable
 from sendblue_data.analytics.rates import benjamini_hochberg, relative_risk, wilson_interval
-from sendblue_data.errors import FrameError
+from sendblue_data.errors import ConfigurationError, FrameError
 from sendblue_data.segments.regions import phone_region_code
 from tests.analytics.people import (
     CONTACTS,
@@ -33,8 +33,8 @@ def company_of(row):
 
 BYS = [
     ("company_name", ["company_name"], [company_of]),
-    ("tags", ["tags"], [tags_of]),
-    (["tags", "company_name"], ["tags", "company_name"], [tags_of, company_of]),
+    ("tags", ["tag"], [tags_of]),
+    (["tags", "company_name"], ["tag", "company_name"], [tags_of, company_of]),
     (created_period(), ["created_month"], [month_of]),
     (["company_name", created_period()], ["company_name", "created_month"], [company_of, month_of]),
     (variable("Plan"), ["Plan"], [plan_of]),
@@ -151,10 +151,6 @@ def test_rows_come_largest_first_and_periods_by_time():
     ("by", "message"),
     [
         ("nope", "no column 'nope'.*it has.*opt_out"),
-        ("custom_variables", "by=variable"),
-        (["tags", "tags"], "two columns 'tags'"),
-        (pl.col("phone").alias("contacts"), "two columns 'contacts'"),
-        (7, "by is a int"),
         (pl.col("phone", "tags"), "several columns"),
         (nw.col("phone", "tags"), "several columns"),
         (pl.col("nope"), "no column 'nope'"),
@@ -166,6 +162,26 @@ def test_what_cannot_be_grouped_by_is_refused(by, message):
         opt_out_rate(frame_of(made_up(3)), by=by)
 
 
+@pytest.mark.parametrize(
+    ("by", "message"),
+    [
+        ("custom_variables", "by=variable"),
+        (["tags", "tag"], "two columns 'tag'"),
+        (pl.col("phone").alias("contacts"), "two columns 'contacts'"),
+        (7, "by is 7"),
+    ],
+)
+def test_what_is_nothing_to_group_by_is_refused(by, message):
+    with pytest.raises(ConfigurationError, match=message):
+        opt_out_rate(frame_of(made_up(3)), by=by)
+
+
+def test_by_tag_is_by_tags_unless_the_frame_has_such_a_column():
+    frame = frame_of(made_up())
+    assert_frame_equal(opt_out_rate(frame, by="tag"), opt_out_rate(frame, by="tags"))
+    assert opt_out_rate(frame.with_columns(tag=pl.lit("own")), by="tag")["tag"].to_list() == ["own"]
+
+
 def test_frames_that_are_no_contacts_are_refused():
     with pytest.raises(FrameError, match="no column 'opt_out'"):
         opt_out_rate(pl.DataFrame({"tags": [["a"]]}))
@@ -173,7 +189,7 @@ def test_frames_that_are_no_contacts_are_refused():
         opt_out_rate(pl.DataFrame({"opt_out": ["yes"]}))
     with pytest.raises(FrameError, match="a dict is not a frame"):
         opt_out_rate({"opt_out": [True]})
-    with pytest.raises(FrameError, match="whole days or longer"):
+    with pytest.raises(ConfigurationError, match="whole days or longer"):
         opt_out_cohorts(frame_of([]), every="1h")
 
 

@@ -1,6 +1,6 @@
 """Tables of made-up groups, one maker a plot, with the columns that the analytics give; and how to read a plot."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from math import inf
 
 import polars as pl
@@ -209,11 +209,11 @@ def opt_out_trend(count):
     return table.select(
         pl.Series(
             "period",
-            [datetime(2024, 1, 1) + timedelta(weeks=n) for n in range(count)],
-            dtype=pl.Datetime("us"),
+            [date(2024, 1, 1) + timedelta(weeks=n) for n in range(count)],
+            dtype=pl.Date,
         ),
         at_risk="contacts",
-        opted_out="opt_outs",
+        opt_outs="opt_outs",
         rate="rate",
         low="low",
         high="high",
@@ -228,7 +228,7 @@ def opt_out_trend_by(count):
             "tags",
             pl.lit(date(2025, 1, 6) + timedelta(weeks=week)).alias("period"),
             at_risk="contacts",
-            opted_out="opt_outs",
+            opt_outs="opt_outs",
             rate="rate",
             low="low",
             high="high",

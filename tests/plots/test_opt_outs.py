@@ -153,7 +153,7 @@ TREND = pl.DataFrame(
     {
         "period": WEEKS,
         "at_risk": [0, 400, 0, 20],
-        "opted_out": [0, 4, 0, 2],
+        "opt_outs": [0, 4, 0, 2],
         "rate": [None, 0.01, None, 0.1],
         "low": [None, 0.004, None, 0.03],
         "high": [None, 0.025, None, 0.3],

@@ -36,7 +36,7 @@ def build_report(
     evidence: PullEvidence | None = None,
     account: str | None = None,
     as_of: datetime | None = None,
-    mask_phones: bool = True,
+    mask: bool = True,
     theme: str = "auto",
     title: str = "Contacts report",
     note: str | None = None,
@@ -47,7 +47,7 @@ def build_report(
     account = account or (evidence.account if evidence else None)
     if history is not None:
         _check_same_account(history, contacts, account)
-    make = Maker(contacts, pulled, theme, mask_phones)
+    make = Maker(contacts, pulled, theme, mask)
     opt_outs = opt_out_rate(contacts).row(0, named=True)
     size = opt_outs["contacts"]
     sections = [make.opt_outs(), make.tags(), make.verification()] if size else []

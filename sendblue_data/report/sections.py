@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from sendblue_data import plots
+from sendblue_data._shared.masking import mask_name, mask_table
 from sendblue_data.analytics.cohorts import opt_out_cohorts
 from sendblue_data.analytics.drivers import opt_out_drivers
 from sendblue_data.analytics.opt_outs import opt_out_rate
@@ -27,8 +28,7 @@ from sendblue_data.plots.labels import number, percent, plural
 from sendblue_data.plots.rates import NOTHING_KNOWN
 from sendblue_data.report.images import in_words, picture
 from sendblue_data.report.parts import Picture, Section, Table
-from sendblue_data.report.words import shown, without_phones
-from sendblue_data.writeback.fields import masked
+from sendblue_data.report.words import shown
 
 if TYPE_CHECKING:
     from sendblue_data.history.contact_history import ContactHistory
@@ -49,17 +49,17 @@ class Maker:
         contacts: a contacts frame of any engine that Narwhals knows.
         as_of: moment of the pull; None where it isn't known.
         theme: of the pictures.
-        mask_phones: whether phones are masked wherever they stand.
+        mask: whether phones, names and e-mail addresses are masked.
     """
 
     contacts: Any
     as_of: datetime | None
     theme: str
-    mask_phones: bool
+    mask: bool
 
     def hidden(self, table: pl.DataFrame) -> pl.DataFrame:
-        """Mask the phones in a small table, unless told not to."""
-        return without_phones(table) if self.mask_phones else table
+        """Mask the phones and e-mail addresses in a small table, unless told not to."""
+        return mask_table(table) if self.mask else table
 
     def drawn(self, name: str, table: pl.DataFrame, alt: str, **options: Any) -> Picture:
         """Draw a table by the plot of this name."""
@@ -187,18 +187,19 @@ class Maker:
     def _to_verify(self, worklist: pl.DataFrame) -> Table:
         tags = pl.when(pl.col("tags").list.len() > 0).then(pl.col("tags").list.join(", "))
         first = self.hidden(worklist.head(TO_VERIFY).with_columns(tags=tags))
-        hide = masked if self.mask_phones else shown
         names = [name for name in ("first_name", "last_name") if name in first.columns]
         first = first.with_columns(
             name=pl.concat_str(names, separator=" ", ignore_nulls=True).replace("", None)
             if names
             else pl.lit(None, pl.String)
         )
+        if self.mask:
+            first = first.with_columns(pl.col("name").map_elements(mask_name, return_dtype=pl.String))
         rows = texts(
             first,
             {
                 "Name": ("name", shown),
-                "phone": ("phone", hide),
+                "phone": ("phone", shown),
                 "company": ("company_name", shown),
                 "tags": ("tags", shown),
                 "created": ("created_at", _day),

@@ -63,14 +63,18 @@ def opt_out_drivers(
     Example:
         >>> from matplotlib.figure import Figure
         >>> table = pl.DataFrame({"factor": ["tag"], "level": ["Cold"], "contacts": [40], "unknown": [0],
-        ...     "opt_outs": [10], "relative_risk": [5.0], "low": [1.47], "high": [17.05],
+        ...     "opt_outs": [10], "relative_risk": [5.0], "relative_risk_low": [1.47], "relative_risk_high": [17.05],
         ...     "q": [0.0036], "left_out": [2]})
         >>> ax = opt_out_drivers(table, ax=Figure().subplots())
         >>> "5.00 (1.47 to 17.1)" in [text.get_text() for text in ax.texts]
         True
     """
-    columns = ["factor", "level", "contacts", "unknown", "opt_outs", "relative_risk", "low", "high", "q"]
-    require(table, [*columns, "left_out"], "opt_out_drivers")
+    risk = ("relative_risk", "relative_risk_low", "relative_risk_high")
+    require(
+        table,
+        ["factor", "level", "contacts", "unknown", "opt_outs", *risk, "q", "left_out"],
+        "opt_out_drivers",
+    )
     kept = table.head(table.height if top is None else max(top, 1))
     heading = title or "Relative risk of having opted out"
     with canvas(ax, title=heading, as_of=as_of, theme=theme, rows=kept.height) as drawing:
@@ -85,7 +89,7 @@ def opt_out_drivers(
         q = kept["q"].to_list()
         levels = kept["level"].fill_null(NOT_SET).to_list()
         drawing.rows(drawing.paired_names(kept["factor"].to_list(), levels, ": ", width=30), faint)
-        risks: list[Risk] = kept["relative_risk", "low", "high"].rows()
+        risks: list[Risk] = kept.select(risk).rows()
         _draw_risks(drawing, risks, faint, [value is None or value > max_q for value in q])
         drawing.columns(
             Column("risk (interval)", [risk_text(*risk) for risk in risks]),

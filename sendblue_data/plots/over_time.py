@@ -44,7 +44,7 @@ def opt_out_trend(
 
     Args:
         table: what `ContactHistory.opt_out_trend()` gives: the group's columns, then
-            `period, ..., at_risk, opted_out, rate, low, high`.
+            `period, ..., at_risk, opt_outs, rate, low, high`.
         ax: axes to draw on; a new figure when None.
         top: most groups drawn, those with most contacts at risk; the rest is counted in a note.
         min_contacts: periods with fewer contacts at risk are greyed.
@@ -62,12 +62,12 @@ def opt_out_trend(
         >>> from datetime import date
         >>> from matplotlib.figure import Figure
         >>> table = pl.DataFrame({"period": [date(2026, 1, 5), date(2026, 1, 12)], "at_risk": [400, 390],
-        ...     "opted_out": [4, 8], "rate": [0.01, 0.0205], "low": [0.004, 0.01], "high": [0.025, 0.04]})
+        ...     "opt_outs": [4, 8], "rate": [0.01, 0.0205], "low": [0.004, 0.01], "high": [0.025, 0.04]})
         >>> ax = opt_out_trend(table, ax=Figure().subplots())
         >>> ax.lines[0].get_ydata().tolist()
         [0.01, 0.0205]
     """
-    require(table, ["period", "at_risk", "opted_out", "rate", "low", "high"], "ContactHistory.opt_out_trend")
+    require(table, ["period", "at_risk", "opt_outs", "rate", "low", "high"], "ContactHistory.opt_out_trend")
     by = table.columns[: table.columns.index("period")]
     heading = group_title("Contacts opting out in each period", by)
     with canvas(ax, title=title or heading, as_of=as_of, theme=theme, height=2.7) as drawing:

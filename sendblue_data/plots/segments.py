@@ -50,14 +50,22 @@ def compare_segments(
     Example:
         >>> from matplotlib.figure import Figure
         >>> table = pl.DataFrame({"segment": ["VIPs"], "contacts": [80], "unknown": [0], "opt_outs": [8],
-        ...     "opt_out_rate": [0.1], "opt_out_low": [0.05], "opt_out_high": [0.19],
+        ...     "opt_out_rate": [0.1], "opt_out_rate_low": [0.05], "opt_out_rate_high": [0.19],
         ...     "baseline": ["the rest"], "difference": [0.02],
         ...     "difference_low": [-0.03], "difference_high": [0.1]})
         >>> ax = compare_segments(table, ax=Figure().subplots())
         >>> "+2.0 (-3.0 to +10.0)" in [text.get_text() for text in ax.texts]
         True
     """
-    columns = ["segment", "contacts", "unknown", "opt_outs", "opt_out_rate", "opt_out_low", "opt_out_high"]
+    columns = [
+        "segment",
+        "contacts",
+        "unknown",
+        "opt_outs",
+        "opt_out_rate",
+        "opt_out_rate_low",
+        "opt_out_rate_high",
+    ]
     differences = ["baseline", "difference", "difference_low", "difference_high"]
     require(table, [*columns, *differences], "compare_segments")
     shown = min(table.height, top or table.height)
@@ -77,7 +85,7 @@ def compare_segments(
             return drawing.ax
         drawing.label = PREVALENCE
         rates = table.select(
-            *columns[:4], *differences, rate="opt_out_rate", low="opt_out_low", high="opt_out_high"
+            *columns[:4], *differences, rate="opt_out_rate", low="opt_out_rate_low", high="opt_out_rate_high"
         )
         baselines = table.get_column("baseline").unique().to_list()
         if len(baselines) == 1:

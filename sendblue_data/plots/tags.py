@@ -58,13 +58,21 @@ def tag_summary(
     Example:
         >>> from matplotlib.figure import Figure
         >>> table = pl.DataFrame({"tag": ["VIP", "lead"], "contacts": [90, 40], "share": [0.9, 0.4],
-        ...     "opt_outs": [9, 1], "opt_out_rate": [0.1, 0.025], "opt_out_low": [0.05, 0.004],
-        ...     "opt_out_high": [0.18, 0.13], "verified": [60, 20], "verified_rate": [0.67, 0.5]})
+        ...     "opt_outs": [9, 1], "opt_out_rate": [0.1, 0.025], "opt_out_rate_low": [0.05, 0.004],
+        ...     "opt_out_rate_high": [0.18, 0.13], "verified": [60, 20], "verification_rate": [0.67, 0.5]})
         >>> ax = tag_summary(table, ax=Figure().subplots())
         >>> [int(bar.get_width()) for bar in ax.containers[0]]
         [90, 40]
     """
-    columns = ["tag", "contacts", "share", "opt_outs", "opt_out_rate", "opt_out_low", "opt_out_high"]
+    columns = [
+        "tag",
+        "contacts",
+        "share",
+        "opt_outs",
+        "opt_out_rate",
+        "opt_out_rate_low",
+        "opt_out_rate_high",
+    ]
     require(table, columns, "tag_summary")
     shown = min(table.height, top or table.height)
     with canvas(ax, title=title or "Contacts by tag", as_of=as_of, theme=theme, rows=shown) as drawing:
@@ -89,7 +97,10 @@ def tag_summary(
         bars.set_label("contacts")
         drawing.ax.set_xlim(0, max(sizes) * 1.02)
         drawing.count_axis()
-        lows, highs = kept.get_column("opt_out_low").to_list(), kept.get_column("opt_out_high").to_list()
+        lows, highs = (
+            kept.get_column("opt_out_rate_low").to_list(),
+            kept.get_column("opt_out_rate_high").to_list(),
+        )
         drawing.columns(
             Column("contacts", [number(size) for size in sizes]),
             Column("of all", [percent(share) for share in kept.get_column("share").to_list()], colours.note),

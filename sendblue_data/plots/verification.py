@@ -241,12 +241,12 @@ def verification_backlog(
     Example:
         >>> from matplotlib.figure import Figure
         >>> table = pl.DataFrame({"age": ["under 1 week", "over 1 year"], "contacts": [5, 40],
-        ...     "share": [0.111, 0.889], "unknown": [0, 2], "opted_out": [0, 10], "to_verify": [5, 28]})
+        ...     "share": [0.111, 0.889], "unknown": [0, 2], "opt_outs": [0, 10], "to_verify": [5, 28]})
         >>> ax = verification_backlog(table, ax=Figure().subplots())
         >>> [[int(bar.get_width()) for bar in bars] for bars in ax.containers]
         [[5, 40], [5, 28], [0, 10]]
     """
-    columns = ["age", "contacts", "share", "unknown", "opted_out", "to_verify"]
+    columns = ["age", "contacts", "share", "unknown", "opt_outs", "to_verify"]
     require(table, columns, "verification_backlog")
     heading = title or "Unverified contacts by age"
     with canvas(ax, title=heading, as_of=as_of, theme=theme, rows=table.height) as drawing:

@@ -11,9 +11,8 @@ import polars as pl
 
 from sendblue_data import plots
 from sendblue_data._shared.masking import mask_name, mask_table
-from sendblue_data.analytics.cohorts import opt_out_cohorts
 from sendblue_data.analytics.drivers import opt_out_drivers
-from sendblue_data.analytics.opt_outs import opt_out_rate
+from sendblue_data.analytics.opt_outs import opt_out_cohorts, opt_out_rate
 from sendblue_data.analytics.tags import tag_combinations, tag_growth, tag_summary
 from sendblue_data.analytics.verification import (
     UNUSED,
@@ -72,7 +71,7 @@ class Maker:
         if total is None:
             return Section("opt-outs", "Opt-outs", [f"{NOTHING_KNOWN}."])
         by_tag = self.hidden(opt_out_rate(self.contacts, by="tags"))
-        cohorts = opt_out_cohorts(self.contacts, now=self.as_of)
+        cohorts = opt_out_cohorts(self.contacts, as_of=self.as_of)
         drivers = self.hidden(opt_out_drivers(self.contacts))
         parts: list[Picture | Table] = []
         if by_tag.height:
@@ -167,7 +166,7 @@ class Maker:
 
     def _verified(self) -> list[Picture | Table]:
         by_tag = self.hidden(verification_rate(self.contacts, by="tags"))
-        backlog = verification_backlog(self.contacts, now=self.as_of)
+        backlog = verification_backlog(self.contacts, as_of=self.as_of)
         total = verification_rate(self.contacts)["rate"].item()
         parts: list[Picture | Table] = []
         if by_tag.height:
@@ -257,7 +256,7 @@ def texts(
 
 
 def _tags(summary: pl.DataFrame) -> Table:
-    top = summary.head(MOST_TAGS).with_columns(interval=pl.struct("opt_out_low", "opt_out_high"))
+    top = summary.head(MOST_TAGS).with_columns(interval=pl.struct("opt_out_rate_low", "opt_out_rate_high"))
     rows = texts(
         top,
         {
@@ -268,7 +267,7 @@ def _tags(summary: pl.DataFrame) -> Table:
             "not known": ("unknown", number),
             "opt-out rate": ("opt_out_rate", percent),
             "95% interval": ("interval", interval_text),
-            "verified": ("verified_rate", percent),
+            "verified": ("verification_rate", percent),
             "first created": ("first_created", _day),
         },
     )
@@ -277,13 +276,15 @@ def _tags(summary: pl.DataFrame) -> Table:
 
 def _drivers(drivers: pl.DataFrame) -> Table:
     rows = texts(
-        drivers.head(MOST_DRIVERS).with_columns(interval=pl.struct("low", "high")),
+        drivers.head(MOST_DRIVERS).with_columns(
+            interval=pl.struct("relative_risk_low", "relative_risk_high")
+        ),
         {
             "Contacts with this": ("level", shown),
             "kind": ("factor", str),
             "contacts": ("contacts", number),
-            "opt-out rate": ("rate", percent),
-            "rate of the rest": ("rest_rate", percent),
+            "opt-out rate": ("opt_out_rate", percent),
+            "rate of the rest": ("rest_opt_out_rate", percent),
             "relative risk": ("relative_risk", "{:.2f}".format),
             "95% interval": ("interval", _ratio_interval),
             "q": ("q", _chance),

@@ -28,7 +28,7 @@ def headline_tables(contacts: Any, *, mask: bool = True) -> str:
     summary = tag_summary(contacts)
     rate = opt_out_rate(contacts)
     funnel = verification_funnel(contacts)
-    top = summary.head(MOST_ROWS).with_columns(interval=pl.struct("opt_out_low", "opt_out_high"))
+    top = summary.head(MOST_ROWS).with_columns(interval=pl.struct("opt_out_rate_low", "opt_out_rate_high"))
     tags = texts(
         mask_table(top) if mask else top,
         {
@@ -37,7 +37,7 @@ def headline_tables(contacts: Any, *, mask: bool = True) -> str:
             "of all": ("share", percent),
             "opt-out rate": ("opt_out_rate", percent),
             "95% interval": ("interval", interval_text),
-            "verified": ("verified_rate", percent),
+            "verified": ("verification_rate", percent),
         },
     )
     rates = texts(

@@ -29,8 +29,8 @@ def test_a_tag_s_bar_is_its_contacts_and_their_opt_outs():
             "share": [0.45, 0.01],
             "opt_outs": [90, 1],
             "opt_out_rate": [0.1, 0.05],
-            "opt_out_low": [0.08, 0.01],
-            "opt_out_high": [0.12, 0.24],
+            "opt_out_rate_low": [0.08, 0.01],
+            "opt_out_rate_high": [0.12, 0.24],
         }
     )
     ax = plots.tag_summary(table, ax=axes())

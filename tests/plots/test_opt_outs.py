@@ -229,7 +229,7 @@ def test_shading_ends_where_nobody_is_left():
 
 
 def test_survival_is_grey_where_few_are_at_risk():
-    ax = plots.survival(SURVIVAL, ax=axes(), min_contacts=85)
+    ax = plots.survival(SURVIVAL, ax=axes(), grey_below=85)
     line, *rest = ax.lines
     (grey,) = rest
     assert grey.get_color() not in {

@@ -52,7 +52,7 @@ def test_pairs_and_spellings_name_both_tags():
     assert {"7", "0.12", "2.38"} <= set(words(ax))
     (grey,) = [bar.get_facecolor() for bar in ax.patches]
     assert "Grey: fewer than 30 contacts; too few to judge a lift." in notes(ax)
-    judged = plots.tag_pairs(pairs, ax=axes(), min_contacts=7)
+    judged = plots.tag_pairs(pairs, ax=axes(), grey_below=7)
     assert [bar.get_facecolor() for bar in judged.patches] != [grey]
     assert not any("Grey" in note for note in notes(judged))
     similar = pl.DataFrame(

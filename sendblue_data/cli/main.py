@@ -157,7 +157,9 @@ def _output_options(parser: argparse.ArgumentParser) -> None:
         "--out", metavar="FOLDER", type=_folder, default="report",
         help="folder for report.html and the plots, made when missing (%(default)s)",
     )  # fmt: skip
-    parser.add_argument("--show-phones", action="store_true", help="write phones in full")
+    parser.add_argument(
+        "--unmasked", action="store_true", help="write phones, names and e-mail addresses in full"
+    )
     parser.add_argument(
         "--theme", choices=("auto", "light", "dark"), default="auto", help="of the page (%(default)s)"
     )
@@ -332,13 +334,12 @@ def _tell(
     folder.mkdir(parents=True, exist_ok=True)
     page = check_folder(folder / "report.html")
     contacts, evidence = pull_contacts(client, progress=_bar(args), with_evidence=True, **pulling)
-    mask_phones = not args.show_phones
-    print(f"\n{headline_tables(contacts, mask_phones=mask_phones)}\n")
+    print(f"\n{headline_tables(contacts, mask=not args.unmasked)}\n")
     report = build_report(
         contacts,
         past,
         evidence=evidence,
-        mask_phones=mask_phones,
+        mask=not args.unmasked,
         theme=args.theme,
         title=title,
         note=note,

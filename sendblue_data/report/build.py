@@ -13,7 +13,7 @@ from sendblue_data.analytics.opt_outs import opt_out_rate
 from sendblue_data.analytics.unfilled import unfilled_columns, unfilled_in_words
 from sendblue_data.analytics.verification import UNUSED, verification_funnel, verification_rate
 from sendblue_data.errors import ConfigurationError, HistoryRangeError
-from sendblue_data.plots.labels import moment, number, percent
+from sendblue_data.plots.labels import moment_text, number, percent
 from sendblue_data.report.certificate import certificate
 from sendblue_data.report.images import check_theme
 from sendblue_data.report.parts import Card, Report, Section, Table
@@ -36,7 +36,7 @@ def build_report(
     evidence: PullEvidence | None = None,
     account: str | None = None,
     as_of: datetime | None = None,
-    mask_phones: bool = True,
+    mask: bool = True,
     theme: str = "auto",
     title: str = "Contacts report",
     note: str | None = None,
@@ -47,7 +47,7 @@ def build_report(
     account = account or (evidence.account if evidence else None)
     if history is not None:
         _check_same_account(history, contacts, account)
-    make = Maker(contacts, pulled, theme, mask_phones)
+    make = Maker(contacts, pulled, theme, mask)
     opt_outs = opt_out_rate(contacts).row(0, named=True)
     size = opt_outs["contacts"]
     sections = [make.opt_outs(), make.tags(), make.verification()] if size else []
@@ -58,7 +58,7 @@ def build_report(
     facts = [
         ("Account", account or "not named"),
         ("Contacts", number(size)),
-        ("As of", moment(pulled)) if pulled else ("Written", moment(datetime.now(UTC))),
+        ("As of", moment_text(pulled)) if pulled else ("Written", moment_text(datetime.now(UTC))),
     ]
     return Report(
         title=title,
@@ -122,7 +122,7 @@ def _warnings(
         )
     if evidence and evidence.since:
         words.append(
-            f"Only contacts created since {moment(evidence.since)} were read: "
+            f"Only contacts created since {moment_text(evidence.since)} were read: "
             "the numbers below are not those of the whole account."
         )
     if evidence and evidence.contacts != size:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sendblue_data.plots.labels import moment, number, plural
+from sendblue_data.plots.labels import moment_text, number, plural
 from sendblue_data.pull.evidence import PullEvidence
 
 READ_WHOLE = "Yes: every page fits the next, and the account's own count agrees."
@@ -32,13 +32,13 @@ def certificate(evidence: PullEvidence) -> list[tuple[str, str]]:
         ("Account", evidence.account),
         ("Shown complete", complete if evidence.complete else READ_PARTLY),
         ("Contacts", f"{number(evidence.contacts)}; the account counted {before} before and {after} after"),
-        ("Read", f"{moment(evidence.started)}, in {seconds:,.1f} s"),
+        ("Read", f"{moment_text(evidence.started)}, in {seconds:,.1f} s"),
         ("Requests", f"{number(evidence.requests)}, for {pages} in {windows}"),
         ("Windows read again", number(evidence.retaken)),
         ("Repeats dropped", number(evidence.repeats_dropped)),
     ]
     if evidence.since:
-        rows.append(("Only since", moment(evidence.since)))
+        rows.append(("Only since", moment_text(evidence.since)))
     if evidence.repaired:
         rows.append(("Could not be read", "; ".join(map(str, evidence.repaired))))
     if evidence.unfilled:

@@ -25,7 +25,7 @@ def write_report(
     evidence: PullEvidence | None = None,
     account: str | None = None,
     as_of: datetime | None = None,
-    mask_phones: bool = True,
+    mask: bool = True,
     theme: str = "auto",
     title: str = "Contacts report",
     note: str | None = None,
@@ -44,7 +44,8 @@ def write_report(
         evidence: what `pull_contacts(..., with_evidence=True)` gave: adds the pull's certificate.
         account: the account's label, where there is no evidence to name it.
         as_of: when the contacts were pulled, where there is no evidence to say.
-        mask_phones: mask phones wherever they stand, in tags and companies too.
+        mask: mask phones and e-mail addresses wherever they stand, in tags and companies too, and the names of
+            contacts.
         theme: `"auto"`, `"light"` or `"dark"`.
         title: heading of the page.
         note: a sentence that must be read first, such as that the data is synthetic.
@@ -74,7 +75,7 @@ def write_report(
         evidence=evidence,
         account=account,
         as_of=as_of,
-        mask_phones=mask_phones,
+        mask=mask,
         theme=theme,
         title=title,
         note=note,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from sendblue_data import plots
-from sendblue_data.analytics.cohorts import opt_out_cohorts
+from sendblue_data._shared.masking import mask_name, mask_table
 from sendblue_data.analytics.drivers import opt_out_drivers
-from sendblue_data.analytics.opt_outs import opt_out_rate
+from sendblue_data.analytics.opt_outs import opt_out_cohorts, opt_out_rate
 from sendblue_data.analytics.tags import tag_combinations, tag_growth, tag_summary
 from sendblue_data.analytics.verification import (
     UNUSED,
@@ -27,8 +27,7 @@ from sendblue_data.plots.labels import number, percent, plural
 from sendblue_data.plots.rates import NOTHING_KNOWN
 from sendblue_data.report.images import in_words, picture
 from sendblue_data.report.parts import Picture, Section, Table
-from sendblue_data.report.words import shown, without_phones
-from sendblue_data.writeback.fields import masked
+from sendblue_data.report.words import shown
 
 if TYPE_CHECKING:
     from sendblue_data.history.contact_history import ContactHistory
@@ -49,17 +48,17 @@ class Maker:
         contacts: a contacts frame of any engine that Narwhals knows.
         as_of: moment of the pull; None where it isn't known.
         theme: of the pictures.
-        mask_phones: whether phones are masked wherever they stand.
+        mask: whether phones, names and e-mail addresses are masked.
     """
 
     contacts: Any
     as_of: datetime | None
     theme: str
-    mask_phones: bool
+    mask: bool
 
     def hidden(self, table: pl.DataFrame) -> pl.DataFrame:
-        """Mask the phones in a small table, unless told not to."""
-        return without_phones(table) if self.mask_phones else table
+        """Mask the phones and e-mail addresses in a small table, unless told not to."""
+        return mask_table(table) if self.mask else table
 
     def drawn(self, name: str, table: pl.DataFrame, alt: str, **options: Any) -> Picture:
         """Draw a table by the plot of this name."""
@@ -72,7 +71,7 @@ class Maker:
         if total is None:
             return Section("opt-outs", "Opt-outs", [f"{NOTHING_KNOWN}."])
         by_tag = self.hidden(opt_out_rate(self.contacts, by="tags"))
-        cohorts = opt_out_cohorts(self.contacts, now=self.as_of)
+        cohorts = opt_out_cohorts(self.contacts, as_of=self.as_of)
         drivers = self.hidden(opt_out_drivers(self.contacts))
         parts: list[Picture | Table] = []
         if by_tag.height:
@@ -167,7 +166,7 @@ class Maker:
 
     def _verified(self) -> list[Picture | Table]:
         by_tag = self.hidden(verification_rate(self.contacts, by="tags"))
-        backlog = verification_backlog(self.contacts, now=self.as_of)
+        backlog = verification_backlog(self.contacts, as_of=self.as_of)
         total = verification_rate(self.contacts)["rate"].item()
         parts: list[Picture | Table] = []
         if by_tag.height:
@@ -187,18 +186,19 @@ class Maker:
     def _to_verify(self, worklist: pl.DataFrame) -> Table:
         tags = pl.when(pl.col("tags").list.len() > 0).then(pl.col("tags").list.join(", "))
         first = self.hidden(worklist.head(TO_VERIFY).with_columns(tags=tags))
-        hide = masked if self.mask_phones else shown
         names = [name for name in ("first_name", "last_name") if name in first.columns]
         first = first.with_columns(
             name=pl.concat_str(names, separator=" ", ignore_nulls=True).replace("", None)
             if names
             else pl.lit(None, pl.String)
         )
+        if self.mask:
+            first = first.with_columns(pl.col("name").map_elements(mask_name, return_dtype=pl.String))
         rows = texts(
             first,
             {
                 "Name": ("name", shown),
-                "phone": ("phone", hide),
+                "phone": ("phone", shown),
                 "company": ("company_name", shown),
                 "tags": ("tags", shown),
                 "created": ("created_at", _day),
@@ -256,7 +256,7 @@ def texts(
 
 
 def _tags(summary: pl.DataFrame) -> Table:
-    top = summary.head(MOST_TAGS).with_columns(interval=pl.struct("opt_out_low", "opt_out_high"))
+    top = summary.head(MOST_TAGS).with_columns(interval=pl.struct("opt_out_rate_low", "opt_out_rate_high"))
     rows = texts(
         top,
         {
@@ -267,7 +267,7 @@ def _tags(summary: pl.DataFrame) -> Table:
             "not known": ("unknown", number),
             "opt-out rate": ("opt_out_rate", percent),
             "95% interval": ("interval", interval_text),
-            "verified": ("verified_rate", percent),
+            "verified": ("verification_rate", percent),
             "first created": ("first_created", _day),
         },
     )
@@ -276,13 +276,15 @@ def _tags(summary: pl.DataFrame) -> Table:
 
 def _drivers(drivers: pl.DataFrame) -> Table:
     rows = texts(
-        drivers.head(MOST_DRIVERS).with_columns(interval=pl.struct("low", "high")),
+        drivers.head(MOST_DRIVERS).with_columns(
+            interval=pl.struct("relative_risk_low", "relative_risk_high")
+        ),
         {
             "Contacts with this": ("level", shown),
             "kind": ("factor", str),
             "contacts": ("contacts", number),
-            "opt-out rate": ("rate", percent),
-            "rate of the rest": ("rest_rate", percent),
+            "opt-out rate": ("opt_out_rate", percent),
+            "rate of the rest": ("rest_opt_out_rate", percent),
             "relative risk": ("relative_risk", "{:.2f}".format),
             "95% interval": ("interval", _ratio_interval),
             "q": ("q", _chance),

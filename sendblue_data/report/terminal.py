@@ -8,13 +8,14 @@ from typing import Any
 
 import polars as pl
 
+from sendblue_data._shared.masking import mask_table
 from sendblue_data.analytics.opt_outs import opt_out_rate
 from sendblue_data.analytics.tags import tag_summary
 from sendblue_data.analytics.unfilled import unfilled_columns, unfilled_in_words
 from sendblue_data.analytics.verification import UNUSED, nobody_verified, verification_funnel
 from sendblue_data.plots.labels import number, percent
 from sendblue_data.report.sections import interval_text, texts
-from sendblue_data.report.words import shown, without_phones
+from sendblue_data.report.words import shown
 
 MOST_ROWS = 12
 _WIDTH = 79
@@ -22,21 +23,21 @@ _LONGEST_TAG = 24
 """Columns of a tag: the table with its six columns then fits a terminal of 80."""
 
 
-def headline_tables(contacts: Any, *, mask_phones: bool = True) -> str:
+def headline_tables(contacts: Any, *, mask: bool = True) -> str:
     """Give `tag_summary`, `opt_out_rate` and `verification_funnel` as text."""
     summary = tag_summary(contacts)
     rate = opt_out_rate(contacts)
     funnel = verification_funnel(contacts)
-    top = summary.head(MOST_ROWS).with_columns(interval=pl.struct("opt_out_low", "opt_out_high"))
+    top = summary.head(MOST_ROWS).with_columns(interval=pl.struct("opt_out_rate_low", "opt_out_rate_high"))
     tags = texts(
-        without_phones(top) if mask_phones else top,
+        mask_table(top) if mask else top,
         {
             "tag": ("tag", lambda tag: shown(tag, _LONGEST_TAG)),
             "contacts": ("contacts", number),
             "of all": ("share", percent),
             "opt-out rate": ("opt_out_rate", percent),
             "95% interval": ("interval", interval_text),
-            "verified": ("verified_rate", percent),
+            "verified": ("verification_rate", percent),
         },
     )
     rates = texts(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from sendblue_data._frames.grouping import By, RowGroups, created_period
-from sendblue_data.analytics.rates import rate_of, with_interval
+from sendblue_data.analytics.rates import with_rate
 from sendblue_data.history.layout import ADDED, REMOVED
 from sendblue_data.history.spells import ended, look_times, spells, versions
 from sendblue_data.history.state import looks
@@ -67,9 +67,8 @@ def opt_out_trend(
         grid = counts.select(keys).unique().join(grid, how="cross")
     rows = grid.join(counts, on=[*keys, "n"], how="left", nulls_equal=True).sort(*keys, "n", nulls_last=True)
     rows = rows.with_columns(pl.col(_COUNTS).fill_null(0).cast(pl.Int64))
-    rated = with_interval(rows, "opt_outs", "at_risk", confidence=confidence).with_columns(
-        rate=rate_of("opt_outs", "at_risk"), net_growth=pl.col("added") - pl.col("removed")
-    )
+    rated = with_rate(rows, "opt_outs", "at_risk", confidence=confidence)
+    rated = rated.with_columns(net_growth=pl.col("added") - pl.col("removed"))
     return groups.named(rated.select(*keys, *_COLUMNS))
 
 

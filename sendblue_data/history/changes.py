@@ -12,16 +12,7 @@ from sendblue_data.history.layout import ADDED, CHANGE, CHANGED, IDENTITY, REMOV
 from sendblue_data.history.state import looks, snapshot_at, state_at
 from sendblue_data.history.table import HistoryTable
 
-CHANGES_SCHEMA = pl.Schema(
-    {
-        "phone": pl.String,
-        "contact_id": pl.String,
-        "change": pl.String,
-        "field": pl.String,
-        "before": pl.String,
-        "after": pl.String,
-    }
-)
+_COLUMNS = ("phone", "contact_id", "change", "field", "before", "after")
 
 
 def changes(table: HistoryTable, since: datetime, until: datetime | None) -> pl.DataFrame:
@@ -41,37 +32,32 @@ def changes(table: HistoryTable, since: datetime, until: datetime | None) -> pl.
         state_at(table, number).filter(pl.col("h_contact").is_in(touched)) for number in (first, last)
     )
     parts = [
-        _whole(new.join(old, on="h_contact", how="anti"), ADDED),
-        _whole(old.join(new, on="h_contact", how="anti"), REMOVED),
+        _rows(new.join(old, on="h_contact", how="anti"), ADDED),
+        _rows(old.join(new, on="h_contact", how="anti"), REMOVED),
     ]
     left = old.join(new, on="h_contact", how="semi").sort("h_contact")
     right = new.join(old, on="h_contact", how="semi").sort("h_contact")
     for field in (*IDENTITY, *STATE_FIELDS, *table.extra_columns):
         before, after = _text(left[field]), _text(right[field])
-        parts.append(
-            right.select(
-                "h_contact",
-                "phone",
-                "contact_id",
-                pl.lit(CHANGED).alias("change"),
-                pl.lit(field).alias("field"),
-                before.alias("before"),
-                after.alias("after"),
-            ).filter(before.ne_missing(after))
-        )
-    return pl.concat(parts).sort("h_contact", maintain_order=True).select(CHANGES_SCHEMA.names())
+        parts.append(_rows(right, CHANGED, field, before, after).filter(before.ne_missing(after)))
+    return pl.concat(parts).sort("h_contact", maintain_order=True).select(_COLUMNS)
 
 
-def _whole(frame: pl.DataFrame, change: str) -> pl.DataFrame:
-    nothing = pl.lit(None, pl.String)
+def _rows(
+    frame: pl.DataFrame,
+    change: str,
+    field: str | None = None,
+    before: pl.Series | None = None,
+    after: pl.Series | None = None,
+) -> pl.DataFrame:
     return frame.select(
         "h_contact",
         "phone",
         "contact_id",
-        pl.lit(change).alias("change"),
-        nothing.alias("field"),
-        nothing.alias("before"),
-        nothing.alias("after"),
+        change=pl.lit(change),
+        field=pl.lit(field, pl.String),
+        before=pl.lit(None, pl.String) if before is None else before,
+        after=pl.lit(None, pl.String) if after is None else after,
     )
 
 

@@ -24,7 +24,7 @@ _POLL_SECONDS = 0.05
 
 
 def lock_path(root: Path | None, uri: str) -> Path:
-    """Give the lock's file: inside a local table, else in the user's state folder, named by a hash of the URI."""
+    """Return the lock's file: inside a local table, else in the user's state folder, named by a hash of the URI."""
     if root is not None:
         return root / _FILE
     name = hashlib.sha256(uri.encode()).hexdigest()[:24]

@@ -34,7 +34,7 @@ ORDERS = (
 
 
 def looks(table: HistoryTable) -> pl.DataFrame:
-    """Give every look at the account, oldest first, in the columns `LOOK_COLUMNS`."""
+    """Return every look at the account, oldest first, in the columns `LOOK_COLUMNS`."""
     if "looks" not in table.cache:
         frame = table.scan(LOOK, LOOK_COLUMNS).collect()
         missing = set(range(int(frame["h_snapshot"].max() or 0) + 1)) - set(frame["h_snapshot"])  # type: ignore[arg-type]
@@ -78,16 +78,19 @@ def epoch_of(table: HistoryTable, snapshot: int) -> tuple[int, int]:
 
 
 def identities(table: HistoryTable, through: int) -> pl.DataFrame:
-    """Who each contact ever seen was at snapshot `through`: `h_contact` (ascending) and `IDENTITY`."""
-    frame = table.scan(CONTACT, ["h_contact", "h_snapshot", *IDENTITY], through=through).collect()
-    numbers = frame["h_contact"].to_numpy()
+    """Return who each contact ever seen was at snapshot `through`: `h_contact` (ascending) and `IDENTITY`."""
+    return _latest(table.scan(CONTACT, ["h_contact", "h_snapshot", *IDENTITY], through=through).collect())
+
+
+def _latest(who: pl.DataFrame) -> pl.DataFrame:
+    numbers = who["h_contact"].to_numpy()
     if not bool(np.all(numbers[1:] > numbers[:-1])):
-        frame = frame.sort("h_contact", "h_snapshot").unique("h_contact", keep="last", maintain_order=True)
-    return frame.drop("h_snapshot")
+        who = who.sort("h_contact", "h_snapshot").unique("h_contact", keep="last", maintain_order=True)
+    return who.drop("h_snapshot")
 
 
 def state_at(table: HistoryTable, snapshot: int) -> pl.DataFrame:
-    """Give the contacts at one snapshot: `h_contact` (ascending), then every contact field and extra one."""
+    """Return the contacts at one snapshot: `h_contact` (ascending), then every contact field and extra one."""
     fields = [*STATE_FIELDS, *table.extra_columns]
     epoch, first = epoch_of(table, snapshot)
     who, copied, changed = pl.collect_all(
@@ -145,10 +148,7 @@ def _size(numbers: pl.Series) -> int:
 
 
 def _identities_of(who: pl.DataFrame, state: pl.DataFrame) -> pl.DataFrame:
-    numbers = who["h_contact"].to_numpy()
-    rising = bool(np.all(numbers[1:] > numbers[:-1]))
-    if not rising:
-        who = who.sort("h_contact", "h_snapshot").unique("h_contact", keep="last", maintain_order=True)
+    who = _latest(who)
     if who.height == state.height:  # everybody who was ever seen is still there
         return who.select(IDENTITY)
     there = np.zeros(_size(who["h_contact"]), dtype=np.bool_)
@@ -158,9 +158,8 @@ def _identities_of(who: pl.DataFrame, state: pl.DataFrame) -> pl.DataFrame:
 
 def in_order(frame: pl.DataFrame, order: str | None) -> pl.DataFrame:
     """Sort a frame of `state_at` as the pull had it; `order` is one of `ORDERS`."""
-    if order in {None, "contact"}:
+    if order is None or order == "contact":
         return frame
-    assert order is not None  # noqa: S101 -- narrows the type
     return frame.sort(
         "created_at",
         descending=order.startswith("newest"),
@@ -170,7 +169,7 @@ def in_order(frame: pl.DataFrame, order: str | None) -> pl.DataFrame:
 
 
 def contacts_at(table: HistoryTable, snapshot: int) -> pl.DataFrame:
-    """Give the contacts frame of a snapshot: its columns, rows and row order."""
+    """Return the contacts frame of a snapshot: its columns, rows and row order."""
     look = looks(table).filter(pl.col("h_snapshot") == snapshot).row(0, named=True)
     extra: list[str] = look["h_extra"] or []
     return in_order(state_at(table, snapshot), look["h_order"]).select(*CONTACT_SCHEMA, *extra)

@@ -95,13 +95,11 @@ def _calendar(table: HistoryTable, every: str) -> _Calendar:
 
 def _steady_at_risk(steady: pl.DataFrame, calendar: _Calendar, keys: list[str]) -> pl.DataFrame:
     """Count contacts that never changed: at risk at every look but the first."""
-    if len(calendar.period_of_look) == 1:
-        return _empty(steady, keys)
-    from_second_look = calendar.periods.filter(pl.col("n") >= calendar.period_of_look[1]).select("n")
-    count = pl.len().cast(pl.Int64).alias("at_risk")
+    periods = calendar.period_of_look[1:].unique().alias("n").to_frame()
     there = steady.filter(~pl.col("opt_out"))
+    count = pl.len().cast(pl.Int64).alias("at_risk")
     groups = there.group_by(keys).agg(count) if keys else there.select(count)
-    return groups.join(from_second_look, how="cross")
+    return groups.join(periods, how="cross")
 
 
 def _at_risk(known: pl.DataFrame, calendar: _Calendar, keys: list[str]) -> pl.DataFrame:
@@ -169,7 +167,3 @@ def _comings(grouped: pl.DataFrame, calendar: _Calendar, keys: list[str]) -> pl.
         *keys, n=calendar.of_snapshot(pl.col("end")), removed=pl.lit(1, pl.Int64)
     )
     return pl.concat([came, went], how="diagonal")
-
-
-def _empty(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
-    return frame.clear().select(*keys, n=pl.lit(0, pl.Int32), at_risk=pl.lit(0, pl.Int64)).clear()

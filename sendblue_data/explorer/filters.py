@@ -92,12 +92,12 @@ class Filters:
 
 
 def predicate_of(filters: Filters) -> Segment | None:
-    """The segment that the filters say; None when they say nothing.
+    """Return the segment that the filters say; None when they say nothing.
 
     Raises:
         SegmentError: they contradict each other, such as a range that ends before it begins.
 
-    Examples:
+    Example:
         >>> predicate_of(Filters(all_tags=("VIP",), no_tags=("Churned",), reach="reachable"))
         has_tag("VIP") & ~has_any_tag("Churned") & reachable()
         >>> predicate_of(Filters()) is None
@@ -163,7 +163,7 @@ def _variable(f: Filters) -> Segment:
 
 
 def filters_of(predicate: pl.Expr | None) -> Filters:
-    """The filters that say what a predicate says.
+    """Return the filters that say what a predicate says.
 
     What no control can express (an "or" across fields, a second condition on the same field, a moment within
     a day, a plain Polars expression) is kept whole, as `extra`.
@@ -171,7 +171,7 @@ def filters_of(predicate: pl.Expr | None) -> Filters:
     Raises:
         SegmentError: it is no predicate at all.
 
-    Examples:
+    Example:
         >>> filters = filters_of(has_tag("VIP") & opted_out() & (has_tag("Lead") | verified()))
         >>> filters.all_tags, filters.opt_out, [rule.code() for rule in filters.extra]
         (('VIP',), 'opted out', ['has_tag("Lead") | verified()'])
@@ -201,12 +201,11 @@ def _said(rule: Rule) -> dict[str, Any]:
             if not negated:
                 return {"all_tags" if every else "any_tags": tags}
             return {"no_tags": tags} if not every or len(tags) == 1 else {}
+        case Flag("untagged"):
+            return {"tagged": TAGGED[2 if negated else 1]}
         case Flag(name):
-            slots = {"opted_out": ("opt_out", OPT_OUTS[1], OPT_OUTS[4])}
-            slots["verified"] = ("verified", VERIFIED[1], VERIFIED[4])
-            slots["untagged"] = ("tagged", TAGGED[1], TAGGED[2])
-            slot, yes, no = slots[name]
-            return {slot: no if negated else yes}
+            slot, choices = ("opt_out", OPT_OUTS) if name == "opted_out" else ("verified", VERIFIED)
+            return {slot: choices[4 if negated else 1]}
         case Reachable(sure) if not (sure and negated):
             return {"reach": REACHES[3 if sure else 2 if negated else 1]}
         case FieldIs(name, values) if not negated:

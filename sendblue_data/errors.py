@@ -228,6 +228,10 @@ class JournalError(SendblueError, RuntimeError):
     """A run's journal can't be used: missing, damaged, foreign, of another account, or in use."""
 
 
+class WrongAccountError(SendblueError, ValueError):
+    """A run, a journal, a ledger or a history of another account."""
+
+
 class LedgerError(JournalError):
     """The record of opt-outs can't be read or written: nobody is created or texted without it."""
 
@@ -278,7 +282,7 @@ class SnapshotRefusedError(SendblueError, ValueError):
     """A pull that would make the history say something that did not happen.
 
     Attributes:
-        reason: `"incomplete"`, `"other account"`, `"shrunk"` or `"out of order"`.
+        reason: `"incomplete"`, `"shrunk"` or `"out of order"`.
     """
 
     def __init__(self, message: str, *, reason: str) -> None:

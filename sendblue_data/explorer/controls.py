@@ -37,8 +37,6 @@ class Choices:
         self._counted: Counted = []
         self._changed = changed
         self._quiet = False
-        self._rows = rows
-        self.label = label
         self.list = widgets.SelectMultiple(
             description=label,
             rows=rows,

@@ -22,7 +22,6 @@ from sendblue_data.segments.predicates import (
     phone_region,
     reachable,
     untagged,
-    variable,
     verified,
 )
 from sendblue_data.segments.rules import (
@@ -43,7 +42,15 @@ OPT_OUTS = (ANY, "opted out", "not opted out", "unknown", "not opted out, or unk
 VERIFIED = (ANY, "verified", "not verified", "unknown", "not verified, or unknown")
 REACHES = (ANY, "reachable", "not reachable", "reachable and verified")
 TAGGED = (ANY, "without a tag", "with a tag")
-TESTS = ("is", "is not", "contains", "is set", "is not set")
+_TESTED = {
+    "is": ("equals", False),
+    "is not": ("equals", True),
+    "contains": ("contains", False),
+    "is set": ("is_null", True),
+    "is not set": ("is_null", False),
+}
+"""Each test of a custom variable: that of `rules.Variable`, and whether it is the complement."""
+TESTS = tuple(_TESTED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,17 +156,9 @@ def _flag(choice: str, choices: tuple[str, ...], known: Segment, name: str) -> S
 
 
 def _variable(f: Filters) -> Segment:
-    of = variable(f.variable)
-    match f.test:
-        case "is":
-            return of == f.value
-        case "is not":
-            return of != f.value
-        case "contains":
-            return of.contains(f.value)
-        case "is set":
-            return of.is_not_null()
-    return of.is_null()
+    test, negated = _TESTED[f.test]
+    segment = Segment(Variable(f.variable, test, () if test == "is_null" else (f.value,)))
+    return ~segment if negated else segment
 
 
 def filters_of(predicate: pl.Expr | None) -> Filters:
@@ -231,16 +230,8 @@ def _field_said(name: str, values: tuple[Value, ...]) -> dict[str, Any]:
 
 
 def _variable_said(name: str, test: str, values: tuple[str, ...], *, negated: bool) -> dict[str, Any]:
-    words = {
-        ("equals", False): "is",
-        ("equals", True): "is not",
-        ("contains", False): "contains",
-        ("is_null", True): "is set",
-        ("is_null", False): "is not set",
-    }.get((test, negated))
-    if words is None:
-        return {}
-    return {"variable": name, "test": words} | ({"value": values[0]} if values else {})
+    words = next((words for words, tested in _TESTED.items() if tested == (test, negated)), None)
+    return {"variable": name, "test": words, **({"value": values[0]} if values else {})} if words else {}
 
 
 def _is_day(at: datetime | None) -> bool:

@@ -166,7 +166,7 @@ class Controls:
         for field in (self.find_tag, self.find_more):
             field.observe(lambda _: self._narrowed(), "value")
         for control in (*self.choices.values(), *self.days.values(), self.variable, self.test):
-            control.observe(self._on_change, "value")
+            control.observe(self._announce, "value")
         self.clear.on_click(lambda _: self._clear())
         self.more.observe(self._fold, "value")
 
@@ -230,11 +230,7 @@ class Controls:
         if not self._quiet:
             self._settled()
 
-    def _on_change(self, _: object) -> None:
-        if not self._quiet:
-            self._announce()
-
-    def _announce(self) -> None:
+    def _announce(self, _: object = None) -> None:
         self._settled.cancel()  # the filters are read whole, whatever was typed last among them
         if not self._quiet:
             self.changed()

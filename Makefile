@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := sendblue_data tests benchmarks hardening docs notebooks
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+# What the tests need of the package's extras, and the tools; pip reads dependency groups from 25.1 on.
+DEV := -e '.[sandbox,duckdb,history,similar]' --group dev --group browser
+NEW_PIP := 'pip>=25.1'
 .DEFAULT_GOAL := help
 
 .PHONY: help demo test test-slow search check format notebooks bench cassettes docs clean \
@@ -19,15 +22,16 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 
 $(VENV)/.dev: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[dev]'
+	$(BIN)/python $(PIP_INSTALL) -c constraints.txt $(NEW_PIP)
+	$(BIN)/python $(PIP_INSTALL) -c constraints.txt $(DEV)
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.slow: $(VENV)/.dev
-	$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[dev,spark,notebook,browser]'
+	$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[all]'
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.dev
-	$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[dev,docs]'
+	$(BIN)/python $(PIP_INSTALL) -c constraints.txt --group docs
 	@touch $@
 
 demo: $(VENV)/.demo ## Sandbox, pull, headline tables, plots and HTML report, from nothing
@@ -43,7 +47,7 @@ search: $(VENV)/.slow ## Try the properties on new random examples, many more of
 	PULL_EXAMPLES=6000 WRITEBACK_EXAMPLES=250 TRUST_EXAMPLES=20000 $(BIN)/python -m pytest -q -n 2 --hypothesis-profile=search \
 	  tests/pull tests/writeback/test_state_machine.py tests/history tests/segments tests/trust/test_fuzz.py
 
-check: $(VENV)/.dev ## Check format, lint and types
+check: $(VENV)/.dev ## Check format, lint, types and who imports whom
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
@@ -76,12 +80,14 @@ docs: $(VENV)/.docs ## Build the documentation, warnings being errors
 
 test-least: ## Run the quick tests with the oldest dependencies that the bounds allow
 	$(PYTHON) -m venv $(VENV)-least
-	$(VENV)-least/bin/python $(PIP_INSTALL) -c constraints-least.txt -e '.[dev]'
+	$(VENV)-least/bin/python $(PIP_INSTALL) -c constraints.txt $(NEW_PIP)
+	$(VENV)-least/bin/python $(PIP_INSTALL) -c constraints-least.txt $(DEV)
 	$(VENV)-least/bin/python -m pytest -q -n 2 -m 'not slow'
 
 test-newest: ## Run the quick tests with the newest dependencies, pinned by nothing
 	$(PYTHON) -m venv $(VENV)-newest
-	$(VENV)-newest/bin/python $(PIP_INSTALL) --upgrade --upgrade-strategy eager -e '.[dev]'
+	$(VENV)-newest/bin/python $(PIP_INSTALL) --upgrade pip
+	$(VENV)-newest/bin/python $(PIP_INSTALL) --upgrade --upgrade-strategy eager $(DEV)
 	$(VENV)-newest/bin/python -m pytest -q -n 2 -m 'not slow'
 
 test-pythons: ## Run the quick tests on Python 3.12 and 3.13, where the machine has them
@@ -110,7 +116,7 @@ supply: ## Known vulnerabilities of what is pinned, and the licences of what an 
 	$(PYTHON) -m venv $(VENV)-supply
 	$(VENV)-supply/bin/python $(PIP_INSTALL) -c constraints.txt pip-audit pip-licenses
 	$(PYTHON) -m venv $(VENV)-users
-	$(VENV)-users/bin/python $(PIP_INSTALL) -c constraints.txt '.[sandbox,duckdb,spark,history,notebook,similar]'
+	$(VENV)-users/bin/python $(PIP_INSTALL) -c constraints.txt '.[all]'
 	$(VENV)-supply/bin/python hardening/audit.py
 	$(VENV)-supply/bin/pip-licenses --python $(VENV)-users/bin/python --partial-match --fail-on 'GPL;General Public'
 

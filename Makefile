@@ -3,17 +3,18 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := sendblue_data tests benchmarks hardening docs notebooks
-PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
-# What the tests need of the package's extras, and the tools; pip reads dependency groups from 25.1 on.
-DEV := -e '.[sandbox,duckdb,history,similar]' --group dev --group browser
+# Not compiled at once: most modules are never imported.
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
+# What the tests need of the package's extras; pip reads dependency groups from 25.1 on.
+TESTED := -e '.[sandbox,duckdb,history,similar]'
 NEW_PIP := 'pip>=25.1'
 .DEFAULT_GOAL := help
 
 .PHONY: help demo test test-slow search check format notebooks bench cassettes docs clean \
-  test-least test-newest test-pythons contract fuzz soak supply import-time
+  test-least test-newest test-3.12 contract fuzz soak supply import-time
 
 help: ## Show this help
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -23,7 +24,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 $(VENV)/.dev: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python $(PIP_INSTALL) -c constraints.txt $(NEW_PIP)
-	$(BIN)/python $(PIP_INSTALL) -c constraints.txt $(DEV)
+	$(BIN)/python $(PIP_INSTALL) -c constraints.txt $(TESTED) --group dev
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.slow: $(VENV)/.dev
@@ -37,8 +38,8 @@ $(VENV)/.docs: $(VENV)/.dev
 demo: $(VENV)/.demo ## Sandbox, pull, headline tables, plots and HTML report, from nothing
 	$(BIN)/sendblue-data demo --contacts 5000 --out report
 
-test: $(VENV)/.dev ## Run the quick tests, the docstrings' examples and the README's
-	$(BIN)/python -m pytest -q -n 2 -m 'not slow'
+test: $(VENV)/.dev ## Run the quick tests, the docstrings' examples and the README's, and show their branch coverage
+	$(BIN)/python -m pytest -q -n 2 -m 'not slow' --cov --cov-report=term:skip-covered
 
 test-slow: $(VENV)/.slow ## Run the long tests: Spark, kill -9, fuzz, browser
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow tests
@@ -76,22 +77,28 @@ docs: $(VENV)/.docs ## Build the documentation, warnings being errors
 	$(BIN)/python docs/gallery.py
 	$(BIN)/zensical build --clean --strict
 
+# What must hold with any version of what we stand on: all quick tests but those of the notebooks and the browser.
+ANYWHERE := python -m pytest -q -n 2 -m 'not slow' --ignore tests/browser --ignore tests/test_notebooks.py
+
 # The hardening. What is no dependency of ours has an environment of its own; docs/reliability.md tells what was seen.
 
 test-least: ## Run the quick tests with the oldest dependencies that the bounds allow
 	$(PYTHON) -m venv $(VENV)-least
 	$(VENV)-least/bin/python $(PIP_INSTALL) -c constraints.txt $(NEW_PIP)
-	$(VENV)-least/bin/python $(PIP_INSTALL) -c constraints-least.txt $(DEV)
-	$(VENV)-least/bin/python -m pytest -q -n 2 -m 'not slow'
+	$(VENV)-least/bin/python $(PIP_INSTALL) -c constraints-least.txt $(TESTED) --group test
+	$(VENV)-least/bin/$(ANYWHERE)
 
-test-newest: ## Run the quick tests with the newest dependencies, pinned by nothing
-	$(PYTHON) -m venv $(VENV)-newest
+test-3.12: ## Run the quick tests on Python 3.12
+	"$$(hardening/python.sh 3.12)" -m venv $(VENV)-3.12
+	$(VENV)-3.12/bin/python $(PIP_INSTALL) -c constraints.txt $(NEW_PIP)
+	$(VENV)-3.12/bin/python $(PIP_INSTALL) -c constraints.txt $(TESTED) --group test
+	$(VENV)-3.12/bin/$(ANYWHERE)
+
+test-newest: ## Run the quick tests on the newest Python here, with the newest dependencies, pinned by nothing
+	"$$(hardening/python.sh 3.14 3.13)" -m venv $(VENV)-newest
 	$(VENV)-newest/bin/python $(PIP_INSTALL) --upgrade pip
-	$(VENV)-newest/bin/python $(PIP_INSTALL) --upgrade --upgrade-strategy eager $(DEV)
-	$(VENV)-newest/bin/python -m pytest -q -n 2 -m 'not slow'
-
-test-pythons: ## Run the quick tests on Python 3.12 and 3.13, where the machine has them
-	hardening/pythons.sh 3.12 3.13
+	$(VENV)-newest/bin/python $(PIP_INSTALL) --upgrade --upgrade-strategy eager $(TESTED) --group test
+	$(VENV)-newest/bin/$(ANYWHERE)
 
 FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 1

@@ -351,15 +351,8 @@ def canvas(
 ) -> Iterator[Canvas]:
     """Open an axes in the house style; title and notes are written when the block ends.
 
-    Args:
-        heading: the title, unless the caller has another; it says what is measured.
-        ax: as in `PlotOptions`, like the next three.
-        title: as above.
-        as_of: as above.
-        theme: as above.
-        rows: groups, one below the other.
-        height: inches of the axes, for plots that aren't made of rows.
-        width: inches of the figure; labels that need more get more.
+    A new figure is as high as its `rows` need, or its axes `height` inches where a plot isn't made of rows; `width`
+    is in inches too, and labels that need more get more.
     """
     chosen = theme_of(ax) if ax is not None and theme is None else theme
     with styled(chosen) as colours:
@@ -397,11 +390,7 @@ def require(table: pl.DataFrame, columns: Sequence[str], maker: str) -> None:
 
 
 def keep_top(table: pl.DataFrame, top: int | None, noun: str) -> tuple[pl.DataFrame, list[str]]:
-    """Keep the rows with the most contacts, in the table's own order, and say what was left out.
-
-    Returns:
-        The rows kept, and a list of notes: none, or one that counts the rest.
-    """
+    """Keep the rows with the most contacts, in the table's own order; return them and a note on the rest, if any."""
     if top is None or table.height <= max(top, 1):
         return table, []
     ranked = table.with_row_index("__row").sort("contacts", descending=True, maintain_order=True)

@@ -52,7 +52,7 @@ def clean(text: str, width: int = LONGEST_LABEL) -> str:
 
 def shorten(text: str, width: int) -> str:
     """Cut the middle out of a text that is wider than `width` columns: both ends tell labels apart."""
-    if _columns(text) <= width:
+    if width_of(text) <= width:
         return text
     half, rest = (width - 1) // 2, width - 1 - (width - 1) // 2
     return _take(text, half) + "…" + _take(text[::-1], rest)[::-1]
@@ -61,14 +61,18 @@ def shorten(text: str, width: int) -> str:
 def _take(text: str, width: int) -> str:
     used = 0
     for position, character in enumerate(text):
-        used += _columns(character)
+        used += width_of(character)
         if used > width:
             return text[:position]
     return text
 
 
-def _columns(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+def width_of(text: str) -> int:
+    """Count the columns of a terminal that a text takes: two for a wide (CJK) character, none for a mark."""
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -74,17 +74,8 @@ def draw_rate_lines(
 ) -> list[bool]:
     """Draw a line of rates for each group, and set up both axes: percentages from 0, dates.
 
-    Args:
-        drawing: where.
-        lines: name and rows of each: columns `rate, low, high`, and `unequal_exposure` where some are rings.
-        at: column of dates.
-        size: column of the contacts behind each rate.
-        grey_below: rates of fewer contacts are greyed.
-        total: writes a line's sizes in the legend.
-        meaning: what the sizes count.
-
-    Returns:
-        Of each point whether it is greyed.
+    A line's rows have `rate, low, high`, `unequal_exposure` where some are rings, the column `at` of dates, and
+    the column `size` of contacts behind each rate, which `total` writes in the legend. Returns which are greyed.
     """
     colours = (drawing.colours.accent,) if len(lines) == 1 else drawing.colours.cycle
     rates: list[float | None] = []
@@ -195,10 +186,7 @@ def label_lines(drawing: Canvas) -> None:
 def label_ends(drawing: Canvas, ends: Sequence[tuple[float, float, str, str]], high: float) -> None:
     """Name lines at the right of the axes, each beside its end, and none on another.
 
-    Args:
-        drawing: where; its vertical axis goes from 0 to `high`.
-        ends: of each line its last point, its name and its colour.
-        high: end of the vertical axis.
+    `ends` holds of each line its last point, its name and its colour; the vertical axis goes from 0 to `high`.
     """
     from matplotlib.transforms import ScaledTranslation  # noqa: PLC0415 -- late, like pyplot
 
@@ -210,6 +198,7 @@ def label_ends(drawing: Canvas, ends: Sequence[tuple[float, float, str, str]], h
     drawing.right = 16 + widest((name for _, _, name, _ in ends), 9)
     for line, height in zip(order, heights, strict=True):
         at, end, name, colour = ends[line]
+        leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.9, "shrinkA": 1, "shrinkB": 3}
         ax.annotate(
             name,
             (at, end),
@@ -218,14 +207,7 @@ def label_ends(drawing: Canvas, ends: Sequence[tuple[float, float, str, str]], h
             va="center",
             size=9,
             color=drawing.colours.text,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": colour,
-                "linewidth": 0.9,
-                "shrinkA": 1,
-                "shrinkB": 3,
-                "relpos": (0, 0.5),
-            },
+            arrowprops=leader | {"relpos": (0, 0.5)},
             annotation_clip=False,
             parse_math=False,
         )

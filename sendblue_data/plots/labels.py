@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -38,16 +38,18 @@ def group_labels(values: Iterable[object], width: int = LONGEST_LABEL) -> list[s
     return labels
 
 
-def clean(text: str, width: int = LONGEST_LABEL) -> str:
-    """Make a text drawable, one line, and at most `width` columns wide."""
+def clean(text: str, width: int = LONGEST_LABEL, draw: Callable[[str], str] | None = None) -> str:
+    """Make a text drawable (or what else `draw` makes of it), one line, and at most `width` columns wide."""
     if not text:
         return "(empty)"
-    body = text.strip()
-    lead, tail = len(text) - len(text.lstrip()), len(text) - len(text.rstrip())
-    if not body:
+    if not text.strip():
         return "␣" * min(len(text), width)
-    flat = "".join(_drawable(character) for character in " ".join(body.split())).replace("][", " ")
-    return shorten("␣" * min(lead, 1) + flat + "␣" * min(tail, 1), width)
+    line = (draw or _drawn)(" ".join(text.split()))
+    return shorten("␣" * text[0].isspace() + line + "␣" * text[-1].isspace(), width)
+
+
+def _drawn(text: str) -> str:
+    return "".join(map(_drawable, text)).replace("][", " ")
 
 
 def shorten(text: str, width: int) -> str:

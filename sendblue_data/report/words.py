@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from sendblue_data.plots.labels import NOT_SET, moment_text, number, plural, shorten
+from sendblue_data.plots.labels import NOT_SET, clean, moment_text, number, plural
 from sendblue_data.pull.evidence import PullEvidence
 
 LONGEST = 60
@@ -30,20 +30,10 @@ def readable(text: object, width: int = LONGEST) -> str:
         >>> readable("vip "), readable(""), readable(None), readable("a\x1b[31m\u202eb")
         ('vip␣', '(empty)', '(not set)', 'a·[31mb')
     """
-    if text is None:
-        return NOT_SET
-    body = str(text)
-    if not body:
-        return "(empty)"
-    flat = "".join(_plain(character) for character in body)
-    core = " ".join(flat.split())
-    lead, tail = "␣" * (body[0].isspace()), "␣" * (body[-1].isspace() and bool(core))
-    return shorten(f"{lead}{core}{tail}", width)
+    return NOT_SET if text is None else clean(str(text), width, lambda line: "".join(map(_plain, line)))
 
 
 def _plain(character: str) -> str:
-    if character.isspace():
-        return " "
     kind = unicodedata.category(character)
     if kind == "Cf":
         return character if character == "\u200d" else ""  # joins emoji

@@ -270,6 +270,9 @@ def test_without_evidence_it_says_what_it_does_not_know(write):
     assert "How the account was read" not in page.words
     named = write(people(), account="Northwind <3", as_of=PULLED)
     assert "Account Northwind <3 Contacts 100 As of 1 March 2026, 09:05 UTC" in named.words
+    assert "As of 1 March 2026, 09:05 UTC" in write(people(), as_of="2026-03-01T09:05").words
+    with pytest.raises(ConfigurationError, match="as_of is 'soon'"):
+        write(people(), as_of="soon")
 
 
 @pytest.mark.parametrize(

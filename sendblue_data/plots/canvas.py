@@ -52,7 +52,16 @@ BAR = 0.66
 
 
 class PlotOptions(TypedDict, total=False):
-    """The options that every plot takes."""
+    """The options that every plot takes.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> from sendblue_data.plots import PlotOptions, verification_funnel
+        >>> options: PlotOptions = {"title": "Our contacts", "as_of": "1 March 2026", "ax": Figure().subplots()}
+        >>> table = pl.DataFrame({"step": ["all", "verified"], "contacts": [50, 30]})
+        >>> verification_funnel(table, **options).get_title()
+        'Our contacts'
+    """
 
     ax: Axes | None
     """Axes to draw on; None makes a new figure, as high as its rows need."""

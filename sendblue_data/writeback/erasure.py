@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from sendblue_data._api.client import SendblueClient
+from sendblue_data._shared.masking import mask_phone
 from sendblue_data.errors import FrameError, JournalError
 from sendblue_data.writeback.catalogue import journal_folder
-from sendblue_data.writeback.fields import masked
 from sendblue_data.writeback.identity import identity, spellings
 from sendblue_data.writeback.journal import SAID, SUFFIX, Journal, reading, remove_leftovers
 from sendblue_data.writeback.ledger import Ledger, begin_ledger
@@ -146,7 +146,7 @@ def _check_closed(journal: Journal, rows: dict[int, str]) -> None:
     for pos, number in rows.items():
         if pos in open_rows:
             raise JournalError(
-                f"The run {journal.run_id!r} is open and holds {masked(number)}: end it by resume_run or "
+                f"The run {journal.run_id!r} is open and holds {mask_phone(number)}: end it by resume_run or "
                 "undo_run, then forget again. Nothing was erased."
             )
     late = max(

@@ -134,14 +134,3 @@ def same_contact(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool | Non
     if first.microsecond % 1000 and second.microsecond % 1000:
         return first == second
     return abs(first - second) < _SECOND
-
-
-def masked(phone: object) -> str:
-    """Show enough of a phone to recognise it, too little to dial.
-
-    Example:
-        >>> masked("+12125550123"), masked("12")
-        ('+1212•••0123', '••')
-    """
-    text = str(phone)
-    return f"{text[:5]}•••{text[-4:]}" if len(text) > 11 else "•" * len(text)  # noqa: PLR2004 -- hides three

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from sendblue_data._api.client import SendblueClient
+from sendblue_data._shared.masking import mask_phone
 from sendblue_data._shared.validation import check_client
 from sendblue_data.errors import AccountMovedError, FrameError, WriteRefusedError
 from sendblue_data.writeback.asking import open_ledger, tell
 from sendblue_data.writeback.catalogue import JournalWarning, journal_folder
-from sendblue_data.writeback.fields import masked
 from sendblue_data.writeback.plan import WritePlan, plan_on
 from sendblue_data.writeback.result import RESULT_SCHEMA, WriteResult
 from sendblue_data.writeback.rows import OUTCOME
@@ -79,7 +79,7 @@ def run_plan(
     phones = plan._asked.source.frame["phone"]  # noqa: SLF001
     changed = moved(plan._table, phones, plan._seen, fresh._seen)  # noqa: SLF001
     if changed and not allow_moved:
-        named = "; ".join(f"{masked(phone)} {how}" for phone, how in changed[:_NAMED])
+        named = "; ".join(f"{mask_phone(phone)} {how}" for phone, how in changed[:_NAMED])
         raise AccountMovedError(
             f"{len(changed):,} of the plan's contacts are not as they were when it was made ({named}); "
             "nothing was sent. Plan again, or pass allow_moved=True to run on the account as it is now."

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import platformdirs
 import polars as pl
 
 from sendblue_data.errors import JournalError
-from sendblue_data.writeback.journal import SUFFIX, reading
+from sendblue_data.writeback.identity import account_identity
+from sendblue_data.writeback.journal import SUFFIX, read_meta, reading
 
+PathLike = str | os.PathLike[str]
 VARIABLE = "SENDBLUE_DATA_JOURNAL"
 _COLUMNS: dict[str, Any] = {
     "run_id": pl.String,
@@ -28,14 +29,12 @@ _COLUMNS: dict[str, Any] = {
     "undo_of": pl.String,
 }
 _RUNS = pl.Schema(_COLUMNS)
+_ASKED_OF_JOURNALS = 50
+"""Numbers of a frame that are looked for in the journals: any of them tells that it is of this account."""
 
 
-class JournalWarning(UserWarning):
-    """Opt-outs are not known here: a journal could not be read, or may be of this account under another key."""
-
-
-def journal_folder(journal_dir: str | os.PathLike[str] | None = None) -> Path:
-    """Give the folder of journals: as told, by `SENDBLUE_DATA_JOURNAL`, or in the user's data folder."""
+def journal_folder(journal_dir: PathLike | None = None) -> Path:
+    """Return the folder of journals: as told, by `SENDBLUE_DATA_JOURNAL`, or in the user's data folder."""
     chosen = journal_dir or os.environ.get(VARIABLE)
     return Path(chosen) if chosen else Path(platformdirs.user_data_path("sendblue-data")) / "runs"
 
@@ -45,7 +44,7 @@ def new_run_id(kind: str) -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{kind:.7}-{secrets.token_hex(3)}"
 
 
-def list_runs(journal_dir: str | os.PathLike[str] | None = None) -> pl.DataFrame:
+def list_runs(journal_dir: PathLike | None = None) -> pl.DataFrame:
     """List the runs whose journals are on this machine, the newest first.
 
     Args:
@@ -74,13 +73,10 @@ def _journals(folder: Path) -> list[Path]:
 
 def _summary(path: Path) -> dict[str, Any]:
     run_id = path.name.removesuffix(SUFFIX)
-    empty = dict.fromkeys(_RUNS)
     try:
         with reading(path) as base:
-            meta = {
-                name: msgspec.json.decode(value)
-                for name, value in base.execute("SELECT name, value FROM meta")
-            }
+            meta = read_meta(base)
+            state = "undone" if meta.get("undone_by") else "finished" if meta.get("finished") else "open"
             total, remaining = base.execute(
                 "SELECT count(*), coalesce(sum(done = 0), 0) FROM rows"
             ).fetchone()
@@ -92,12 +88,24 @@ def _summary(path: Path) -> dict[str, Any]:
                 "finished": datetime.fromisoformat(meta["finished"]) if meta.get("finished") else None,
                 "rows": total,
                 "open": remaining,
-                "state": "undone"
-                if meta.get("undone_by")
-                else "finished"
-                if meta.get("finished")
-                else "open",
+                "state": state,
                 "undo_of": meta.get("undo_of"),
             }
     except JournalError:
-        return {**empty, "run_id": run_id, "state": "unreadable"}
+        return {**dict.fromkeys(_RUNS), "run_id": run_id, "state": "unreadable"}
+
+
+def is_known_here(folder: Path, account: str, phones: pl.Series) -> bool:
+    """Tell whether an earlier run in this account wrote to one of these numbers."""
+    some = phones.drop_nulls().head(_ASKED_OF_JOURNALS).to_list()
+    marks = ", ".join("?" * len(some))
+    for path in _journals(folder):
+        try:
+            with reading(path) as base:
+                is_ours = account_identity(read_meta(base)["account"]) == account_identity(account)
+                statement = f"SELECT 1 FROM rows WHERE phone IN ({marks}) LIMIT 1"  # noqa: S608 -- marks only
+                if is_ours and base.execute(statement, some).fetchone():
+                    return True
+        except JournalError:
+            continue  # damaged, or no journal: it tells nothing
+    return False

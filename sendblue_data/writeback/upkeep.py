@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 
+from sendblue_data._shared.validation import shown
 from sendblue_data.errors import ConfigurationError, JournalError
-from sendblue_data.writeback.catalogue import journal_folder, list_runs
+from sendblue_data.writeback.catalogue import PathLike, journal_folder, list_runs
 from sendblue_data.writeback.journal import SUFFIX, Journal
-from sendblue_data.writeback.ledger import Ledger, begin_ledger
-from sendblue_data.writeback.ledger_file import FILE, KEY_FILE, folder_lock, make_ledger, note_run, open_runs
-from sendblue_data.writeback.migration import take_over
-
-if TYPE_CHECKING:
-    PathLike = str | os.PathLike[str]
+from sendblue_data.writeback.ledger import begin_ledger
+from sendblue_data.writeback.ledger_file import FILE, KEY_FILE, folder_lock, note_run, open_runs
 
 
 def prune_runs(
@@ -53,7 +47,7 @@ def prune_runs(
     """
     if not isinstance(older_than, timedelta) or older_than < timedelta(0):
         raise ConfigurationError(
-            f"older_than is {older_than!r}: expected a timedelta, such as timedelta(days=365)."
+            f"older_than is {shown(older_than)}: expected a timedelta, such as timedelta(days=365)."
         )
     folder = journal_folder(journal_dir)
     runs = list_runs(folder)
@@ -74,7 +68,7 @@ def prune_runs(
 def _deleted(path: Path) -> bool:
     try:
         with Journal(path) as journal:
-            if journal.in_flight(time.time()):
+            if journal.in_flight():
                 return False
             path.unlink()
     except JournalError:
@@ -106,4 +100,4 @@ def rebuild_ledger(journal_dir: PathLike | None = None) -> None:
         for name in (FILE, KEY_FILE):
             if (folder / name).exists():
                 (folder / name).replace(folder / f"{name}.lost")
-    make_ledger(folder, lambda place: take_over(folder, lambda label: Ledger(place, label), rebuilt=True))
+    begin_ledger(folder, rebuild=True)

@@ -126,14 +126,14 @@ class WritePlan:
         allow_moved: bool = False,
         **options: Unpack[RunOptions],
     ) -> WriteResult:
-        """Carry the plan out, if the account is still as it was.
+        """Carry the plan out, if the account is still as it was, with its own `journal_dir` where none is given.
 
         Args:
             client: the account that the plan was made for.
             confirm: for a delete of more than 100: the number of contacts, or True.
             allow_most: let a delete take more than half of the account.
             allow_moved: plan again on the account as it is now, and run that, where it has moved.
-            **options: as in `RunOptions`; `journal_dir` is the plan's own when not given.
+            **options: as in `RunOptions`.
 
         Returns:
             The outcome of every row.

@@ -65,7 +65,9 @@ def with_run_options(function: Function) -> Function:
     signature = inspect.signature(function)
     *own, _ = signature.parameters.values()
     spelled = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation.__forward_arg__
+        )
         for (name, default), annotation in zip(
             _DEFAULTS.items(), inspect.get_annotations(RunOptions).values(), strict=True
         )

@@ -67,7 +67,11 @@ from .writeback.calls import (
     plan_update as plan_update,
     plan_verify as plan_verify,
 )
-from .writeback.catalogue import list_runs as list_runs
+from .writeback.catalogue import (
+    list_runs as list_runs,
+    prune_runs as prune_runs,
+    rebuild_ledger as rebuild_ledger,
+)
 from .writeback.erasure import forget as forget
 from .writeback.plan import WritePlan as WritePlan
 from .writeback.result import WriteResult as WriteResult
@@ -80,6 +84,5 @@ from .writeback.tags import (
     rename_tags as rename_tags,
 )
 from .writeback.undo import undo_run as undo_run
-from .writeback.upkeep import prune_runs as prune_runs, rebuild_ledger as rebuild_ledger
 
 __version__: str

@@ -73,7 +73,7 @@ def plan_create(
         ApiError: the account could not be asked.
 
     Example:
-        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data import contacts_frame
         >>> account = contacts_frame([{"phone": "+12125550100", "tags": ["VIP"], "company_name": "Acme"}])
         >>> mine = contacts_frame(
         ...     [
@@ -137,12 +137,12 @@ def bulk_create(
     Args:
         client: the account.
         contacts: as in `plan_create`.
-        chunk_size: contacts in one request, at most; halved when the server refuses the size.
-        dry_run: send nothing, write no journal; give what a run would do.
-        opt_back_in: let `opt_out` false in the frame clear an opt-out.
+        chunk_size: as in `plan_create`; halved when the server refuses the size.
+        dry_run: send nothing, write no journal; return what a run would do.
+        opt_back_in: as in `plan_create`.
         on_conflict: `"update"` or `"skip"` a contact that is there with other values.
         tags: `"add"` the frame's to those that a contact has, let them `"replace"` those, or `"keep"` those.
-        longest_variable: characters of a custom variable's value, above which a row is invalid.
+        longest_variable: as in `plan_create`.
         **options: as in `RunOptions`.
 
     Returns:
@@ -203,7 +203,7 @@ def plan_delete(
         WrongAccountError, JournalError, ConfigurationError, ApiError: as in `plan_create`.
 
     Example:
-        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data import contacts_frame
         >>> account = contacts_frame([{"phone": "+12125550100"}, {"phone": "+12125550101"}])
         >>> plan_delete(account, account.head(1)).counts
         {'delete': 1}
@@ -231,8 +231,8 @@ def bulk_delete(
         contacts: as in `plan_delete`.
         confirm: for more than 100 contacts: how many would be deleted (or the frame's height), or True.
         allow_most: let it take more than half of the account.
-        chunk_size: contacts in one request, at most; halved when the server refuses the size.
-        dry_run: send nothing, write no journal; give what a run would do.
+        chunk_size: as in `bulk_create`.
+        dry_run: as in `bulk_create`.
         **options: as in `RunOptions`.
 
     Returns:
@@ -303,7 +303,7 @@ def plan_update(
         JournalError, ApiError: as in `plan_create`.
 
     Example:
-        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data import contacts_frame
         >>> pulled = contacts_frame([{"phone": "+12125550100", "tags": ["VIP"], "company_name": "Acme"}])
         >>> mine = pulled.with_columns(company_name=pl.lit("Globex"))
         >>> meanwhile = pulled.with_columns(tags=pl.lit(["VIP", "Paid"]))
@@ -356,17 +356,16 @@ def bulk_update(
         contacts: with `phone` and the columns.
         columns: which to write.
         base: the frame as it was pulled: each field is merged with what somebody else changed since.
-        on_conflict: where both changed one field: `"refuse"` leaves the row alone and says so, `"ours"` writes
-            yours, `"theirs"` keeps theirs.
+        on_conflict: where both changed one field: `"refuse"`, `"ours"` or `"theirs"`, as in `plan_update`.
         replace: without `base`, let the frame's tags take the place of the account's.
-        clear: fields to erase: where the frame has no value for them, and wherever they are not written.
+        clear: fields to erase, as in `plan_update`.
         opt_back_in: let `opt_out` false clear an opt-out.
-        dry_run: send nothing; give what a run would do.
-        longest_variable: as in `bulk_create`.
+        dry_run: as in `bulk_create`.
+        longest_variable: as in `plan_create`.
         **options: as in `RunOptions`.
 
     Returns:
-        The outcome of every row: `updated`, `unchanged`, `absent`, `invalid`, `rejected` or `unknown`.
+        The outcome of every row.
 
     Raises:
         WriteRefusedError: contacts would lose tags, or nothing says what was changed; nothing was sent.
@@ -424,7 +423,7 @@ def plan_opt_out(
         FrameError, JournalError, ConfigurationError, ApiError: as in `plan_create`.
 
     Example:
-        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data import contacts_frame
         >>> account = contacts_frame([{"phone": "+12125550100", "opt_out": False}])
         >>> plan_opt_out(account, account)
         WritePlan(opt_out: 1 is there: 1 opts out; account of 1)
@@ -458,11 +457,11 @@ def bulk_opt_out(
         contacts: with `phone`.
         opted_out: False opts back in.
         opt_back_in: has to be True for that.
-        dry_run: send nothing; give what a run would do.
+        dry_run: as in `bulk_create`.
         **options: as in `RunOptions`.
 
     Returns:
-        The outcome of every row: `updated`, `unchanged`, `absent`, `invalid`, `rejected` or `unknown`.
+        The outcome of every row.
 
     Raises:
         WriteRefusedError: an opt-out would be cleared without `opt_back_in=True`.
@@ -510,7 +509,7 @@ def plan_verify(
         JournalError, ConfigurationError, ApiError: as in `plan_create`.
 
     Example:
-        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data import contacts_frame
         >>> people = [{"phone": "+12125550100", "opt_out": False}, {"phone": "+12125550101", "opt_out": True}]
         >>> account = contacts_frame(people)
         >>> plan_verify(account, account)
@@ -541,12 +540,11 @@ def bulk_verify(
         client: the account.
         contacts: with `phone`.
         allow_unknown: send one to contacts too of whom the API does not say whether they opted out.
-        dry_run: send nothing; give what a run would do.
+        dry_run: as in `bulk_create`.
         **options: as in `RunOptions`.
 
     Returns:
-        The outcome of every row: `updated` (a message went out), `unchanged`, `absent`, `invalid`, `rejected`
-        or `unknown`.
+        The outcome of every row; `updated` where a message went out.
 
     Raises:
         FrameError, WriteInterruptedError, WriteIncompleteError, JournalError, ApiError: as in `bulk_create`.

@@ -1,4 +1,7 @@
-"""Bulk requests of a run: in chunks, halved where they are refused, so that a bad row holds up no other."""
+"""Bulk requests of a run: in chunks, halved where they are refused, so that a bad row holds up no other.
+
+Whether one bad row fails a bulk request, and how many rows one takes, the API's reference leaves unsaid: both may be.
+"""
 
 from __future__ import annotations
 

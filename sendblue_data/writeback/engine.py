@@ -21,7 +21,8 @@ from sendblue_data.writeback.rows import WRITES, Kind, Options, Row, without
 from sendblue_data.writeback.sending import StillFailingError, StoppedError
 
 PATIENCE = 60.0
-"""Seconds for which an account is asked, in all, for what it took and does not show yet."""
+"""Seconds for which an account is asked, in all, for what it took and does not show yet: the vendor's own client goes
+back 60 s for replicas that lag."""
 FAILED_ROUNDS = 6
 """Rounds in which every request failed, after which the run is interrupted; it can be resumed."""
 TRIED_ALONE = 12
@@ -115,9 +116,6 @@ class Engine:
         """Wait until nothing that was sent can take effect any more, and send nothing but what protects meanwhile.
 
         Rows whose outcome the account shows are finished; the others stay open.
-
-        Raises:
-            StillFailingError, ApiError, JournalError: as in `run`.
         """
         self._is_draining = True
         self._carry_out()

@@ -130,11 +130,7 @@ class Asked:
 
 
 def read_source(contacts: Any, longest_variable: int = LONGEST_VARIABLE) -> Source:
-    """Read a frame of any engine.
-
-    Raises:
-        FrameError: it is no frame, has no `phone`, or `phone` is not text.
-    """
+    """Read a frame of any engine."""
     table = as_polars(contacts)
     if "phone" not in table.columns:
         raise FrameError(
@@ -169,11 +165,7 @@ def read_source(contacts: Any, longest_variable: int = LONGEST_VARIABLE) -> Sour
 
 
 def as_polars(frame: Any) -> pl.DataFrame:
-    """Return a frame of any engine as Polars'.
-
-    Raises:
-        FrameError: it is none.
-    """
+    """Return a frame of any engine as Polars'."""
     if isinstance(frame, pl.DataFrame):
         return frame
     if isinstance(frame, pl.LazyFrame):
@@ -268,14 +260,11 @@ def _squeezed(name: str) -> str:
 def writable_columns(
     named: Sequence[str] | None, source: Source, argument: str = "columns"
 ) -> tuple[str, ...]:
-    """Check names of columns to write or to clear.
-
-    Raises:
-        ConfigurationError: one is a text and no list, or can't be written.
-        FrameError: the frame has no such column.
-    """
+    """Check names of columns to write or to clear."""
     if isinstance(named, str):
-        raise ConfigurationError(f"{argument} is the text {shown(named)}: expected a list, such as [{shown(named)}].")
+        raise ConfigurationError(
+            f"{argument} is the text {shown(named)}: expected a list, such as [{shown(named)}]."
+        )
     chosen = tuple(named or ())
     for name in chosen:
         if name not in WRITABLE:
@@ -323,9 +312,6 @@ def refuse_foreign(
         there: for each of them, `contact_id` and `created_at` of the account's contact; nulls where there is none.
         is_there: where there is one.
         is_ours: asks whether an earlier run in this account wrote to one of its numbers.
-
-    Raises:
-        WrongAccountError: it was.
     """
     if source.given("contact_id").is_null().all():
         return

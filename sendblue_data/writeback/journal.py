@@ -94,11 +94,7 @@ class Journal:
 
     @classmethod
     def create(cls, folder: Path, run_id: str, meta: Mapping[str, Any], rows: Iterable[Row]) -> Self:
-        """Write a new run down, whole or not at all, and open it.
-
-        Raises:
-            JournalError: the folder or the disk can't take it.
-        """
+        """Write a new run down, whole or not at all, and open it."""
         path = folder / f"{run_id}{SUFFIX}"
         partial = folder / f"{run_id}{_PARTIAL}"
         try:
@@ -273,11 +269,7 @@ class Journal:
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a journal to read it only, beside whoever holds it.
-
-    Raises:
-        JournalError: it is no journal, or is damaged.
-    """
+    """Open a journal to read it only, beside whoever holds it."""
     base = _connect(path)
     try:
         _check_ours(base, path)

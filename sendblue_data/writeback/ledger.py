@@ -350,9 +350,6 @@ def begin_ledger(folder: Path, *, rebuild: bool = False) -> None:
     Args:
         folder: the folder of journals.
         rebuild: take journals too that were written beside a ledger, which is lost.
-
-    Raises:
-        LedgerError: there was one, or a journal can't be read.
     """
     make_ledger(folder, lambda place: _take_over(folder, place, rebuild=rebuild))
 
@@ -394,11 +391,7 @@ def _take_over(folder: Path, place: Path, *, rebuild: bool) -> None:
 
 
 def _check_journals(folder: Path) -> None:
-    """Refuse a folder in which a journal can't be read, or that of an open run is gone: it may know what nobody does.
-
-    Raises:
-        LedgerError: it is so.
-    """
+    """Refuse a folder in which a journal can't be read, or that of an open run is gone: it may know what nobody does."""
     paths = sorted(folder.glob(f"*{SUFFIX}"))
     for path in paths:
         try:
@@ -413,7 +406,7 @@ def _check_journals(folder: Path) -> None:
     if gone:
         raise LedgerError(
             f"The journal of the open run {gone[0]!r} is gone from {folder}. What it sent may still take effect, so "
-            "that nobody is created or texted: restore it from a backup, or give the run up by prune_runs(journal_dir)."
+            "that nobody is created or texted: restore it from a backup, or give the run up: prune_runs(journal_dir)."
         )
 
 

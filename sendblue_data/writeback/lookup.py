@@ -87,15 +87,8 @@ def fetch_current(client: SendblueClient, phones: Collection[str], *, rest: Iter
 def fetch_account(client: SendblueClient, phones: pl.Series) -> tuple[pl.DataFrame, int]:
     """Look up the account as planning needs it: many contacts are found in a pull of the whole.
 
-    Args:
-        client: the account.
-        phones: the numbers to look for.
-
     Returns:
         Every contact with one of the numbers, in any spelling, as a contacts frame, and the account's size.
-
-    Raises:
-        ApiError: a request failed for good.
     """
     wanted = phones.drop_nulls().unique()
     counted = client.count_contacts()
@@ -275,7 +268,8 @@ def _one(client: SendblueClient, phone: str) -> list[Contact]:
             return []  # a row of it is never sent; and "." in a path asks for something else
         if listed.height:
             raise _another(phone, CONTACTS)
-        # A list that leaves a contact out would make us create it twice, or call it deleted: ask again.
+        # Reads may come from a replica that lags behind (the vendor's own client allows for that). A list that leaves
+        # a contact out would make us create it twice, or call it deleted: ask again.
         contact = client.get_contact(phone)
     except NotFoundError:
         return []

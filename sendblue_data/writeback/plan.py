@@ -332,11 +332,7 @@ def warn_other_key_opt_outs(plan: WritePlan) -> None:
 
 
 def check_delete(plan: WritePlan, *, confirm: bool | int | None, allow_most: bool) -> None:
-    """Refuse a delete that is not confirmed, or takes most of the account.
-
-    Raises:
-        WriteRefusedError: it is.
-    """
+    """Refuse a delete that is not confirmed, or takes most of the account."""
     number = plan.counts.get("delete", 0)
     is_number = confirm is not None and not isinstance(confirm, bool)
     if (is_number and confirm not in (number, plan._table.height)) or (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import get_args
 
 import polars as pl
 
@@ -14,7 +15,7 @@ from sendblue_data.writeback.identity import identities
 from sendblue_data.writeback.inputs import AT_ONCE, Asked
 from sendblue_data.writeback.rows import Action, Options
 
-ACTIONS: tuple[Action, ...] = ("create", "update", "delete", "verify", "unchanged", "absent", "invalid")
+ACTIONS: tuple[Action, ...] = get_args(Action)
 STAYS_OUT = "stays opted out: clearing an opt-out takes opt_back_in=True"
 KEPT_OUT = "is known to be opted out, and will stay so"
 HELD_OUT = "held as opted out by the ledger, and not shown so by the account: its opt-out is written"

@@ -96,9 +96,6 @@ class Requests:
         """Return those that are still to be sent, read again where they were last seen too long ago.
 
         An opt-out needs no such read: it can only protect.
-
-        Raises:
-            StoppedError: nothing more is to be sent.
         """
         if self._cancel.is_set():
             raise StoppedError
@@ -115,6 +112,8 @@ class Requests:
 
     def outcome(self, write: Callable[[], Any], *, contacts: int = 0, protects: bool = False) -> Outcome:
         """Send a write; where it alone is forbidden and reads are not, it is refused as a bad row is.
+
+        How the service forbids one call, as plans limit some, is said nowhere; 403 is its answer to missing keys.
 
         Args:
             write: the call.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from operator import attrgetter
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -12,9 +13,7 @@ from sendblue_data.writeback.fields import Contact, retagged, same
 Action = Literal["create", "update", "delete", "verify", "unchanged", "absent", "invalid"]
 Kind = Literal["create", "delete", "update", "opt_out", "verify", "undo"]
 Status = Literal["created", "updated", "unchanged", "deleted", "absent", "invalid", "rejected", "unknown"]
-STATUSES: tuple[Status, ...] = (
-    "created", "updated", "unchanged", "deleted", "absent", "invalid", "rejected", "unknown",
-)  # fmt: skip
+STATUSES: tuple[Status, ...] = get_args(Status)
 OUTCOME: dict[Action, Status] = {
     "create": "created",
     "update": "updated",
@@ -168,50 +167,30 @@ _COLUMNS = (
     "conflicts", "alone", "created_by_run", "last_error", "status", "request_id", "left",
     "sent_at", "unanswered", "add_tags", "remove_tags",
 )  # fmt: skip
-_FLAGS = ("done", "sent", "answered", "alone", "created_by_run")
+_JSON = ("wanted", "before", "left", "add_tags", "remove_tags")
+_JSON_PLACES = [_COLUMNS.index(name) for name in _JSON]
+_FLAGS = ("done", "sent", "answered", "alone", "created_by_run", "opted_out")
 SAVE = f"INSERT OR REPLACE INTO rows VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 -- marks only
 LOAD = f"SELECT {', '.join(_COLUMNS)} FROM rows"  # noqa: S608 -- names of ours
+_values_of = attrgetter(*_COLUMNS)
 _encode = msgspec.json.encode
-_decode = msgspec.json.decode
 
 
-def record(row: Row) -> tuple[Any, ...]:
+def record(row: Row) -> list[Any]:
     """Return the values of a row, in the order of the table."""
-    return (
-        row.pos,
-        row.phone,
-        row.action,
-        _encode(row.wanted).decode(),
-        None if row.before is None else _encode(row.before).decode(),
-        row.detail,
-        row.opted_out,
-        row.done,
-        row.sent,
-        row.answered,
-        row.tries,
-        row.conflicts,
-        row.alone,
-        row.created_by_run,
-        row.last_error,
-        row.status,
-        row.request_id,
-        None if row.left is None else _encode(row.left).decode(),
-        row.sent_at,
-        row.unanswered,
-        _encode(row.add_tags).decode(),
-        _encode(row.remove_tags).decode(),
-    )
+    values = list(_values_of(row))
+    for place in _JSON_PLACES:
+        if values[place] is not None:
+            values[place] = _encode(values[place]).decode()
+    return values
 
 
-def row_of(values_kept: tuple[Any, ...]) -> Row:
+def row_of(kept: tuple[Any, ...]) -> Row:
     """Return the row of what was kept."""
-    values = dict(zip(_COLUMNS, values_kept, strict=True))
-    for name in ("wanted", "before", "left"):
-        values[name] = None if values[name] is None else _decode(values[name])
+    values = dict(zip(_COLUMNS, kept, strict=True))
+    for name in _JSON:
+        values[name] = None if values[name] is None else msgspec.json.decode(values[name])
     for name in _FLAGS:
-        values[name] = bool(values[name])
-    for name in ("add_tags", "remove_tags"):
-        values[name] = tuple(_decode(values[name]))
-    if values["opted_out"] is not None:
-        values["opted_out"] = bool(values["opted_out"])
+        values[name] = None if values[name] is None else bool(values[name])
+    values["add_tags"], values["remove_tags"] = tuple(values["add_tags"]), tuple(values["remove_tags"])
     return Row(**values)

@@ -177,11 +177,7 @@ def begin(
     journal_dir: PathLike | None,
     **more: Any,
 ) -> Journal:
-    """Write a run down before anything is sent; whom it is to opt out goes into the ledger first.
-
-    Raises:
-        JournalError: the journal can't be written, or the ledger not be read.
-    """
+    """Write a run down before anything is sent; whom it is to opt out goes into the ledger first."""
     folder = journal_folder(journal_dir)
     run_id = new_run_id(kind)
     ledger = open_ledger(kind, folder, client.account, opts_in=options.opt_back_in)
@@ -200,11 +196,7 @@ def begin(
 
 
 def options_of(journal: Journal, **changes: Any) -> Options:
-    """Read a run's options from its journal.
-
-    Raises:
-        JournalError: they are damaged.
-    """
+    """Read a run's options from its journal."""
     meta = journal.meta()
     try:
         columns = tuple(meta["options"]["columns"])
@@ -277,11 +269,7 @@ def engine_for(
 
 @contextmanager
 def interruptible(journal: Journal, rows: list[Row]) -> Iterator[None]:
-    """Say of what cuts a run off how to go on.
-
-    Raises:
-        WriteInterruptedError: the server could not be reached, or refused the credentials, or the run was stopped.
-    """
+    """Say of what cuts a run off how to go on."""
     how = f"resume_run(client, {journal.run_id!r}) goes on."
     try:
         yield

@@ -41,7 +41,7 @@ def plan_add_tags(
         FrameError, JournalError, ApiError: as in `plan_create`.
 
     Example:
-        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data import contacts_frame
         >>> account = contacts_frame([{"phone": "+12125550100", "tags": ["VIP"]}])
         >>> plan_add_tags(account, account, "VIP", "Spring").changes.select("after", "change").rows()
         [('VIP, Spring', '+ Spring')]
@@ -71,7 +71,7 @@ def plan_remove_tags(
         FrameError, JournalError, ApiError: as in `plan_create`.
 
     Example:
-        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data import contacts_frame
         >>> account = contacts_frame([{"phone": "+12125550100", "tags": ["VIP"]}])
         >>> plan_remove_tags(account, account, "VIP")
         WritePlan(update: 1 is there: 1 loses a tag; account of 1)
@@ -95,11 +95,11 @@ def add_tags(
         client: the account.
         contacts: a frame with `phone`.
         tags: what to add.
-        dry_run: send nothing; give what a run would do.
+        dry_run: as in `bulk_create`.
         **options: as in `RunOptions`.
 
     Returns:
-        The outcome of every row: `updated`, `unchanged`, `absent`, `invalid`, `rejected` or `unknown`.
+        The outcome of every row.
 
     Raises:
         FrameError, WriteInterruptedError, WriteIncompleteError, JournalError, ApiError: as in `bulk_update`.
@@ -133,11 +133,11 @@ def remove_tags(
         client: the account.
         contacts: a frame with `phone`.
         tags: what to take away.
-        dry_run: send nothing; give what a run would do.
+        dry_run: as in `bulk_create`.
         **options: as in `RunOptions`.
 
     Returns:
-        The outcome of every row, as of `add_tags`.
+        The outcome of every row.
 
     Raises:
         FrameError, WriteInterruptedError, WriteIncompleteError, JournalError, ApiError: as in `bulk_update`.
@@ -189,16 +189,16 @@ def rename_tags(
     has it once.
 
     Args:
-        client: the account; left out, the frame is given back with its tags renamed: see
+        client: the account; left out, the frame is returned with its tags renamed: see
             `sendblue_data.analytics.tag_spelling.rename_tags`.
         contacts: a frame with `phone`.
         mapping: old tag to new; None takes the tag away.
         changed_only: of a frame, only the contacts that change.
-        dry_run: send nothing; give what a run would do.
+        dry_run: as in `bulk_create`.
         **options: as in `RunOptions`.
 
     Returns:
-        The outcome of every row, as of `add_tags`; of a frame, the frame.
+        The outcome of every row; of a frame, the frame.
 
     Raises:
         FrameError: a new name is blank or no text, or as in `bulk_update`.
@@ -242,5 +242,7 @@ def _checked(verb: str, tags: tuple[Any, ...]) -> tuple[str, ...]:
     for tag in tags:
         if not isinstance(tag, str) or not tag.strip():
             given = repr(tag) if isinstance(tag, str) else type(tag).__name__
-            raise ConfigurationError(f"{verb} was given {given} for a tag: expected texts that are not blank.")
+            raise ConfigurationError(
+                f"{verb} was given {given} for a tag: expected texts that are not blank."
+            )
     return tags

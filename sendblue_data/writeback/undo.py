@@ -59,7 +59,7 @@ def undo_run(
         client: the account of the run.
         run_id: the run, see `list_runs()`, or its result.
         opt_back_in: clear the opt-outs that the run wrote.
-        dry_run: send nothing; give what it would do.
+        dry_run: as in `bulk_create`.
         allow_other_key: as in `resume_run`.
         **options: as in `RunOptions`.
 

@@ -212,6 +212,8 @@ HEAVY = (
     "rapidfuzz",
     "starlette",
     "uvicorn",
+    "scipy",
+    "jinja2",
     "pyspark",
 )
 

@@ -48,15 +48,14 @@ def snippet(code: str, frame: str = "contacts") -> str:
 
     Examples:
         >>> print(snippet('has_tag("VIP") & mentions("ada")'))
-        from sendblue_data.segments.field_rules import mentions
-        from sendblue_data.segments.predicates import has_tag
+        from sendblue_data import has_tag, mentions
         <BLANKLINE>
         selection = contacts.filter(has_tag("VIP") & mentions("ada"))
     """
     called = sorted(
         set(_CALLED.findall(_TEXT.sub('""', code))) - {"lit", "is_in", "contains", "is_null", "is_not_null"}
     )
-    lines = [f"from sendblue_data.segments import {', '.join(called)}"] * bool(called)
+    lines = [f"from sendblue_data import {', '.join(called)}"] * bool(called)
     if code == EVERYONE:
         lines = ["import polars as pl"]
     return "\n".join([*lines, "", f"selection = {frame}.filter({code})"])

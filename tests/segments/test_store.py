@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
 
+import sendblue_data
 from sendblue_data import (
     describe,
     has_any_tag,
@@ -37,10 +38,8 @@ def test_code_read_back_is_the_same_segment(pair):
 @settings(max_examples=50, deadline=None)
 @given(SEGMENTS, CONTACTS)
 def test_code_is_python_that_means_the_same(pair, rows):
-    from sendblue_data import segments
-
     segment, truth = pair
-    names = {name: getattr(segments, name) for name in segments.__all__}
+    names = {name: getattr(sendblue_data, name) for name in sendblue_data.__all__}
     again = eval(repr(segment), {"__builtins__": {}}, names)  # our own text: the question is if it is Python
     assert contacts_of(rows).select(again).to_series().to_list() == [truth(row) for row in rows]
 

@@ -8,8 +8,8 @@ from html import escape
 
 import polars as pl
 
+from sendblue_data._shared.masking import mask_phone
 from sendblue_data.explorer.selection import Account
-from sendblue_data.writeback.fields import masked
 
 PAGE = 25
 """Rows of a page."""
@@ -109,7 +109,7 @@ def _text(name: str, value: object, *, show_phones: bool) -> str:
     if value is None:
         return ""
     if name == "phone":
-        text = str(value) if show_phones else masked(value)
+        text = str(value) if show_phones else mask_phone(value)
     elif isinstance(value, bool):
         text = "yes" if value else "no"
     elif isinstance(value, datetime):

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from sendblue_data._api.client import SendblueClient
+from sendblue_data._shared.masking import mask_phone
 from sendblue_data.errors import FrameError, JournalError
 from sendblue_data.writeback.catalogue import PathLike, journal_folder
-from sendblue_data.writeback.fields import masked
 from sendblue_data.writeback.identity import identity, spellings
 from sendblue_data.writeback.journal import SAID, SUFFIX, Journal, reading, remove_leftovers
 from sendblue_data.writeback.ledger import Ledger, begin_ledger
@@ -139,7 +139,7 @@ def _check_closed(journal: Journal, rows: dict[int, str]) -> None:
     for row in journal.rows() if rows else ():
         if row.pos in rows and not row.done:
             raise JournalError(
-                f"The run {journal.run_id!r} is open and holds {masked(row.phone)}: end it by resume_run or "
+                f"The run {journal.run_id!r} is open and holds {mask_phone(row.phone)}: end it by resume_run or "
                 "undo_run, then forget again. Nothing was erased."
             )
     late = max((seconds for row, seconds in journal.in_flight() if row.pos in rows), default=0.0)

@@ -138,17 +138,6 @@ def same_contact(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool | Non
     return abs(first - second) < _SECOND
 
 
-def masked(phone: object) -> str:
-    """Show enough of a phone to recognise it, too little to dial.
-
-    Example:
-        >>> masked("+12125550123"), masked("12")
-        ('+1212•••0123', '••')
-    """
-    text = str(phone)
-    return f"{text[:5]}•••{text[-4:]}" if len(text) > 11 else "•" * len(text)  # noqa: PLR2004 -- hides three
-
-
 def shows(field: str, sent: Any, shown: Any) -> bool:
     """Tell whether a value that is shown can be what a server made of the one that was sent.
 

@@ -11,11 +11,12 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
+from sendblue_data._shared.masking import mask_phone
 from sendblue_data._shared.validation import shown
 from sendblue_data.errors import ConfigurationError, FrameError, WrongAccountError
 from sendblue_data.schema import E164, IS_E164
 from sendblue_data.writeback import columns
-from sendblue_data.writeback.fields import UNWRITABLE, WRITABLE, masked
+from sendblue_data.writeback.fields import UNWRITABLE, WRITABLE
 from sendblue_data.writeback.identity import identities
 from sendblue_data.writeback.opt_out_names import speaks_of_opting_out
 from sendblue_data.writeback.rows import Kind, Options
@@ -327,7 +328,7 @@ def refuse_foreign(
     older = other.filter(pl.col("created") < pl.lit(rows["at"].max(), columns.MOMENT))
     if older.height:
         raise WrongAccountError(
-            f"The frame is from another account: {masked(older['phone'][0])} has another contact_id "
+            f"The frame is from another account: {mask_phone(older['phone'][0])} has another contact_id "
             f"there, older than the frame ({older.height:,} such rows). Pull this account, or "
             "drop the column contact_id if the numbers alone are meant."
         )

@@ -391,7 +391,7 @@ def _take_over(folder: Path, place: Path, *, rebuild: bool) -> None:
 
 
 def _check_journals(folder: Path) -> None:
-    """Refuse a folder in which a journal can't be read, or that of an open run is gone: it may know what nobody does."""
+    """Refuse a folder in which a journal can't be read, or that of an open run is gone: only it may know who is out."""
     paths = sorted(folder.glob(f"*{SUFFIX}"))
     for path in paths:
         try:

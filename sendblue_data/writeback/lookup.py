@@ -13,10 +13,11 @@ import polars as pl
 
 from sendblue_data._api.client import CONTACTS, SendblueClient
 from sendblue_data._api.retries import before_sending
+from sendblue_data._shared.masking import mask_phone
 from sendblue_data.errors import InvalidRequestError, NotFoundError, UnexpectedAnswerError
 from sendblue_data.pull.pull import pull_contacts
 from sendblue_data.schema import CONTACT_SCHEMA
-from sendblue_data.writeback.fields import Contact, masked
+from sendblue_data.writeback.fields import Contact
 from sendblue_data.writeback.identity import identities, identity, spellings
 from sendblue_data.writeback.inputs import is_e164
 from sendblue_data.writeback.ledger import Ledger
@@ -278,13 +279,13 @@ def _one(client: SendblueClient, phone: str) -> list[Contact]:
             raise
         return []  # no contact has what is no number
     if contact.get("phone") and identity(contact["phone"]) != identity(phone):
-        raise _another(phone, f"{CONTACTS}/{masked(phone)}")
+        raise _another(phone, f"{CONTACTS}/{mask_phone(phone)}")
     return [{**contact, "phone": contact.get("phone") or phone}]
 
 
 def _another(phone: str, path: str) -> UnexpectedAnswerError:
     return UnexpectedAnswerError(
-        f"asked for {masked(phone)}, the answer is about another contact.",
+        f"asked for {mask_phone(phone)}, the answer is about another contact.",
         method="GET",
         path=path,
         status=200,

@@ -14,11 +14,12 @@ from typing import Any, Unpack
 import polars as pl
 
 from sendblue_data._api.client import SendblueClient
+from sendblue_data._shared.masking import mask_phone
 from sendblue_data._shared.validation import check_client
 from sendblue_data.errors import AccountMovedError, FrameError, WriteRefusedError, WrongAccountError
 from sendblue_data.writeback import merging, plan_text
 from sendblue_data.writeback.catalogue import PathLike, is_known_here, journal_folder
-from sendblue_data.writeback.fields import WRITABLE, Contact, masked, retagged
+from sendblue_data.writeback.fields import WRITABLE, Contact, retagged
 from sendblue_data.writeback.inputs import Asked, refuse_foreign
 from sendblue_data.writeback.ledger import JournalWarning, Ledger, open_ledger
 from sendblue_data.writeback.lookup import fetch_account
@@ -161,7 +162,7 @@ class WritePlan:
             fresh = _without_others(self, fresh)
         changed = plan_text.moved(self._table, self._asked.source.frame["phone"], self._seen, fresh._seen)
         if changed and not allow_moved:
-            named = "; ".join(f"{masked(phone)} {how}" for phone, how in changed[:_NAMED])
+            named = "; ".join(f"{mask_phone(phone)} {how}" for phone, how in changed[:_NAMED])
             raise AccountMovedError(
                 f"{len(changed):,} of the plan's contacts are not as they were when it was made ({named}); "
                 "nothing was sent. Plan again, or pass allow_moved=True to run on the account as it is now."

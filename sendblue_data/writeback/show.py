@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from sendblue_data.writeback.fields import masked
+from sendblue_data._shared.masking import mask_phone
 
 SHOWN = 4
 """Rows of each kind that are shown."""
@@ -72,10 +72,10 @@ def _cells(row: dict[str, Any]) -> list[str]:
     phone = row.get("phone")
     shown = []
     for name, value in row.items():
-        text = "" if value is None else masked(value) if name == "phone" else str(value)
-        shown.append(_without_phones(text.replace(phone, masked(phone)) if phone else text))
+        text = "" if value is None else mask_phone(value) if name == "phone" else str(value)
+        shown.append(_without_phones(text.replace(phone, mask_phone(phone)) if phone else text))
     return shown
 
 
 def _without_phones(text: str) -> str:
-    return _NUMBER.sub(lambda found: masked(found[0]), text)
+    return _NUMBER.sub(lambda found: mask_phone(found[0]), text)

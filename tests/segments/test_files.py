@@ -21,7 +21,6 @@ from sendblue_data import (
     verified,
 )
 from sendblue_data.errors import SegmentError
-from sendblue_data.segments import field_rules, predicates
 from tests.segments.people import CONTACTS, SEGMENTS, contacts_of
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(str.strip)

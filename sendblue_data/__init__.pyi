@@ -58,20 +58,22 @@ from .writeback.calls import (
     bulk_opt_out as bulk_opt_out,
     bulk_update as bulk_update,
     bulk_verify as bulk_verify,
-)
-from .writeback.catalogue import list_runs as list_runs
-from .writeback.erasure import forget as forget
-from .writeback.plan import WritePlan as WritePlan
-from .writeback.plans import (
     plan_create as plan_create,
     plan_delete as plan_delete,
     plan_opt_out as plan_opt_out,
     plan_update as plan_update,
     plan_verify as plan_verify,
 )
+from .writeback.catalogue import (
+    list_runs as list_runs,
+    prune_runs as prune_runs,
+    rebuild_ledger as rebuild_ledger,
+)
+from .writeback.erasure import forget as forget
+from .writeback.plan import WritePlan as WritePlan
 from .writeback.result import WriteResult as WriteResult
 from .writeback.run import resume_run as resume_run
-from .writeback.tag_verbs import (
+from .writeback.tags import (
     add_tags as add_tags,
     plan_add_tags as plan_add_tags,
     plan_remove_tags as plan_remove_tags,
@@ -79,6 +81,5 @@ from .writeback.tag_verbs import (
     rename_tags as rename_tags,
 )
 from .writeback.undo import undo_run as undo_run
-from .writeback.upkeep import prune_runs as prune_runs, rebuild_ledger as rebuild_ledger
 
 __version__: str

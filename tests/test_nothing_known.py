@@ -148,6 +148,7 @@ def off_screen():
 def test_every_table_and_plot_is_tried():
     assert {plot for _, plot in TABLES.values()} == set(plots.__all__) - {
         "use_style",
+        "PlotOptions",
         "opt_out_trend",
         "survival",
     }

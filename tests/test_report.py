@@ -29,7 +29,7 @@ from sendblue_data._shared.masking import mask_text
 from sendblue_data.errors import ConfigurationError, FrameError
 from sendblue_data.plots.style import DARK, LIGHT
 from sendblue_data.report import images as pictures
-from sendblue_data.report.words import shown
+from sendblue_data.report.words import readable
 
 PULLED = datetime(2026, 3, 1, 9, 5, tzinfo=UTC)
 HOSTILE = [
@@ -220,7 +220,7 @@ def test_its_policy_allows_the_style_sheet_by_hash_and_data_pictures_alone(drawn
 def test_names_are_text_and_nothing_else(drawn):
     assert "\u202e" not in drawn.html
     for name in HOSTILE:
-        assert drawn.text.count(shown(name)) >= 2, name  # as a tag, and as a company of the worklist
+        assert drawn.text.count(readable(name)) >= 2, name  # as a tag, and as a company of the worklist
     assert [image for image in drawn.of("img") if image["src"] == "x"] == []
     assert "<script" not in drawn.html
 
@@ -270,6 +270,9 @@ def test_without_evidence_it_says_what_it_does_not_know(write):
     assert "How the account was read" not in page.words
     named = write(people(), account="Northwind <3", as_of=PULLED)
     assert "Account Northwind <3 Contacts 100 As of 1 March 2026, 09:05 UTC" in named.words
+    assert "As of 1 March 2026, 09:05 UTC" in write(people(), as_of="2026-03-01T09:05").words
+    with pytest.raises(ConfigurationError, match="as_of is 'soon'"):
+        write(people(), as_of="soon")
 
 
 @pytest.mark.parametrize(
@@ -396,4 +399,4 @@ def test_what_cannot_be_written_is_refused(undrawn, tmp_path):
 
 def test_phones_are_found_in_any_text():
     assert mask_text(f"({PHONE}) +1305555017712345678 +12") == "(+1305•••0177) +1305555017712345678 +12"
-    assert shown("a\nb\t\x00\x1b[2J") == "a b ··[2J"
+    assert readable("a\nb\t\x00\x1b[2J") == "a b ··[2J"

@@ -31,7 +31,7 @@ class Benchmark:
         >>> Benchmark(0.02, date(2026, 1, 1), "a vendor's report", per="message")
         Traceback (most recent call last):
         ...
-        sendblue_data.errors.ConfigurationError: per is 'message': expected 'contact', for a rate per message ...
+        sendblue_data.errors.ConfigurationError: per is 'message': expected 'contact'; a rate per message ...
     """
 
     rate: float
@@ -42,7 +42,7 @@ class Benchmark:
     def __post_init__(self) -> None:
         if not (isinstance(self.per, str) and self.per == "contact"):
             raise ConfigurationError(
-                f"per is {shown(self.per)}: expected 'contact', for a rate per message can't be compared with a share "
+                f"per is {shown(self.per)}: expected 'contact'; a rate per message can't be compared with a share "
                 "of contacts. Bring opted out / known contacts."
             )
         check_number("rate", self.rate, lambda rate: 0 <= rate <= 1, "a share between 0 and 1, such as 0.031")

@@ -22,26 +22,13 @@ FACTORS: Mapping[str, By] = {
 }
 """What is tested unless told otherwise: name of the factor to what makes its sets."""
 
-_SCHEMA = pl.Schema(
-    {
-        "factor": pl.String,
-        "level": pl.String,
-        "contacts": pl.Int64,
-        "unknown": pl.Int64,
-        "opt_outs": pl.Int64,
-        "opt_out_rate": pl.Float64,
-        "rest_contacts": pl.Int64,
-        "rest_unknown": pl.Int64,
-        "rest_opt_outs": pl.Int64,
-        "rest_opt_out_rate": pl.Float64,
-        "relative_risk": pl.Float64,
-        "relative_risk_low": pl.Float64,
-        "relative_risk_high": pl.Float64,
-        "p": pl.Float64,
-        "q": pl.Float64,
-        "left_out": pl.Int64,
-    }
+_COLUMNS = (
+    *("factor", "level", "contacts", "unknown", "opt_outs", "opt_out_rate"),
+    *("rest_contacts", "rest_unknown", "rest_opt_outs", "rest_opt_out_rate"),
+    *("relative_risk", "relative_risk_low", "relative_risk_high", "p", "q", "left_out"),
 )
+_SETS = pl.Schema({"factor": pl.String, "level": pl.String} | dict.fromkeys([*COUNTS, "left_out"], pl.Int64))
+"""What is counted of each set."""
 
 
 def opt_out_drivers(
@@ -91,10 +78,9 @@ def opt_out_drivers(
     """
     check_min_contacts(min_contacts)
     everyone = grouped(contacts, [], {"opt_out": "opt_out"}, COUNTS)
-    tested = [
-        _sets(contacts, name, key, min_contacts) for name, key in _keys(contacts, _chosen(contacts, factors))
-    ]
-    sets = pl.concat([*tested, _SCHEMA.to_frame().select(*_COUNTED).with_columns(known=pl.lit(0, pl.Int64))])
+    keys = _keys(contacts, _chosen(contacts, factors))
+    tested = [_sets(contacts, name, key, min_contacts) for name, key in keys]
+    sets = pl.concat([*tested, _SETS.to_frame()])
     for name in COUNTS:
         sets = sets.with_columns((everyone[name].item() - pl.col(name)).alias(f"rest_{name}"))
     tests = relative_risk(
@@ -108,10 +94,7 @@ def opt_out_drivers(
         q=benjamini_hochberg(tests["p"]),
     )
     order = ["p", "contacts", "factor", "level"]
-    return table.sort(order, descending=[False, True, False, False], nulls_last=True).select(list(_SCHEMA))
-
-
-_COUNTED = ("factor", "level", "contacts", "opt_outs", "left_out")
+    return table.sort(order, descending=[False, True, False, False], nulls_last=True).select(_COLUMNS)
 
 
 def _chosen(contacts: Any, factors: Mapping[str, By] | Sequence[str] | None) -> Mapping[str, By]:
@@ -149,4 +132,4 @@ def _sets(contacts: Any, factor: str, key: Key, min_contacts: int) -> pl.DataFra
         pl.col("level").cast(pl.String),
         factor=pl.lit(factor),
         left_out=pl.lit(table.height - large.height, pl.Int64),
-    ).select(*_COUNTED, "known")
+    ).select(list(_SETS))

@@ -113,15 +113,8 @@ def wilson_bounds(successes: pl.Expr, trials: pl.Expr, confidence: float = 0.95)
 
     Example:
         >>> low, high = wilson_bounds(pl.col("hits"), pl.col("n"))
-        >>> pl.DataFrame({"hits": [0], "n": [10]}).select(low=low.round(4), high=high.round(4))
-        shape: (1, 2)
-        ┌─────┬────────┐
-        │ low ┆ high   │
-        │ --- ┆ ---    │
-        │ f64 ┆ f64    │
-        ╞═════╪════════╡
-        │ 0.0 ┆ 0.2775 │
-        └─────┴────────┘
+        >>> pl.DataFrame({"hits": [0], "n": [10]}).select(low=low.round(4), high=high.round(4)).row(0)
+        (0.0, 0.2775)
     """
     z2 = normal_quantile(confidence) ** 2
     hits, n = successes.cast(pl.Float64), trials.cast(pl.Float64)
@@ -197,13 +190,9 @@ def newcombe_difference(
         >>> newcombe_difference([56], [70], [48], [80]).row(0)
         (0.20..., 0.0524..., 0.3338...)
     """
-    frame = _columns(a=successes, n=trials, c=other_successes, m=other_trials)
-    _check_counts(frame, "a", "n")
-    _check_counts(frame, "c", "m")
-    (low1, high1), (low2, high2) = (
-        wilson_bounds(pl.col("a"), pl.col("n"), confidence),
-        wilson_bounds(pl.col("c"), pl.col("m"), confidence),
-    )
+    frame = _two_groups(successes, trials, other_successes, other_trials)
+    low1, high1 = wilson_bounds(pl.col("a"), pl.col("n"), confidence)
+    low2, high2 = wilson_bounds(pl.col("c"), pl.col("m"), confidence)
     p1, p2 = rate_of("a", "n"), rate_of("c", "m")
     difference = p1 - p2
     return frame.select(
@@ -247,9 +236,7 @@ def relative_risk(
         >>> relative_risk([27], [122], [44], [487]).row(0)
         (2.4495..., 1.5836..., 3.7886..., 5.56...e-05)
     """
-    frame = _columns(a=successes, n=trials, c=other_successes, m=other_trials)
-    _check_counts(frame, "a", "n")
-    _check_counts(frame, "c", "m")
+    frame = _two_groups(successes, trials, other_successes, other_trials)
     z = normal_quantile(confidence)
     a, n, c, m = (pl.col(name).cast(pl.Float64) for name in ("a", "n", "c", "m"))
     ratio = a * m / (c * n)
@@ -288,7 +275,7 @@ def benjamini_hochberg(p: pl.Series | Sequence[float | None]) -> pl.Series:
         [0.03, 0.04, None, 0.04]
     """
     values = pl.Series("p", p, pl.Float64)
-    if not (values.is_between(0, 1)).all():
+    if not values.is_between(0, 1).all():
         raise FrameError("a p value lies outside 0 to 1: pass the p column as the test gave it.")
     tests = values.len() - values.null_count()
     # From the largest p down: q is p * tests / rank, and never above the q of a larger p.
@@ -298,14 +285,8 @@ def benjamini_hochberg(p: pl.Series | Sequence[float | None]) -> pl.Series:
         .sort("p", descending=True, nulls_last=True, maintain_order=True)
         .with_row_index("above")
     )
-    return (
-        ranked.with_columns(
-            q=(pl.col("p") * tests / (tests - pl.col("above").cast(pl.Int64))).cum_min().clip(0, 1)
-        )
-        .with_columns(q=pl.when(pl.col("p").is_not_null()).then(pl.col("q")))
-        .sort("row")
-        .get_column("q")
-    )
+    q = (pl.col("p") * tests / (tests - pl.col("above").cast(pl.Int64))).cum_min().clip(0, 1)
+    return ranked.with_columns(q=pl.when(pl.col("p").is_not_null()).then(q)).sort("row")["q"]
 
 
 def rate_of(part: str, whole: str) -> pl.Expr:
@@ -318,6 +299,14 @@ def with_share(table: pl.DataFrame, part: str, total: int) -> pl.DataFrame:
     # Series by Series: Polars multiplies by the reciprocal of a number, and 3 / 5 is 0.6000000000000001 then.
     share = table[part] / pl.Series([total or None] * table.height, dtype=pl.Int64)
     return table.with_columns(share.alias("share"))
+
+
+def _two_groups(a: Counts, n: Counts, c: Counts, m: Counts) -> pl.DataFrame:
+    """Lay out the counts of two groups: `a` of `n`, and `c` of `m`."""
+    frame = _columns(a=a, n=n, c=c, m=m)
+    _check_counts(frame, "a", "n")
+    _check_counts(frame, "c", "m")
+    return frame
 
 
 def _columns(**counts: int | Counts) -> pl.DataFrame:

@@ -94,15 +94,8 @@ def tag_pairs(contacts: Any) -> pl.DataFrame:
 
     Example:
         >>> people = pl.DataFrame({"tags": [["VIP", "Lead"], ["Lead", "VIP"], ["Lead"], None]})
-        >>> tag_pairs(people)
-        shape: (1, 5)
-        ┌───────┬───────┬──────────┬──────────┬──────────┐
-        │ tag_a ┆ tag_b ┆ contacts ┆ jaccard  ┆ lift     │
-        │ ---   ┆ ---   ┆ ---      ┆ ---      ┆ ---      │
-        │ str   ┆ str   ┆ i64      ┆ f64      ┆ f64      │
-        ╞═══════╪═══════╪══════════╪══════════╪══════════╡
-        │ Lead  ┆ VIP   ┆ 2        ┆ 0.666667 ┆ 1.333333 │
-        └───────┴───────┴──────────┴──────────┴──────────┘
+        >>> tag_pairs(people).rows()
+        [('Lead', 'VIP', 2, 0.666..., 1.333...)]
     """
     lists = project(contacts, {"tags": "tags"}).group_by("tags").agg(contacts=nw.len())
     # A tag with itself is kept: it gives the tag's own count in the same pass.

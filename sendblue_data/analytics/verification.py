@@ -169,11 +169,9 @@ def verification_funnel(
             pl.lit(step).alias("step"),
             pl.col(f"step_{place}").alias("contacts"),
             pl.when(f"told_{place}").then(rate_of(f"step_{place}", "step_0")).alias("share"),
-            (
-                pl.when(f"told_{place}").then(rate_of(f"step_{place}", f"step_{place - 1}"))
-                if place
-                else pl.lit(None, pl.Float64)
-            ).alias("step_share"),
+            pl.when(pl.lit(place > 0), f"told_{place}")
+            .then(rate_of(f"step_{place}", f"step_{max(place - 1, 0)}"))
+            .alias("step_share"),
             pl.col(f"unknown_{place}").alias("unknown"),
             pl.lit(REACHABLE_VERIFIED if verified else REACHABLE).alias("definition"),
         )
@@ -284,7 +282,7 @@ def verification_worklist(contacts: Any, *, even_if_unused: bool = False) -> pl.
     wanted = dict.fromkeys([*columns_of(contacts), "phone", "verified", "opt_out"])
     frame = project(contacts, {name: name for name in wanted})
     waiting = collect(frame.filter(~_VERIFIED, _SUBSCRIBED, _HAS_PHONE))
-    if waiting.height and not even_if_unused and _seems_unused(contacts):
+    if waiting.height and not even_if_unused and nobody_verified(contacts, of_known=_SHOWING):
         warnings.warn(
             f"{UNUSED} Paid plans need none, and {waiting.height:,} contacts would get a message, so the list "
             "is empty. If they are to get one, or the frame is only a part of the account: "
@@ -298,13 +296,8 @@ def verification_worklist(contacts: Any, *, even_if_unused: bool = False) -> pl.
     return waiting.sort(order, nulls_last=True, maintain_order=True)
 
 
-def nobody_verified(contacts: Any) -> bool:
-    """Return whether there are contacts, and none of them is verified, as far as the API says."""
+def nobody_verified(contacts: Any, *, of_known: int = 0) -> bool:
+    """Return whether there are contacts, so many of known state, and none of them is verified."""
     rates = verification_rate(contacts).row(0, named=True)
-    return bool(rates["contacts"]) and not rates["verified"]
-
-
-def _seems_unused(contacts: Any) -> bool:
-    """Whether nobody is verified, of enough contacts to show something."""
-    rates = verification_rate(contacts).row(0, named=True)
-    return bool(rates["contacts"] - rates["unknown"] >= _SHOWING and not rates["verified"])
+    known = rates["contacts"] - rates["unknown"]
+    return bool(rates["contacts"]) and bool(known >= of_known) and not rates["verified"]

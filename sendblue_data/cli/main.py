@@ -273,7 +273,7 @@ def _pull(args: argparse.Namespace) -> int:
     from sendblue_data._api.client import SendblueClient  # noqa: PLC0415 -- so that --help starts fast
     from sendblue_data.export import write_contacts  # noqa: PLC0415
     from sendblue_data.pull.pull import iter_contacts  # noqa: PLC0415
-    from sendblue_data.report.certificate import certificate  # noqa: PLC0415
+    from sendblue_data.report.words import certificate  # noqa: PLC0415
 
     with SendblueClient() as client:
         frames = iter_contacts(
@@ -325,8 +325,8 @@ def _tell(
     os.environ.setdefault("MPLBACKEND", "Agg")
     from sendblue_data._shared.files import check_folder  # noqa: PLC0415 -- so that --help starts fast
     from sendblue_data.pull.pull import pull_contacts  # noqa: PLC0415
-    from sendblue_data.report.build import build_report  # noqa: PLC0415
     from sendblue_data.report.page import save  # noqa: PLC0415
+    from sendblue_data.report.report import build_report  # noqa: PLC0415
     from sendblue_data.report.terminal import headline_tables  # noqa: PLC0415
 
     past = _history(history)  # before the pull, which may take minutes

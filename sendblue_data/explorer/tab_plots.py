@@ -15,7 +15,7 @@ from sendblue_data.analytics.opt_outs import opt_out_rate
 from sendblue_data.analytics.tags import tag_summary
 from sendblue_data.analytics.verification import verification_funnel, verification_rate
 from sendblue_data.plots.labels import number, percent
-from sendblue_data.report.images import in_words
+from sendblue_data.report.words import in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

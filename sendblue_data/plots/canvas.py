@@ -54,17 +54,23 @@ BAR = 0.66
 class PlotOptions(TypedDict, total=False):
     """The options that every plot takes.
 
-    Attributes:
-        ax: axes to draw on; None makes a new figure, as high as its rows need.
-        title: instead of the plot's own.
-        as_of: moment of the pull or of the last snapshot, said below the title; a text is said as it is.
-        theme: `"light"` or `"dark"`; None takes that of `ax`, or the one chosen by `use_style`.
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> from sendblue_data.plots import PlotOptions, verification_funnel
+        >>> options: PlotOptions = {"title": "Our contacts", "as_of": "1 March 2026", "ax": Figure().subplots()}
+        >>> table = pl.DataFrame({"step": ["all", "verified"], "contacts": [50, 30]})
+        >>> verification_funnel(table, **options).get_title()
+        'Our contacts'
     """
 
     ax: Axes | None
+    """Axes to draw on; None makes a new figure, as high as its rows need."""
     title: str | None
+    """Instead of the plot's own."""
     as_of: Moment | None
+    """Moment of the pull or of the last snapshot, said below the title; a text is said as it is."""
     theme: Theme | None
+    """`"light"` or `"dark"`; None takes that of `ax`, or the one chosen by `use_style`."""
 
 
 def with_options(plot: Plot) -> Plot:
@@ -192,24 +198,24 @@ class Canvas:
         self.ax.set_xlim(0, max(*sizes, 1) * 1.02)
         self.count_axis()
 
+    def write(self, text: str, at: tuple[float, float], offset: tuple[float, float], **style: Any) -> None:
+        """Write words that may hold `$` and `_` so many points from a place, outside of the axes too."""
+        plain: dict[str, Any] = {"annotation_clip": False, "parse_math": False, "color": self.colours.note}
+        self.ax.annotate(text, at, offset, **{"textcoords": "offset points", **plain, **style})
+
     def columns(self, *columns: Column) -> None:
         """Write columns of text at the right of the rows, under a small heading each."""
-        place: dict[str, Any] = {
-            "textcoords": "offset points",
-            "ha": "right",
-            "annotation_clip": False,
-            "parse_math": False,
-        }
-        cell = place | {"xycoords": self.ax.get_yaxis_transform(), "va": "center", "size": 9}
-        head = place | {"xycoords": "axes fraction", "va": "bottom", "size": 8, "color": self.colours.note}
+        row_place = self.ax.get_yaxis_transform()
         points = 4.0
         for column in columns:
             texts = [column.write(value) for value in column.values]
             points += 11 + max(text_width(column.heading, 8), widest(texts, 9))
             colour = self.colours.note if column.is_note else self.colours.text
+            cell = {"xycoords": row_place, "ha": "right", "va": "center", "size": 9, "color": colour}
             for row, text in enumerate(texts):
-                self.ax.annotate(text, (1, row), (points, 0), color=colour, **cell)
-            self.ax.annotate(column.heading, (1, 1), (points, 3), **head)
+                self.write(text, (1, row), (points, 0), **cell)
+            head = {"xycoords": "axes fraction", "ha": "right", "va": "bottom", "size": 8}
+            self.write(column.heading, (1, 1), (points, 3), **head)
         self.lift, self.right = 16.0, points
 
     def percent_axis(self, which: str = "x") -> None:
@@ -268,30 +274,13 @@ class Canvas:
         subtitle = wrapped(" · ".join(under), points, 9.5)
         if "\n" in subtitle:
             subtitle = "\n".join(wrapped(part, points, 9.5) for part in under)
-        self.ax.annotate(
-            subtitle,
-            (left, 1),
-            (0, self.lift),
-            xycoords=blended_transform_factory(across, self.ax.transAxes),
-            textcoords="offset points",
-            va="bottom",
-            size=9.5,
-            color=self.colours.note,
-            annotation_clip=False,
-            parse_math=False,
-        )
+        place = blended_transform_factory(across, self.ax.transAxes)
+        self.write(subtitle, (left, 1), (0, self.lift), xycoords=place, va="bottom", size=9.5)
         pad = self.lift + (4 + 13.5 * (subtitle.count("\n") + 1) if subtitle else 3)
         # The centre title is the one that `ax.get_title()` gives; it only stands at the left.
-        title = self.ax.set_title(
-            wrapped(self.title, points, 13, bold=True),
-            loc="center",
-            x=left,
-            y=1.0,
-            ha="left",
-            parse_math=False,
-        )
-        raised = ScaledTranslation(0, pad / 72, figure.dpi_scale_trans)
-        title.set_transform(blended_transform_factory(across, self.ax.transAxes) + raised)
+        words = wrapped(self.title, points, 13, bold=True)
+        title = self.ax.set_title(words, loc="center", x=left, y=1.0, ha="left", parse_math=False)
+        title.set_transform(place + ScaledTranslation(0, pad / 72, figure.dpi_scale_trans))
         below = "\n".join(wrapped(line, points, 9) for line in (self.label, *self.notes) if line)
         label = self.ax.set_xlabel(below, loc="left", labelpad=6, parse_math=False, linespacing=1.35)
         label.set_transform(blended_transform_factory(across, IdentityTransform()))
@@ -351,15 +340,8 @@ def canvas(
 ) -> Iterator[Canvas]:
     """Open an axes in the house style; title and notes are written when the block ends.
 
-    Args:
-        heading: the title, unless the caller has another; it says what is measured.
-        ax: as in `PlotOptions`, like the next three.
-        title: as above.
-        as_of: as above.
-        theme: as above.
-        rows: groups, one below the other.
-        height: inches of the axes, for plots that aren't made of rows.
-        width: inches of the figure; labels that need more get more.
+    A new figure is as high as its `rows` need, or its axes `height` inches where a plot isn't made of rows; `width`
+    is in inches too, and labels that need more get more.
     """
     chosen = theme_of(ax) if ax is not None and theme is None else theme
     with styled(chosen) as colours:
@@ -397,11 +379,7 @@ def require(table: pl.DataFrame, columns: Sequence[str], maker: str) -> None:
 
 
 def keep_top(table: pl.DataFrame, top: int | None, noun: str) -> tuple[pl.DataFrame, list[str]]:
-    """Keep the rows with the most contacts, in the table's own order, and say what was left out.
-
-    Returns:
-        The rows kept, and a list of notes: none, or one that counts the rest.
-    """
+    """Keep the rows with the most contacts, in the table's own order; return them and a note on the rest, if any."""
     if top is None or table.height <= max(top, 1):
         return table, []
     ranked = table.with_row_index("__row").sort("contacts", descending=True, maintain_order=True)

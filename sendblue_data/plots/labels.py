@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -38,21 +38,23 @@ def group_labels(values: Iterable[object], width: int = LONGEST_LABEL) -> list[s
     return labels
 
 
-def clean(text: str, width: int = LONGEST_LABEL) -> str:
-    """Make a text drawable, one line, and at most `width` columns wide."""
+def clean(text: str, width: int = LONGEST_LABEL, draw: Callable[[str], str] | None = None) -> str:
+    """Make a text drawable (or what else `draw` makes of it), one line, and at most `width` columns wide."""
     if not text:
         return "(empty)"
-    body = text.strip()
-    lead, tail = len(text) - len(text.lstrip()), len(text) - len(text.rstrip())
-    if not body:
+    if not text.strip():
         return "␣" * min(len(text), width)
-    flat = "".join(_drawable(character) for character in " ".join(body.split())).replace("][", " ")
-    return shorten("␣" * min(lead, 1) + flat + "␣" * min(tail, 1), width)
+    line = (draw or _drawn)(" ".join(text.split()))
+    return shorten("␣" * text[0].isspace() + line + "␣" * text[-1].isspace(), width)
+
+
+def _drawn(text: str) -> str:
+    return "".join(map(_drawable, text)).replace("][", " ")
 
 
 def shorten(text: str, width: int) -> str:
     """Cut the middle out of a text that is wider than `width` columns: both ends tell labels apart."""
-    if _columns(text) <= width:
+    if width_of(text) <= width:
         return text
     half, rest = (width - 1) // 2, width - 1 - (width - 1) // 2
     return _take(text, half) + "…" + _take(text[::-1], rest)[::-1]
@@ -61,14 +63,18 @@ def shorten(text: str, width: int) -> str:
 def _take(text: str, width: int) -> str:
     used = 0
     for position, character in enumerate(text):
-        used += _columns(character)
+        used += width_of(character)
         if used > width:
             return text[:position]
     return text
 
 
-def _columns(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+def width_of(text: str) -> int:
+    """Count the columns of a terminal that a text takes: two for a wide (CJK) character, none for a mark."""
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )
 
 
 @lru_cache(maxsize=4096)

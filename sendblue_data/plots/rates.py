@@ -75,17 +75,8 @@ def draw_rates(
 ) -> None:
     """Draw a row a group: dot, interval, rate, count of known, and unknown where there is any.
 
-    Args:
-        drawing: where.
-        table: columns `contacts, unknown, <count>, rate, low, high`, the group's before them.
-        count: column of those counted: `opt_outs` or `verified`.
-        colour: of the marks.
-        nothing: what to say where nobody's state is known.
-        top: most rows drawn.
-        grey_below: fewer known contacts than this are greyed.
-        reference: a rate to compare with, drawn as a line.
-        reference_label: what that rate is.
-        extra: makes one more column of text from the rows drawn.
+    The table has the group's columns, then `contacts, unknown, <count>, rate, low, high`. `nothing` is said where
+    nobody's state is known; `extra` makes one more column of text from the rows drawn.
     """
     if not table.get_column("contacts").sum() or nobody_known(table):
         drawing.say_empty(nothing if nobody_known(table) else "No contacts")
@@ -166,17 +157,9 @@ def left_out(table: pl.DataFrame, noun: str) -> list[str]:
 def line_groups(
     drawing: Canvas, table: pl.DataFrame, by: Sequence[str], size: str, top: int
 ) -> list[tuple[str, pl.DataFrame]]:
-    """Split a table into a part for each line, the largest first; the groups left out are counted in a note.
+    """Split a table into a label and rows for each line, the largest first; a note counts the groups left out.
 
-    Args:
-        drawing: takes the note.
-        table: the group's columns, and `size`.
-        by: the group's columns; none makes one line.
-        size: column of contacts; a group is as large as its largest row.
-        top: most lines.
-
-    Returns:
-        Each line's label and rows.
+    A group is as large as the largest `size` of its rows. Without `by` there is one line.
     """
     if not by:
         return [("All contacts", table)]

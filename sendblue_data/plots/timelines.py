@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -74,17 +74,8 @@ def draw_rate_lines(
 ) -> list[bool]:
     """Draw a line of rates for each group, and set up both axes: percentages from 0, dates.
 
-    Args:
-        drawing: where.
-        lines: name and rows of each: columns `rate, low, high`, and `unequal_exposure` where some are rings.
-        at: column of dates.
-        size: column of the contacts behind each rate.
-        grey_below: rates of fewer contacts are greyed.
-        total: writes a line's sizes in the legend.
-        meaning: what the sizes count.
-
-    Returns:
-        Of each point whether it is greyed.
+    A line's rows have `rate, low, high`, `unequal_exposure` where some are rings, the column `at` of dates, and
+    the column `size` of contacts behind each rate, which `total` writes in the legend. Returns which are greyed.
     """
     colours = (drawing.colours.accent,) if len(lines) == 1 else drawing.colours.cycle
     rates: list[float | None] = []
@@ -94,9 +85,8 @@ def draw_rate_lines(
         sizes = part[size].to_list()
         small = [0 < one < grey_below for one in sizes]
         shift = LINES_APART * (place - (len(lines) - 1) / 2)
-        _draw_line(
-            drawing, part, at, colour=colour, faint=small, label=f"{name} ({total(sizes)})", shift=shift
-        )
+        label = f"{name} ({total(sizes)})"
+        _draw_line(drawing, part, at, colour=colour, faint=small, label=label, shift=shift)
         rates += part["rate"].to_list()
         highs += part["high"].to_list()
         faint += small
@@ -135,9 +125,8 @@ def _draw_line(
     drawn = ax.plot(places, known, color=colour, linewidth=1.4, label=label)
     has_rings = "unequal_exposure" in part.columns
     rings = part["unequal_exposure"].to_list() if has_rings else [False] * len(places)
-    points = zip(
-        places, part.select("rate", "low", "high").rows(), drawing.shades(faint, colour), rings, strict=True
-    )
+    rates, shades = part.select("rate", "low", "high").rows(), drawing.shades(faint, colour)
+    points = zip(places, rates, shades, rings, strict=True)
     for when, (rate, low, high), shade, is_ring in points:
         if rate is None or low is None or high is None:
             continue
@@ -157,23 +146,13 @@ def _draw_line(
 
 def write_sizes(drawing: Canvas, moments: Sequence[date | datetime], sizes: Sequence[int]) -> None:
     """Write the number of contacts behind each point along the top edge."""
-    ax = drawing.ax
     every = -(-len(sizes) // MOST_NUMBERS)
     upright = len(sizes) > 10  # noqa: PLR2004 -- side by side they would touch
     longest = max((len(number(size)) for size in sizes), default=1)
-    above: dict[str, Any] = {
-        "xycoords": ax.get_xaxis_transform(),
-        "textcoords": "offset points",
-        "ha": "center",
-        "va": "bottom",
-        "rotation": 90 if upright else 0,
-        "size": 7.5,
-        "color": drawing.colours.note,
-        "annotation_clip": False,
-        "parse_math": False,
-    }
+    style = {"ha": "center", "va": "bottom", "rotation": 90 if upright else 0, "size": 7.5}
+    edge = drawing.ax.get_xaxis_transform()
     for when, size in list(zip(days(moments), sizes, strict=True))[::every]:
-        ax.annotate(number(size), (when, 1), (0, 4), **above)
+        drawing.write(number(size), (when, 1), (0, 4), xycoords=edge, **style)
     drawing.lift = 4.0 + (longest * 4.8 if upright else 9) + 3
 
 
@@ -195,40 +174,21 @@ def label_lines(drawing: Canvas) -> None:
 def label_ends(drawing: Canvas, ends: Sequence[tuple[float, float, str, str]], high: float) -> None:
     """Name lines at the right of the axes, each beside its end, and none on another.
 
-    Args:
-        drawing: where; its vertical axis goes from 0 to `high`.
-        ends: of each line its last point, its name and its colour.
-        high: end of the vertical axis.
+    `ends` holds of each line its last point, its name and its colour; the vertical axis goes from 0 to `high`.
     """
     from matplotlib.transforms import ScaledTranslation  # noqa: PLC0415 -- late, like pyplot
 
-    ax = drawing.ax
     gap = 14.5 / drawing.room()[1]
     order = sorted(range(len(ends)), key=lambda line: (ends[line][1], -line))
     heights = spread([ends[line][1] / high for line in order], gap)
-    place = ax.transAxes + ScaledTranslation(16 / 72, 0, drawing.figure.dpi_scale_trans)
+    place = drawing.ax.transAxes + ScaledTranslation(16 / 72, 0, drawing.figure.dpi_scale_trans)
     drawing.right = 16 + widest((name for _, _, name, _ in ends), 9)
     for line, height in zip(order, heights, strict=True):
         at, end, name, colour = ends[line]
-        ax.annotate(
-            name,
-            (at, end),
-            (1, height),
-            textcoords=place,
-            va="center",
-            size=9,
-            color=drawing.colours.text,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": colour,
-                "linewidth": 0.9,
-                "shrinkA": 1,
-                "shrinkB": 3,
-                "relpos": (0, 0.5),
-            },
-            annotation_clip=False,
-            parse_math=False,
-        )
+        leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.9, "shrinkA": 1, "shrinkB": 3}
+        style = {"va": "center", "size": 9, "color": drawing.colours.text}
+        arrow = leader | {"relpos": (0, 0.5)}
+        drawing.write(name, (at, end), (1, height), textcoords=place, arrowprops=arrow, **style)
 
 
 def spread(heights: Sequence[float], gap: float) -> list[float]:

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
 
+import sendblue_data
 from sendblue_data import (
     describe,
     has_any_tag,
@@ -20,7 +21,6 @@ from sendblue_data import (
     verified,
 )
 from sendblue_data.errors import SegmentError
-from sendblue_data.segments import field_rules, predicates
 from tests.segments.people import CONTACTS, SEGMENTS, contacts_of
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(str.strip)
@@ -39,7 +39,7 @@ def test_code_read_back_is_the_same_segment(pair):
 @given(SEGMENTS, CONTACTS)
 def test_code_is_python_that_means_the_same(pair, rows):
     segment, truth = pair
-    names = {**vars(predicates), **vars(field_rules)}
+    names = {name: getattr(sendblue_data, name) for name in sendblue_data.__all__}
     again = eval(repr(segment), {"__builtins__": {}}, names)  # our own text: the question is if it is Python
     assert contacts_of(rows).select(again).to_series().to_list() == [truth(row) for row in rows]
 

@@ -180,7 +180,7 @@ def test_an_incomplete_pull(account, capsys, monkeypatch):
 
 
 def test_ctrl_c_is_130_and_leaves_nothing(account, capsys, monkeypatch):
-    from sendblue_data import pull
+    from sendblue_data.pull import pull
 
     def interrupted(*_args, **_options):
         yield CONTACT_SCHEMA.to_frame()

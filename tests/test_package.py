@@ -81,8 +81,8 @@ ENDPOINTS = {
     "bulk_delete_contacts": "phones",
 }
 HISTORY = {
-    "snapshot": "frame",
-    "at": "when",
+    "snapshot": "contacts",
+    "at": "at",
     "changes": "since, until",
     "opt_out_events": "",
     "opt_out_trend": "every='1w'",
@@ -212,6 +212,8 @@ HEAVY = (
     "rapidfuzz",
     "starlette",
     "uvicorn",
+    "scipy",
+    "jinja2",
     "pyspark",
 )
 

@@ -30,8 +30,7 @@ from urllib3.exceptions import (
 from sendblue_data._api.connections import Adapter, Connections
 from sendblue_data._api.error_responses import TOO_MANY, UNAVAILABLE, refusal_from, waits_for
 from sendblue_data._api.rate_limit import Turn
-from sendblue_data._api.retries import Cancelled, Pace
-from sendblue_data._api.send_guard import may_leave
+from sendblue_data._api.retries import Cancelled, Pace, check_before_sending
 from sendblue_data.errors import ApiError, ConfigurationError, ConnectionFailedError, UnexpectedAnswerError
 
 CONNECT_TIMEOUT = 5.0
@@ -187,7 +186,7 @@ class Transport:
             turn = self._pace.wait(self.cancelled)
             try:
                 if is_write:
-                    may_leave()
+                    check_before_sending()
                 with self._counting:
                     self.requests += 1
                 response = self._pool.urlopen(

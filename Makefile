@@ -31,7 +31,7 @@ $(VENV)/.docs: $(VENV)/.dev
 	@touch $@
 
 demo: $(VENV)/.demo ## Sandbox, pull, headline tables, plots and HTML report, from nothing
-	$(BIN)/sendblue-data demo --contacts 5000 --out report
+	$(BIN)/sendblue-data demo --contacts 5000 report
 
 test: $(VENV)/.dev ## Run the quick tests, the docstrings' examples and the README's
 	$(BIN)/python -m pytest -q -n 2 -m 'not slow'

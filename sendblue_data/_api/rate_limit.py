@@ -7,12 +7,13 @@ A limit is a number of starts in any window of some seconds, which obeys a serve
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import NamedTuple
 
 FIRST_PROBE = 0.1
-"""Seconds after a refusal without `Retry-After` until one request looks whether it passes."""
+"""Seconds after a refusal without `Retry-After` until one request is sent as a probe."""
 LONGEST_PROBE = 20.0
-"""Seconds between two such looks, beyond the longest of `WINDOWS`."""
+"""Seconds between two probes, once the longest of `WINDOWS` has passed."""
 WINDOWS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0)
 """Seconds that servers count in, most often."""
 _ALONE = 5.0
@@ -48,15 +49,13 @@ _CROSSED_WITH_CARE = (10, 20, 50, DOCUMENTED.requests)
 many servers refuse there, and would refuse all that are under way."""
 
 
+@dataclass(slots=True, eq=False)
 class Turn:
     """One request: when it started and ended, and whether the server took it."""
 
-    __slots__ = ("end", "is_accepted", "start")
-
-    def __init__(self, start: float) -> None:
-        self.start = start
-        self.end: float | None = None
-        self.is_accepted = False
+    start: float
+    end: float | None = None
+    is_accepted: bool = False
 
 
 class _Refusal:
@@ -188,8 +187,8 @@ class RateLimit:
             self._alone = None
         return was_alone
 
-    def look_soon(self, now: float) -> None:
-        """Let the next request look whether it passes: those that waited have given up."""
+    def probe_soon(self, now: float) -> None:
+        """Let the next request be a probe soon: those that waited have given up."""
         if self._refusal and not self._refusal.retry_after:
             self._refusal.probes = 0
             self._not_before = min(self._not_before, now + FIRST_PROBE)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+from sendblue_data._shared.time import read_utc, to_iso
 from sendblue_data.diagnosis.probe import NO_HOST, Probe, Seen
 from sendblue_data.diagnosis.spelling import value
 
@@ -21,9 +22,12 @@ _LATER = datetime(2999, 1, 1, tzinfo=UTC)
 _ORDER = "created_at"
 
 
+_NO_HOST = Seen(trouble=NO_HOST)
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Survey:
-    """What came of each request; None where the account gives no reason to ask.
+    """What came of each request; None where the account gives no reason to ask. By default no host was found to ask.
 
     Attributes:
         count: contacts counted first.
@@ -43,22 +47,22 @@ class Survey:
         cursor: the moment that `since` asked from.
     """
 
-    count: Seen
-    newest: Seen
-    oldest: Seen
-    plain: Seen
-    small: Seen
-    above: Seen
-    since: Seen | None
-    later: Seen | None
-    last: Seen | None
-    last_offset: int
-    at_cap: Seen | None
-    past_cap: Seen
-    by_phone: Seen
-    again: tuple[Seen, Seen]
-    recount: Seen
-    cursor: datetime | None
+    count: Seen = _NO_HOST
+    newest: Seen = _NO_HOST
+    oldest: Seen = _NO_HOST
+    plain: Seen = _NO_HOST
+    small: Seen = _NO_HOST
+    above: Seen = _NO_HOST
+    since: Seen | None = _NO_HOST
+    later: Seen | None = None
+    last: Seen | None = None
+    last_offset: int = 0
+    at_cap: Seen | None = None
+    past_cap: Seen = _NO_HOST
+    by_phone: Seen = _NO_HOST
+    again: tuple[Seen, Seen] = (_NO_HOST, _NO_HOST)
+    recount: Seen = _NO_HOST
+    cursor: datetime | None = None
 
     @cached_property
     def sample(self) -> list[dict[str, Any]]:
@@ -77,29 +81,6 @@ class Survey:
         return max(self.contacts or 0, *listed) > number
 
 
-def no_survey() -> Survey:
-    """Return the survey of an account that can't be asked."""
-    none = Seen(trouble=NO_HOST)
-    return Survey(
-        count=none,
-        newest=none,
-        oldest=none,
-        plain=none,
-        small=none,
-        above=none,
-        since=none,
-        later=None,
-        last=None,
-        last_offset=0,
-        at_cap=None,
-        past_cap=none,
-        by_phone=none,
-        again=(none, none),
-        recount=none,
-        cursor=None,
-    )
-
-
 def survey(probe: Probe, count: Seen) -> Survey:
     """Ask what a diagnosis needs, the most telling things first."""
     newest = probe.contacts(limit=PAGE, order_by=_ORDER, order_direction="desc")
@@ -108,12 +89,12 @@ def survey(probe: Probe, count: Seen) -> Survey:
     moments = sorted({moment for row in oldest.rows or () if (moment := created(row))})
     cursor = moments[len(moments) // 2] if moments else None
     since = (
-        probe.contacts(created_at_gte=_iso(cursor), limit=PAGE, order_by=_ORDER, order_direction="asc")
+        probe.contacts(created_at_gte=to_iso(cursor), limit=PAGE, order_by=_ORDER, order_direction="asc")
         if cursor
         else None
     )
     later = (
-        probe.contacts(created_at_gte=_iso(_LATER), limit=1) if len(moments) <= 1 and oldest.rows else None
+        probe.contacts(created_at_gte=to_iso(_LATER), limit=1) if len(moments) <= 1 and oldest.rows else None
     )
     number = count.count or 0
     last_offset = min(max(0, number - _LEFT), MOST_OFFSET)
@@ -159,12 +140,4 @@ def keys(rows: Iterable[dict[str, Any]]) -> list[str]:
 def created(row: dict[str, Any]) -> datetime | None:
     """Return when a contact was created, in UTC; None where that can't be read."""
     text = value(row, _ORDER)
-    try:
-        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-        return moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
-    except (ValueError, OverflowError):
-        return None
-
-
-def _iso(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return read_utc(text) if isinstance(text, str) else None

@@ -77,12 +77,11 @@ class PullEvidence:
     unfilled: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the fields as plain values: moments as ISO 8601 text, notes as a list, repairs as dicts."""
-        return {
-            name: value.isoformat()
-            if isinstance(value, datetime)
-            else list(value)
-            if isinstance(value, tuple)
-            else value
-            for name, value in asdict(self).items()
-        }
+        """Return the fields as plain values: moments as ISO 8601 text, notes as a list, repairs as dicts."""
+
+        def plain(value: object) -> object:
+            if isinstance(value, datetime):
+                return value.isoformat()
+            return list(value) if isinstance(value, tuple) else value
+
+        return {name: plain(value) for name, value in asdict(self).items()}

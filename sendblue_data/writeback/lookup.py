@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from sendblue_data._api.client import CONTACTS, SendblueClient
+from sendblue_data._api.call import CONTACTS
+from sendblue_data._api.client import SendblueClient
 from sendblue_data.errors import InvalidRequestError, NotFoundError, UnexpectedAnswerError
 from sendblue_data.pull.pull import pull_contacts
 from sendblue_data.writeback.fields import Contact, masked
@@ -129,7 +130,7 @@ def _other_spellings(phone: str) -> set[str]:
 
 def _one(client: SendblueClient, phone: str) -> list[Contact]:
     try:
-        listed = client.list_contacts(phone_number=phone)
+        listed = client.list_contacts(phone=phone)
         found = listed.filter(identities(listed["phone"]) == identity(phone)).to_dicts()
         if found:
             return found  # with their contact_id, which only lists give

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sendblue_data._api.client import SendblueClient
+from sendblue_data._shared.logging import log
 from sendblue_data._shared.validation import check_client
 from sendblue_data.errors import ApiError, JournalError, WriteIncompleteError, WriteInterruptedError
 from sendblue_data.writeback.asking import open_ledger
@@ -203,10 +204,12 @@ def carry_out(
         on_progress=on_progress,
         resumed=is_resumed,
     )
+    log.info("run %s %s, %d rows", journal.run_id, "resumed" if is_resumed else "begun", len(rows))
     interruptible(lambda: engine.run(seen, seen_at), journal, rows)
     if not meta.get("finished"):
         journal.save([], finished=datetime.now(UTC).isoformat())
     result = result_of(kind, rows, journal.run_id)
+    log.info("run %s ended: %s", journal.run_id, result.counts)
     if raise_on_errors and not result.ok:
         raise WriteIncompleteError(
             f"The run {journal.run_id!r} ended with {result.problems.height:,} rows that are invalid, "
@@ -228,6 +231,7 @@ def interruptible(work: Callable[[], None], journal: Journal, rows: list[Row]) -
         error.add_note(f"What was done is kept: resume_run(client, {journal.run_id!r}) goes on.")
         raise
     except (ApiError, StillFailingError) as error:
+        log.info("run %s interrupted (%s)", journal.run_id, type(error).__name__)
         raise WriteInterruptedError(
             f"The run {journal.run_id!r} could not go on: {error} What was done is kept: "
             f"resume_run(client, {journal.run_id!r}) goes on.",

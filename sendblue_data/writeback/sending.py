@@ -81,7 +81,7 @@ class Sender:
                     raise
                 raise Stopped from None
             except RateLimitedError as error:
-                refusals.bear(error)
+                refusals.accept(error)
             except AuthenticationError:
                 raise
             except ApiError as error:

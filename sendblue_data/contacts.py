@@ -1,4 +1,4 @@
-"""A contacts frame from contacts that one has: dicts with the API's fields."""
+"""`contacts_frame`: a contacts frame from dicts with the API's fields."""
 
 from __future__ import annotations
 

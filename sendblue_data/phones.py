@@ -1,4 +1,4 @@
-"""A user's own phone numbers, in whatever form they come, to E.164 (`+12125550123`).
+"""`normalize_phones`: phone numbers in any form to E.164 (`+12125550123`).
 
 The work is Google's libphonenumber (the `phonenumbers` package). Two things are stricter here, because a
 wrong number is worse than a refused one: letters are refused rather than dialled (`555-0123 mom` is not

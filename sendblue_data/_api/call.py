@@ -1,4 +1,4 @@
-"""One call of the API: its method and path, and the error for an answer that is not what the API promises."""
+"""One API call: its method and path, and the error for an answer that is not what the API promises."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Call(NamedTuple):
         )
 
     def no_contacts(self, error: Exception, body: bytes) -> UnexpectedAnswerError:
-        """Return the error for bytes that are no list of contacts, from what a decoder said of them."""
+        """Return the error for bytes that are no list of contacts, from the error of their decoder."""
         start = body.lstrip()[:200]
         if not start:
             return self.unexpected("the answer is empty.", cut_short=True)

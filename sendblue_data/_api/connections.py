@@ -1,4 +1,4 @@
-"""Connections that another thread can break off, and whose answers end in time."""
+"""Connections that another thread can shut down, with a time limit on the whole answer."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Connections:
 
 
 class Adapter(HTTPAdapter):
-    """requests' adapter, over connections that register themselves and whose answers end in time."""
+    """requests' adapter, over connections that register themselves and limit the time of a whole answer."""
 
     def __init__(self, connections: Connections, **options: Any) -> None:
         self._connections = connections
@@ -67,7 +67,7 @@ class Adapter(HTTPAdapter):
 
 
 def _registering(pool: type[HTTPConnectionPool], connections: Connections) -> type[HTTPConnectionPool]:
-    """Return the same pool with such connections; it may be a SOCKS proxy's, or a recorder's in a test."""
+    """Return a pool class with such connections; the given one may be a SOCKS proxy's, or a recorder's in a test."""
     base: Any = pool.ConnectionCls
 
     class Connection(base):  # type: ignore[misc]

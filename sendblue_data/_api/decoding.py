@@ -1,4 +1,4 @@
-"""The API's JSON, decoded into contacts frames, and what of it could not be read."""
+"""Decoding of the API's JSON into contacts frames, and a list of what could not be read."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def decode_contact(raw: bytes, call: Call) -> tuple[dict[str, Any], tuple[Oddity
 
 
 def _as_promised(body: bytes) -> DecodedPage | None:
-    """Decode a page in which all is as the API promises it; None for any other."""
+    """Decode a page that is exactly as the API promises; None for any other."""
     phones: list[str | None] = []
     opt_outs: list[bool | None] = []
     nulls: list[int] = []
@@ -256,7 +256,7 @@ def _read_json(body: bytes, height: int, schema: Mapping[str, Any]) -> pl.DataFr
 
 
 def _with_empty(frame: pl.DataFrame, nulls: Sequence[int]) -> pl.DataFrame:
-    """Make lists and maps that were said to be null empty: null is what was not said."""
+    """Make lists and maps that were sent as null empty; those that were not sent stay null."""
     if not any(nulls):
         return frame
     coded = pl.Series(nulls, dtype=pl.UInt8)

@@ -1,4 +1,4 @@
-"""The error that an answer with a status other than 2xx stands for: the API's own, or one in its name."""
+"""Answers with a status other than 2xx as errors, whether the API or a CDN before it wrote them."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def refusal_from(
 
 
 def _message(content: bytes) -> str | None:
-    """Return the server's message, if it is not a page: of that nobody wants to read the source."""
+    """Return the server's message; None where it is the source of a web page."""
     message = error_message(content)
     return None if message and _HTML.match(message.encode()) else message
 

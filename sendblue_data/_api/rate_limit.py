@@ -1,4 +1,4 @@
-"""When a request may start: the limit that is documented, or the one that refusals teach. No thread and no clock.
+"""When a request may start: by the documented limit, or the one learnt from refusals. Has no threads and no clock.
 
 A limit is a number of starts in any window of some seconds, which obeys a server that counts in fixed windows too.
 `RateLimit` is asked before each request and told of each answer; `retries.Pace` does the waiting.
@@ -34,7 +34,7 @@ _FIRST_TRY = 200
 
 
 class Limit(NamedTuple):
-    """So many requests in any window of so many seconds."""
+    """At most this many requests in any window of this many seconds."""
 
     requests: int
     seconds: float
@@ -59,7 +59,7 @@ class Turn:
 
 
 class _Refusal:
-    """What is seen of a limit between a refusal and the first request that passes."""
+    """What is known of a limit between a refusal and the first request that passes."""
 
     def __init__(
         self, at: float, first: Turn, retry_after: float | None, *, teaches: bool, is_expected: bool

@@ -1,4 +1,4 @@
-"""Repairs to what is not as promised: other spellings of fields, values of other types, halves of characters."""
+"""Repairs of contacts that are not as promised: other spellings of fields, other types, broken characters."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _first(stated: Sequence[Sequence[Any]], read: Callable[[Any], Any]) -> Any:
 
 
 def _agreed(stated: Sequence[Sequence[Any]], read: Callable[[Any], Any]) -> Any:
-    """Read what all spellings say; a null, or an empty text beside another, contradicts nothing."""
+    """Read what all spellings agree on; a null, or an empty text beside another, contradicts nothing."""
     said: list[Any] = []
     for values in stated:
         each = {read(value) for value in values}

@@ -1,4 +1,4 @@
-"""What an endpoint answered, checked before it is trusted: an object, a count, a contact, an amount.
+"""Decoders of the endpoints' answers, which check before they trust: an object, a count, a contact, an amount.
 
 A read must be what the API promises. A write that was answered well is done, whatever its answer lacks: what it
 left is for a read to say, so nothing here makes an error, or a warning, of such an answer's details.

@@ -291,7 +291,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def account_label(base_url: str, api_key: str) -> str:
-    """Name the account without its key: the service and eight hex digits of the key's SHA-256.
+    """Return a name for the account that does not show its key: the service and eight hex digits of the key's SHA-256.
 
     One service has one name, however its address is written.
 
@@ -329,7 +329,7 @@ def _connection_error(error: Exception, call: Call) -> ApiError:
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """Return the error and what lies under it: requests and urllib3 wrap one another several deep.
+    """Return an error and its causes: requests and urllib3 nest them several levels deep.
 
     Not `__context__`: that may be an earlier request's error, whose handler sent this one.
     """

@@ -1,4 +1,4 @@
-"""What a command owes the terminal: lines for errors and warnings, streams that may be closed, and signals."""
+"""The terminal of a command: lines for errors and warnings, streams that may be closed, and signals."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def say_error(error: BaseException) -> None:
 
 @contextmanager
 def tolerant_streams() -> Iterator[None]:
-    """Let a stream that the shell closed swallow what is said, and an ASCII terminal show marks, not a traceback.
+    """Discard output to a stream that the shell closed, and replace what an ASCII terminal can't show.
 
-    Lines go out as they are said, into a pipe too: a pull takes minutes, and a reader that has gone is noticed.
+    Streams are line-buffered, into a pipe too: a pull takes minutes, and a closed pipe is noticed.
     """
     changed: list[tuple[TextIOWrapper, str | None, bool]] = []
     for name in ("stdout", "stderr"):

@@ -1,4 +1,4 @@
-"""Does the service answer, under which of the vendor's two hosts, and does it take the keys?"""
+"""Checks of the connection: does the service answer, under which of the vendor's two hosts, with these keys?"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HEADERS_SENT = (
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Connection:
-    """What was learnt of the hosts.
+    """What is known of the hosts.
 
     Attributes:
         probe: of the host to go on with: the client's own, or the vendor's other one where that alone works.
@@ -61,7 +61,7 @@ class _Host:
 
     @property
     def name(self) -> str:
-        """Its name, if it is the vendor's: another may be nobody's business."""
+        """Its name, if it is the vendor's: that of another host may be private."""
         place = _place(self.url)
         if any(place == _place(vendor) for vendor in VENDOR_HOSTS):
             return place

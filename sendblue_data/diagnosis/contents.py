@@ -1,4 +1,4 @@
-"""What the contacts of the sample look like: spelling, columns, kinds of values, moments, verification."""
+"""Checks of the sample's contacts: spelling, columns, kinds of values, moments, verification."""
 
 from __future__ import annotations
 

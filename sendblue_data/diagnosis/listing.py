@@ -1,4 +1,4 @@
-"""Does the list of contacts do what a pull builds on: order, cursor, page size, offsets, and the count?"""
+"""Checks of what a pull relies on: order, cursor, page size, offsets, and the count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The doctor's requests: reads only, few of them, in a minute; what comes instead of an answer is kept, not raised."""
+"""The doctor's requests: reads only, few, within a minute. Failures are kept, not raised."""
 
 from __future__ import annotations
 
@@ -250,7 +250,7 @@ class Probe:
 
 
 def _trouble(error: ApiError) -> str:
-    """Say what happened in words of ours alone: the message may quote a proxy or a certificate."""
+    """Say what happened in our own words: the message may quote a proxy or a certificate."""
     kind = _ERROR_KIND.match(error.message)
     if kind:
         return f"the connection failed ({kind[1]})"

@@ -1,4 +1,4 @@
-"""What all answers together tell: rate limits, clocks, and how steadily the service answers."""
+"""Checks of all answers together: rate limits, clocks, and how steadily the service answers."""
 
 from __future__ import annotations
 

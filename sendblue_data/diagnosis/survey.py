@@ -1,4 +1,4 @@
-"""Every request of a diagnosis but those that find the host: what was asked, and what came."""
+"""The survey: every request of a diagnosis but those that find the host, and its answer."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _newest(probe: Probe) -> Seen:
 
 
 def key(row: dict[str, Any]) -> str:
-    """Return what tells a contact from another: its id, its phone, or all of it."""
+    """Return a contact's key: its id, its phone, or all of it."""
     found = value(row, "contact_id") or value(row, "phone")
     return repr(row if found is None else found)
 

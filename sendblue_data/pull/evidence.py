@@ -1,4 +1,4 @@
-"""What a pull can show of itself: the certificate that goes with a frame."""
+"""The evidence of a pull: how it went, and whether it shows that nothing is missing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Repair:
-    """What could not be read of one field, in one way: it is null in the frame.
+    """One kind of unreadable value of one field: it is null in the frame.
 
     Attributes:
         field: the field's name.

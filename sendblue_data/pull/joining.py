@@ -1,4 +1,4 @@
-"""Putting pages together: what tells contacts apart, and whether one page goes on where another ended.
+"""Joining pages: the keys that tell contacts apart, and whether a page continues where another ended.
 
 Neighbouring pages of a listing overlap by a few rows. Pages sorted by `created_at` are joined at a moment: all
 before the moment that a page ended with is taken from that page, and the moment itself and all after it
@@ -43,7 +43,7 @@ def placed(page: pl.DataFrame, unreadable: Sequence[int] = ()) -> pl.DataFrame:
 
 
 def keys(answer: pl.DataFrame) -> pl.Series:
-    """Return what tells the contacts of one answer apart.
+    """Return a key for each contact of one answer.
 
     That is the id; where the API gives none, the number and the moment of creation; without a number, the
     whole row. Rows without an id that still look the same are numbered: one answer lists nobody twice.
@@ -204,7 +204,7 @@ def fit_together(pages: Sequence[pl.DataFrame], *, full: int, overlap: int) -> p
 
 
 def _rows_before(rows: pl.DataFrame, moment: datetime, nulls_at: datetime) -> int:
-    """Count the rows before a moment. They are sorted, so a few looks are enough."""
+    """Count the rows before a moment. They are sorted: a binary search."""
     created = rows[PLACED]
     return bisect_left(range(rows.height), moment, key=lambda row: created[row] or nulls_at)
 

@@ -17,7 +17,7 @@ from sendblue_data._api.decoding import Oddity
 from sendblue_data.pull.joining import is_ordered, keys, placed
 
 AWAKE_EVERY = 0.2
-"""Seconds after which a waiting thread looks up."""
+"""Seconds after which a waiting thread checks again."""
 _LOOKS = 3
 """How often a page that is too short is asked for again, to see whether it stays so."""
 Answer = TypeVar("Answer")
@@ -85,7 +85,7 @@ class AccountNeverStill(Exception):  # noqa: N818 -- a finding that the pull act
 
 
 class Pages:
-    """Reads pages of one account, and gives up where that leads nowhere."""
+    """Reads pages of one account over a pool of threads, and gives up after far too many."""
 
     def __init__(
         self, client: SendblueClient, pool: ThreadPoolExecutor, caps: Caps, *, strict: bool = False
@@ -209,7 +209,7 @@ class Pages:
         return future
 
     def stop(self) -> None:
-        """Break off every page under way, and return when no thread works on one any more."""
+        """Abort every page under way, and wait until no thread works on one."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._client.abort()
         # A connection that was being opened can be broken only once it is open, so: again until all are done.

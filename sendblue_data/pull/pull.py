@@ -1,4 +1,4 @@
-"""pull_contacts: every contact of an account, each once, or a clear word on what could not be shown."""
+"""`pull_contacts`, `iter_contacts`, `merge_contacts`: every contact of an account, each once."""
 
 from __future__ import annotations
 

@@ -209,7 +209,7 @@ class Pull:
     def _sweep(
         self, expected: int | None, first: Future[pl.DataFrame] | None = None, *, is_late: bool = False
     ) -> Iterator[pl.DataFrame]:
-        """Read the whole account by `created_at`, and what hides from that at its other end."""
+        """Read the whole account by `created_at`, then what only the other end of that order shows."""
         reader = self._reader
         newest: Future[pl.DataFrame] | None = None
         if expected is None or expected > reader.caps.most_in_window:

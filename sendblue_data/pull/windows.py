@@ -105,7 +105,7 @@ class Reader(Pages):
             wait(awaited, timeout=AWAKE_EVERY, return_when=FIRST_COMPLETED)
 
     def _finish(self, window: _Window) -> tuple[pl.DataFrame, datetime | None]:
-        """Join a window's pages where their seams hold, else read on from there; go round a crowd that ends it.
+        """Join a window's pages as far as they fit, and read the rest page after page, past a crowded end.
 
         Returns:
             The window's contacts, and the next window's cursor where no window is under way there.
@@ -314,7 +314,7 @@ class _Window:
                 self._by_offset[offset] = self._reader.ask(self.start, offset)
 
     def reach_end(self) -> bool:
-        """Find out where this window ends, asking for more pages where it goes on. True once it is known."""
+        """Find where this window ends, asking for more pages as needed. True once it is known."""
         caps = self._reader.caps
         while not self._ended:
             end = self._by_offset[max(self._by_offset)]

@@ -1,4 +1,4 @@
-"""Faults to live through, on requests that are counted, so that a run repeats."""
+"""Faults that hit requests by their number, so that a run can be repeated."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class LoggedRequest(_Line):
 
 @dataclass(kw_only=True)
 class Faults:
-    """Faults to live through, the same in each run: requests are counted, and every N-th one is hit.
+    """Faults, the same in each run: requests are counted, and every N-th one is hit.
 
     Counted are the requests with good credentials that `only` names. Where two faults fall on one request,
     the rarer one happens, so that each kind has its turn.

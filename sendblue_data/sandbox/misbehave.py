@@ -1,4 +1,4 @@
-"""Between the network and the API: credentials, rate limit, latency and faults, and a log of it all."""
+"""Middleware before the API: credentials, rate limit, latency, faults, and the log of requests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _BODILESS = {*range(100, 200), 204, 304}
 
 
 class Misbehaving:
-    """An ASGI application around the API's own, which does to each request what the sandbox was told."""
+    """ASGI middleware around the API that applies the switches and faults of an account."""
 
     def __init__(self, account: Account, api: ASGIApp) -> None:
         self._account = account

@@ -1,4 +1,4 @@
-"""Phone numbers that belong to nobody: set aside for fiction, and made up once those are used."""
+"""Phone numbers that belong to nobody: those reserved for fiction, then made-up ones."""
 
 from __future__ import annotations
 

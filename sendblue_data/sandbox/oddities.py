@@ -1,4 +1,4 @@
-"""Fields in another form than promised: some that a lenient reader can read, some that nobody can."""
+"""Odd values of fields: some that a lenient reader can read, some that nobody can."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Sandbox(Account):
         api_secret: secret to expect; made up when not given.
         persona: traits that were seen together, `"observed"`: those that authors of public code saw on the real
             service. Switches that are given go before it.
-        faults: faults to live through.
+        faults: faults that hit requests.
         **switches: any of `Switches`, and of `Faults`, by name.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""What the API leaves unsaid, or does otherwise than it says, as choices."""
+"""Switches: one choice for each thing that the API leaves open, or does otherwise than documented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tags of synthetic people: how common each is, whom it comes with, and what it does to opting out."""
+"""Tags of synthetic people: how common each is, which come together, and their effect on opting out."""
 
 from __future__ import annotations
 

@@ -83,21 +83,23 @@ class Survey:
 
 def survey(probe: Probe, count: Seen) -> Survey:
     """Ask what a diagnosis needs, the most telling things first."""
-    newest = probe.contacts(limit=PAGE, order_by=_ORDER, order_direction="desc")
-    oldest = probe.contacts(limit=PAGE, order_by=_ORDER, order_direction="asc")
+    newest = _sorted(probe, "desc", limit=PAGE)
+    oldest = _sorted(probe, "asc", limit=PAGE)
     plain = probe.contacts()
     moments = sorted({moment for row in oldest.rows or () if (moment := created(row))})
     cursor = moments[len(moments) // 2] if moments else None
-    since = (
-        probe.contacts(created_at_gte=to_iso(cursor), limit=PAGE, order_by=_ORDER, order_direction="asc")
-        if cursor
-        else None
-    )
-    later = (
-        probe.contacts(created_at_gte=to_iso(_LATER), limit=1) if len(moments) <= 1 and oldest.rows else None
-    )
+    since = later = last = at_cap = None
+    if cursor:
+        since = _sorted(probe, "asc", created_at_gte=to_iso(cursor), limit=PAGE)
+    if len(moments) <= 1 and oldest.rows:
+        later = probe.contacts(created_at_gte=to_iso(_LATER), limit=1)
     number = count.count or 0
     last_offset = min(max(0, number - _LEFT), MOST_OFFSET)
+    small = _sorted(probe, "asc", limit=2, offset=1)
+    if len(oldest.rows or ()) != number <= MOST_OFFSET + PAGE - _LEFT:
+        last = _sorted(probe, "asc", limit=PAGE, offset=last_offset)
+    if number > MOST_OFFSET + 1:
+        at_cap = _sorted(probe, "asc", limit=1, offset=MOST_OFFSET)
     return Survey(
         count=count,
         newest=newest,
@@ -106,24 +108,20 @@ def survey(probe: Probe, count: Seen) -> Survey:
         cursor=cursor,
         since=since,
         later=later,
-        small=probe.contacts(limit=2, offset=1, order_by=_ORDER, order_direction="asc"),
-        last=probe.contacts(limit=PAGE, offset=last_offset, order_by=_ORDER, order_direction="asc")
-        if len(oldest.rows or ()) != number <= MOST_OFFSET + PAGE - _LEFT
-        else None,
+        small=small,
+        last=last,
         last_offset=last_offset,
-        at_cap=probe.contacts(limit=1, offset=MOST_OFFSET, order_by=_ORDER, order_direction="asc")
-        if number > MOST_OFFSET + 1
-        else None,
-        past_cap=probe.contacts(limit=1, offset=MOST_OFFSET + 1, order_by=_ORDER, order_direction="asc"),
+        at_cap=at_cap,
+        past_cap=_sorted(probe, "asc", limit=1, offset=MOST_OFFSET + 1),
         above=probe.contacts(limit=PAGE + 1),
         by_phone=probe.contacts(limit=AGAIN, order_by="phone", order_direction="asc"),
-        again=(_newest(probe), _newest(probe)),
+        again=(_sorted(probe, "desc", limit=AGAIN), _sorted(probe, "desc", limit=AGAIN)),
         recount=probe.count(),
     )
 
 
-def _newest(probe: Probe) -> Seen:
-    return probe.contacts(limit=AGAIN, order_by=_ORDER, order_direction="desc")
+def _sorted(probe: Probe, direction: str, **params: object) -> Seen:
+    return probe.contacts(**params, order_by=_ORDER, order_direction=direction)
 
 
 def key(row: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ import ipywidgets as widgets
 from sendblue_data.explorer.filters import ANY, OPT_OUTS, REACHES, TAGGED, TESTS, VERIFIED, Filters
 from sendblue_data.explorer.selection import Account, Counted
 from sendblue_data.explorer.timing import Debounced
-from sendblue_data.report.words import shown
+from sendblue_data.report.words import readable
 
 OFFERED = 200
 """Options that a list shows at once, the largest; typing in its search field finds the others."""
@@ -276,4 +276,4 @@ def _set_options(control: Any, options: Sequence[tuple[str, Any]], chosen: Any) 
 
 def _label(value: str | None) -> str:
     """Return a value on one line; an option of a list is text, so nothing in it is markup."""
-    return shown(value, _LONGEST)
+    return readable(value, _LONGEST)

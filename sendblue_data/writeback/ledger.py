@@ -356,7 +356,7 @@ def _take_over(folder: Path, place: Path, *, rebuild: bool) -> None:
         try:
             with reading(path) as base:
                 meta = read_meta(base)
-                labels: list[str] = [meta["account"], *meta.get("also", [])]
+                labels = [str(label) for label in (meta["account"], *meta.get("also", []))]
                 sql = "SELECT phone, opted_out, status, left FROM rows WHERE phone IS NOT NULL"
                 rows = [
                     (out, status, {**msgspec.json.decode(left or "{}"), "phone": phone})

@@ -36,7 +36,7 @@ $(VENV)/.docs: $(VENV)/.dev
 	@touch $@
 
 demo: $(VENV)/.demo ## Sandbox, pull, headline tables, plots and HTML report, from nothing
-	$(BIN)/sendblue-data demo --contacts 5000 --out report
+	$(BIN)/sendblue-data demo --contacts 5000 report
 
 test: $(VENV)/.dev ## Run the quick tests, the docstrings' examples and the README's, and show their branch coverage
 	$(BIN)/python -m pytest -q -n 2 -m 'not slow' --cov --cov-report=term:skip-covered

@@ -38,6 +38,7 @@ from .report.report import write_report as write_report
 from .sandbox import Sandbox as Sandbox
 from .schema import CONTACT_SCHEMA as CONTACT_SCHEMA
 from .segments.field_rules import field_is as field_is, mentions as mentions
+from .segments.files import load_segments as load_segments, save_segments as save_segments
 from .segments.parsing import parse_segment as parse_segment
 from .segments.predicates import (
     created_between as created_between,
@@ -51,7 +52,6 @@ from .segments.predicates import (
     variable as variable,
     verified as verified,
 )
-from .segments.store import load_segments as load_segments, save_segments as save_segments
 from .writeback.calls import (
     bulk_create as bulk_create,
     bulk_delete as bulk_delete,

@@ -227,7 +227,7 @@ def test_a_history_of_what_the_api_did_not_say(name, tmp_path, monkeypatch):
     frame = frames()[name].with_columns(told()["contact_id"])
     history = ContactHistory(tmp_path / "history")
     for days, rows in ((0, 60), (7, 50), (14, 60)):
-        history.snapshot(frame.head(rows), taken_at=NOW + timedelta(days=days))
+        history.snapshot(frame.head(rows), at=NOW + timedelta(days=days))
     for by in (None, "sendblue_number"):
         trend, survival = history.opt_out_trend(by=by), history.survival(by=by)
         if name in ("opt_out", "all but empty tags"):

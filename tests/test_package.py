@@ -68,22 +68,22 @@ PROMISED = {
     "normalize_phones": "frame, column, region=None",
 }
 ENDPOINTS = {
-    "list_contacts": "limit offset created_at_gte order_by order_direction phone_number cid strict",
+    "list_contacts": "limit offset created_at_gte order_by order_direction phone contact_id strict",
     "count_contacts": "",
-    "get_contact": "phone_number",
-    "create_contact": "number first_name last_name assigned_to_email sendblue_number tags custom_variables "
+    "get_contact": "phone",
+    "create_contact": "phone first_name last_name assigned_to_email sendblue_number tags custom_variables "
     "update_if_exists",
-    "update_contact": "phone_number first_name last_name company_name assigned_to_email sendblue_number tags "
+    "update_contact": "phone first_name last_name company_name assigned_to_email sendblue_number tags "
     "custom_variables opt_out",
-    "delete_contact": "phone_number",
-    "opt_out_contact": "number opted_out",
-    "verify_contact": "number",
+    "delete_contact": "phone",
+    "opt_out_contact": "phone opted_out",
+    "verify_contact": "phone",
     "bulk_create_contacts": "contacts",
     "bulk_delete_contacts": "phones",
 }
 HISTORY = {
-    "snapshot": "frame",
-    "at": "when",
+    "snapshot": "contacts",
+    "at": "at",
     "changes": "since, until",
     "opt_out_events": "",
     "opt_out_trend": "every='1w'",

@@ -74,10 +74,10 @@ def opt_out_rate(
         >>> people = pl.DataFrame(
         ...     {"tags": [["VIP", "Lead"], ["VIP"], None, ["Lead"]], "opt_out": [False, None, False, True]}
         ... )
-        >>> opt_out_rate(people, by="tags").select("tags", "contacts", "unknown", "opt_outs", "rate")
+        >>> opt_out_rate(people, by="tags").select("tag", "contacts", "unknown", "opt_outs", "rate")
         shape: (2, 5)
         ┌──────┬──────────┬─────────┬──────────┬──────┐
-        │ tags ┆ contacts ┆ unknown ┆ opt_outs ┆ rate │
+        │ tag  ┆ contacts ┆ unknown ┆ opt_outs ┆ rate │
         │ ---  ┆ ---      ┆ ---     ┆ ---      ┆ ---  │
         │ str  ┆ i64      ┆ i64     ┆ i64      ┆ f64  │
         ╞══════╪══════════╪═════════╪══════════╪══════╡

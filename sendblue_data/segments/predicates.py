@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import difflib
 import html
+import re
 from collections.abc import Collection, Iterable
-from datetime import UTC, date, datetime
 from typing import Any
 
 import phonenumbers
 import polars as pl
 
+from sendblue_data._frames.engines import PortableExpr
+from sendblue_data._shared.time import Moment, moment
 from sendblue_data._shared.validation import shown
 from sendblue_data.errors import SegmentError
 from sendblue_data.segments import rules
 from sendblue_data.segments.rules import Rule, join, negate
 
-_AREA_DIGITS = 3
 
-
-class Segment(pl.Expr):
+class Segment(PortableExpr):
     """A Boolean Polars expression over a contacts frame that can say what it is.
 
     Made by the predicates (`has_tag`, `reachable`, ...) and by joining them with `&`, `|` and `~`. It goes
@@ -59,7 +59,7 @@ class Segment(pl.Expr):
         return (Segment, (self.rule,))
 
 
-class Variable(pl.Expr):
+class Variable(PortableExpr):
     """The values of one custom variable: compare it to get a segment, or group by it.
 
     `==`, `!=`, `is_in`, `contains`, `is_null` and `is_not_null` give segments. As an expression it is the
@@ -67,13 +67,13 @@ class Variable(pl.Expr):
     """
 
     def __init__(self, name: str) -> None:
-        self._variable = name
+        self.variable: str = name
         self._pyexpr = pl.col("custom_variables").map.get(name).alias(name)._pyexpr  # noqa: SLF001
 
     def _asks(self, test: str, *values: object) -> Segment:
         for value in values:
-            _require_text(value, f"a value of variable({self._variable!r})", blank_allowed=True)
-        return Segment(rules.Variable(self._variable, test, tuple(map(str, values))))
+            _require_text(value, f"a value of variable({self.variable!r})", blank_allowed=True)
+        return Segment(rules.Variable(self.variable, test, tuple(map(str, values))))
 
     def __eq__(self, other: object) -> Segment:  # type: ignore[override]
         return self._asks("equals", other)
@@ -108,10 +108,10 @@ class Variable(pl.Expr):
         return ~self.is_null()
 
     def __repr__(self) -> str:
-        return f"variable({rules.quoted(self._variable)})"
+        return f"variable({rules.quoted(self.variable)})"
 
     def __reduce__(self) -> tuple[type[Variable], tuple[str]]:
-        return (Variable, (self._variable,))
+        return (Variable, (self.variable,))
 
 
 def has_tag(*tags: str) -> Segment:
@@ -120,7 +120,7 @@ def has_tag(*tags: str) -> Segment:
     Raises:
         SegmentError: no tag is given, or one is not a text.
 
-    Examples:
+    Example:
         >>> import polars as pl
         >>> people = pl.DataFrame({"tags": [["VIP", "Lead"], ["Lead"], [], None]})
         >>> people.filter(has_tag("VIP") | ~has_tag("Lead")).height
@@ -135,7 +135,7 @@ def has_any_tag(*tags: str) -> Segment:
     Raises:
         SegmentError: no tag is given, or one is not a text.
 
-    Examples:
+    Example:
         >>> import polars as pl
         >>> people = pl.DataFrame({"tags": [["VIP", "Lead"], ["Customer"], [], None]})
         >>> people.select(has_any_tag("VIP", "Customer").alias("any")).to_series().to_list()
@@ -147,7 +147,7 @@ def has_any_tag(*tags: str) -> Segment:
 def untagged() -> Segment:
     """Contacts without a tag: the list is null or empty, or holds nothing but nulls and blanks.
 
-    Examples:
+    Example:
         >>> import polars as pl
         >>> people = pl.DataFrame({"tags": [["VIP"], [], [" "], None]})
         >>> people.select(untagged().alias("untagged")).to_series().to_list()
@@ -162,7 +162,7 @@ def opted_out() -> Segment:
     The complement, `~opted_out()`, keeps those of whom the API did not say. To pick whom to text, use
     `reachable()`, which leaves them out.
 
-    Examples:
+    Example:
         >>> import polars as pl
         >>> people = pl.DataFrame({"opt_out": [True, False, None]})
         >>> people.select(opted_out().alias("out"), (~opted_out()).alias("others")).rows()
@@ -174,7 +174,7 @@ def opted_out() -> Segment:
 def verified() -> Segment:
     """Contacts known to be verified.
 
-    Examples:
+    Example:
         >>> import polars as pl
         >>> people = pl.DataFrame({"verified": [True, False, None]})
         >>> people.select(verified().alias("verified")).to_series().to_list()
@@ -196,7 +196,7 @@ def reachable(*, verified: bool = False) -> Segment:
     Raises:
         SegmentError: `verified` is not True or False.
 
-    Examples:
+    Example:
         >>> import polars as pl
         >>> people = pl.DataFrame({
         ...     "phone": ["+12125550123"] * 4,
@@ -213,22 +213,26 @@ def reachable(*, verified: bool = False) -> Segment:
     return Segment(rules.Reachable(verified))
 
 
-def created_between(start: date | str | None, end: date | str | None) -> Segment:
+def created_between(start: Moment | None, end: Moment | None, *, time_zone: str = "UTC") -> Segment:
     """Contacts created at or after `start` and before `end`.
 
     Args:
-        start: a date, a datetime or either as ISO 8601 text; a date is its midnight, and without a zone it is
-            UTC. None: from the beginning.
+        start: a date (its first moment), a datetime, or either as ISO 8601. None: from the beginning.
         end: the same; None: until now and after.
+        time_zone: of dates, and of times without an offset; a name such as `"America/New_York"`.
 
     Raises:
-        SegmentError: neither side is given, one can't be read, or `start` is not before `end`.
+        SegmentError: neither side is given, or `start` is not before `end`.
+        ConfigurationError: one is no moment, or there is no such time zone.
 
-    Examples:
+    Example:
         >>> describe(created_between("2025-01-01", "2026-01-01"))
         'contacts created from 2025-01-01, before 2026-01-01'
     """
-    since, until = _moment(start, "start"), _moment(end, "end")
+    since, until = (
+        None if given is None else moment(f"created_between: {side}", given, time_zone=time_zone)
+        for side, given in (("start", start), ("end", end))
+    )
     if since is None and until is None:
         raise SegmentError("created_between got neither a start nor an end: give at least one.")
     if since is not None and until is not None and since >= until:
@@ -244,7 +248,7 @@ def variable(name: str) -> Variable:
     Raises:
         SegmentError: the name is blank or not a text; later, a value that is not a text.
 
-    Examples:
+    Example:
         >>> describe((variable("Lead Source") == "Web") & variable("Plan").is_null())
         'contacts whose "Lead Source" is "Web" and whose "Plan" is not set'
     """
@@ -263,7 +267,7 @@ def phone_region(*regions: str, area_code: str | Iterable[str] | None = None) ->
     Raises:
         SegmentError: nothing is given, or a region or an area code does not exist as such.
 
-    Examples:
+    Example:
         >>> describe(phone_region("US", area_code=["212", "646"]))
         'contacts with a phone from US of one of area codes 212, 646'
         >>> phone_region("212")
@@ -277,7 +281,7 @@ def phone_region(*regions: str, area_code: str | Iterable[str] | None = None) ->
             )
     given = (area_code,) if isinstance(area_code, str) else tuple(area_code or ())
     for code in given:
-        if not (isinstance(code, str) and code.isascii() and code.isdigit()):
+        if not (isinstance(code, str) and re.fullmatch("[0-9]+", code)):
             raise SegmentError(
                 f"phone_region: area code {shown(code)} is not digits in a text, such as '212'."
             )
@@ -292,12 +296,12 @@ def phone_region(*regions: str, area_code: str | Iterable[str] | None = None) ->
 
 
 def describe(segment: pl.Expr) -> str:
-    """A segment in words.
+    """Return a segment in words.
 
     Raises:
         SegmentError: it is a plain expression, which has none.
 
-    Examples:
+    Example:
         >>> describe(has_tag("VIP") & ~opted_out())
         'contacts tagged "VIP" and not known to have opted out'
     """
@@ -305,7 +309,7 @@ def describe(segment: pl.Expr) -> str:
 
 
 def require_segment(given: object, wanted_by: str) -> Segment:
-    """The segment itself, or an error that says how to get one."""
+    """Return the segment itself, or an error that says how to get one."""
     if isinstance(given, Segment):
         return given
     raise SegmentError(
@@ -315,7 +319,7 @@ def require_segment(given: object, wanted_by: str) -> Segment:
 
 
 def _is_area(region: object) -> bool:
-    return isinstance(region, str) and len(region) == _AREA_DIGITS and region.isascii() and region.isdigit()
+    return isinstance(region, str) and re.fullmatch("[0-9]{3}", region) is not None
 
 
 def _region_hint(region: object) -> str:
@@ -343,26 +347,3 @@ def _require_text(value: object, what: str, *, blank_allowed: bool = False) -> N
         value.encode()
     except UnicodeEncodeError as broken:
         raise SegmentError(f"{what} is {shown(value)}, which is not valid Unicode text.") from broken
-
-
-def _moment(given: date | str | None, side: str) -> datetime | None:
-    if given is None:
-        return None
-    at: date
-    if isinstance(given, str):
-        try:
-            at = datetime.fromisoformat(given)
-        except ValueError as broken:
-            raise SegmentError(
-                f"created_between: {side} {shown(given)} is not ISO 8601: write '2025-01-31' or "
-                "'2025-01-31T09:00:00Z'."
-            ) from broken
-    elif isinstance(given, date):
-        at = given
-    else:
-        raise SegmentError(
-            f"created_between: {side} is {shown(given)}: give a date, a datetime or ISO 8601 text."
-        )
-    if not isinstance(at, datetime):
-        at = datetime(at.year, at.month, at.day)  # noqa: DTZ001 -- the zone follows
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

@@ -11,7 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from sendblue_data._api.client import CONTACTS, SendblueClient
+from sendblue_data._api.call import CONTACTS
+from sendblue_data._api.client import SendblueClient
 from sendblue_data._api.retries import before_sending
 from sendblue_data._shared.masking import mask_phone
 from sendblue_data.errors import InvalidRequestError, NotFoundError, UnexpectedAnswerError
@@ -261,7 +262,7 @@ def _one_by_one(client: SendblueClient, phones: Collection[str]) -> list[Contact
 
 def _one(client: SendblueClient, phone: str) -> list[Contact]:
     try:
-        listed = client.list_contacts(phone_number=phone)
+        listed = client.list_contacts(phone=phone)
         found = listed.filter(identities(listed["phone"]) == identity(phone)).to_dicts()
         if found:
             return found  # with their contact_id, which only lists give

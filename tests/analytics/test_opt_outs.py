@@ -42,8 +42,8 @@ def company_of(row):
 
 BYS = [
     ("company_name", ["company_name"], [company_of]),
-    ("tags", ["tags"], [tags_of]),
-    (["tags", "company_name"], ["tags", "company_name"], [tags_of, company_of]),
+    ("tags", ["tag"], [tags_of]),
+    (["tags", "company_name"], ["tag", "company_name"], [tags_of, company_of]),
     (created_period(), ["created_month"], [month_of]),
     (["company_name", created_period()], ["company_name", "created_month"], [company_of, month_of]),
     (variable("Plan"), ["Plan"], [plan_of]),
@@ -160,10 +160,6 @@ def test_rows_come_largest_first_and_periods_by_time():
     ("by", "message"),
     [
         ("nope", "no column 'nope'.*it has.*opt_out"),
-        ("custom_variables", "by=variable"),
-        (["tags", "tags"], "two columns 'tags'"),
-        (pl.col("phone").alias("contacts"), "two columns 'contacts'"),
-        (7, "by is a int"),
         (pl.col("phone", "tags"), "several columns"),
         (nw.col("phone", "tags"), "several columns"),
         (pl.col("nope"), "no column 'nope'"),
@@ -175,6 +171,26 @@ def test_what_cannot_be_grouped_by_is_refused(by, message):
         opt_out_rate(frame_of(made_up(3)), by=by)
 
 
+@pytest.mark.parametrize(
+    ("by", "message"),
+    [
+        ("custom_variables", "by=variable"),
+        (["tags", "tag"], "two columns 'tag'"),
+        (pl.col("phone").alias("contacts"), "two columns 'contacts'"),
+        (7, "by is 7"),
+    ],
+)
+def test_what_is_nothing_to_group_by_is_refused(by, message):
+    with pytest.raises(ConfigurationError, match=message):
+        opt_out_rate(frame_of(made_up(3)), by=by)
+
+
+def test_by_tag_is_by_tags_unless_the_frame_has_such_a_column():
+    frame = frame_of(made_up())
+    assert_frame_equal(opt_out_rate(frame, by="tag"), opt_out_rate(frame, by="tags"))
+    assert opt_out_rate(frame.with_columns(tag=pl.lit("own")), by="tag")["tag"].to_list() == ["own"]
+
+
 def test_frames_that_are_no_contacts_are_refused():
     with pytest.raises(FrameError, match="no column 'opt_out'"):
         opt_out_rate(pl.DataFrame({"tags": [["a"]]}))
@@ -182,7 +198,7 @@ def test_frames_that_are_no_contacts_are_refused():
         opt_out_rate(pl.DataFrame({"opt_out": ["yes"]}))
     with pytest.raises(FrameError, match="a dict is not a frame"):
         opt_out_rate({"opt_out": [True]})
-    with pytest.raises(FrameError, match="whole days or longer"):
+    with pytest.raises(ConfigurationError, match="whole days or longer"):
         opt_out_cohorts(frame_of([]), every="1h")
 
 

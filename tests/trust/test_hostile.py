@@ -185,7 +185,7 @@ def test_plans_and_results_show_text(opened):
 def test_segments_show_text_and_come_back(tmp_path):
     segments = {text: has_tag(text) | variable(text).is_in([text]) for text in HOSTILE.values()}
     path = tmp_path / "segments.toml"
-    save_segments(path, segments)
+    save_segments(segments, path)
     again = load_segments(path)
     assert list(again) == list(segments)
     for name, segment in again.items():
@@ -231,7 +231,7 @@ def test_the_terminal_is_not_driven(opened, monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("SENDBLUE_API_API_KEY", sandbox.api_key)
     monkeypatch.setenv("SENDBLUE_API_API_SECRET", sandbox.api_secret)
     monkeypatch.setenv("SENDBLUE_API_BASE_URL", sandbox.url)
-    assert cli.main(["report", "--out", str(tmp_path / "report"), "--quiet"]) == 0
+    assert cli.main(["report", str(tmp_path / "report"), "--quiet"]) == 0
     assert cli.main(["snapshot", str(tmp_path / "history")]) == 0
     out, err = capsys.readouterr()
     assert "tag_summary" in out

@@ -3,14 +3,18 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := sendblue_data tests benchmarks hardening docs notebooks
-PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+# Not compiled at once: most modules are never imported.
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
+# What the tests need of the package's extras; pip reads dependency groups from 25.1 on.
+TESTED := -e '.[sandbox,duckdb,history,similar]'
+NEW_PIP := 'pip>=25.1'
 .DEFAULT_GOAL := help
 
 .PHONY: help demo test test-slow search check format notebooks bench cassettes docs clean \
-  test-least test-newest test-pythons contract fuzz soak supply import-time
+  test-least test-newest test-3.12 contract fuzz soak supply import-time
 
 help: ## Show this help
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -19,31 +23,32 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 
 $(VENV)/.dev: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[dev]'
+	$(BIN)/python $(PIP_INSTALL) -c constraints.txt $(NEW_PIP)
+	$(BIN)/python $(PIP_INSTALL) -c constraints.txt $(TESTED) --group dev
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.slow: $(VENV)/.dev
-	$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[dev,spark,notebook,browser]'
+	$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[all]'
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.dev
-	$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[dev,docs]'
+	$(BIN)/python $(PIP_INSTALL) -c constraints.txt --group docs
 	@touch $@
 
 demo: $(VENV)/.demo ## Sandbox, pull, headline tables, plots and HTML report, from nothing
 	$(BIN)/sendblue-data demo --contacts 5000 report
 
-test: $(VENV)/.dev ## Run the quick tests, the docstrings' examples and the README's
-	$(BIN)/python -m pytest -q -n 2 -m 'not slow'
+test: $(VENV)/.dev ## Run the quick tests, the docstrings' examples and the README's, and show their branch coverage
+	$(BIN)/python -m pytest -q -n 2 -m 'not slow' --cov --cov-report=term:skip-covered
 
 test-slow: $(VENV)/.slow ## Run the long tests: Spark, kill -9, fuzz, browser
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow tests
+	$(BIN)/python -m pytest -q -n 3 --dist loadgroup -m slow tests
 
 search: $(VENV)/.slow ## Try the properties on new random examples, many more of them (an hour or more)
 	PULL_EXAMPLES=6000 WRITEBACK_EXAMPLES=250 TRUST_EXAMPLES=20000 $(BIN)/python -m pytest -q -n 2 --hypothesis-profile=search \
 	  tests/pull tests/writeback/test_state_machine.py tests/history tests/segments tests/trust/test_fuzz.py
 
-check: $(VENV)/.dev ## Check format, lint and types
+check: $(VENV)/.dev ## Check format, lint, types and who imports whom
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
@@ -72,20 +77,28 @@ docs: $(VENV)/.docs ## Build the documentation, warnings being errors
 	$(BIN)/python docs/gallery.py
 	$(BIN)/zensical build --clean --strict
 
+# What must hold with any version of what we stand on: all quick tests but those of the notebooks and the browser.
+ANYWHERE := python -m pytest -q -n 2 -m 'not slow' --ignore tests/browser --ignore tests/test_notebooks.py
+
 # The hardening. What is no dependency of ours has an environment of its own; docs/reliability.md tells what was seen.
 
 test-least: ## Run the quick tests with the oldest dependencies that the bounds allow
 	$(PYTHON) -m venv $(VENV)-least
-	$(VENV)-least/bin/python $(PIP_INSTALL) -c constraints-least.txt -e '.[dev]'
-	$(VENV)-least/bin/python -m pytest -q -n 2 -m 'not slow'
+	$(VENV)-least/bin/python $(PIP_INSTALL) -c constraints.txt $(NEW_PIP)
+	$(VENV)-least/bin/python $(PIP_INSTALL) -c constraints-least.txt $(TESTED) --group test
+	$(VENV)-least/bin/$(ANYWHERE)
 
-test-newest: ## Run the quick tests with the newest dependencies, pinned by nothing
-	$(PYTHON) -m venv $(VENV)-newest
-	$(VENV)-newest/bin/python $(PIP_INSTALL) --upgrade --upgrade-strategy eager -e '.[dev]'
-	$(VENV)-newest/bin/python -m pytest -q -n 2 -m 'not slow'
+test-3.12: ## Run the quick tests on Python 3.12
+	"$$(hardening/python.sh 3.12)" -m venv $(VENV)-3.12
+	$(VENV)-3.12/bin/python $(PIP_INSTALL) -c constraints.txt $(NEW_PIP)
+	$(VENV)-3.12/bin/python $(PIP_INSTALL) -c constraints.txt $(TESTED) --group test
+	$(VENV)-3.12/bin/$(ANYWHERE)
 
-test-pythons: ## Run the quick tests on Python 3.12 and 3.13, where the machine has them
-	hardening/pythons.sh 3.12 3.13
+test-newest: ## Run the quick tests on the newest Python here, with the newest dependencies, pinned by nothing
+	"$$(hardening/python.sh 3.14 3.13)" -m venv $(VENV)-newest
+	$(VENV)-newest/bin/python $(PIP_INSTALL) --upgrade pip
+	$(VENV)-newest/bin/python $(PIP_INSTALL) --upgrade --upgrade-strategy eager $(TESTED) --group test
+	$(VENV)-newest/bin/$(ANYWHERE)
 
 FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 1
@@ -110,7 +123,7 @@ supply: ## Known vulnerabilities of what is pinned, and the licences of what an 
 	$(PYTHON) -m venv $(VENV)-supply
 	$(VENV)-supply/bin/python $(PIP_INSTALL) -c constraints.txt pip-audit pip-licenses
 	$(PYTHON) -m venv $(VENV)-users
-	$(VENV)-users/bin/python $(PIP_INSTALL) -c constraints.txt '.[sandbox,duckdb,spark,history,notebook,similar]'
+	$(VENV)-users/bin/python $(PIP_INSTALL) -c constraints.txt '.[all]'
 	$(VENV)-supply/bin/python hardening/audit.py
 	$(VENV)-supply/bin/pip-licenses --python $(VENV)-users/bin/python --partial-match --fail-on 'GPL;General Public'
 

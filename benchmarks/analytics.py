@@ -182,7 +182,7 @@ AGGREGATES = {
         lambda path: group(exploded(path, "opt_out"), ["tags"]),
     ),
     "opt_out_cohorts": Aggregate(
-        lambda contacts: ours.opt_out_cohorts(contacts, now=NOW),
+        lambda contacts: ours.opt_out_cohorts(contacts, as_of=NOW),
         rate_sql("cohort", f"(SELECT {MONTH} AS cohort, opt_out FROM contacts)"),
         pandas_monthly,
     ),
@@ -235,7 +235,7 @@ AGGREGATES = {
         pandas_funnel,
     ),
     "verification_backlog": Aggregate(
-        lambda contacts: ours.verification_backlog(contacts, now=NOW),
+        lambda contacts: ours.verification_backlog(contacts, as_of=NOW),
         "SELECT CASE WHEN age < 7 THEN 0 WHEN age < 28 THEN 1 WHEN age < 91 THEN 2 WHEN age < 182 THEN 3 "
         "WHEN age < 365 THEN 4 ELSE 5 END AS row, count(*) AS contacts, "
         "count(*) FILTER (ready) AS to_verify FROM "

@@ -88,7 +88,7 @@ ax = plots.opt_out_rate(table, top=15, as_of=now)
         "Opt-out cohorts",
         "Younger cohorts had less time to opt out: those that can't be held against the oldest are rings.",
         """
-table = opt_out_cohorts(contacts, every="1mo", now=now)
+table = opt_out_cohorts(contacts, every="1mo", as_of=now)
 ax = plots.opt_out_cohorts(table, as_of=now)
 """,
     ),
@@ -97,7 +97,7 @@ ax = plots.opt_out_cohorts(table, as_of=now)
         "Opt-out cohorts by line",
         "A line a group, the largest; intervals stand beside each other.",
         """
-table = opt_out_cohorts(contacts, every="1q", by="sendblue_number", now=now)
+table = opt_out_cohorts(contacts, every="1q", by="sendblue_number", as_of=now)
 ax = plots.opt_out_cohorts(table, as_of=now, top=3)
 """,
     ),
@@ -223,7 +223,7 @@ ax = plots.verification_rate(table, as_of=now)
         "Verification backlog",
         "Who waits to be verified, how long already, and who of them may be sent a message.",
         """
-table = verification_backlog(contacts, now=now)
+table = verification_backlog(contacts, as_of=now)
 ax = plots.verification_backlog(table, as_of=now)
 """,
     ),

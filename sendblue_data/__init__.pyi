@@ -4,13 +4,10 @@ from . import errors as errors, plots as plots, sandbox as sandbox
 from ._api.client import SendblueClient as SendblueClient
 from ._frames.grouping import created_period as created_period
 from .analytics.benchmark import Benchmark as Benchmark, compare_with_benchmark as compare_with_benchmark
-from .analytics.cohorts import opt_out_cohorts as opt_out_cohorts
 from .analytics.drivers import opt_out_drivers as opt_out_drivers
-from .analytics.opt_outs import opt_out_rate as opt_out_rate
+from .analytics.opt_outs import opt_out_cohorts as opt_out_cohorts, opt_out_rate as opt_out_rate
 from .analytics.segments import compare_segments as compare_segments, segment_overlap as segment_overlap
-from .analytics.tag_spelling import (
-    similar_tags as similar_tags,
-)
+from .analytics.tag_spelling import similar_tags as similar_tags
 from .analytics.tags import (
     tag_combinations as tag_combinations,
     tag_growth as tag_growth,
@@ -41,6 +38,7 @@ from .report.report import write_report as write_report
 from .sandbox import Sandbox as Sandbox
 from .schema import CONTACT_SCHEMA as CONTACT_SCHEMA
 from .segments.field_rules import field_is as field_is, mentions as mentions
+from .segments.files import load_segments as load_segments, save_segments as save_segments
 from .segments.parsing import parse_segment as parse_segment
 from .segments.predicates import (
     created_between as created_between,
@@ -54,27 +52,28 @@ from .segments.predicates import (
     variable as variable,
     verified as verified,
 )
-from .segments.store import load_segments as load_segments, save_segments as save_segments
 from .writeback.calls import (
     bulk_create as bulk_create,
     bulk_delete as bulk_delete,
     bulk_opt_out as bulk_opt_out,
     bulk_update as bulk_update,
     bulk_verify as bulk_verify,
-)
-from .writeback.catalogue import list_runs as list_runs
-from .writeback.erasure import forget as forget
-from .writeback.plan import WritePlan as WritePlan
-from .writeback.plans import (
     plan_create as plan_create,
     plan_delete as plan_delete,
     plan_opt_out as plan_opt_out,
     plan_update as plan_update,
     plan_verify as plan_verify,
 )
+from .writeback.catalogue import (
+    list_runs as list_runs,
+    prune_runs as prune_runs,
+    rebuild_ledger as rebuild_ledger,
+)
+from .writeback.erasure import forget as forget
+from .writeback.plan import WritePlan as WritePlan
 from .writeback.result import WriteResult as WriteResult
 from .writeback.run import resume_run as resume_run
-from .writeback.tag_verbs import (
+from .writeback.tags import (
     add_tags as add_tags,
     plan_add_tags as plan_add_tags,
     plan_remove_tags as plan_remove_tags,
@@ -82,6 +81,5 @@ from .writeback.tag_verbs import (
     rename_tags as rename_tags,
 )
 from .writeback.undo import undo_run as undo_run
-from .writeback.upkeep import prune_runs as prune_runs, rebuild_ledger as rebuild_ledger
 
 __version__: str

@@ -203,6 +203,10 @@ class JournalError(SendblueError, RuntimeError):
     """A run's journal can't be used: missing, damaged, foreign, of another account, or in use."""
 
 
+class WrongAccountError(SendblueError, ValueError):
+    """A run, a journal, a ledger or a history of another account."""
+
+
 class LedgerError(JournalError):
     """The record of opt-outs can't be read or written: nobody is created or texted without it."""
 

@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import polars as pl
 
@@ -114,7 +115,7 @@ def write_contacts(
 
 @contextmanager
 def _written(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Say in one way what Polars and the system say in several of a disk that takes no more."""
+    """Raise one error for what Polars and the system raise several for: a disk that takes no more."""
     try:
         yield
     except SendblueError:
@@ -126,7 +127,7 @@ def _written(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def check_target(path: str | os.PathLike[str]) -> str:
-    """Check that contacts can be written at `path`, and give its suffix in lower case.
+    """Check that contacts can be written at `path`, and return its suffix in lower case.
 
     Raises:
         ConfigurationError: a suffix that is none of ours, or no such folder.
@@ -138,18 +139,15 @@ def check_target(path: str | os.PathLike[str]) -> str:
         sendblue_data.errors.ConfigurationError: contacts.xlsx ends in '.xlsx'; use .parquet, ...
     """
     suffix = Path(path).suffix.lower()
-    if suffix not in _WRITERS:
-        raise ConfigurationError(
-            f"{os.fspath(path)} ends in {suffix!r}; use .parquet, .csv, .ndjson or .jsonl."
-            if suffix
-            else f"{os.fspath(path)} has no suffix; use .parquet, .csv, .ndjson or .jsonl."
-        )
+    if suffix not in _SUFFIXES:
+        found = f"ends in {suffix!r}" if suffix else "has no suffix"
+        raise ConfigurationError(f"{os.fspath(path)} {found}; use .parquet, .csv, .ndjson or .jsonl.")
     check_folder(path)
     return suffix
 
 
 class _Frames:
-    """The frames to write: all of one schema; counts rows, and keeps what the generator gives at its end."""
+    """The frames to write: all of one schema. Counts rows, and keeps what the generator returns."""
 
     def __init__(self, frames: Iterable[pl.DataFrame]) -> None:
         self._frames = frames
@@ -221,14 +219,13 @@ def _parquet(part: Path) -> Iterator[_Write]:
 
 
 @contextmanager
-def _csv(part: Path, *, safe: bool) -> Iterator[_Write]:
+def _appended(part: Path, append: Callable[[pl.DataFrame, BinaryIO], None]) -> Iterator[_Write]:
     with part.open("wb") as file:
+        yield lambda frame: append(frame, file)
 
-        def write(frame: pl.DataFrame) -> None:
-            flat = _flat(frame, safe=safe)
-            flat.write_csv(file, include_header=not file.tell(), quote_style="non_numeric")
 
-        yield write
+def _append_csv(frame: pl.DataFrame, file: BinaryIO, *, safe: bool) -> None:
+    _flat(frame, safe=safe).write_csv(file, include_header=not file.tell(), quote_style="non_numeric")
 
 
 def _flat(frame: pl.DataFrame, *, safe: bool) -> pl.DataFrame:
@@ -257,20 +254,12 @@ def _headed(name: str) -> str:
     return f"'{name}" if re.match(_FORMULA, name) else name
 
 
-@contextmanager
-def _ndjson(part: Path) -> Iterator[_Write]:
-    with part.open("wb") as file:
-
-        def write(frame: pl.DataFrame) -> None:
-            frame.write_ndjson(file)
-
-        yield write
-
-
-_WRITERS = (".parquet", ".csv", ".ndjson", ".jsonl")
+_SUFFIXES = (".parquet", ".csv", ".ndjson", ".jsonl")
 
 
 def _writer(part: Path, suffix: str, *, safe_csv: bool) -> AbstractContextManager[_Write]:
-    if suffix == ".csv":
-        return _csv(part, safe=safe_csv)
-    return _parquet(part) if suffix == ".parquet" else _ndjson(part)
+    if suffix == ".parquet":
+        return _parquet(part)
+    return _appended(
+        part, partial(_append_csv, safe=safe_csv) if suffix == ".csv" else pl.DataFrame.write_ndjson
+    )

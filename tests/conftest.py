@@ -9,6 +9,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together, with `--dist loadgroup`, what shares something that is slow to start: a JVM, a JupyterLab."""
+    for item in items:
+        if "spark" in getattr(item, "fixturenames", ()) or "pyspark" in item.nodeid:
+            item.add_marker(pytest.mark.xdist_group("spark"))
+        elif "/browser/" in item.nodeid:
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
 @pytest.fixture(scope="session")
 def spark():
     """A local Spark of one core, with a time zone that isn't UTC."""

@@ -357,7 +357,7 @@ def test_report_shows_a_history_made_by_snapshot(account, capsys):
         assert (code, err) == (0, "")
     assert "contacts=80" in out
     assert ContactHistory("history").snapshots().height == 1
-    code, _, _ = run(capsys, "report", "--history", "history", "deep/er", "--show-phones")
+    code, _, _ = run(capsys, "report", "--history", "history", "deep/er", "--unmasked")
     assert code == 0
     page = Path("deep/er/report.html").read_text()
     assert "From 1 snapshot." in page

@@ -28,13 +28,13 @@ TABLES = {
         for name, by in BY.items()
     },
     "verified funnel": (lambda frame: sd.verification_funnel(frame, verified=True), "verification_funnel"),
-    "cohorts": (lambda frame: sd.opt_out_cohorts(frame, "1q", now=NOW), "opt_out_cohorts"),
+    "cohorts": (lambda frame: sd.opt_out_cohorts(frame, "1q", as_of=NOW), "opt_out_cohorts"),
     "cohorts line": (
-        lambda frame: sd.opt_out_cohorts(frame, "1y", by="sendblue_number", now=NOW),
+        lambda frame: sd.opt_out_cohorts(frame, "1y", by="sendblue_number", as_of=NOW),
         "opt_out_cohorts",
     ),
     "drivers": (lambda frame: sd.opt_out_drivers(frame, min_contacts=1), "opt_out_drivers"),
-    "backlog": (lambda frame: sd.verification_backlog(frame, now=NOW), "verification_backlog"),
+    "backlog": (lambda frame: sd.verification_backlog(frame, as_of=NOW), "verification_backlog"),
     "tag_summary": (sd.tag_summary, "tag_summary"),
     "tag_growth": (lambda frame: sd.tag_growth(frame, "1q"), "tag_growth"),
     "tag_pairs": (sd.tag_pairs, "tag_pairs"),
@@ -48,10 +48,12 @@ OUTS = [
     "low",
     "high",
     "relative_risk",
+    "relative_risk_low",
+    "relative_risk_high",
     "q",
     "opt_out_rate",
-    "opt_out_low",
-    "opt_out_high",
+    "opt_out_rate_low",
+    "opt_out_rate_high",
     "difference",
 ]
 UNKNOWN = {
@@ -63,8 +65,8 @@ UNKNOWN = {
     ("opt_out", "compare_segments"): OUTS,
     ("verified", "verification_rate"): ["rate", "low", "high"],
     ("verified", "verification_backlog"): ["share"],
-    ("verified", "tag_summary"): ["verified_rate"],
-    ("verified", "compare_segments"): ["verified_rate"],
+    ("verified", "tag_summary"): ["verification_rate"],
+    ("verified", "compare_segments"): ["verification_rate"],
     ("created_at", "opt_out_cohorts"): ["exposure_days"],
 }
 """Columns of tables that rest on a field, so that they are null where the field is."""
@@ -146,6 +148,7 @@ def off_screen():
 def test_every_table_and_plot_is_tried():
     assert {plot for _, plot in TABLES.values()} == set(plots.__all__) - {
         "use_style",
+        "PlotOptions",
         "opt_out_trend",
         "survival",
     }
@@ -224,7 +227,7 @@ def test_a_history_of_what_the_api_did_not_say(name, tmp_path, monkeypatch):
     frame = frames()[name].with_columns(told()["contact_id"])
     history = ContactHistory(tmp_path / "history")
     for days, rows in ((0, 60), (7, 50), (14, 60)):
-        history.snapshot(frame.head(rows), taken_at=NOW + timedelta(days=days))
+        history.snapshot(frame.head(rows), at=NOW + timedelta(days=days))
     for by in (None, "sendblue_number"):
         trend, survival = history.opt_out_trend(by=by), history.survival(by=by)
         if name in ("opt_out", "all but empty tags"):

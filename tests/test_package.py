@@ -43,7 +43,7 @@ PROMISED = {
     "opt_out_drivers": "contacts",
     "verification_funnel": "contacts, by=None, *, verified=False",
     "verification_rate": "contacts, by=None",
-    "verification_backlog": "contacts, now=None",
+    "verification_backlog": "contacts, as_of=None",
     "plan_create": "contacts_or_client, contacts",
     "plan_delete": "contacts_or_client, contacts",
     "plan_update": "contacts_or_client, contacts, columns=None",
@@ -81,8 +81,8 @@ ENDPOINTS = {
     "bulk_delete_contacts": "phones",
 }
 HISTORY = {
-    "snapshot": "frame",
-    "at": "when",
+    "snapshot": "contacts",
+    "at": "at",
     "changes": "since, until",
     "opt_out_events": "",
     "opt_out_trend": "every='1w'",
@@ -212,6 +212,8 @@ HEAVY = (
     "rapidfuzz",
     "starlette",
     "uvicorn",
+    "scipy",
+    "jinja2",
     "pyspark",
 )
 

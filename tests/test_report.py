@@ -25,10 +25,11 @@ from sendblue_data import (
     tag_summary,
     write_report,
 )
+from sendblue_data._shared.masking import mask_text
 from sendblue_data.errors import ConfigurationError, FrameError
 from sendblue_data.plots.style import DARK, LIGHT
 from sendblue_data.report import images as pictures
-from sendblue_data.report.words import hide_phones, shown
+from sendblue_data.report.words import readable
 
 PULLED = datetime(2026, 3, 1, 9, 5, tzinfo=UTC)
 HOSTILE = [
@@ -219,18 +220,23 @@ def test_its_policy_allows_the_style_sheet_by_hash_and_data_pictures_alone(drawn
 def test_names_are_text_and_nothing_else(drawn):
     assert "\u202e" not in drawn.html
     for name in HOSTILE:
-        assert drawn.text.count(shown(name)) >= 2, name  # as a tag, and as a name of the worklist
+        assert drawn.text.count(readable(name)) >= 2, name  # as a tag, and as a company of the worklist
     assert [image for image in drawn.of("img") if image["src"] == "x"] == []
     assert "<script" not in drawn.html
 
 
 @pytest.mark.parametrize("mask", [True, False])
-def test_phones_are_masked_wherever_they_stand(write, mask):
-    page = write(people(), mask_phones=mask, evidence=evidence())
+def test_people_are_masked_wherever_they_stand(write, mask):
+    owned = people().with_columns(
+        assigned_to_email=pl.lit("ada.lovelace@example.com"), last_name=pl.lit("Zubrowka")
+    )
+    page = write(owned, mask=mask, evidence=evidence())
     whole = re.findall(r"\+1305555[0-9]{4}", page.html)
     assert (len(whole) == 0) is mask
     assert ("+1305•••0177" in page.text) is mask  # a tag
     assert ("+1305•••0199" in page.text) is mask  # a line
+    assert ("ada.lovelace" in page.html) is ("Zubrowka" in page.html) is not mask
+    assert ("a•••@example.com" in page.text) is ("Z•••" in page.text) is mask
 
 
 def test_the_headline_is_right(drawn):
@@ -264,6 +270,9 @@ def test_without_evidence_it_says_what_it_does_not_know(write):
     assert "How the account was read" not in page.words
     named = write(people(), account="Northwind <3", as_of=PULLED)
     assert "Account Northwind <3 Contacts 100 As of 1 March 2026, 09:05 UTC" in named.words
+    assert "As of 1 March 2026, 09:05 UTC" in write(people(), as_of="2026-03-01T09:05").words
+    with pytest.raises(ConfigurationError, match="as_of is 'soon'"):
+        write(people(), as_of="soon")
 
 
 @pytest.mark.parametrize(
@@ -389,5 +398,5 @@ def test_what_cannot_be_written_is_refused(undrawn, tmp_path):
 
 
 def test_phones_are_found_in_any_text():
-    assert hide_phones(f"({PHONE}) +1305555017712345678 +12") == "(+1305•••0177) +1305555017712345678 +12"
-    assert shown("a\nb\t\x00\x1b[2J") == "a b ··[2J"
+    assert mask_text(f"({PHONE}) +1305555017712345678 +12") == "(+1305•••0177) +1305555017712345678 +12"
+    assert readable("a\nb\t\x00\x1b[2J") == "a b ··[2J"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from sendblue_data.analytics.tag_spelling import _suggestions, rename_tags, similar_tags
-from sendblue_data.errors import FrameError, MissingExtraError
+from sendblue_data.errors import ConfigurationError, FrameError, MissingExtraError
 
 ONE_TAG = [
     ("VIP", "vip", "case"),
@@ -114,7 +114,7 @@ def test_every_engine_gives_the_same_table():
 
 def test_empty_frames_and_frames_without_tags():
     assert similar_tags(_people([])).schema == similar_tags(_people([["a"]])).schema
-    with pytest.raises(FrameError, match="the frame has phone"):
+    with pytest.raises(FrameError, match="no column 'tags'.*it has phone"):
         similar_tags(pl.DataFrame({"phone": ["+12125550123"]}))
     with pytest.raises(FrameError, match="is not a frame"):
         similar_tags([["VIP"]])
@@ -172,15 +172,16 @@ def test_suggestions_feed_renaming():
 
 
 @pytest.mark.parametrize(
-    ("frame", "mapping", "says"),
+    ("frame", "mapping", "error", "says"),
     [
-        (pl.DataFrame({"phone": ["x"]}), {}, "found no such column"),
-        (pl.DataFrame({"tags": ["VIP"]}), {}, "found String"),
-        (_people([["a"]]), {"a": " "}, "a text, or None"),
-        (_people([["a"]]), {"a": 3}, "a text, or None"),
-        ([["a"]], {}, "takes a Polars frame, not list"),
+        (pl.DataFrame({"phone": ["x"]}), {}, FrameError, "found no such column"),
+        (pl.DataFrame({"tags": ["VIP"]}), {}, FrameError, "found String"),
+        (_people([["a"]]), {"a": " "}, ConfigurationError, "a text, or None"),
+        (_people([["a"]]), {"a": 3}, ConfigurationError, "a text, or None"),
+        (_people([["a"]]), [("a", "b")], ConfigurationError, "takes a dict"),
+        ([["a"]], {}, FrameError, "takes a Polars frame, not list"),
     ],
 )
-def test_what_can_not_be_renamed_is_refused(frame, mapping, says):
-    with pytest.raises(FrameError, match=says):
+def test_what_can_not_be_renamed_is_refused(frame, mapping, error, says):
+    with pytest.raises(error, match=says):
         rename_tags(frame, mapping)

@@ -36,7 +36,8 @@ AWAKE_EVERY = 0.1
 
 Answer = TypeVar("Answer")
 
-_STOPPED: ContextVar[threading.Event | None] = ContextVar("_STOPPED", default=None)
+_CANCEL_ON: ContextVar[tuple[threading.Event, ...]] = ContextVar("_CANCEL_ON", default=())
+_BEFORE_SENDING: ContextVar[Callable[[], None]] = ContextVar("_BEFORE_SENDING", default=lambda: None)
 
 
 class Cancelled(Exception):  # noqa: N818 -- not an error: the caller asked for it
@@ -44,13 +45,31 @@ class Cancelled(Exception):  # noqa: N818 -- not an error: the caller asked for 
 
 
 @contextmanager
-def until(stopped: threading.Event | None) -> Iterator[None]:
-    """Let this thread's requests wait for their turn only until this is set: then they raise `Cancelled`."""
-    token = _STOPPED.set(stopped)
+def cancel_on(*events: threading.Event) -> Iterator[None]:
+    """Let this thread's requests wait for their turn only until one of these is set: then they raise `Cancelled`."""
+    token = _CANCEL_ON.set(events)
     try:
         yield
     finally:
-        _STOPPED.reset(token)
+        _CANCEL_ON.reset(token)
+
+
+@contextmanager
+def before_sending(check: Callable[[], None]) -> Iterator[None]:
+    """Call `check` before each write that this thread sends within; what it raises keeps the request back.
+
+    A write may wait for its turn (a pace, a 429, a laptop that slept): what it was decided on may be old by then.
+    """
+    token = _BEFORE_SENDING.set(check)
+    try:
+        yield
+    finally:
+        _BEFORE_SENDING.reset(token)
+
+
+def check_before_sending() -> None:
+    """Call the check of whoever sends, if there is one; called when the request's turn has come."""
+    _BEFORE_SENDING.get()()
 
 
 class Pace:
@@ -106,7 +125,7 @@ class Pace:
         Raises:
             Cancelled: the wait was broken off.
         """
-        stopped = _STOPPED.get()
+        events = _CANCEL_ON.get()
         with self._changed:
             if (left := self._seconds_left()) >= LONG_WAIT:
                 log.info("a request waits up to %.3g s for its turn", left)
@@ -116,7 +135,7 @@ class Pace:
                 left = self._seconds_left()
                 if left <= 0:
                     return self._limit.start(self._clock())
-                if stopped is not None and stopped.is_set():
+                if any(event.is_set() for event in events):
                     raise Cancelled
                 self._changed.wait(min(left, AWAKE_EVERY))
 

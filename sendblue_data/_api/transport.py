@@ -32,8 +32,7 @@ from sendblue_data._api.call import Call
 from sendblue_data._api.connections import Adapter, Connections
 from sendblue_data._api.error_responses import TOO_MANY, UNAVAILABLE, refusal_from, waits_for
 from sendblue_data._api.rate_limit import Turn
-from sendblue_data._api.retries import Cancelled, Pace
-from sendblue_data._api.send_guard import may_leave
+from sendblue_data._api.retries import Cancelled, Pace, check_before_sending
 from sendblue_data._shared.logging import log
 from sendblue_data.errors import ApiError, ConfigurationError, ConnectionFailedError
 
@@ -171,7 +170,7 @@ class Transport:
             turn = self._pace.wait(self.cancelled)
             try:
                 if call.is_write:
-                    may_leave()
+                    check_before_sending()
                 with self._counting:
                     self.requests += 1
                 started = time.monotonic()

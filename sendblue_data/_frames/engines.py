@@ -1,14 +1,15 @@
-"""A contacts frame of any engine as one kind of lazy query, and its small result as a Polars frame.
+"""All that the package knows of Polars, DuckDB and Spark: a query over a contacts frame of any of them.
 
-Polars, DuckDB and Spark count where the data lives: Narwhals gives one query language, and the few words
-that it lacks (days since a moment, a value of a map) are said here in each engine's own. Of a frame of
+They count where the data lives. Narwhals gives one query language, and the few words that it lacks (days since
+a moment, a value of a map) are written here in each engine's own. For what only Polars can say (`sum_batches`),
+each engine hands over Arrow batches, and the same Polars expressions count in all of them. Of a frame of
 another engine that Narwhals knows (pandas, PyArrow, ...), the columns that are needed go to Polars.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, cast
@@ -19,12 +20,23 @@ from narwhals import dependencies
 
 from sendblue_data.errors import FrameError
 from sendblue_data.schema import CONTACT_SCHEMA
-from sendblue_data.segments.predicates import Variable
 
 DAY_US = 86_400_000_000
 _ERA_DAYS = 1_000_000
 """Added before a division and taken off after it: engines round negative quotients in different ways."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BATCH_ROWS = 100_000
+
+
+class PortableExpr(pl.Expr):
+    """A Polars expression that looks at one contact at a time, so that it can be asked batch by batch anywhere.
+
+    Attributes:
+        variable: the custom variable whose value it is, which each engine can look up by itself; None where it
+            is more than that.
+    """
+
+    variable: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,8 +56,17 @@ Recipe: TypeAlias = str | Days | pl.Expr | nw.Expr
 """How a column of a query is made: a column's name, days, or an expression (a custom variable is one)."""
 
 
+def roots(recipe: Recipe) -> list[str]:
+    """Return the columns that a recipe reads; none of a Narwhals expression, which does not tell."""
+    if isinstance(recipe, str):
+        return [recipe]
+    if isinstance(recipe, Days):
+        return ["created_at"]
+    return recipe.meta.root_names() if isinstance(recipe, pl.Expr) else []
+
+
 def project(contacts: Any, wanted: Mapping[str, Recipe]) -> nw.LazyFrame[Any]:
-    """A lazy frame with the columns that are wanted, and no others.
+    """Return a lazy frame with the columns that are wanted, and no others.
 
     Args:
         contacts: any frame that Narwhals knows.
@@ -58,13 +79,15 @@ def project(contacts: Any, wanted: Mapping[str, Recipe]) -> nw.LazyFrame[Any]:
         FrameError: not a frame, a column is missing or of the wrong type, or an expression can't run there.
     """
     known = columns_of(contacts)
-    if not isinstance(contacts, (pl.DataFrame, pl.LazyFrame)):
-        contacts = _reachable_by(contacts, wanted)
+    needed = {name for recipe in wanted.values() for name in roots(recipe)}
+    require_columns(known, needed)
+    read = [name for name in known if name in needed]
+    if not _is_polars(contacts):
+        contacts = _on_an_engine(contacts, wanted.values(), known, read)
     own = {f"__{place}": recipe for place, recipe in enumerate(wanted.values()) if _is_own(recipe)}
     names = {id(recipe): name for name, recipe in own.items()}
-    _require(known, wanted.values())
     frame = nw.from_native(_with_own_columns(contacts, own)).lazy()
-    _check_types(frame.select(_named(known, wanted.values())))
+    _check_types(frame.select(read))
     selected = frame.select(
         *(
             (
@@ -77,13 +100,13 @@ def project(contacts: Any, wanted: Mapping[str, Recipe]) -> nw.LazyFrame[Any]:
 
 
 def columns_of(contacts: Any) -> list[str]:
-    """Names of the columns of any frame.
+    """Return the names of the columns of any frame.
 
     Raises:
         FrameError: Narwhals does not know it.
     """
-    if isinstance(contacts, (pl.DataFrame, pl.LazyFrame)):
-        return contacts.collect_schema().names()
+    if _is_polars(contacts):
+        return cast("list[str]", contacts.collect_schema().names())
     try:
         return list(nw.from_native(contacts).collect_schema().names())
     except TypeError:
@@ -93,8 +116,21 @@ def columns_of(contacts: Any) -> list[str]:
         ) from None
 
 
+def require_columns(known: Sequence[str], needed: Iterable[str]) -> None:
+    """Refuse a frame that lacks columns.
+
+    Raises:
+        FrameError: it does, with their names.
+    """
+    if lacking := [name for name in dict.fromkeys(needed) if name not in known]:
+        raise FrameError(
+            f"the frame has no column {', '.join(map(repr, lacking))}: it has {', '.join(known)}. "
+            "Pass the frame that pull_contacts gives, or one with its columns."
+        )
+
+
 def output_name(contacts: Any, expr: pl.Expr | nw.Expr) -> str:
-    """Name of the column that an expression gives on this frame.
+    """Return the name of the column that an expression gives on this frame.
 
     Raises:
         FrameError: it gives several, or a column that it needs is missing.
@@ -112,7 +148,7 @@ def output_name(contacts: Any, expr: pl.Expr | nw.Expr) -> str:
 
 
 def each_tag(frame: nw.LazyFrame[Any], *columns: str) -> nw.LazyFrame[Any]:
-    """A row for each different tag in a column of lists, in place of the list; several columns one by one.
+    """Return a row for each different tag in a column of lists, in place of the list; several columns one by one.
 
     Null tags, and contacts without a tag, give no row.
     """
@@ -130,7 +166,7 @@ def each_tag(frame: nw.LazyFrame[Any], *columns: str) -> nw.LazyFrame[Any]:
 
 
 def collect(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
-    """Compute a query where its data lives, and give the result with one set of types, whatever the engine.
+    """Compute a query where its data lives, and return the result with one set of types, whatever the engine.
 
     Times become UTC in microseconds, sums Int64, categories String.
     """
@@ -145,6 +181,88 @@ def collect(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
     return result.select(_canonical(name, kind) for name, kind in result.schema.items())
 
 
+def sum_batches(
+    contacts: Any, columns: Sequence[str], names: Sequence[str], sums: Callable[[pl.LazyFrame], pl.LazyFrame]
+) -> Iterable[pl.DataFrame]:
+    """Compute sums that only Polars can say, in the engine's own batches: next to nothing in memory.
+
+    Args:
+        contacts: a frame that `columns_of` took.
+        columns: what the sums read.
+        names: columns of the result, Int64.
+        sums: makes of some contacts one row of sums. Spark runs it in its executors, which need this package
+            installed, as for any Python code.
+
+    Returns:
+        Rows to be added up.
+    """
+    if _is_polars(contacts):
+        return [sums(contacts.lazy()).collect(engine="streaming")]
+    if not _is_spark(contacts):
+        return (sums(batch.lazy()).collect() for batch in _batches(contacts, columns))
+
+    def on_executor(batches: Iterator[Any]) -> Iterator[Any]:
+        for batch in batches:
+            if batch.num_rows:
+                yield from sums(_from_arrow(batch).lazy()).collect().to_arrow().to_batches()
+
+    schema = ", ".join(f"`{name}` long" for name in names)
+    rows = contacts.select(*columns).mapInArrow(on_executor, schema).groupBy().sum(*names).collect()
+    return [pl.DataFrame({name: [value] for name, value in zip(names, rows[0], strict=True)})]
+
+
+def spark_table(
+    spark: Any, uri: str, version: int, root: str, paths: Sequence[str], schema: dict[str, Any]
+) -> Any:
+    """Return a Delta table as a Spark frame, by the Delta connector if the session has it, else from its files.
+
+    Args:
+        spark: the session, Spark Connect's too.
+        uri: of the table.
+        version: Delta's number of the commit to read.
+        root: of the files, as Spark writes it.
+        paths: of the live files, below the root.
+        schema: of the table, in Spark's own JSON, as Delta has it.
+    """
+    from pyspark.sql.types import StructType  # noqa: PLC0415 -- Spark is an extra
+
+    try:
+        return spark.read.format("delta").option("versionAsOf", version).load(uri)
+    except Exception as error:  # which one depends on Spark's version
+        if "delta" not in str(error).lower():
+            raise
+    # A file lacks the columns that appeared after it, and the partition columns lie in its path.
+    # Spark takes a path as it is written, and no %20 for a blank.
+    files = spark.read.schema(StructType.fromJson(schema)).option("basePath", root)
+    return files.parquet(*(f"{root.rstrip('/')}/{path}" for path in paths))
+
+
+def _is_polars(contacts: Any) -> bool:
+    return isinstance(contacts, (pl.DataFrame, pl.LazyFrame))
+
+
+def _is_spark(contacts: Any) -> bool:
+    return dependencies.is_pyspark_dataframe(contacts) or dependencies.is_pyspark_connect_dataframe(contacts)
+
+
+def _batches(contacts: Any, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    if dependencies.is_duckdb_relation(contacts):
+        relation = contacts.project(", ".join(map(_quoted, columns)))
+        yield from map(_from_arrow, relation.to_arrow_reader(_BATCH_ROWS))
+    else:
+        yield _from_arrow(nw.from_native(contacts).lazy().select(columns).collect("pyarrow").to_native())
+
+
+def _from_arrow(batch: Any) -> pl.DataFrame:
+    return _as_contacts(cast("pl.DataFrame", pl.from_arrow(batch)).lazy()).collect()
+
+
+def _as_contacts(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """Cast to the types of a contacts frame: engines have zones and precisions of their own."""
+    known = {name: CONTACT_SCHEMA[name] for name in frame.collect_schema().names() if name in CONTACT_SCHEMA}
+    return frame.with_columns(pl.col(name).cast(kind) for name, kind in known.items())
+
+
 def _canonical(name: str, kind: pl.DataType) -> pl.Expr:
     column = pl.col(name)
     if isinstance(kind, pl.Datetime):
@@ -155,32 +273,6 @@ def _canonical(name: str, kind: pl.DataType) -> pl.Expr:
     if isinstance(kind, (pl.Categorical, pl.Enum)):
         return column.cast(pl.String)
     return column
-
-
-def _is_own(recipe: Recipe) -> bool:
-    return isinstance(recipe, (Days, pl.Expr))
-
-
-def _roots(recipe: Recipe) -> list[str]:
-    if isinstance(recipe, str):
-        return [recipe]
-    if isinstance(recipe, Days):
-        return ["created_at"]
-    return recipe.meta.root_names() if isinstance(recipe, pl.Expr) else []
-
-
-def _named(known: Iterable[str], recipes: Iterable[Recipe]) -> list[str]:
-    needed = {name for recipe in recipes for name in _roots(recipe)}
-    return [name for name in known if name in needed]
-
-
-def _require(known: list[str], recipes: Iterable[Recipe]) -> None:
-    needed = dict.fromkeys(name for recipe in recipes for name in _roots(recipe))
-    if lacking := [name for name in needed if name not in known]:
-        raise FrameError(
-            f"the frame has no column {', '.join(map(repr, lacking))}: it has {', '.join(known)}. "
-            "Pass the frame that pull_contacts gives, or one with its columns."
-        )
 
 
 _TYPES: dict[str, tuple[type[nw.dtypes.DType], str]] = {
@@ -197,69 +289,61 @@ def _check_types(frame: Any) -> None:
             raise FrameError(f"the column {name!r} is {found}, expected {_TYPES[name][1]}: cast it first.")
 
 
-def _reachable_by(contacts: Any, wanted: Mapping[str, Recipe]) -> Any:
-    """The frame itself where its engine can do all that is wanted; else its columns as a Polars frame."""
-    polars_only = [r for r in wanted.values() if isinstance(r, pl.Expr) and not isinstance(r, Variable)]
-    if dependencies.is_duckdb_relation(contacts):
-        if not polars_only:
-            return contacts
-        if any(isinstance(recipe, nw.Expr) for recipe in wanted.values()):
-            raise FrameError("a Polars and a Narwhals expression can't be mixed here: use one kind.")
-        _require(columns_of(contacts), wanted.values())
-        names = _named(columns_of(contacts), wanted.values())
-        return _as_contacts(contacts.project(", ".join(map(_quoted, names))).pl(lazy=True))
-    if _is_spark(contacts):
-        if polars_only:
-            raise FrameError(
-                f"{polars_only[0]} is a Polars expression, which Spark can't run: "
-                "use a Narwhals expression, variable(name), or a column made in Spark."
-            )
+def _is_own(recipe: Recipe) -> bool:
+    return isinstance(recipe, (Days, pl.Expr))
+
+
+def _on_an_engine(contacts: Any, recipes: Iterable[Recipe], known: list[str], read: list[str]) -> Any:
+    """Return the frame itself where its engine can do all that is wanted; else its columns as a Polars frame."""
+    recipes = list(recipes)
+    polars_only = [
+        recipe
+        for recipe in recipes
+        if isinstance(recipe, pl.Expr) and not (isinstance(recipe, PortableExpr) and recipe.variable)
+    ]
+    has_narwhals = any(isinstance(recipe, nw.Expr) for recipe in recipes)
+    is_duckdb = dependencies.is_duckdb_relation(contacts)
+    if (is_duckdb or _is_spark(contacts)) and not polars_only:
         return contacts
-    names = columns_of(contacts)
-    if not any(isinstance(recipe, nw.Expr) for recipe in wanted.values()):
-        _require(names, wanted.values())
-        names = _named(names, wanted.values())
-    return _as_contacts(
-        cast(
-            "pl.DataFrame", nw.from_native(contacts).lazy().select(names).collect("polars").to_native()
-        ).lazy()
-    )
-
-
-def _is_spark(contacts: Any) -> bool:
-    return dependencies.is_pyspark_dataframe(contacts) or dependencies.is_pyspark_connect_dataframe(contacts)
-
-
-def _as_contacts(frame: pl.LazyFrame) -> pl.LazyFrame:
-    """Columns with the types that a contacts frame has: engines have zones and precisions of their own."""
-    known = {name: CONTACT_SCHEMA[name] for name in frame.collect_schema().names() if name in CONTACT_SCHEMA}
-    return frame.with_columns(pl.col(name).cast(kind) for name, kind in known.items())
+    if is_duckdb:
+        if has_narwhals:
+            raise FrameError("a Polars and a Narwhals expression can't be mixed here: use one kind.")
+        return _as_contacts(contacts.project(", ".join(map(_quoted, read))).pl(lazy=True))
+    if _is_spark(contacts):
+        raise FrameError(
+            f"{polars_only[0]} is a Polars expression, which Spark can't run: "
+            "use a Narwhals expression, variable(name), or a column made in Spark."
+        )
+    columns = known if has_narwhals else read
+    polars = nw.from_native(contacts).lazy().select(columns).collect("polars").to_native()
+    return _as_contacts(cast("pl.DataFrame", polars).lazy())
 
 
 def _with_own_columns(contacts: Any, own: Mapping[str, Recipe]) -> Any:
-    """Add the columns that are said in the engine's own words."""
+    """Add the columns that are written in the engine's own words."""
     if not own:
         return contacts
-    if isinstance(contacts, (pl.DataFrame, pl.LazyFrame)):
-        return contacts.lazy().with_columns(**{name: _polars(recipe) for name, recipe in own.items()})
+    if _is_polars(contacts):
+        return contacts.lazy().with_columns(**{name: polars_expr(recipe) for name, recipe in own.items()})
     if dependencies.is_duckdb_relation(contacts):
         added = [f"{_duckdb(recipe)} AS {_quoted(name)}" for name, recipe in own.items()]
         return contacts.project(", ".join(["*", *added]))
     return contacts.withColumns({name: _spark(contacts, recipe) for name, recipe in own.items()})
 
 
-def _polars(recipe: Recipe) -> pl.Expr:
+def polars_expr(recipe: Recipe) -> pl.Expr:
+    """Return a recipe as a Polars expression; a Narwhals expression is none."""
     if isinstance(recipe, Days):
         return (pl.col("created_at").dt.timestamp("us") - recipe.micros) // DAY_US
-    return cast("pl.Expr", recipe)
+    return pl.col(recipe) if isinstance(recipe, str) else cast("pl.Expr", recipe)
 
 
 def _duckdb(recipe: Recipe) -> str:
     if isinstance(recipe, Days):
         shift = _ERA_DAYS * DAY_US - recipe.micros
         return f"CAST((epoch_us(created_at) + {shift}) // {DAY_US} - {_ERA_DAYS} AS BIGINT)"
-    name = cast("pl.Expr", recipe).meta.output_name().replace("'", "''")
-    return f"custom_variables['{name}']"
+    name = cast("PortableExpr", recipe).variable
+    return f"custom_variables['{str(name).replace(chr(39), chr(39) * 2)}']"
 
 
 def _spark(contacts: Any, recipe: Recipe) -> Any:
@@ -272,7 +356,7 @@ def _spark(contacts: Any, recipe: Recipe) -> Any:
             micros = F.unix_micros("created_at")
         shifted = micros + F.lit(_ERA_DAYS * DAY_US - recipe.micros)
         return F.floor((shifted - F.pmod(shifted, F.lit(DAY_US))) / F.lit(DAY_US)) - F.lit(_ERA_DAYS)
-    return F.col("custom_variables").getItem(cast("pl.Expr", recipe).meta.output_name())
+    return F.col("custom_variables").getItem(cast("PortableExpr", recipe).variable)
 
 
 def _quoted(name: str) -> str:

@@ -1,9 +1,9 @@
-"""Counts by group: what `by` may be, and one query that counts on any engine."""
+"""Counts by group: what `by` may be, one query that counts on any engine, and the groups of rows in Polars."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeAlias
@@ -11,11 +11,22 @@ from typing import Any, TypeAlias
 import narwhals as nw
 import polars as pl
 
-from sendblue_data._frames.engines import Days, Recipe, collect, each_tag, output_name, project
+from sendblue_data._frames.engines import (
+    Days,
+    Recipe,
+    collect,
+    columns_of,
+    each_tag,
+    output_name,
+    polars_expr,
+    project,
+    roots,
+)
 from sendblue_data._shared.validation import shown
-from sendblue_data.errors import FrameError
+from sendblue_data.errors import ConfigurationError, FrameError
+from sendblue_data.schema import CONTACT_SCHEMA
 
-TAGS = "tags"
+TAG, TAGS = "tag", "tags"
 _PERIODS = {"1d": "day", "1w": "week", "1mo": "month", "1q": "quarter", "1y": "year"}
 _EPOCH_DAY = date(1970, 1, 1)
 
@@ -27,8 +38,8 @@ class CreatedPeriod:
     every: str
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[1-9]\d*(d|w|mo|q|y)", self.every):
-            raise FrameError(
+        if not (isinstance(self.every, str) and re.fullmatch(r"[1-9]\d*(d|w|mo|q|y)", self.every)):
+            raise ConfigurationError(
                 f"every is {shown(self.every)}: give whole days or longer, such as "
                 "'1d', '1w' (from Monday), '1mo', '1q' or '1y'."
             )
@@ -40,11 +51,11 @@ class CreatedPeriod:
 
 
 By: TypeAlias = str | CreatedPeriod | pl.Expr | nw.Expr
-"""One thing to group by: a column, `"tags"`, a period, or an expression."""
+"""One thing to group by: a column, `"tags"` (each tag is a group, in a column `tag`), a period, or an expression."""
 
 
 def created_period(every: str = "1mo") -> CreatedPeriod:
-    """The period of creation in UTC, to group by on any engine: `by=created_period("1q")`.
+    """Return the period of creation in UTC, to group by on any engine: `by=created_period("1q")`.
 
     Args:
         every: `"1d"`, `"1w"` (from Monday), `"1mo"`, `"1q"`, `"1y"`, or a multiple such as `"2w"`.
@@ -54,9 +65,9 @@ def created_period(every: str = "1mo") -> CreatedPeriod:
         of the period; null where `created_at` is.
 
     Raises:
-        FrameError: `every` is not such a period.
+        ConfigurationError: `every` is not such a period.
 
-    Examples:
+    Example:
         >>> created_period("1q").name
         'created_quarter'
     """
@@ -78,7 +89,7 @@ class Key:
 
 
 def keys_of(contacts: Any, by: By | Sequence[By] | None, taken: Sequence[str] = ()) -> list[Key]:
-    """What `by` asks for, column by column.
+    """Return what `by` asks for, column by column.
 
     Args:
         contacts: the frame, for the names that an expression gives.
@@ -86,7 +97,8 @@ def keys_of(contacts: Any, by: By | Sequence[By] | None, taken: Sequence[str] = 
         taken: names that the table uses itself.
 
     Raises:
-        FrameError: it asks for a column twice, or for one that can't be grouped by.
+        ConfigurationError: it is nothing to group by, or asks for a column twice.
+        FrameError: an expression needs a column that is missing, or gives several.
     """
     if by is None:
         return []
@@ -95,21 +107,24 @@ def keys_of(contacts: Any, by: By | Sequence[By] | None, taken: Sequence[str] = 
     names = [key.name for key in keys]
     for name in names:
         if names.count(name) > 1 or name in taken:
-            raise FrameError(f"by: the table would have two columns {name!r}; rename one with .alias(...).")
+            raise ConfigurationError(
+                f"by: the table would have two columns {name!r}; rename one with .alias(...)."
+            )
     return keys
 
 
 def _key(contacts: Any, by: Any) -> Key:
     if isinstance(by, str):
         if by == "custom_variables":
-            raise FrameError("by: name one custom variable: by=variable('Plan').")
-        return Key(by, by)
+            raise ConfigurationError("by: name one custom variable: by=variable('Plan').")
+        is_tags = by == TAGS or (by == TAG and TAG not in columns_of(contacts))
+        return Key(TAG, TAGS) if is_tags else Key(by, by)
     if isinstance(by, CreatedPeriod):
         return Key(by.name, Days(), by.every)
     if isinstance(by, (pl.Expr, nw.Expr)):
         return Key(output_name(contacts, by), by)
-    raise FrameError(
-        f"by is a {type(by).__name__}: give a column's name, 'tags', created_period(), variable(name), "
+    raise ConfigurationError(
+        f"by is {shown(by)}: give a column's name, 'tags', created_period(), variable(name), "
         "an expression, or a list of these."
     )
 
@@ -123,7 +138,7 @@ class Measure:
 
 
 def counted(name: str) -> nw.Expr:
-    """How many of a Boolean column are true; nulls are not."""
+    """Count how many of a Boolean column are true; nulls are not."""
     return nw.col(name).cast(nw.Int64).sum()
 
 
@@ -134,7 +149,7 @@ def grouped(
     measures: Mapping[str, Measure],
     only: nw.Expr | None = None,
 ) -> pl.DataFrame:
-    """Count by group, in the engine, and give the small table.
+    """Count by group, in the engine, and return the small table.
 
     A contact counts once for each of its different tags; null tags, and contacts without a tag, form no
     group.
@@ -176,7 +191,7 @@ def grouped(
     return gathered(table, keys, {name: measure.fold for name, measure in measures.items()})
 
 
-def _check_keys(frame: Any, keys: Sequence[Key], names: Mapping[str, Recipe], exploded: list[str]) -> None:
+def _check_keys(frame: Any, keys: Sequence[Key], names: Iterable[str], exploded: list[str]) -> None:
     schema = frame.select(*names).collect_schema()
     for name, key in zip(names, keys, strict=True):
         if name not in exploded and (schema[name].is_nested() or isinstance(schema[name], nw.Unknown)):
@@ -191,11 +206,7 @@ def gathered(table: pl.DataFrame, keys: Sequence[Key], folds: Mapping[str, str])
         keys: of the table; those without a period stay as they are.
         folds: name of each count to how two of them become one: `"sum"`, `"min"`, `"max"`.
     """
-    periods = [
-        (pl.lit(_EPOCH_DAY) + pl.duration(days=pl.col(key.name))).dt.truncate(key.every).alias(key.name)
-        for key in keys
-        if key.every
-    ]
+    periods = [_period(pl.col(key.name), key.every).alias(key.name) for key in keys if key.every]
     if not periods:
         return table
     made = [getattr(pl.col(name), fold)() for name, fold in folds.items()]
@@ -203,7 +214,7 @@ def gathered(table: pl.DataFrame, keys: Sequence[Key], folds: Mapping[str, str])
 
 
 def in_order(table: pl.DataFrame, keys: Sequence[Key], size: str = "contacts") -> pl.DataFrame:
-    """Rows in the order every table has: by time where a key is one, else the largest first, then by name."""
+    """Sort rows in the order that every table has: by time where a key is one, else the largest first, then by name."""
     names = [key.name for key in keys]
     if not names:
         return table
@@ -211,3 +222,54 @@ def in_order(table: pl.DataFrame, keys: Sequence[Key], size: str = "contacts") -
         names.sort(key=lambda name: not table.schema[name].is_temporal())
         return table.sort(names, nulls_last=True)
     return table.sort([size, *names], descending=[True] + [False] * len(names), nulls_last=True)
+
+
+class RowGroups:
+    """The groups that `by` makes of rows in Polars, a history's, which has several of each contact.
+
+    Args:
+        by: as in `keys_of`, over the columns of `CONTACT_SCHEMA`.
+        taken: names that the table uses itself.
+
+    Attributes:
+        reads: columns of contacts that the groups are made of.
+        names: the group columns while counting; they can't clash with a count's name.
+
+    Raises:
+        ConfigurationError: `by` is nothing to group by.
+        FrameError: it names no contact field.
+    """
+
+    def __init__(self, by: By | Sequence[By] | None, taken: Sequence[str]) -> None:
+        self._keys = keys_of(CONTACT_SCHEMA.to_frame(), by, taken)
+        if any(isinstance(key.recipe, nw.Expr) for key in self._keys):
+            raise ConfigurationError("by is a Narwhals expression: give a Polars expression here.")
+        self.reads = list(dict.fromkeys(name for key in self._keys for name in roots(key.recipe)))
+        if unknown := [name for name in self.reads if name not in CONTACT_SCHEMA]:
+            raise FrameError(
+                f"by names {shown(unknown[0])}, which is no contact field. Choose from: {', '.join(CONTACT_SCHEMA)}."
+            )
+        self.names = [f"by_{place}" for place in range(len(self._keys))]
+
+    def apply(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Add the group columns; a contact with several tags gets a row for each, one without any gets none."""
+        made = [polars_expr(key.recipe) for key in self._keys]
+        made = [
+            _period(expr, key.every) if key.every else expr
+            for expr, key in zip(made, self._keys, strict=True)
+        ]
+        frame = frame.with_columns(expr.alias(name) for expr, name in zip(made, self.names, strict=True))
+        exploded = [name for name, key in zip(self.names, self._keys, strict=True) if key.is_tags]
+        _check_keys(nw.from_native(frame), self._keys, self.names, exploded)
+        for name in exploded:
+            frame = frame.with_columns(pl.col(name).list.unique()).explode(name).drop_nulls(name)
+        return frame.drop(name for name in self.reads if name != "opt_out")
+
+    def named(self, table: pl.DataFrame) -> pl.DataFrame:
+        """Return the table with the names that the caller knows."""
+        return table.rename({name: key.name for name, key in zip(self.names, self._keys, strict=True)})
+
+
+def _period(days: pl.Expr, every: str) -> pl.Expr:
+    """Return the first day of the period that a day, counted since 1970, lies in."""
+    return (pl.lit(_EPOCH_DAY) + pl.duration(days=days)).dt.truncate(every)

@@ -8,24 +8,26 @@ from datetime import date, timedelta
 from numbers import Integral, Number, Real
 from typing import Any
 
+from sendblue_data._shared.masking import mask_phone, mask_text
 from sendblue_data.errors import ConfigurationError
 
 _LONGEST = 60
-_PHONE = re.compile(r"\+?[0-9][0-9 ().-]{5,}([0-9]{4})")
+_DIALLED = re.compile(r"\+?[0-9][0-9 ().-]{5,}[0-9]{4}")
+"""A phone as people write it."""
 
 
 def shown(given: object) -> str:
-    """Return what an error may say of a value: texts and numbers as they are, of anything else its type and size.
+    """Return what an error may say of a value: texts and numbers, of anything else its type and size.
 
-    A caller may have mixed up two arguments, and contacts are in no error.
+    A caller may have mixed up two arguments, and no error shows a contact: phones and e-mail addresses are masked.
 
     Example:
         >>> shown("1w"), shown(0.5), shown(["+12125550123"]), shown("+12125550123")
-        ("'1w'", '0.5', 'list of 1', "'•••0123'")
+        ("'1w'", '0.5', 'list of 1', "'+1212•••0123'")
     """
     if isinstance(given, str):
         text = repr(given if len(given) <= _LONGEST else given[:_LONGEST] + "…")
-        return _PHONE.sub(r"•••\1", text)
+        return _DIALLED.sub(lambda found: mask_phone(found[0]), mask_text(text))
     if given is None or isinstance(given, bool | Number | date | timedelta | type):
         return repr(given)
     size = f" of {len(given):,}" if isinstance(given, Sized) else ""

@@ -7,6 +7,7 @@ from datetime import date
 
 import polars as pl
 
+from sendblue_data._shared.validation import check_number, shown
 from sendblue_data.errors import ConfigurationError, FrameError
 
 
@@ -24,14 +25,13 @@ class Benchmark:
     Raises:
         ConfigurationError: the rate is not a share of contacts, or the source is blank.
 
-    Examples:
+    Example:
         >>> Benchmark(0.031, date(2026, 1, 1), "our own account, all lines").rate
         0.031
         >>> Benchmark(0.02, date(2026, 1, 1), "a vendor's report", per="message")
         Traceback (most recent call last):
         ...
-        sendblue_data.errors.ConfigurationError: a rate per message can't be compared with a share of
-        contacts: ...
+        sendblue_data.errors.ConfigurationError: per is 'message': expected 'contact'; a rate per message ...
     """
 
     rate: float
@@ -40,14 +40,13 @@ class Benchmark:
     per: str = "contact"
 
     def __post_init__(self) -> None:
-        if self.per != "contact":
+        if not (isinstance(self.per, str) and self.per == "contact"):
             raise ConfigurationError(
-                f"a rate per {self.per} can't be compared with a share of contacts: "
-                "bring opted out / known contacts, per='contact'."
+                f"per is {shown(self.per)}: expected 'contact'; a rate per message can't be compared with a share "
+                "of contacts. Bring opted out / known contacts."
             )
-        if not 0 <= self.rate <= 1:
-            raise ConfigurationError(f"rate is {self.rate}: give a share between 0 and 1, such as 0.031.")
-        if not self.source.strip():
+        check_number("rate", self.rate, lambda rate: 0 <= rate <= 1, "a share between 0 and 1, such as 0.031")
+        if not (isinstance(self.source, str) and self.source.strip()):
             raise ConfigurationError(
                 "source is blank: say where the number is from, so that others can judge."
             )
@@ -68,7 +67,7 @@ def compare_with_benchmark(table: pl.DataFrame, benchmark: Benchmark) -> pl.Data
     Raises:
         FrameError: the table has no `low` or `high`.
 
-    Examples:
+    Example:
         >>> table = pl.DataFrame({"line": ["a", "b"], "low": [0.0, 0.1], "high": [0.05, 0.3]})
         >>> known = Benchmark(0.031, date(2026, 1, 1), "our own account, all lines")
         >>> compare_with_benchmark(table, known)["against_benchmark"].to_list()

@@ -10,9 +10,9 @@ import polars as pl
 from sendblue_data._frames.engines import columns_of
 from sendblue_data._frames.grouping import By, Key, grouped, keys_of
 from sendblue_data._shared.validation import shown
-from sendblue_data.analytics.opt_outs import COUNTS
+from sendblue_data.analytics.opt_outs import COUNTS, UNKNOWN, check_min_contacts
 from sendblue_data.analytics.rates import benjamini_hochberg, rate_of, relative_risk
-from sendblue_data.errors import FrameError
+from sendblue_data.errors import ConfigurationError, FrameError
 
 FACTORS: Mapping[str, By] = {
     "tag": "tags",
@@ -22,26 +22,13 @@ FACTORS: Mapping[str, By] = {
 }
 """What is tested unless told otherwise: name of the factor to what makes its sets."""
 
-_SCHEMA = pl.Schema(
-    {
-        "factor": pl.String,
-        "level": pl.String,
-        "contacts": pl.Int64,
-        "unknown": pl.Int64,
-        "opt_outs": pl.Int64,
-        "rate": pl.Float64,
-        "rest_contacts": pl.Int64,
-        "rest_unknown": pl.Int64,
-        "rest_opt_outs": pl.Int64,
-        "rest_rate": pl.Float64,
-        "relative_risk": pl.Float64,
-        "low": pl.Float64,
-        "high": pl.Float64,
-        "p": pl.Float64,
-        "q": pl.Float64,
-        "left_out": pl.Int64,
-    }
+_COLUMNS = (
+    *("factor", "level", "contacts", "unknown", "opt_outs", "opt_out_rate"),
+    *("rest_contacts", "rest_unknown", "rest_opt_outs", "rest_opt_out_rate"),
+    *("relative_risk", "relative_risk_low", "relative_risk_high", "p", "q", "left_out"),
 )
+_SETS = pl.Schema({"factor": pl.String, "level": pl.String} | dict.fromkeys([*COUNTS, "left_out"], pl.Int64))
+"""What is counted of each set."""
 
 
 def opt_out_drivers(
@@ -51,7 +38,7 @@ def opt_out_drivers(
     confidence: float = 0.95,
     min_contacts: int = 20,
 ) -> pl.DataFrame:
-    """How much more often, or less, contacts of each tag, company, line and owner opted out than the rest.
+    """Return how much more often, or less, contacts of each tag, company, line and owner opted out than the rest.
 
     Each set is held against all other contacts of the account. An association is no cause: sets overlap, and
     tags are often given because of what someone did. The rates are prevalences (see `opt_out_rate`), not
@@ -67,55 +54,47 @@ def opt_out_drivers(
 
     Returns:
         Smallest p first (then the larger set): `factor`; `level`, the tag, company, ... as text; `contacts`,
-        `unknown`, `opt_outs` and `rate` of the set; the same of the rest as `rest_contacts`, `rest_unknown`,
-        `rest_opt_outs`, `rest_rate`; `relative_risk` = rate / rest_rate, with Katz's log interval `low` to
-        `high`; `p`, two-sided, Pearson's chi-squared; `q`, Benjamini and Hochberg's over every test in the
-        table; `left_out`: how many sets of this factor were too small. Unknown opt-outs are in no rate.
-        Contacts without a value (no company, no tag) are no set of their own, but part of every rest. For
-        what is null or infinite where nobody opted out, see `relative_risk`.
+        `unknown`, `opt_outs` and `opt_out_rate` of the set; the same of the rest as `rest_contacts`,
+        `rest_unknown`, `rest_opt_outs`, `rest_opt_out_rate`; `relative_risk` = opt_out_rate /
+        rest_opt_out_rate, with Katz's log interval `relative_risk_low` to `relative_risk_high`; `p`,
+        two-sided, Pearson's chi-squared; `q`, Benjamini and Hochberg's over every test in the table;
+        `left_out`: how many sets of this factor were too small. Unknown opt-outs are in no rate. Contacts
+        without a value (no company, no tag) are no set of their own, but part of every rest. For what is null
+        or infinite where nobody opted out, see `relative_risk`.
 
     Raises:
-        FrameError: a column is missing or of another type, or a factor is not known.
-        ConfigurationError: the confidence isn't between 0 and 1.
+        FrameError: a column is missing or of another type.
+        ConfigurationError: a factor is not known or gives several columns, the confidence isn't between 0 and
+            1, or `min_contacts` is no number from 0.
 
-    Examples:
+    Example:
         >>> people = pl.DataFrame({
         ...     "tags": [["Cold"]] * 40 + [["Warm"]] * 60,
         ...     "opt_out": [True] * 10 + [False] * 30 + [True] * 3 + [False] * 57,
         ... })
-        >>> opt_out_drivers(people, ["tag"]).select("level", "contacts", "relative_risk", "low", "high", "q")
-        shape: (2, 6)
-        ┌───────┬──────────┬───────────────┬──────────┬───────────┬──────────┐
-        │ level ┆ contacts ┆ relative_risk ┆ low      ┆ high      ┆ q        │
-        │ ---   ┆ ---      ┆ ---           ┆ ---      ┆ ---       ┆ ---      │
-        │ str   ┆ i64      ┆ f64           ┆ f64      ┆ f64       ┆ f64      │
-        ╞═══════╪══════════╪═══════════════╪══════════╪═══════════╪══════════╡
-        │ Warm  ┆ 60       ┆ 0.2           ┆ 0.058657 ┆ 0.68193   ┆ 0.003575 │
-        │ Cold  ┆ 40       ┆ 5.0           ┆ 1.466426 ┆ 17.048251 ┆ 0.003575 │
-        └───────┴──────────┴───────────────┴──────────┴───────────┴──────────┘
+        >>> table = opt_out_drivers(people, ["tag"])
+        >>> table.select("level", "opt_out_rate", "relative_risk", "relative_risk_low", "relative_risk_high").rows()
+        [('Warm', 0.05, 0.2, 0.0586..., 0.6819...), ('Cold', 0.25, 5.0, 1.4664..., 17.0482...)]
     """
+    check_min_contacts(min_contacts)
     everyone = grouped(contacts, [], {"opt_out": "opt_out"}, COUNTS)
-    tested = [
-        _sets(contacts, name, key, min_contacts) for name, key in _keys(contacts, _chosen(contacts, factors))
-    ]
-    sets = pl.concat([*tested, _SCHEMA.to_frame().select(*_COUNTED).with_columns(known=pl.lit(0, pl.Int64))])
+    keys = _keys(contacts, _chosen(contacts, factors))
+    tested = [_sets(contacts, name, key, min_contacts) for name, key in keys]
+    sets = pl.concat([*tested, _SETS.to_frame()])
     for name in COUNTS:
         sets = sets.with_columns((everyone[name].item() - pl.col(name)).alias(f"rest_{name}"))
     tests = relative_risk(
         sets["opt_outs"], sets["known"], sets["rest_opt_outs"], sets["rest_known"], confidence
     )
     table = sets.hstack(tests).with_columns(
-        unknown=pl.col("contacts") - pl.col("known"),
+        UNKNOWN,
         rest_unknown=pl.col("rest_contacts") - pl.col("rest_known"),
-        rate=rate_of("opt_outs", "known"),
-        rest_rate=rate_of("rest_opt_outs", "rest_known"),
+        opt_out_rate=rate_of("opt_outs", "known"),
+        rest_opt_out_rate=rate_of("rest_opt_outs", "rest_known"),
         q=benjamini_hochberg(tests["p"]),
     )
     order = ["p", "contacts", "factor", "level"]
-    return table.sort(order, descending=[False, True, False, False], nulls_last=True).select(list(_SCHEMA))
-
-
-_COUNTED = ("factor", "level", "contacts", "opt_outs", "left_out")
+    return table.sort(order, descending=[False, True, False, False], nulls_last=True).select(_COLUMNS)
 
 
 def _chosen(contacts: Any, factors: Mapping[str, By] | Sequence[str] | None) -> Mapping[str, By]:
@@ -129,7 +108,7 @@ def _chosen(contacts: Any, factors: Mapping[str, By] | Sequence[str] | None) -> 
         return chosen
     names = [factors] if isinstance(factors, str) else list(factors)
     if unknown := [name for name in names if name not in FACTORS]:
-        raise FrameError(
+        raise ConfigurationError(
             f"{shown(unknown[0])} is no factor: give some of {', '.join(FACTORS)}, "
             "or a mapping of names to groups."
         )
@@ -140,7 +119,7 @@ def _keys(contacts: Any, factors: Mapping[str, By]) -> list[tuple[str, Key]]:
     keys = [(name, keys_of(contacts, by)) for name, by in factors.items()]
     for name, found in keys:
         if len(found) != 1:
-            raise FrameError(f"the factor {name!r} gives {len(found)} columns: it needs one.")
+            raise ConfigurationError(f"the factor {name!r} gives {len(found)} columns: it needs one.")
     return [(name, found[0]) for name, found in keys]
 
 
@@ -153,4 +132,4 @@ def _sets(contacts: Any, factor: str, key: Key, min_contacts: int) -> pl.DataFra
         pl.col("level").cast(pl.String),
         factor=pl.lit(factor),
         left_out=pl.lit(table.height - large.height, pl.Int64),
-    ).select(*_COUNTED, "known")
+    ).select(list(_SETS))

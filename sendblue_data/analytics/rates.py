@@ -21,7 +21,8 @@ from typing import NamedTuple, TypeAlias, overload
 
 import polars as pl
 
-from sendblue_data.errors import ConfigurationError, FrameError
+from sendblue_data._shared.validation import check_number
+from sendblue_data.errors import FrameError
 
 Counts: TypeAlias = pl.Series | Sequence[int]
 """A column of counts: a Series, a list, or a NumPy array."""
@@ -42,17 +43,18 @@ class Intervals(NamedTuple):
 
 
 def normal_quantile(confidence: float) -> float:
-    """The z of a two-sided interval: 1.96 for 0.95.
+    """Return the z of a two-sided interval: 1.96 for 0.95.
 
     Raises:
         ConfigurationError: the confidence isn't between 0 and 1.
 
-    Examples:
+    Example:
         >>> round(normal_quantile(0.95), 6)
         1.959964
     """
-    if not 0 < confidence < 1:
-        raise ConfigurationError(f"confidence is {confidence}: give a share between 0 and 1, such as 0.95.")
+    check_number(
+        "confidence", confidence, lambda share: 0 < share < 1, "a share between 0 and 1, such as 0.95"
+    )
     return NormalDist().inv_cdf(0.5 + confidence / 2)
 
 
@@ -63,7 +65,7 @@ def wilson_interval(successes: Counts, trials: Counts, confidence: float = 0.95)
 def wilson_interval(
     successes: int | Counts, trials: int | Counts, confidence: float = 0.95
 ) -> Interval | Intervals:
-    """Wilson's score interval of a rate: honest for small groups and for rates near 0 or 1.
+    """Return Wilson's score interval of a rate: honest for small groups and for rates near 0 or 1.
 
     Args:
         successes: how many were counted, of `trials`; a number or a column.
@@ -77,7 +79,7 @@ def wilson_interval(
         ConfigurationError: the confidence isn't between 0 and 1.
         FrameError: more successes than trials, or fewer than none.
 
-    Examples:
+    Example:
         >>> low, high = wilson_interval(1, 20)
         >>> round(low, 4), round(high, 4)
         (0.0089, 0.2361)
@@ -96,7 +98,7 @@ def wilson_interval(
 
 
 def wilson_bounds(successes: pl.Expr, trials: pl.Expr, confidence: float = 0.95) -> tuple[pl.Expr, pl.Expr]:
-    """`wilson_interval` as two Polars expressions, for use inside a query.
+    """Return `wilson_interval` as two Polars expressions, for use inside a query.
 
     Args:
         successes: integer expression.
@@ -109,17 +111,10 @@ def wilson_bounds(successes: pl.Expr, trials: pl.Expr, confidence: float = 0.95)
     Raises:
         ConfigurationError: the confidence isn't between 0 and 1.
 
-    Examples:
+    Example:
         >>> low, high = wilson_bounds(pl.col("hits"), pl.col("n"))
-        >>> pl.DataFrame({"hits": [0], "n": [10]}).select(low=low.round(4), high=high.round(4))
-        shape: (1, 2)
-        ┌─────┬────────┐
-        │ low ┆ high   │
-        │ --- ┆ ---    │
-        │ f64 ┆ f64    │
-        ╞═════╪════════╡
-        │ 0.0 ┆ 0.2775 │
-        └─────┴────────┘
+        >>> pl.DataFrame({"hits": [0], "n": [10]}).select(low=low.round(4), high=high.round(4)).row(0)
+        (0.0, 0.2775)
     """
     z2 = normal_quantile(confidence) ** 2
     hits, n = successes.cast(pl.Float64), trials.cast(pl.Float64)
@@ -131,43 +126,40 @@ def wilson_bounds(successes: pl.Expr, trials: pl.Expr, confidence: float = 0.95)
     return pl.when(n > 0).then(low), pl.when(n > 0).then(high)
 
 
-def with_interval(
-    table: pl.DataFrame,
-    successes: str,
-    trials: str,
-    low: str = "low",
-    high: str = "high",
-    *,
-    confidence: float = 0.95,
+def with_rate(
+    table: pl.DataFrame, successes: str, trials: str, name: str = "rate", *, confidence: float = 0.95
 ) -> pl.DataFrame:
-    """Add Wilson's interval to a table of counts.
+    """Add a rate with Wilson's interval to a table of counts.
 
     Args:
         table: any frame with the two count columns.
         successes: column of those counted.
         trials: column of how many there were.
-        low: name of the new column with the lower bound.
-        high: name of the new column with the upper bound.
+        name: of the rate's column. The bounds of `rate` are `low` and `high`; those of another are named
+            after it: `opt_out_rate_low`, `opt_out_rate_high`.
         confidence: share of such intervals that hold the true rate.
 
     Returns:
-        The table with two more Float64 columns, null where `trials` is 0.
+        The table with three more Float64 columns, null where `trials` is 0.
 
     Raises:
         ConfigurationError: the confidence isn't between 0 and 1.
         FrameError: a column is missing, or holds more successes than trials.
 
-    Examples:
+    Example:
         >>> table = pl.DataFrame({"opt_outs": [3], "known": [40]})
-        >>> with_interval(table, "opt_outs", "known").row(0)
-        (3, 40, 0.0258..., 0.1986...)
+        >>> with_rate(table, "opt_outs", "known").row(0)
+        (3, 40, 0.075, 0.0258..., 0.1986...)
     """
-    for name in (successes, trials):
-        if name not in table.columns:
-            raise FrameError(f"the table has no column {name!r}; it has {', '.join(table.columns)}.")
+    for column in (successes, trials):
+        if column not in table.columns:
+            raise FrameError(f"the table has no column {column!r}; it has {', '.join(table.columns)}.")
     _check_counts(table, successes, trials)
-    lower, upper = wilson_bounds(pl.col(successes), pl.col(trials), confidence)
-    return table.with_columns(lower.alias(low), upper.alias(high))
+    low, high = wilson_bounds(pl.col(successes), pl.col(trials), confidence)
+    prefix = "" if name == "rate" else f"{name}_"
+    return table.with_columns(
+        rate_of(successes, trials).alias(name), low.alias(f"{prefix}low"), high.alias(f"{prefix}high")
+    )
 
 
 def newcombe_difference(
@@ -177,7 +169,7 @@ def newcombe_difference(
     other_trials: Counts,
     confidence: float = 0.95,
 ) -> pl.DataFrame:
-    """The difference of two rates, first minus other, with Newcombe's hybrid score interval.
+    """Return the difference of two rates, first minus other, with Newcombe's hybrid score interval.
 
     Args:
         successes: how many were counted in each group, of `trials`.
@@ -187,29 +179,26 @@ def newcombe_difference(
         confidence: share of such intervals that hold the true difference.
 
     Returns:
-        A row a comparison: `difference, low, high`, Float64 between -1 and 1, null where either size is 0.
+        A row a comparison: `difference, difference_low, difference_high`, Float64 between -1 and 1, null
+        where either size is 0.
 
     Raises:
         ConfigurationError: the confidence isn't between 0 and 1.
         FrameError: more successes than trials.
 
-    Examples:
+    Example:
         >>> newcombe_difference([56], [70], [48], [80]).row(0)
         (0.20..., 0.0524..., 0.3338...)
     """
-    frame = _columns(a=successes, n=trials, c=other_successes, m=other_trials)
-    _check_counts(frame, "a", "n")
-    _check_counts(frame, "c", "m")
-    (low1, high1), (low2, high2) = (
-        wilson_bounds(pl.col("a"), pl.col("n"), confidence),
-        wilson_bounds(pl.col("c"), pl.col("m"), confidence),
-    )
+    frame = _two_groups(successes, trials, other_successes, other_trials)
+    low1, high1 = wilson_bounds(pl.col("a"), pl.col("n"), confidence)
+    low2, high2 = wilson_bounds(pl.col("c"), pl.col("m"), confidence)
     p1, p2 = rate_of("a", "n"), rate_of("c", "m")
     difference = p1 - p2
     return frame.select(
         difference=difference,
-        low=difference - ((p1 - low1) ** 2 + (high2 - p2) ** 2).sqrt(),
-        high=difference + ((high1 - p1) ** 2 + (p2 - low2) ** 2).sqrt(),
+        difference_low=difference - ((p1 - low1) ** 2 + (high2 - p2) ** 2).sqrt(),
+        difference_high=difference + ((high1 - p1) ** 2 + (p2 - low2) ** 2).sqrt(),
     )
 
 
@@ -220,7 +209,7 @@ def relative_risk(
     other_trials: Counts,
     confidence: float = 0.95,
 ) -> pl.DataFrame:
-    """How many times higher a rate is than another, with Katz's log interval and a p of no difference.
+    """Return how many times higher a rate is than another, with Katz's log interval and a p of no difference.
 
     The interval and the two-sided p come from two approximations: at the edge, one may call a difference
     where the other does not.
@@ -233,22 +222,21 @@ def relative_risk(
         confidence: share of such intervals that hold the true ratio.
 
     Returns:
-        A row a comparison: `relative_risk, low, high, p`, Float64. All null where either size is 0. Without a
-        success in the group, the risk and `low` are 0 and `high` is null; without one in the rest, the risk
-        and `high` are infinite and `low` is null; without one in both, the first three are null. p is null
-        where nobody, or everybody, in both is a success.
+        A row a comparison: `relative_risk, relative_risk_low, relative_risk_high, p`, Float64. All null where
+        either size is 0. Without a success in the group, the risk and its lower bound are 0 and the upper is
+        null; without one in the rest, the risk and its upper bound are infinite and the lower is null;
+        without one in both, the first three are null. p is null where nobody, or everybody, in both is a
+        success.
 
     Raises:
         ConfigurationError: the confidence isn't between 0 and 1.
         FrameError: more successes than trials.
 
-    Examples:
+    Example:
         >>> relative_risk([27], [122], [44], [487]).row(0)
         (2.4495..., 1.5836..., 3.7886..., 5.56...e-05)
     """
-    frame = _columns(a=successes, n=trials, c=other_successes, m=other_trials)
-    _check_counts(frame, "a", "n")
-    _check_counts(frame, "c", "m")
+    frame = _two_groups(successes, trials, other_successes, other_trials)
     z = normal_quantile(confidence)
     a, n, c, m = (pl.col(name).cast(pl.Float64) for name in ("a", "n", "c", "m"))
     ratio = a * m / (c * n)
@@ -258,8 +246,12 @@ def relative_risk(
     mixed = (a + c > 0) & (a + c < n + m)
     table = frame.select(
         relative_risk=pl.when(sized & some).then(ratio),
-        low=pl.when(sized & (c > 0)).then(pl.when(a > 0).then(ratio * (-reach).exp()).otherwise(0.0)),
-        high=pl.when(sized & (a > 0)).then(pl.when(c > 0).then(ratio * reach.exp()).otherwise(math.inf)),
+        relative_risk_low=pl.when(sized & (c > 0)).then(
+            pl.when(a > 0).then(ratio * (-reach).exp()).otherwise(0.0)
+        ),
+        relative_risk_high=pl.when(sized & (a > 0)).then(
+            pl.when(c > 0).then(ratio * reach.exp()).otherwise(math.inf)
+        ),
         p=pl.when(sized & mixed).then(chi2),
     )
     tails = [None if value is None else math.erfc(math.sqrt(value / 2)) for value in table["p"]]
@@ -267,7 +259,7 @@ def relative_risk(
 
 
 def benjamini_hochberg(p: pl.Series | Sequence[float | None]) -> pl.Series:
-    """The q of each p: the false discovery rate at which it would be called a discovery.
+    """Return the q of each p: the false discovery rate at which it would be called a discovery.
 
     Args:
         p: two-sided p values of all the tests that were made; a null was no test and is not counted.
@@ -278,12 +270,12 @@ def benjamini_hochberg(p: pl.Series | Sequence[float | None]) -> pl.Series:
     Raises:
         FrameError: a p below 0, above 1, or not a number.
 
-    Examples:
+    Example:
         >>> benjamini_hochberg([0.01, 0.04, None, 0.03]).to_list()
         [0.03, 0.04, None, 0.04]
     """
     values = pl.Series("p", p, pl.Float64)
-    if not (values.is_between(0, 1)).all():
+    if not values.is_between(0, 1).all():
         raise FrameError("a p value lies outside 0 to 1: pass the p column as the test gave it.")
     tests = values.len() - values.null_count()
     # From the largest p down: q is p * tests / rank, and never above the q of a larger p.
@@ -293,18 +285,12 @@ def benjamini_hochberg(p: pl.Series | Sequence[float | None]) -> pl.Series:
         .sort("p", descending=True, nulls_last=True, maintain_order=True)
         .with_row_index("above")
     )
-    return (
-        ranked.with_columns(
-            q=(pl.col("p") * tests / (tests - pl.col("above").cast(pl.Int64))).cum_min().clip(0, 1)
-        )
-        .with_columns(q=pl.when(pl.col("p").is_not_null()).then(pl.col("q")))
-        .sort("row")
-        .get_column("q")
-    )
+    q = (pl.col("p") * tests / (tests - pl.col("above").cast(pl.Int64))).cum_min().clip(0, 1)
+    return ranked.with_columns(q=pl.when(pl.col("p").is_not_null()).then(q)).sort("row")["q"]
 
 
 def rate_of(part: str, whole: str) -> pl.Expr:
-    """One count column over another, null where the other is 0."""
+    """Return one count column over another, null where the other is 0."""
     return pl.when(pl.col(whole) > 0).then(pl.col(part) / pl.col(whole))
 
 
@@ -313,6 +299,14 @@ def with_share(table: pl.DataFrame, part: str, total: int) -> pl.DataFrame:
     # Series by Series: Polars multiplies by the reciprocal of a number, and 3 / 5 is 0.6000000000000001 then.
     share = table[part] / pl.Series([total or None] * table.height, dtype=pl.Int64)
     return table.with_columns(share.alias("share"))
+
+
+def _two_groups(a: Counts, n: Counts, c: Counts, m: Counts) -> pl.DataFrame:
+    """Lay out the counts of two groups: `a` of `n`, and `c` of `m`."""
+    frame = _columns(a=a, n=n, c=c, m=m)
+    _check_counts(frame, "a", "n")
+    _check_counts(frame, "c", "m")
+    return frame
 
 
 def _columns(**counts: int | Counts) -> pl.DataFrame:

@@ -10,42 +10,23 @@ import polars as pl
 
 from sendblue_data._frames.counting import count
 from sendblue_data._shared.validation import shown
-from sendblue_data.analytics.rates import newcombe_difference, with_interval
+from sendblue_data.analytics.opt_outs import UNKNOWN
+from sendblue_data.analytics.rates import newcombe_difference, rate_of, with_rate, with_share
 from sendblue_data.errors import SegmentError
 
 REST = "the rest"
 """What `baseline` says in the table when each segment is held against the contacts outside it."""
 
 _COMPARED = (
-    "segment",
-    "contacts",
-    "share",
-    "unknown",
-    "opt_outs",
-    "opt_out_rate",
-    "opt_out_low",
-    "opt_out_high",
-    "verified",
-    "verified_rate",
-    "baseline",
-    "baseline_rate",
-    "difference",
-    "difference_low",
-    "difference_high",
-    "shared",
+    *("segment", "contacts", "share", "unknown"),
+    *("opt_outs", "opt_out_rate", "opt_out_rate_low", "opt_out_rate_high", "verified", "verification_rate"),
+    *("baseline", "baseline_rate", "difference", "difference_low", "difference_high", "shared"),
 )
 _COUNTS = ("contacts", "known", "opt_outs", "verified", "verified_known")
 _OVERLAP = pl.Schema(
-    {
-        "segment_a": pl.String,
-        "segment_b": pl.String,
-        "contacts_a": pl.Int64,
-        "contacts_b": pl.Int64,
-        "contacts": pl.Int64,
-        "share_of_a": pl.Float64,
-        "share_of_b": pl.Float64,
-        "jaccard": pl.Float64,
-    }
+    dict.fromkeys(("segment_a", "segment_b"), pl.String)
+    | dict.fromkeys(("contacts_a", "contacts_b", "contacts"), pl.Int64)
+    | dict.fromkeys(("share_of_a", "share_of_b", "jaccard"), pl.Float64)
 )
 
 
@@ -56,7 +37,7 @@ def compare_segments(
     baseline: str | None = None,
     confidence: float = 0.95,
 ) -> pl.DataFrame:
-    """Size, opt-out rate and verified rate of named segments, and how far each is from a baseline.
+    """Compare named segments: size, opt-out rate, verification rate, and how far each is from a baseline.
 
     The opt-out rate is opted out / known, among the segment's contacts, as of the pull; contacts of whom the
     API did not say are counted as `unknown` and in no denominator. It is a prevalence, not a rate per
@@ -71,9 +52,9 @@ def compare_segments(
 
     Returns:
         A row a segment, in the order given: `segment`, `contacts`, `share` (of all contacts), `unknown`,
-        `opt_outs`, `opt_out_rate`, `opt_out_low`, `opt_out_high` (Wilson), `verified` (known to be),
-        `verified_rate` (of those of whom it is known), `baseline` (its name, or "the rest"),
-        `baseline_rate`, `difference` (opt-out rate less the baseline's), `difference_low`,
+        `opt_outs`, `opt_out_rate`, `opt_out_rate_low`, `opt_out_rate_high` (Wilson), `verified` (known to
+        be), `verification_rate` (of those of whom it is known), `baseline` (its name, or "the rest"),
+        `baseline_rate` (its opt-out rate), `difference` (opt-out rate less the baseline's), `difference_low`,
         `difference_high` (Newcombe's hybrid score interval, 1998, method 10, which is for groups without a
         contact in common), `shared` (contacts in both; where there are any, the interval is wider than need
         be). Rates and shares are 0 to 1, and null where nothing is known; the differences are null in the
@@ -87,7 +68,7 @@ def compare_segments(
         FrameError: a column that a segment needs is not in the frame.
         ConfigurationError: the confidence isn't between 0 and 1.
 
-    Examples:
+    Example:
         >>> import polars as pl
         >>> from sendblue_data import compare_segments, has_tag
         >>> people = pl.DataFrame(
@@ -122,34 +103,26 @@ def compare_segments(
         other = _groups(found, [masks[baseline]] * len(masks))
         shared = [found[f"{mask} shared"] for mask in masks.values()]
     apart = newcombe_difference(own["opt_outs"], own["known"], other["opt_outs"], other["known"], confidence)
+    own = with_share(own, "contacts", found["all contacts"])
     itself = pl.col("segment").is_in([] if baseline is None else [baseline])
     return (
-        with_interval(own, "opt_outs", "known", "opt_out_low", "opt_out_high", confidence=confidence)
+        with_rate(own, "opt_outs", "known", "opt_out_rate", confidence=confidence)
         .with_columns(
+            UNKNOWN,
             segment=pl.Series(list(masks), dtype=pl.String),
             baseline=pl.lit(REST if baseline is None else baseline),
-            baseline_rate=other.select(_share("opt_outs", pl.col("known"))).to_series(),
+            baseline_rate=other.select(rate_of("opt_outs", "known")).to_series(),
             shared=pl.Series(shared, dtype=pl.Int64),
-            share=pl.when(pl.Series(_told(segments, masks, found))).then(
-                _share("contacts", pl.lit(found["all contacts"]))
-            ),
-            unknown=pl.col("contacts") - pl.col("known"),
-            opt_out_rate=_share("opt_outs", pl.col("known")),
-            verified_rate=_share("verified", pl.col("verified_known")),
-            difference=apart["difference"],
-            difference_low=apart["low"],
-            difference_high=apart["high"],
+            share=pl.when(pl.Series(_told(segments, masks, found))).then("share"),
+            verification_rate=rate_of("verified", "verified_known"),
         )
-        .with_columns(
-            pl.when(~itself).then(name).alias(name)
-            for name in ("difference", "difference_low", "difference_high")
-        )
+        .with_columns(pl.when(~itself).then(column).alias(column.name) for column in apart)
         .select(_COMPARED)
     )
 
 
 def segment_overlap(contacts: Any, segments: Mapping[str, pl.Expr]) -> pl.DataFrame:
-    """How many contacts each pair of named segments has in common.
+    """Count the contacts that each pair of named segments has in common.
 
     Args:
         contacts: a contacts frame: Polars eager or lazy, DuckDB, PySpark, or another that Narwhals knows.
@@ -165,7 +138,7 @@ def segment_overlap(contacts: Any, segments: Mapping[str, pl.Expr]) -> pl.DataFr
         SegmentError: there is no segment, or a segment is no Boolean expression.
         FrameError: a column that a segment needs is not in the frame.
 
-    Examples:
+    Example:
         >>> import polars as pl
         >>> from sendblue_data import has_tag, segment_overlap
         >>> people = pl.DataFrame({"tags": [["VIP", "Lead"], ["VIP"], ["Lead"], ["Lead"]]})
@@ -181,30 +154,20 @@ def segment_overlap(contacts: Any, segments: Mapping[str, pl.Expr]) -> pl.DataFr
     rows = []
     for (name_a, a), (name_b, b) in pairs:
         in_a, in_b, both = (found[name] for name in (f"{a} contacts", f"{b} contacts", f"{a} and {b}"))
-        known = told[name_a] and told[name_b]
-        rows.append(
-            {
-                "segment_a": name_a,
-                "segment_b": name_b,
-                "contacts_a": in_a,
-                "contacts_b": in_b,
-                "contacts": both,
-                "share_of_a": _ratio(both, in_a) if known else None,
-                "share_of_b": _ratio(both, in_b) if known else None,
-                "jaccard": _ratio(both, in_a + in_b - both) if known else None,
-            }
-        )
-    return pl.DataFrame(rows, schema=_OVERLAP)
+        wholes = (in_a, in_b, in_a + in_b - both) if told[name_a] and told[name_b] else (0, 0, 0)
+        shares = (both / whole if whole else None for whole in wholes)
+        rows.append((name_a, name_b, in_a, in_b, both, *shares))
+    return pl.DataFrame(rows, schema=_OVERLAP, orient="row")
 
 
 def _masks(segments: Mapping[str, pl.Expr]) -> dict[str, str]:
-    """Name of each segment to the column that says who is in it."""
+    """Map the name of each segment to the column that says who is in it."""
     if not (isinstance(segments, Mapping) and segments):
         raise SegmentError('no segments: pass names and predicates, such as {"VIPs": has_tag("VIP")}.')
     for name, segment in segments.items():
         if not (isinstance(name, str) and isinstance(segment, pl.Expr)):
             raise SegmentError(
-                f"segment {name!r} is {shown(segment)}: expected a name and a predicate or expression."
+                f"segment {shown(name)} is {shown(segment)}: expected a name and a predicate or expression."
             )
     return {name: f"segment {number}" for number, name in enumerate(segments)}
 
@@ -221,13 +184,13 @@ def _tallies(name: str, mask: pl.Expr) -> dict[str, pl.Expr]:
 
 
 def _filled(segments: Mapping[str, pl.Expr]) -> dict[str, pl.Expr]:
-    """How many contacts have a value in each column that the segments ask about."""
+    """Count the contacts that have a value in each column that the segments ask about."""
     asked = {name for segment in segments.values() for name in segment.meta.root_names()}
     return {f"filled {name}": pl.col(name).is_not_null().sum() for name in sorted(asked)}
 
 
 def _told(segments: Mapping[str, pl.Expr], masks: Mapping[str, str], found: Mapping[str, int]) -> list[bool]:
-    """Whether anything is known of each segment: someone is in it, or all that it asks about is told of someone."""
+    """Tell whether anything is known of each segment: someone is in it, or it asks about nothing untold."""
     return [
         found[f"{mask} contacts"] > 0
         or all(found[f"filled {name}"] for name in segments[segment].meta.root_names())
@@ -236,14 +199,6 @@ def _told(segments: Mapping[str, pl.Expr], masks: Mapping[str, str], found: Mapp
 
 
 def _groups(found: Mapping[str, int], names: Iterable[str]) -> pl.DataFrame:
-    """A row a group, a column a count."""
+    """Lay counts out: a row a group, a column a count."""
     rows = [[found[f"{name} {kind}"] for kind in _COUNTS] for name in names]
     return pl.DataFrame(rows, schema=dict.fromkeys(_COUNTS, pl.Int64), orient="row")
-
-
-def _share(part: str, whole: pl.Expr) -> pl.Expr:
-    return pl.when(whole > 0).then(pl.col(part) / whole)
-
-
-def _ratio(part: int, whole: int) -> float | None:
-    return part / whole if whole else None

@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 import narwhals as nw
 import polars as pl
 
-from sendblue_data.errors import FrameError, MissingExtraError
+from sendblue_data._frames.engines import collect, each_tag, project
+from sendblue_data._shared.validation import shown
+from sendblue_data.errors import ConfigurationError, FrameError, MissingExtraError
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
@@ -36,7 +38,7 @@ _SCHEMA = pl.Schema(
 
 
 def similar_tags(contacts: Any) -> pl.DataFrame:
-    """Spellings that are likely one tag, each with the spelling to keep.
+    """Return spellings that are likely one tag, each with the spelling to keep.
 
     To keep is the spelling that most contacts have, among those without stray spaces if there are any.
 
@@ -60,7 +62,7 @@ def similar_tags(contacts: Any) -> pl.DataFrame:
         MissingExtraError: rapidfuzz is not installed (`pip install 'sendblue-data[similar]'`).
         FrameError: the frame has no `tags` column.
 
-    Examples:
+    Example:
         >>> import polars as pl
         >>> tags = [["VIP", "News"], ["VIP", "Customer"], ["vip "], ["Customer"], ["Custmer"]]
         >>> people = pl.DataFrame({"tags": tags})
@@ -83,24 +85,16 @@ def similar_tags(contacts: Any) -> pl.DataFrame:
         ) from lacking
     counts = _tag_counts(contacts)
     rows = [
-        {
-            "tag": tag,
-            "contacts": counts[tag],
-            "suggestion": kept,
-            "suggestion_contacts": counts[kept],
-            "reason": reason,
-            "score": score,
-        }
+        (tag, counts[tag], kept, counts[kept], reason, score)
         for tag, kept, reason, score in _suggestions(counts)
     ]
-    table = pl.DataFrame(rows, schema=_SCHEMA)
-    return table.sort(
+    return pl.DataFrame(rows, schema=_SCHEMA, orient="row").sort(
         "suggestion_contacts", "suggestion", "contacts", "tag", descending=[True, False, True, False]
     )
 
 
 def rename_tags(frame: Frame, mapping: Mapping[str, str | None], *, changed_only: bool = False) -> Frame:
-    """The contacts with their tags renamed, in the frame; `sendblue_data.rename_tags` writes too.
+    """Return the contacts with their tags renamed, in the frame; `sendblue_data.rename_tags` writes too.
 
     All names change at once, so that `{"a": "b", "b": "a"}` swaps two tags. A contact that would end up with
     one tag twice has it once, at its first place. Contacts with none of the old tags keep their list
@@ -116,9 +110,10 @@ def rename_tags(frame: Frame, mapping: Mapping[str, str | None], *, changed_only
         The same columns and rows, in the same order; with `changed_only`, fewer rows.
 
     Raises:
-        FrameError: the frame is not Polars' or has no `tags` lists, or a new name is blank or not a text.
+        FrameError: the frame is not Polars' or has no `tags` lists.
+        ConfigurationError: a new name is blank or not a text.
 
-    Examples:
+    Example:
         >>> import polars as pl
         >>> phones = ["+12125550101", "+12125550102"]
         >>> people = pl.DataFrame({"phone": phones, "tags": [["vip ", "VIP"], ["New"]]})
@@ -156,40 +151,23 @@ def check_renaming(mapping: Mapping[str, str | None]) -> None:
     """Refuse a mapping of old tags to new ones that names no tag.
 
     Raises:
-        FrameError: a name is blank or no text.
+        ConfigurationError: a name is blank or no text.
     """
     if not isinstance(mapping, Mapping):
-        raise FrameError(
+        raise ConfigurationError(
             f"rename_tags takes a dict of old names to new ones, not {type(mapping).__name__}: {{'vip ': 'VIP'}}."
         )
     for old, new in mapping.items():
         if not isinstance(old, str) or not (new is None or (isinstance(new, str) and new.strip())):
-            raise FrameError(
-                f"rename_tags: {old!r} to {new!r}: a tag's new name is a text, or None to take it away."
+            raise ConfigurationError(
+                f"rename_tags: {shown(old)} to {shown(new)}: a tag's new name is a text, or None to take it away."
             )
 
 
 def _tag_counts(contacts: Any) -> dict[str, int]:
-    """Contacts by tag, counted where the data lives; blank tags are no spelling of anything."""
-    try:
-        frame = nw.from_native(contacts).lazy()
-    except TypeError as unknown:
-        raise FrameError(
-            f"a {type(contacts).__name__} is not a frame: bring Polars, DuckDB, PySpark or another that "
-            "Narwhals knows."
-        ) from unknown
-    if "tags" not in (known := frame.collect_schema().names()):
-        raise FrameError(f"similar_tags needs a column 'tags': the frame has {', '.join(known) or 'none'}.")
-    table = (
-        frame.select(nw.col("tags").list.unique())
-        .explode("tags")
-        .filter(~nw.col("tags").is_null())
-        .group_by("tags")
-        .agg(nw.len().alias("contacts"))
-        .collect("polars")
-        .to_native()
-    )
-    return {tag: contacts for tag, contacts in table.iter_rows() if tag.strip()}
+    """Count contacts by tag, where the data lives; blank tags are no spelling of anything."""
+    tags = each_tag(project(contacts, {"tag": "tags"}), "tag").group_by("tag").agg(contacts=nw.len())
+    return {tag: contacts for tag, contacts in collect(tags).iter_rows() if tag.strip()}
 
 
 @dataclass(frozen=True)
@@ -210,18 +188,12 @@ class _Forms:
         accents = unicodedata.normalize("NFKC", _LATIN_MARKS.sub("", unicodedata.normalize("NFD", case)))
         words = tuple(word for word in _SEPARATORS.split(accents) if word)
         squeezed = "".join(words)
-        digits = tuple(re.findall(r"\d+", accents))
-        return cls(
-            spacing,
-            case,
-            accents,
-            squeezed if len(squeezed) >= _SHORTEST_SQUEEZED else accents,
-            digits,
-            words,
-        )
+        if len(squeezed) < _SHORTEST_SQUEEZED:
+            squeezed = accents
+        return cls(spacing, case, accents, squeezed, tuple(re.findall(r"\d+", accents)), words)
 
     def reason(self, other: _Forms) -> str:
-        """The last step that it took to make both alike."""
+        """Return the last step that it took to make both alike."""
         for step in ("spacing", "case", "accents"):
             if getattr(self, step) == getattr(other, step):
                 return step
@@ -230,7 +202,7 @@ class _Forms:
 
 
 def _suggestions(counts: Mapping[str, int]) -> Iterator[tuple[str, str, str, float]]:
-    """(tag, tag to keep, reason, score), each tag at most once, and no tag to keep is itself given up."""
+    """Yield (tag, tag to keep, reason, score): each tag at most once, and no tag to keep is itself given up."""
     forms = {tag: _Forms.of(tag) for tag in counts}
     groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for tag in sorted(counts, key=lambda tag: (_untidy(tag), -counts[tag], tag)):
@@ -247,7 +219,7 @@ def _suggestions(counts: Mapping[str, int]) -> Iterator[tuple[str, str, str, flo
 
 
 def _untidy(tag: str) -> bool:
-    """Stray spaces, which no list should keep however many contacts have them."""
+    """Tell of stray spaces, which no list should keep however many contacts have them."""
     return tag != " ".join(tag.split())
 
 

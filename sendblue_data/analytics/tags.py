@@ -13,14 +13,15 @@ import polars as pl
 
 from sendblue_data._frames.engines import Days, collect, each_tag, project
 from sendblue_data._frames.grouping import Key, Measure, counted, created_period, grouped
-from sendblue_data.analytics.opt_outs import COUNTS
-from sendblue_data.analytics.rates import rate_of, with_interval, with_share
+from sendblue_data.analytics.opt_outs import COUNTS, UNKNOWN
+from sendblue_data.analytics.rates import rate_of, with_rate, with_share
 
 _TAG = Key("tag", "tags")
+_RATE = ("opt_outs", "opt_out_rate", "opt_out_rate_low", "opt_out_rate_high")
 
 
 def tag_summary(contacts: Any, *, confidence: float = 0.95) -> pl.DataFrame:
-    """A row a tag: how many contacts have it, how many of them opted out, and how many are verified.
+    """Return a row a tag: how many contacts have it, how many of them opted out, and how many are verified.
 
     The opt-out rate is a prevalence: opted out / known, as of the pull; not the unsubscribe rate per message
     that messaging vendors publish.
@@ -31,8 +32,9 @@ def tag_summary(contacts: Any, *, confidence: float = 0.95) -> pl.DataFrame:
 
     Returns:
         Largest tag first, then by name: `tag`; `contacts`; `share` of all contacts, tagged or not;
-        `opt_outs`; `opt_out_rate` = opt_outs / (contacts - unknown), with Wilson's interval `opt_out_low` to
-        `opt_out_high`; `verified`; `verified_rate` = verified / (contacts - verified_unknown);
+        `opt_outs`; `opt_out_rate` = opt_outs / (contacts - unknown), with Wilson's interval
+        `opt_out_rate_low` to `opt_out_rate_high`; `verified`; `verification_rate` = verified / (contacts -
+        verified_unknown);
         `first_created`, `last_created`, in UTC; `unknown` and `verified_unknown`, the contacts of whom the
         API did not say `opt_out` or `verified`. Rates are null where nobody is known. A contact with several
         tags counts in each.
@@ -41,7 +43,7 @@ def tag_summary(contacts: Any, *, confidence: float = 0.95) -> pl.DataFrame:
         FrameError: a column is missing or of another type.
         ConfigurationError: the confidence isn't between 0 and 1.
 
-    Examples:
+    Example:
         >>> from datetime import UTC, datetime
         >>> people = pl.DataFrame({
         ...     "tags": [["VIP", "Lead"], ["VIP"], None, ["Lead", "VIP"]],
@@ -63,20 +65,12 @@ def tag_summary(contacts: Any, *, confidence: float = 0.95) -> pl.DataFrame:
     table = grouped(contacts, [_TAG], columns, measures)
     table = with_share(table, "contacts", count_all(contacts))
     return (
-        with_interval(table, "opt_outs", "known", "opt_out_low", "opt_out_high", confidence=confidence)
+        with_rate(table, "opt_outs", "known", "opt_out_rate", confidence=confidence)
         .select(
-            "tag",
-            "contacts",
-            "share",
-            "opt_outs",
-            rate_of("opt_outs", "known").alias("opt_out_rate"),
-            "opt_out_low",
-            "opt_out_high",
+            *("tag", "contacts", "share", *_RATE),
             pl.col("hits").alias("verified"),
-            rate_of("hits", "verified_known").alias("verified_rate"),
-            "first_created",
-            "last_created",
-            (pl.col("contacts") - pl.col("known")).alias("unknown"),
+            rate_of("hits", "verified_known").alias("verification_rate"),
+            *("first_created", "last_created", UNKNOWN),
             (pl.col("contacts") - pl.col("verified_known")).alias("verified_unknown"),
         )
         .sort("contacts", "tag", descending=[True, False])
@@ -84,7 +78,7 @@ def tag_summary(contacts: Any, *, confidence: float = 0.95) -> pl.DataFrame:
 
 
 def tag_pairs(contacts: Any) -> pl.DataFrame:
-    """A row for each two tags that go together: how many contacts have both, and how far that is from chance.
+    """Return a row for each two tags that go together: how many contacts have both, and how far that is from chance.
 
     Args:
         contacts: a contacts frame of any engine that Narwhals knows; it counts where the data lives.
@@ -98,17 +92,10 @@ def tag_pairs(contacts: Any) -> pl.DataFrame:
     Raises:
         FrameError: the column `tags` is missing or is no list.
 
-    Examples:
+    Example:
         >>> people = pl.DataFrame({"tags": [["VIP", "Lead"], ["Lead", "VIP"], ["Lead"], None]})
-        >>> tag_pairs(people)
-        shape: (1, 5)
-        ┌───────┬───────┬──────────┬──────────┬──────────┐
-        │ tag_a ┆ tag_b ┆ contacts ┆ jaccard  ┆ lift     │
-        │ ---   ┆ ---   ┆ ---      ┆ ---      ┆ ---      │
-        │ str   ┆ str   ┆ i64      ┆ f64      ┆ f64      │
-        ╞═══════╪═══════╪══════════╪══════════╪══════════╡
-        │ Lead  ┆ VIP   ┆ 2        ┆ 0.666667 ┆ 1.333333 │
-        └───────┴───────┴──────────┴──────────┴──────────┘
+        >>> tag_pairs(people).rows()
+        [('Lead', 'VIP', 2, 0.666..., 1.333...)]
     """
     lists = project(contacts, {"tags": "tags"}).group_by("tags").agg(contacts=nw.len())
     # A tag with itself is kept: it gives the tag's own count in the same pass.
@@ -141,7 +128,7 @@ def tag_pairs(contacts: Any) -> pl.DataFrame:
 
 
 def tag_combinations(contacts: Any, *, confidence: float = 0.95) -> pl.DataFrame:
-    """A row for each exact combination of tags: contacts with these tags and no other. For an UpSet plot.
+    """Return a row for each exact combination of tags: contacts with these tags and no other. For an UpSet plot.
 
     Args:
         contacts: a contacts frame of any engine that Narwhals knows; it counts where the data lives.
@@ -149,14 +136,14 @@ def tag_combinations(contacts: Any, *, confidence: float = 0.95) -> pl.DataFrame
 
     Returns:
         Most contacts first, then by tags: `tags`, a list in code point order, empty for contacts without a
-        tag; `contacts`; `share` of all; `unknown`, `opt_outs`, `opt_out_rate`, `opt_out_low`, `opt_out_high`
-        as in `tag_summary`. Each contact is in one row: `contacts` add up to all of them.
+        tag; `contacts`; `share` of all; `unknown`, `opt_outs`, `opt_out_rate`, `opt_out_rate_low`,
+        `opt_out_rate_high` as in `tag_summary`. Each contact is in one row: `contacts` add up to all of them.
 
     Raises:
         FrameError: a column is missing or of another type.
         ConfigurationError: the confidence isn't between 0 and 1.
 
-    Examples:
+    Example:
         >>> tags = [["VIP", "Lead"], ["Lead", "VIP"], ["Lead"], None, []]
         >>> people = pl.DataFrame({"tags": tags, "opt_out": [True] + [False] * 4})
         >>> tag_combinations(people).select("tags", "contacts", "share", "opt_outs").rows()
@@ -172,17 +159,8 @@ def tag_combinations(contacts: Any, *, confidence: float = 0.95) -> pl.DataFrame
     )
     table = with_share(table, "contacts", int(table["contacts"].sum()))
     return (
-        with_interval(table, "opt_outs", "known", "opt_out_low", "opt_out_high", confidence=confidence)
-        .select(
-            "tags",
-            "contacts",
-            "share",
-            (pl.col("contacts") - pl.col("known")).alias("unknown"),
-            "opt_outs",
-            rate_of("opt_outs", "known").alias("opt_out_rate"),
-            "opt_out_low",
-            "opt_out_high",
-        )
+        with_rate(table, "opt_outs", "known", "opt_out_rate", confidence=confidence)
+        .select("tags", "contacts", "share", UNKNOWN, *_RATE)
         # The number of tags tells [] from [""], which are the same text when joined.
         .sort(
             pl.col("contacts"),
@@ -194,7 +172,7 @@ def tag_combinations(contacts: Any, *, confidence: float = 0.95) -> pl.DataFrame
 
 
 def tag_growth(contacts: Any, every: str = "1mo") -> pl.DataFrame:
-    """Contacts by tag and the period in which they were created, with no period left out.
+    """Count contacts by tag and the period in which they were created, with no period left out.
 
     The API keeps no time of tagging: this is when today's holders of a tag were created, not when they got
     it.
@@ -213,7 +191,7 @@ def tag_growth(contacts: Any, every: str = "1mo") -> pl.DataFrame:
     Raises:
         FrameError: a column is missing or of another type, or `every` is no such period.
 
-    Examples:
+    Example:
         >>> from datetime import UTC, datetime
         >>> people = pl.DataFrame({
         ...     "tags": [["VIP"], ["VIP"], ["VIP", "Lead"]],
@@ -250,5 +228,5 @@ def tag_growth(contacts: Any, every: str = "1mo") -> pl.DataFrame:
 
 
 def count_all(contacts: Any) -> int:
-    """How many contacts there are."""
+    """Return how many contacts there are."""
     return int(collect(project(contacts, {"tags": "tags"}).select(contacts=nw.len())).item())

@@ -1,4 +1,7 @@
-"""Columns that the API never filled, and what is therefore not known."""
+"""Columns that the API never filled, and what is therefore not known.
+
+The sentences are made by `plots.labels`, like those of the report: one way to write a count and a list.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ def unfilled_columns(contacts: Any) -> tuple[str, ...]:
     Args:
         contacts: a contacts frame of any engine that Narwhals knows.
 
-    Examples:
+    Example:
         >>> import polars as pl
         >>> unfilled_columns(pl.DataFrame({"phone": ["+12125550100"], "opt_out": [None]}))
         ('opt_out',)
@@ -44,7 +47,7 @@ def unfilled_columns(contacts: Any) -> tuple[str, ...]:
 def unfilled_in_words(names: Sequence[str], contacts: int) -> list[str]:
     """Say of unfilled columns what is not known: a sentence for each that numbers rest on, one for the rest.
 
-    Examples:
+    Example:
         >>> unfilled_in_words(["opt_out", "last_name", "company_name"], 12_000)
         ['opt_out is null for all 12,000 contacts: nothing is known about opt-outs.',
          'last_name and company_name are null for all 12,000 contacts, too.']

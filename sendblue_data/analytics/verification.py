@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import narwhals as nw
 import polars as pl
 
 from sendblue_data._frames.engines import Days, collect, columns_of, project
-from sendblue_data._frames.grouping import By, Key, Measure, counted, grouped, in_order, keys_of
-from sendblue_data._shared.time import as_of
-from sendblue_data.analytics.opt_outs import finish_rates
+from sendblue_data._frames.grouping import By, Key, Measure, grouped, in_order, keys_of
+from sendblue_data._shared.time import Moment, as_of as moment_of
+from sendblue_data.analytics.opt_outs import rate_by_group
 from sendblue_data.analytics.rates import rate_of, with_share
 from sendblue_data.schema import CONTACT_SCHEMA, IS_E164
 
@@ -36,24 +36,25 @@ _AGES = (
 """Ages in whole days, from and before; the last is for contacts without `created_at`."""
 
 
+_VERIFIED, _SUBSCRIBED = nw.col("verified"), ~nw.col("opt_out")
+_HAS_PHONE = nw.col("phone").str.contains(IS_E164)
+
+
+def _sure(*conditions: nw.Expr) -> nw.Expr:
+    """Tell whether a contact meets every condition; a null is not sure."""
+    return nw.all_horizontal(*(one.fill_null(value=False) for one in conditions), ignore_nulls=False)
+
+
 def _all_of(*conditions: nw.Expr) -> nw.Expr:
-    """How many contacts meet every condition for sure; a null is not sure."""
-    return (
-        nw.all_horizontal(*(one.fill_null(value=False) for one in conditions), ignore_nulls=False)
-        .cast(nw.Int64)
-        .sum()
-    )
+    """Count the contacts that meet every condition for sure."""
+    return _sure(*conditions).cast(nw.Int64).sum()
 
 
 def _with_phone(contacts: Any, *left: nw.Expr) -> nw.Expr:
-    """How many of those left have an E.164 phone: on Polars, only the phones that matter are looked at."""
+    """Count those left that have an E.164 phone: on Polars, only the phones that matter are looked at."""
     if not isinstance(contacts, (pl.DataFrame, pl.LazyFrame)):
-        return _all_of(*left, _E164_PHONE)
-    sure = nw.all_horizontal(*(one.fill_null(value=False) for one in left), ignore_nulls=False)
-    return nw.col("phone").filter(sure).str.contains(IS_E164).cast(nw.Int64).sum()
-
-
-_VERIFIED, _IN, _E164_PHONE = nw.col("verified"), ~nw.col("opt_out"), nw.col("phone").str.contains(IS_E164)
+        return _all_of(*left, _HAS_PHONE)
+    return nw.col("phone").filter(_sure(*left)).str.contains(IS_E164).cast(nw.Int64).sum()
 
 
 def verification_rate(
@@ -63,7 +64,7 @@ def verification_rate(
     confidence: float = 0.95,
     min_contacts: int = 0,
 ) -> pl.DataFrame:
-    """The share of contacts that are verified, of all contacts or of each group.
+    """Return the share of contacts that are verified, of all contacts or of each group.
 
     Args:
         contacts: a contacts frame of any engine that Narwhals knows.
@@ -79,28 +80,22 @@ def verification_rate(
 
     Raises:
         FrameError: a column is missing, of another type, or can't be grouped by.
-        ConfigurationError: the confidence isn't between 0 and 1.
+        ConfigurationError: the confidence isn't between 0 and 1, or `min_contacts` is no number from 0.
 
-    Examples:
+    Example:
         >>> people = pl.DataFrame({"verified": [True, True, False, None]})
         >>> verification_rate(people).select("contacts", "unknown", "verified", "rate").row(0)
         (4, 1, 2, 0.666...)
     """
-    keys = keys_of(contacts, by, taken=["contacts", "unknown", "verified", "rate", "low", "high", "left_out"])
-    measures = {
-        "contacts": Measure(nw.len()),
-        "known": Measure(nw.col("verified").count()),
-        # Named apart from the column that it counts, which some engines would take first.
-        "hits": Measure(counted("verified")),
-    }
-    table = grouped(contacts, keys, {"verified": "verified"}, measures).rename({"hits": "verified"})
-    return finish_rates(table, keys, "verified", confidence=confidence, min_contacts=min_contacts)
+    return rate_by_group(
+        contacts, by, "verified", "verified", confidence=confidence, min_contacts=min_contacts
+    )
 
 
 def verification_funnel(
     contacts: Any, by: By | Sequence[By] | None = None, *, verified: bool = False
 ) -> pl.DataFrame:
-    """How many contacts remain at each step from all of them to those who may be texted.
+    """Count the contacts that remain at each step from all of them to those who may be texted.
 
     The steps are `all`; `not opted out`: known not to have opted out; `reachable`: these with an E.164 phone,
     exactly the segment `reachable()`. With `verified=True` there is a step `verified` after `all`, and the
@@ -123,7 +118,7 @@ def verification_funnel(
     Raises:
         FrameError: a column is missing, of another type, or can't be grouped by.
 
-    Examples:
+    Example:
         >>> people = pl.DataFrame({
         ...     "phone": ["+12125550100", "+12125550101", "+12125550102", "555"],
         ...     "verified": [True, True, False, True],
@@ -148,15 +143,15 @@ def verification_funnel(
     """
     taken = ["step", "contacts", "share", "step_share", "unknown", "definition"]
     keys = keys_of(contacts, by, taken=taken)
-    left, steps = [_IN], ["all", "not opted out", "reachable"]
+    left, steps = [_SUBSCRIBED], ["all", "not opted out", "reachable"]
     if verified:
-        left, steps = [_VERIFIED, _IN], ["all", "verified", "not opted out", "reachable"]
+        left, steps = [_VERIFIED, _SUBSCRIBED], ["all", "verified", "not opted out", "reachable"]
     last, kept = len(left) + 1, nw.col("phone")
     measures = {"step_0": Measure(nw.len())}
     for place, one in enumerate(left, 1):
         measures[f"step_{place}"] = Measure(_all_of(*left[:place]))
         measures[f"unknown_{place}"] = Measure(_all_of(*left[: place - 1], one.is_null()))
-    measures[f"step_{last}"] = Measure(_all_of(*left, _E164_PHONE) if keys else _with_phone(contacts, *left))
+    measures[f"step_{last}"] = Measure(_all_of(*left, _HAS_PHONE) if keys else _with_phone(contacts, *left))
     measures[f"unknown_{last}"] = Measure(_all_of(*left, kept.is_null()))
     columns = {name: name for name in ("phone", "opt_out", *["verified"] * verified)}
     table = in_order(grouped(contacts, keys, columns, measures), keys, size="step_0").with_columns(
@@ -174,11 +169,9 @@ def verification_funnel(
             pl.lit(step).alias("step"),
             pl.col(f"step_{place}").alias("contacts"),
             pl.when(f"told_{place}").then(rate_of(f"step_{place}", "step_0")).alias("share"),
-            (
-                pl.when(f"told_{place}").then(rate_of(f"step_{place}", f"step_{place - 1}"))
-                if place
-                else pl.lit(None, pl.Float64)
-            ).alias("step_share"),
+            pl.when(pl.lit(place > 0), f"told_{place}")
+            .then(rate_of(f"step_{place}", f"step_{max(place - 1, 0)}"))
+            .alias("step_share"),
             pl.col(f"unknown_{place}").alias("unknown"),
             pl.lit(REACHABLE_VERIFIED if verified else REACHABLE).alias("definition"),
         )
@@ -187,47 +180,49 @@ def verification_funnel(
     return pl.concat(rows).sort("group", maintain_order=True).drop("group")
 
 
-def verification_backlog(contacts: Any, now: datetime | None = None) -> pl.DataFrame:
-    """Contacts known to be unverified, by age: the days since they were created.
+def verification_backlog(contacts: Any, as_of: Moment | None = None) -> pl.DataFrame:
+    """Count the contacts known to be unverified, by age: the days since they were created.
 
     Args:
         contacts: a contacts frame of any engine that Narwhals knows.
-        now: the moment that ages are counted to; without a zone it is UTC. None: the present.
+        as_of: the moment that ages are counted to: a datetime, a date (its first moment) or either as ISO
+            8601; without a zone it is UTC. None: the present.
 
     Returns:
         A row an age, youngest first, always the same seven: `age`; `from_days` and `before_days`, its bounds
         in days; `contacts`, unverified; `share` of all unverified; `unknown`, contacts of that age whose
-        `verified` the API did not say, who are in no other column; `opted_out`, of the unverified;
+        `verified` the API did not say, who are in no other column; `opt_outs`, of the unverified;
         `to_verify`, of them known not to have opted out, with an E.164 phone: whom `verification_worklist`
         lists, where the account uses verification. Contacts without `created_at` are in the row `not known`,
-        and where all are, the other shares are null; those created after `now`, by a clock that is ahead, are
+        and where all are, the other shares are null; those created after `as_of`, by a clock that is ahead, are
         in the first.
 
     Raises:
         FrameError: a column is missing or of another type.
+        ConfigurationError: `as_of` is no moment.
 
-    Examples:
-        >>> from datetime import UTC
+    Example:
+        >>> from datetime import UTC, datetime
         >>> people = pl.DataFrame({
         ...     "phone": ["+12125550100", "+12125550101"],
         ...     "verified": [False, False],
         ...     "opt_out": [False, True],
         ...     "created_at": [datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 27, tzinfo=UTC)],
         ... })
-        >>> backlog = verification_backlog(people, now=datetime(2026, 3, 1, tzinfo=UTC))
-        >>> backlog.filter(pl.col("contacts") > 0).select("age", "contacts", "opted_out", "to_verify").rows()
+        >>> backlog = verification_backlog(people, as_of="2026-03-01")
+        >>> backlog.filter(pl.col("contacts") > 0).select("age", "contacts", "opt_outs", "to_verify").rows()
         [('under 1 week', 1, 1, 0), ('4 weeks to 3 months', 1, 0, 1)]
     """
     unverified = ~_VERIFIED
     measures = {
         "contacts": Measure(_all_of(unverified)),
         "unknown": Measure(_all_of(_VERIFIED.is_null())),
-        "opted_out": Measure(_all_of(unverified, nw.col("opt_out"))),
-        "to_verify": Measure(_all_of(unverified, _IN, _E164_PHONE)),
+        "opt_outs": Measure(_all_of(unverified, nw.col("opt_out"))),
+        "to_verify": Measure(_all_of(unverified, _SUBSCRIBED, _HAS_PHONE)),
     }
-    # `Days` rounds down, and these are negative: from just after now, seven full days are -8.
+    # `Days` rounds down, and these are negative: from just after `as_of`, seven full days are -8.
     columns = {name: name for name in ("phone", "opt_out", "verified")}
-    keys = [Key("age_days", Days(as_of(now) + timedelta(microseconds=1)))]
+    keys = [Key("age_days", Days(moment_of(as_of) + timedelta(microseconds=1)))]
     days = grouped(contacts, keys, columns, measures, only=~_VERIFIED.fill_null(value=False)).with_columns(
         age_days=(-pl.col("age_days") - 1).clip(lower_bound=0)
     )
@@ -246,12 +241,12 @@ def verification_backlog(contacts: Any, now: datetime | None = None) -> pl.DataF
     return (
         with_share(backlog, "contacts", total)
         .with_columns(share=pl.when(dated).then("share"))
-        .select("age", "from_days", "before_days", "contacts", "share", "unknown", "opted_out", "to_verify")
+        .select("age", "from_days", "before_days", "contacts", "share", "unknown", "opt_outs", "to_verify")
     )
 
 
 def verification_worklist(contacts: Any, *, even_if_unused: bool = False) -> pl.DataFrame:
-    """The contacts to send a verification message to: what `bulk_verify(client, frame)` takes.
+    """Return the contacts to send a verification message to: what `bulk_verify(client, frame)` takes.
 
     They are known to be unverified and known not to have opted out, and have an E.164 phone. Contacts whose
     state the API did not say are not among them: a message to someone who opted out can't be taken back.
@@ -275,7 +270,7 @@ def verification_worklist(contacts: Any, *, even_if_unused: bool = False) -> pl.
     Warns:
         UserWarning: contacts wait, and none of three or more is verified.
 
-    Examples:
+    Example:
         >>> people = pl.DataFrame({
         ...     "phone": ["+12125550100", "+12125550101", "+12125550102"],
         ...     "verified": [False, False, True],
@@ -286,8 +281,8 @@ def verification_worklist(contacts: Any, *, even_if_unused: bool = False) -> pl.
     """
     wanted = dict.fromkeys([*columns_of(contacts), "phone", "verified", "opt_out"])
     frame = project(contacts, {name: name for name in wanted})
-    waiting = collect(frame.filter(~_VERIFIED, _IN, _E164_PHONE))
-    if waiting.height and not even_if_unused and _seems_unused(contacts):
+    waiting = collect(frame.filter(~_VERIFIED, _SUBSCRIBED, _HAS_PHONE))
+    if waiting.height and not even_if_unused and nobody_verified(contacts, of_known=_SHOWING):
         warnings.warn(
             f"{UNUSED} Paid plans need none, and {waiting.height:,} contacts would get a message, so the list "
             "is empty. If they are to get one, or the frame is only a part of the account: "
@@ -301,13 +296,8 @@ def verification_worklist(contacts: Any, *, even_if_unused: bool = False) -> pl.
     return waiting.sort(order, nulls_last=True, maintain_order=True)
 
 
-def nobody_verified(contacts: Any) -> bool:
-    """Return whether there are contacts, and none of them is verified, as far as the API says."""
+def nobody_verified(contacts: Any, *, of_known: int = 0) -> bool:
+    """Return whether there are contacts, so many of known state, and none of them is verified."""
     rates = verification_rate(contacts).row(0, named=True)
-    return bool(rates["contacts"]) and not rates["verified"]
-
-
-def _seems_unused(contacts: Any) -> bool:
-    """Whether nobody is verified, of enough contacts to show something."""
-    rates = verification_rate(contacts).row(0, named=True)
-    return bool(rates["contacts"] - rates["unknown"] >= _SHOWING and not rates["verified"])
+    known = rates["contacts"] - rates["unknown"]
+    return bool(rates["contacts"]) and bool(known >= of_known) and not rates["verified"]

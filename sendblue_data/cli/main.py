@@ -146,7 +146,9 @@ def _output_options(parser: argparse.ArgumentParser) -> None:
         "out", metavar="OUT", nargs="?", type=_folder, default="report",
         help="folder for report.html and the plots; created if missing (%(default)s)",
     )  # fmt: skip
-    parser.add_argument("--show-phones", action="store_true", help="write phones in full")
+    parser.add_argument(
+        "--unmasked", action="store_true", help="write phones, names and e-mail addresses in full"
+    )
     parser.add_argument(
         "--theme", choices=("auto", "light", "dark"), default="auto", help="of the page (%(default)s)"
     )
@@ -258,7 +260,7 @@ def _pull(args: argparse.Namespace) -> int:
     from sendblue_data._api.client import SendblueClient  # noqa: PLC0415 -- so that --help starts fast
     from sendblue_data.export import write_contacts  # noqa: PLC0415
     from sendblue_data.pull.pull import iter_contacts  # noqa: PLC0415
-    from sendblue_data.report.certificate import certificate  # noqa: PLC0415
+    from sendblue_data.report.words import certificate  # noqa: PLC0415
 
     with SendblueClient() as client:
         frames = iter_contacts(
@@ -310,8 +312,8 @@ def _write_report(
     os.environ.setdefault("MPLBACKEND", "Agg")
     from sendblue_data._shared.files import check_folder  # noqa: PLC0415 -- so that --help starts fast
     from sendblue_data.pull.pull import pull_contacts  # noqa: PLC0415
-    from sendblue_data.report.build import build_report  # noqa: PLC0415
     from sendblue_data.report.page import save  # noqa: PLC0415
+    from sendblue_data.report.report import build_report  # noqa: PLC0415
     from sendblue_data.report.terminal import headline_tables  # noqa: PLC0415
 
     past = _history(history)  # before the pull, which may take minutes
@@ -319,10 +321,9 @@ def _write_report(
     folder.mkdir(parents=True, exist_ok=True)
     page = check_folder(folder / "report.html")
     contacts, evidence = pull_contacts(client, progress=_bar(args), with_evidence=True, **pulling)
-    mask_phones = not args.show_phones
-    print(f"\n{headline_tables(contacts, mask_phones=mask_phones)}\n")
+    print(f"\n{headline_tables(contacts, mask=not args.unmasked)}\n")
     report = build_report(
-        contacts, past, evidence=evidence, mask_phones=mask_phones, theme=args.theme, title=title, note=note
+        contacts, past, evidence=evidence, mask=not args.unmasked, theme=args.theme, title=title, note=note
     )
     path = save(report, page, plots=True)
     contacts_told, plots = _counted(evidence.contacts, "contact"), _counted(len(report.pictures), "plot")

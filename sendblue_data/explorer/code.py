@@ -16,14 +16,14 @@ _TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 def parse_code(code: str) -> Segment | None:
-    """A predicate from code such as `.code` gives; None for no filter at all.
+    """Return a predicate from code such as `.code` gives; None for no filter at all.
 
     It is read, never run: see `parse_segment`.
 
     Raises:
         SegmentError: the text is not such code, with what was found in it.
 
-    Examples:
+    Example:
         >>> parse_code('has_tag("VIP") & ~field_is("company_name", None)')
         has_tag("VIP") & ~field_is("company_name", None)
         >>> parse_code("pl.lit(True)") is None
@@ -44,19 +44,18 @@ def parse_code(code: str) -> Segment | None:
 
 
 def snippet(code: str, frame: str = "contacts") -> str:
-    """What to paste into a cell: the imports that the code needs, and the filter.
+    """Return what to paste into a cell: the imports that the code needs, and the filter.
 
-    Examples:
+    Example:
         >>> print(snippet('has_tag("VIP") & mentions("ada")'))
-        from sendblue_data.segments.field_rules import mentions
-        from sendblue_data.segments.predicates import has_tag
+        from sendblue_data import has_tag, mentions
         <BLANKLINE>
         selection = contacts.filter(has_tag("VIP") & mentions("ada"))
     """
     called = sorted(
         set(_CALLED.findall(_TEXT.sub('""', code))) - {"lit", "is_in", "contains", "is_null", "is_not_null"}
     )
-    lines = [f"from sendblue_data.segments import {', '.join(called)}"] * bool(called)
+    lines = [f"from sendblue_data import {', '.join(called)}"] * bool(called)
     if code == EVERYONE:
         lines = ["import polars as pl"]
     return "\n".join([*lines, "", f"selection = {frame}.filter({code})"])

@@ -14,7 +14,7 @@ from sendblue_data.errors import SegmentError
 from sendblue_data.explorer.code import EVERYONE, parse_code, snippet
 from sendblue_data.explorer.controls import Controls
 from sendblue_data.explorer.filters import Filters, filters_of, predicate_of
-from sendblue_data.explorer.headline import Headline, headline, headline_html, untold_html
+from sendblue_data.explorer.headline import Headline, headline_html, untold_html
 from sendblue_data.explorer.saved import SavedSegments
 from sendblue_data.explorer.selection import Account
 from sendblue_data.explorer.style import STYLE
@@ -38,7 +38,7 @@ class ContactExplorer:
         history: adds a tab of what changed over time.
         segments_file: where segments are saved by name, and found again.
         journal_dir: folder of the journals of writes, as in `bulk_create`.
-        show_phones: show phone numbers whole from the start; they are masked otherwise.
+        mask: mask phones, names and e-mail addresses until the table is told to show them.
 
     Attributes:
         widget: the ipywidgets box with everything in it.
@@ -48,7 +48,7 @@ class ContactExplorer:
     Raises:
         FrameError: it is no contacts frame.
 
-    Examples:
+    Example:
         >>> from sendblue_data.contacts import contacts_frame
         >>> from sendblue_data import has_tag
         >>> people = [{"phone": f"+1212555010{n}", "tags": ["VIP"] * (n < 2)} for n in range(4)]
@@ -66,13 +66,13 @@ class ContactExplorer:
         *,
         segments_file: str | os.PathLike[str] = "segments.toml",
         journal_dir: str | os.PathLike[str] | None = None,
-        show_phones: bool = False,
+        mask: bool = True,
     ) -> None:
         self._account = Account(contacts)
         self._segment: Segment | None = None
-        self._mask = self._account.mask(None)
+        self._members = self._account.members(None)
         self.controls = Controls(self._account, self._filtered)
-        self.tabs = Tabs(history, show_phones=show_phones)
+        self.tabs = Tabs(history, mask=mask)
         self.write = WritePanel(client, journal_dir, lambda: self.selection, self._written)
         self.saved = SavedSegments(segments_file, lambda: self._segment, self._choose)
         self.headline = widgets.HTML()
@@ -103,7 +103,7 @@ class ContactExplorer:
             ]
         )
         self.widget.add_class("sendblue-explorer")
-        self._look_anew(self._account)
+        self._renew(self._account)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         return self.widget._repr_mimebundle_(**options)
@@ -121,12 +121,12 @@ class ContactExplorer:
     @property
     def selection(self) -> pl.DataFrame:
         """The selected contacts."""
-        return self._account.frame.filter(self._mask)
+        return self._account.frame.filter(self._members)
 
     @property
     def numbers(self) -> Headline:
         """The headline numbers of the selection."""
-        return headline(self._account.tally(self._mask), self._account.whole)
+        return self._account.headline(self._members)
 
     @property
     def predicate(self) -> pl.Expr:
@@ -172,7 +172,7 @@ class ContactExplorer:
             SegmentError: the filters contradict each other, or an expression can't be run.
         """
         segment = predicate_of(filters)
-        self._mask = self._account.mask(segment)
+        self._members = self._account.members(segment)
         self._segment = segment
         self.problem.value = self.saved.words.value = ""
         extra = " and ".join(rule.words() for rule in filters.extra)
@@ -187,20 +187,20 @@ class ContactExplorer:
     def _show(self) -> None:
         numbers = self.numbers
         self.headline.value = headline_html(numbers, self.whole)
-        self.tabs.show(self._account, self._mask)
+        self.tabs.show(self._account, self._members)
         self.code_html.value = f'<pre class="sb-code">{escape(snippet(self.code))}</pre>'
         self.write.selected(numbers.contacts)
 
     def _written(self, outcome: Outcome) -> None:
         """Show the account as it is after a run."""
         if outcome.now is not None:
-            self._look_anew(self._account.patched(outcome.result.frame["phone"].drop_nulls(), outcome.now))
+            self._renew(self._account.patched(outcome.result.frame["phone"].drop_nulls(), outcome.now))
 
-    def _look_anew(self, account: Account) -> None:
+    def _renew(self, account: Account) -> None:
         self._account = account
-        self.whole = headline(account.whole, account.whole)
-        self.untold.value = untold_html(account)
+        self.whole = account.headline(account.members(None))
+        self.untold.value = untold_html(account.frame)
         self.controls.offer(account)
         self.write.offer(account.tags)
-        self._mask = account.mask(self._segment)
+        self._members = account.members(self._segment)
         self._show()

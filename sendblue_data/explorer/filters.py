@@ -12,8 +12,7 @@ import polars as pl
 
 from sendblue_data._shared.validation import shown
 from sendblue_data.errors import SegmentError
-from sendblue_data.explorer.conditions import Plain
-from sendblue_data.segments.field_rules import FieldIs, Mentions, Value, field_is, mentions
+from sendblue_data.segments.field_rules import FieldIs, Mentions, Plain, Value, field_is, mentions
 from sendblue_data.segments.predicates import (
     Segment,
     created_between,

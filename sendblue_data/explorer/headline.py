@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from sendblue_data.analytics.rates import wilson_interval
+import polars as pl
+
 from sendblue_data.analytics.unfilled import unfilled_columns, unfilled_in_words
 from sendblue_data.analytics.verification import REACHABLE, UNUSED
-from sendblue_data.explorer.selection import Account, Tally
 from sendblue_data.plots.labels import percent
 
 
@@ -24,8 +24,8 @@ class Headline:
         opt_outs: of them, known to have opted out.
         unknown: of them, of whom the API didn't say; in no rate.
         opt_out_rate: opt-outs / known; None where nobody is known.
-        opt_out_low: lower end of its 95% Wilson interval.
-        opt_out_high: upper end.
+        opt_out_rate_low: lower end of its 95% Wilson interval.
+        opt_out_rate_high: upper end.
     """
 
     contacts: int
@@ -35,39 +35,15 @@ class Headline:
     opt_outs: int
     unknown: int
     opt_out_rate: float | None
-    opt_out_low: float | None
-    opt_out_high: float | None
-
-
-def headline(part: Tally, whole: Tally) -> Headline:
-    """The numbers of a selection.
-
-    Examples:
-        >>> of = headline(Tally(40, 20, 5, 30, 10, 20), Tally(400, 380, 30, 300, 200, 380))
-        >>> of.share, of.reachable_share, of.opt_out_rate, of.unknown
-        (0.1, 0.25, 0.25, 20)
-        >>> round(of.opt_out_low, 4), round(of.opt_out_high, 4)
-        (0.1119, 0.4687)
-    """
-    interval = wilson_interval(part.opt_outs, part.known)
-    return Headline(
-        contacts=part.contacts,
-        share=_ratio(part.contacts, whole.contacts),
-        reachable=part.reachable,
-        reachable_share=_ratio(part.reachable, part.contacts) if part.reach_known else None,
-        opt_outs=part.opt_outs,
-        unknown=part.contacts - part.known,
-        opt_out_rate=_ratio(part.opt_outs, part.known),
-        opt_out_low=interval.low,
-        opt_out_high=interval.high,
-    )
+    opt_out_rate_low: float | None
+    opt_out_rate_high: float | None
 
 
 def headline_html(part: Headline, whole: Headline) -> str:
-    """The numbers as HTML, read out by screen readers when they change."""
+    """Return the numbers as HTML, read out by screen readers when they change."""
     interval = (
-        f"{percent(part.opt_out_low)} to {percent(part.opt_out_high)}"
-        if part.opt_out_low is not None
+        f"{percent(part.opt_out_rate_low)} to {percent(part.opt_out_rate_high)}"
+        if part.opt_out_rate_low is not None
         else "nobody known"
     )
     if part.unknown:
@@ -91,13 +67,9 @@ def headline_html(part: Headline, whole: Headline) -> str:
     return f'<div class="sb-cards" role="status" aria-live="polite" aria-label="Selection">{shown}</div>'
 
 
-def untold_html(account: Account) -> str:
-    """What the account lacks, in words: columns that are null for every contact, and verified contacts."""
-    words = unfilled_in_words(unfilled_columns(account.frame), account.height)
-    if account.height and not account.whole.verified:
+def untold_html(contacts: pl.DataFrame) -> str:
+    """Say what the account lacks: columns that are null for every contact, and verified contacts."""
+    words = unfilled_in_words(unfilled_columns(contacts), contacts.height)
+    if contacts.height and not contacts["verified"].any():
         words.append(UNUSED)
     return f'<div class="sb-words" role="note">{escape(" ".join(words))}</div>' if words else ""
-
-
-def _ratio(part: int, whole: int) -> float | None:
-    return part / whole if whole else None

@@ -10,9 +10,9 @@ from pathlib import Path
 import ipywidgets as widgets
 
 from sendblue_data.errors import SegmentError, SendblueError
+from sendblue_data.segments.files import load_segments, save_segments
 from sendblue_data.segments.parsing import parse_segment
 from sendblue_data.segments.predicates import Segment
-from sendblue_data.segments.store import load_segments, save_segments
 
 
 def save_segment(path: Path, name: str, predicate: Segment | None) -> str:
@@ -36,7 +36,7 @@ def save_segment(path: Path, name: str, predicate: Segment | None) -> str:
             "A file of segments can't hold a plain Polars expression. Leave it out, or keep it in a notebook."
         ) from None
     earlier = load_segments(path) if path.is_file() else {}
-    save_segments(path, {**earlier, name.strip(): predicate})
+    save_segments({name.strip(): predicate}, path)
     return f"{'Replaced' if name.strip() in earlier else 'Saved'} “{name.strip()}” in {path}."
 
 

@@ -1,27 +1,28 @@
-"""The contacts, made ready to be filtered again and again: masks, orders and counts that are kept."""
+"""The contacts, made ready to be filtered again and again: members, orders and counts that are kept."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from functools import cached_property, reduce
 from operator import and_, or_
 from typing import Any
 
 import polars as pl
 
+from sendblue_data._frames.engines import require_columns
+from sendblue_data.analytics.rates import wilson_interval
 from sendblue_data.errors import FrameError, SegmentError
-from sendblue_data.explorer.conditions import Plain
+from sendblue_data.explorer.headline import Headline
 from sendblue_data.schema import CONTACT_SCHEMA
-from sendblue_data.segments.field_rules import Mentions, searched_text
+from sendblue_data.segments.field_rules import Mentions, Plain, searched_text
 from sendblue_data.segments.predicates import Segment
 from sendblue_data.segments.regions import phone_region_code
 from sendblue_data.segments.rules import Flag, Joined, Negated, PhoneFrom, Reachable, Rule
 
 KEPT = 64
-"""Masks that are kept, the last used: a change of one filter asks the frame about that one only. At a million
-contacts a mask takes 125 kB."""
+"""Rules whose members are kept, the last used: a change of one filter asks the frame about that one only. At a
+million contacts the members of one take 125 kB."""
 
 Counted = list[tuple[Any, int]]
 """Values with how many contacts have each, most first."""
@@ -44,16 +45,11 @@ class Account:
                 "pull_contacts gives."
             )
         frame = contacts.lazy().collect()
-        lacking = [name for name in CONTACT_SCHEMA if name not in frame.columns]
-        if lacking:
-            raise FrameError(
-                f"the frame has no column {', '.join(map(repr, lacking))}: it has "
-                f"{', '.join(frame.columns)}. Pass the frame that pull_contacts gives."
-            )
+        require_columns(frame.columns, CONTACT_SCHEMA)
         self.frame = frame.select(
             pl.col(name).cast(CONTACT_SCHEMA.get(name, kind)) for name, kind in frame.schema.items()
         ).rechunk()
-        self._masks: OrderedDict[Rule, pl.Series] = OrderedDict()
+        self._kept: OrderedDict[Rule, pl.Series] = OrderedDict()
         self._orders: dict[str, pl.Series] = {}
 
     @property
@@ -61,35 +57,31 @@ class Account:
         """How many contacts there are."""
         return self.frame.height
 
-    def mask(self, predicate: Segment | None) -> pl.Series:
-        """Who is in a segment: a Boolean for every contact, without nulls.
+    def members(self, predicate: Segment | None) -> pl.Series:
+        """Return who is in a segment: a Boolean for every contact, without nulls.
 
         Raises:
             SegmentError: a plain expression in it can't be run, or is not true or false for each contact.
         """
         if predicate is None:
-            return self._everyone
+            return pl.repeat(value=True, n=self.height, dtype=pl.Boolean, eager=True).alias("in")
         return self._of(predicate.rule)
-
-    @cached_property
-    def _everyone(self) -> pl.Series:
-        return pl.repeat(value=True, n=self.height, dtype=pl.Boolean, eager=True).alias("in")
 
     def _of(self, rule: Rule) -> pl.Series:
         if isinstance(rule, Joined):
             return reduce(and_ if rule.every else or_, map(self._of, rule.parts))
         if isinstance(rule, Negated):
             return ~self._of(rule.part)
-        if rule in self._masks:
-            self._masks.move_to_end(rule)
-            return self._masks[rule]
-        found = self._masks[rule] = self._ask(rule).alias("in")
-        if len(self._masks) > KEPT:
-            self._masks.popitem(last=False)
+        if rule in self._kept:
+            self._kept.move_to_end(rule)
+            return self._kept[rule]
+        found = self._kept[rule] = self._ask(rule).alias("in")
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
         return found
 
     def _ask(self, rule: Rule) -> pl.Series:
-        """The frame's answer; what takes long to look at is looked up in a column made for it once."""
+        """Ask the frame; what takes long to look at is looked up in a column made for it once."""
         if isinstance(rule, PhoneFrom) and not rule.area_codes:
             return self._regions.is_in(list(rule.regions)).fill_null(value=False)
         if isinstance(rule, Mentions):
@@ -117,43 +109,45 @@ class Account:
     def _searched(self) -> pl.Series:
         return self.frame.select(searched_text()).to_series()
 
-    # Sums over a mask
+    # Numbers
 
-    def tally(self, mask: pl.Series) -> Tally:
-        """Count what the headline needs."""
-        known = _sum(mask & self._is_known)
-        staying = mask & self._is_known & ~self._of(Flag("opted_out"))
-        return Tally(
-            contacts=_sum(mask),
-            known=known,
-            opt_outs=_sum(mask & self._of(Flag("opted_out"))),
-            verified=_sum(mask & self._of(Flag("verified"))),
-            reachable=_sum(mask & self._of(Reachable())),
-            reach_known=_sum(staying & self.frame["phone"].is_not_null()) if staying.any() else known,
+    def headline(self, members: pl.Series) -> Headline:
+        """Count what the headline says of a selection."""
+        out = self._of(Flag("opted_out"))
+        contacts, known = _sum(members), _sum(members & self._is_known)
+        opt_outs, reachable = _sum(members & out), _sum(members & self._of(Reachable()))
+        staying = members & self._is_known & ~out
+        told = _sum(staying & self.frame["phone"].is_not_null()) if staying.any() else known
+        interval = wilson_interval(opt_outs, known)
+        return Headline(
+            contacts=contacts,
+            share=_ratio(contacts, self.height),
+            reachable=reachable,
+            reachable_share=_ratio(reachable, contacts) if told else None,
+            opt_outs=opt_outs,
+            unknown=contacts - known,
+            opt_out_rate=_ratio(opt_outs, known),
+            opt_out_rate_low=interval.low,
+            opt_out_rate_high=interval.high,
         )
 
     @cached_property
     def _is_known(self) -> pl.Series:
         return self.frame["opt_out"].is_not_null()
 
-    @cached_property
-    def whole(self) -> Tally:
-        """The tally of all contacts."""
-        return self.tally(self._everyone)
-
     # Orders
 
-    def ordered(self, mask: pl.Series, by: str | None, *, descending: bool) -> pl.Series:
-        """Row numbers of those in a mask, sorted; those without a value come last, either way."""
+    def ordered(self, members: pl.Series, by: str | None, *, descending: bool) -> pl.Series:
+        """Return the row numbers of some contacts, sorted; those without a value come last, either way."""
         if by is None:
-            rows = mask.arg_true()
+            rows = members.arg_true()
             return rows.reverse() if descending else rows
         key = f"{by} {descending}"
         if key not in self._orders:
             order = pl.col(by).arg_sort(descending=descending, nulls_last=True)
             self._orders[key] = self.frame.select(order).to_series()
         order_of_all = self._orders[key]
-        return order_of_all.filter(mask.gather(order_of_all))
+        return order_of_all.filter(members.gather(order_of_all))
 
     # What there is to choose from
 
@@ -198,29 +192,12 @@ class Account:
         return Account(pl.concat([kept, fresh], how="diagonal"))
 
 
-@dataclass(frozen=True)
-class Tally:
-    """Counts over a selection.
-
-    Attributes:
-        contacts: all of it.
-        known: those of whom the API said whether they opted out.
-        opt_outs: those known to have opted out.
-        verified: those known to be verified.
-        reachable: those that may be texted, as `reachable()` says.
-        reach_known: 0 where the API said of nobody what `reachable()` asks.
-    """
-
-    contacts: int
-    known: int
-    opt_outs: int
-    verified: int
-    reachable: int
-    reach_known: int
-
-
 def _sum(mask: pl.Series) -> int:
     return int(mask.sum() or 0)
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
 
 
 def _by_size(counts: pl.DataFrame, value: str) -> Counted:

@@ -1,4 +1,4 @@
-"""The table: one page of the selection as HTML, everything escaped, phones masked."""
+"""The table: one page of the selection as HTML, everything escaped, people masked."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from html import escape
 
 import polars as pl
 
+from sendblue_data._shared.masking import mask_email, mask_name, mask_phone, mask_text
 from sendblue_data.explorer.selection import Account
-from sendblue_data.writeback.fields import masked
 
 PAGE = 25
 """Rows of a page."""
@@ -67,29 +67,39 @@ class Page:
 
 def page_of(
     account: Account,
-    mask: pl.Series,
+    members: pl.Series,
     *,
     number: int = 1,
     by: str | None = None,
     descending: bool = False,
-    show_phones: bool = False,
+    mask: bool = True,
     size: int = PAGE,
 ) -> Page:
-    """One page of the contacts in a mask; a number past the end gives the last page."""
-    order = account.ordered(mask, by, descending=descending)
+    """Return one page of some contacts; a number past the end gives the last page.
+
+    Args:
+        account: the contacts.
+        members: which of them.
+        number: which page, from 1.
+        by: the column to sort by; None keeps the account's order.
+        descending: the largest first.
+        mask: whether phones, names and e-mail addresses are masked.
+        size: rows of a page.
+    """
+    order = account.ordered(members, by, descending=descending)
     pages = max(1, -(-order.len() // size))
     number = min(max(1, number), pages)
     first = (number - 1) * size
     shown = account.frame[order.slice(first, size)].select(*COLUMNS)
     rows = [
-        tuple(_text(name, value, show_phones=show_phones) for name, value in zip(COLUMNS, row, strict=True))
+        tuple(_text(name, value, mask=mask) for name, value in zip(COLUMNS, row, strict=True))
         for row in shown.iter_rows()
     ]
     return Page(rows, number, pages, first + 1 if rows else 0, order.len())
 
 
 def page_html(page: Page) -> str:
-    """The page as an HTML table; text of contacts is text and nothing else, whatever it says."""
+    """Return the page as an HTML table; text of contacts is text and nothing else, whatever it says."""
     head = "".join(f'<th scope="col">{escape(title)}</th>' for title in COLUMNS.values())
     opened = ['<td class="sb-whole">' if name in _WHOLE else "<td>" for name in COLUMNS]
     body = "".join(
@@ -105,19 +115,27 @@ def page_html(page: Page) -> str:
     )
 
 
-def _text(name: str, value: object, *, show_phones: bool) -> str:
+_MASKS = {
+    "phone": mask_phone,
+    "first_name": mask_name,
+    "last_name": mask_name,
+    "assigned_to_email": mask_email,
+}
+
+
+def _text(name: str, value: object, *, mask: bool) -> str:
     if value is None:
         return ""
-    if name == "phone":
-        text = str(value) if show_phones else masked(value)
-    elif isinstance(value, bool):
-        text = "yes" if value else "no"
-    elif isinstance(value, datetime):
-        text = f"{value:%Y-%m-%d %H:%M}"
-    elif isinstance(value, list):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, list):
         text = ", ".join("" if tag is None else str(tag) for tag in value)
     elif isinstance(value, dict):
         text = "; ".join(f"{key}: {'' if held is None else held}" for key, held in value.items())
     else:
         text = str(value)
+    if mask and name != "sendblue_number":  # a line of the account is no person
+        text = _MASKS.get(name, mask_text)(text)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 import polars as pl
 
 from sendblue_data.errors import SendblueError
-from sendblue_data.explorer import tab_plots as pictures
+from sendblue_data.explorer import tab_plots
 from sendblue_data.explorer.selection import Account
 from sendblue_data.explorer.table import COLUMNS, SORTABLE, page_html, page_of
 from sendblue_data.explorer.timing import Debounced
@@ -22,31 +22,14 @@ SETTLED = 0.2
 """Seconds after the last change of a filter before a picture is drawn: numbers come first."""
 
 
-class View(Protocol):
-    """One tab.
-
-    Attributes:
-        widget: what it shows.
-        waits: whether it is drawn only once the filters have settled.
-    """
-
-    widget: Any
-    waits: bool
-
-    def draw(self, account: Account, mask: pl.Series) -> None:
-        """Show a selection."""
-
-
 class TableView:
     """The contacts, a page at a time, sorted in the kernel.
 
     Args:
-        show_phones: show phones whole from the start.
+        mask: mask phones, names and e-mail addresses from the start.
     """
 
-    waits = False
-
-    def __init__(self, *, show_phones: bool) -> None:
+    def __init__(self, *, mask: bool) -> None:
         self._drawn: tuple[Account, pl.Series] | None = None
         self._number = 1
         self.html = widgets.HTML()
@@ -55,7 +38,7 @@ class TableView:
             description="Sort by", options=[("the account's order", ""), *titles], layout={"width": "240px"}
         )
         self.descending = _box("Descending", value=False)
-        self.phones = _box("Show whole phone numbers", value=show_phones)
+        self.unmasked = _box("Show phones, names and addresses whole", value=not mask)
         self.first = _button("First page", "Go to the first page")
         self.back = _button("Previous page", "Go back one page")
         self.on = _button("Next page", "Go on one page")
@@ -63,35 +46,35 @@ class TableView:
         row = {"flex_flow": "row wrap"}
         self.widget = widgets.VBox(
             [
-                widgets.HBox([self.by, self.descending, self.phones], layout=row),
+                widgets.HBox([self.by, self.descending, self.unmasked], layout=row),
                 self.html,
                 widgets.HBox([self.first, self.back, self.on, self.last], layout=row),
             ]
         )
         for control in (self.by, self.descending):
             control.observe(lambda _: self._go(1), "value")
-        self.phones.observe(lambda _: self._go(self._number), "value")
+        self.unmasked.observe(lambda _: self._go(self._number), "value")
         self.first.on_click(lambda _: self._go(1))
         self.back.on_click(lambda _: self._go(self._number - 1))
         self.on.on_click(lambda _: self._go(self._number + 1))
         self.last.on_click(lambda _: self._go(self._pages))
 
-    def draw(self, account: Account, mask: pl.Series) -> None:
+    def draw(self, account: Account, members: pl.Series) -> None:
         """Show a selection from its first page."""
-        self._drawn = account, mask
+        self._drawn = account, members
         self._go(1)
 
     def _go(self, number: int) -> None:
         if self._drawn is None:
             return
-        account, mask = self._drawn
+        account, members = self._drawn
         page = page_of(
             account,
-            mask,
+            members,
             number=number,
             by=self.by.value or None,
             descending=self.descending.value,
-            show_phones=self.phones.value,
+            mask=not self.unmasked.value,
         )
         self._number, self._pages = page.number, page.pages
         self.html.value = page_html(page)
@@ -99,39 +82,25 @@ class TableView:
         self.on.disabled = self.last.disabled = page.number == page.pages
 
 
-class PictureView:
-    """A plot of the selection.
+class PlotView:
+    """Plots, as HTML.
 
     Args:
-        html: gives the picture of the selected contacts.
+        html: draws some contacts.
+        once: whether it draws the same whatever is selected, as of a history.
     """
 
-    waits = True
-
-    def __init__(self, html: Callable[[pl.DataFrame], str]) -> None:
+    def __init__(self, html: Callable[[pl.DataFrame], str], *, once: bool = False) -> None:
         self._html = html
+        self._once = once
         self.widget = widgets.HTML()
 
-    def draw(self, account: Account, mask: pl.Series) -> None:
+    def draw(self, account: Account, members: pl.Series) -> None:
         """Draw a selection."""
-        self.widget.value = self._html(pictures.selected(account.frame, mask))
-
-
-class HistoryView:
-    """Plots of a history: of all contacts, so they are drawn once."""
-
-    waits = True
-
-    def __init__(self, history: ContactHistory) -> None:
-        self._history = history
-        self.widget = widgets.HTML()
-
-    def draw(self, account: Account, mask: pl.Series) -> None:  # noqa: ARG002 -- a history knows no selection
-        """Draw the history, the first time."""
-        if self.widget.value:
+        if self._once and self.widget.value:
             return
         try:
-            self.widget.value = pictures.history_html(self._history)
+            self.widget.value = self._html(account.frame.select(tab_plots.COLUMNS).filter(members))
         except SendblueError as refusal:
             self.widget.value = f'<div class="sb-words sb-error">{escape(str(refusal))}</div>'
 
@@ -143,23 +112,23 @@ class Tabs:
 
     Args:
         history: gives the tab "History" when not None.
-        show_phones: as in `TableView`.
+        mask: as in `TableView`.
 
     Attributes:
         widget: the buttons with the view below.
         views: by name.
     """
 
-    def __init__(self, history: ContactHistory | None, *, show_phones: bool) -> None:
-        self.table = TableView(show_phones=show_phones)
-        self.views: dict[str, View] = {
+    def __init__(self, history: ContactHistory | None, *, mask: bool) -> None:
+        self.table = TableView(mask=mask)
+        self.views: dict[str, TableView | PlotView] = {
             "Contacts": self.table,
-            "Tags": PictureView(pictures.tags_html),
-            "Opt-outs": PictureView(pictures.opt_outs_html),
-            "Verification": PictureView(pictures.verification_html),
+            "Tags": PlotView(tab_plots.tags_html),
+            "Opt-outs": PlotView(tab_plots.opt_outs_html),
+            "Verification": PlotView(tab_plots.verification_html),
         }
         if history is not None:
-            self.views["History"] = HistoryView(history)
+            self.views["History"] = PlotView(lambda _: tab_plots.history_html(history), once=True)
         self._stale = set(self.views)
         self._shown: tuple[Account, pl.Series] | None = None
         self._later = Debounced(self._draw, SETTLED)
@@ -172,14 +141,14 @@ class Tabs:
         self.widget = widgets.VBox([self.choice, self._place])
         self.choice.observe(lambda _: self._seen(), "value")
 
-    def show(self, account: Account, mask: pl.Series) -> None:
+    def show(self, account: Account, members: pl.Series) -> None:
         """Show another selection: the view that is seen now, the others when they are."""
-        self._shown = account, mask
+        self._shown = account, members
         self._stale = set(self.views)
-        if self.views[self.choice.value].waits:
-            self._later()
-        else:
+        if self.views[self.choice.value] is self.table:
             self._draw()
+        else:
+            self._later()
 
     def _seen(self) -> None:
         self._place.children = [self.views[self.choice.value].widget]

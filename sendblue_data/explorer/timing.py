@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-_LOOK = 0.02
-"""Seconds between two looks for something handed over."""
+_POLL_SECONDS = 0.02
+"""Between two checks for something handed over."""
 
 
 class Debounced:
@@ -91,7 +91,7 @@ class Background:
         A notebook's cell that waits keeps the event loop from handing anything over, so this does it.
         """
         until = time.monotonic() + (float("inf") if timeout is None else timeout)
-        while not self._over.wait(_LOOK) and time.monotonic() < until:
+        while not self._over.wait(_POLL_SECONDS) and time.monotonic() < until:
             self._take()
         self._take()
         return self._over.is_set()

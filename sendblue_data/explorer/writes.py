@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
 
 import polars as pl
 
 from sendblue_data._api.client import SendblueClient
-from sendblue_data.errors import ApiError, RateLimitedError, SegmentError, WriteInterruptedError
+from sendblue_data.errors import ApiError, SegmentError, WriteInterruptedError
+from sendblue_data.writeback.calls import plan_delete, plan_opt_out, plan_verify
+from sendblue_data.writeback.catalogue import PathLike
 from sendblue_data.writeback.fields import Contact
 from sendblue_data.writeback.lookup import fetch_current
 from sendblue_data.writeback.plan import WritePlan
-from sendblue_data.writeback.plans import plan_delete, plan_opt_out, plan_verify
 from sendblue_data.writeback.result import WriteResult
 from sendblue_data.writeback.rows import WRITES, Kind
-from sendblue_data.writeback.run import resume_run
-from sendblue_data.writeback.tag_verbs import plan_add_tags, plan_remove_tags
+from sendblue_data.writeback.run import RunOptions, resume_run
+from sendblue_data.writeback.tags import plan_add_tags, plan_remove_tags
 from sendblue_data.writeback.undo import undo_run
 
 ACTIONS: dict[str, Kind] = {
@@ -34,67 +33,6 @@ ACTIONS: dict[str, Kind] = {
 ADD, REMOVE = "Add a tag", "Remove a tag"
 _SENT = ("phone", "contact_id", "created_at")
 _DIGITS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+|[0-9]+")
-
-
-class StoppedError(RateLimitedError):
-    """A write that was turned away on this side, since someone pressed stop.
-
-    To a run it is what an answer "come back in an hour" is: nothing was sent, nothing is tried again now,
-    what is under way is written down, and the run is left to be resumed.
-    """
-
-    remedy = "Resume the run, or undo it."
-
-
-class WatchedClient:
-    """A client that counts what it writes, and turns writes away once it is told to stop.
-
-    Args:
-        client: the client that does the work.
-        stop: set from another thread to turn further writes away.
-        progress: called with the number of contacts written so far, from the run's threads.
-    """
-
-    def __init__(
-        self, client: SendblueClient, stop: threading.Event, progress: Callable[[int], object]
-    ) -> None:
-        self._client = client
-        self._stop = stop
-        self._progress = progress
-        self._lock = threading.Lock()
-        self._done = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
-
-    def bulk_create_contacts(self, contacts: list[dict[str, Any]]) -> object:
-        """As the client's."""
-        return self._write(len(contacts), lambda: self._client.bulk_create_contacts(contacts))
-
-    def bulk_delete_contacts(self, phones: list[str]) -> object:
-        """As the client's."""
-        return self._write(len(phones), lambda: self._client.bulk_delete_contacts(phones))
-
-    def update_contact(self, phone: str, **fields: Any) -> object:
-        """As the client's."""
-        return self._write(1, lambda: self._client.update_contact(phone, **fields))
-
-    def opt_out_contact(self, phone: str, *, opted_out: bool = True) -> object:
-        """As the client's."""
-        return self._write(1, lambda: self._client.opt_out_contact(phone, opted_out=opted_out))
-
-    def verify_contact(self, phone: str) -> object:
-        """As the client's."""
-        return self._write(1, lambda: self._client.verify_contact(phone))
-
-    def _write(self, contacts: int, send: Callable[[], object]) -> object:
-        if self._stop.is_set():
-            raise StoppedError("not sent: the run was stopped", method="-", path="", retry_after=float("inf"))
-        answer = send()
-        with self._lock:
-            self._done += contacts
-            self._progress(self._done)
-        return answer
 
 
 @dataclass(frozen=True)
@@ -128,13 +66,14 @@ class Writer:
     def __init__(
         self,
         client: SendblueClient,
-        journal_dir: str | os.PathLike[str] | None,
+        journal_dir: PathLike | None,
         progress: Callable[[int], object],
     ) -> None:
         self._client = client
-        self._journal_dir = journal_dir
-        self._progress = progress
         self._stop = threading.Event()
+        self._options = RunOptions(
+            progress=False, journal_dir=journal_dir, cancel=self._stop, on_progress=progress
+        )
 
     def stop(self) -> None:
         """Send nothing more; the run under way ends and can be resumed."""
@@ -153,7 +92,7 @@ class Writer:
             FrameError, ApiError: as in `plan_delete`.
         """
         kind = ACTIONS[action]
-        folder, some = self._journal_dir, frame.select(_SENT)
+        folder, some = self._options["journal_dir"], frame.select(_SENT)
         if kind == "update":
             if not tag.strip():
                 raise SegmentError(f"{action}: which? Write its name.")
@@ -172,14 +111,9 @@ class Writer:
             AccountMovedError: the account is not as it was when the plan was made.
             ApiError, JournalError: it could not begin; nothing was sent.
         """
-        return self._carried(
-            lambda client: plan.run(
-                client,
-                confirm=writes(plan) if plan.kind == "delete" else None,
-                allow_most=allow_most,
-                progress=False,
-                journal_dir=self._journal_dir,
-            )
+        confirm = writes(plan) if plan.kind == "delete" else None
+        return self._carry_out(
+            lambda: plan.run(self._client, confirm=confirm, allow_most=allow_most, **self._options)
         )
 
     def resume(self, run_id: str) -> Outcome:
@@ -188,9 +122,7 @@ class Writer:
         Raises:
             JournalError, ApiError: as in `resume_run`.
         """
-        return self._carried(
-            lambda client: resume_run(client, run_id, progress=False, journal_dir=self._journal_dir)
-        )
+        return self._carry_out(lambda: resume_run(self._client, run_id, **self._options))
 
     def undo(self, run_id: str) -> Outcome:
         """Take a run back; that is a run of its own.
@@ -198,39 +130,34 @@ class Writer:
         Raises:
             JournalError, ApiError: as in `undo_run`.
         """
-        return self._carried(
-            lambda client: undo_run(client, run_id, progress=False, journal_dir=self._journal_dir)
-        )
+        return self._carry_out(lambda: undo_run(self._client, run_id, **self._options))
 
-    def _carried(self, carry_out: Callable[[SendblueClient], WriteResult]) -> Outcome:
+    def _carry_out(self, run: Callable[[], WriteResult]) -> Outcome:
         self._stop.clear()
-        watched = cast("SendblueClient", WatchedClient(self._client, self._stop, self._progress))
         stopped, words = False, "Done."
         try:
-            result = carry_out(watched)
+            result = run()
         except WriteInterruptedError as cut:
             result, stopped = cut.result, True
             words = "Stopped, as you asked." if self._stop.is_set() else str(cut)
             words += " What was done is kept; resume goes on from there."
-        phones = set(result.frame["phone"].drop_nulls())
+        phones, current = set(result.frame["phone"].drop_nulls()), None
         try:
-            now = fetch_current(self._client, phones).contacts
+            current = fetch_current(self._client, phones).contacts
         except ApiError as refusal:
-            return Outcome(
-                result, str(result.run_id), stopped, f"{words} The account can't be seen now: {refusal}", None
-            )
-        return Outcome(result, str(result.run_id), stopped, words, now)
+            words += f" The account can't be seen now: {refusal}"
+        return Outcome(result, str(result.run_id), stopped, words, current)
 
 
 def writes(plan: WritePlan) -> int:
-    """How many contacts a plan would write to: the number to be typed."""
+    """Return how many contacts a plan would write to: the number to be typed."""
     return sum(number for action, number in plan.counts.items() if action in WRITES)
 
 
 def is_confirmed(plan: WritePlan, typed: str) -> bool:
-    """Whether what was typed is the number of contacts that would be written to, and that is not none.
+    """Tell whether what was typed is the number of contacts that would be written to, and that is not none.
 
-    Examples:
+    Example:
         >>> from sendblue_data.contacts import contacts_frame
         >>> from sendblue_data import plan_delete
         >>> account = contacts_frame([{"phone": f"+1212555010{n}"} for n in range(4)])
@@ -244,5 +171,5 @@ def is_confirmed(plan: WritePlan, typed: str) -> bool:
 
 
 def takes_most(plan: WritePlan) -> bool:
-    """Whether it deletes more than half of the account, which has to be allowed on its own."""
+    """Tell whether it deletes more than half of the account, which has to be allowed on its own."""
     return plan.kind == "delete" and writes(plan) * 2 > plan.size

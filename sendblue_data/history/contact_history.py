@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypeVar, overload
 
 import polars as pl
 
+from sendblue_data._frames.grouping import By
+from sendblue_data._shared.time import Moment, moment
 from sendblue_data._shared.validation import shown
 from sendblue_data.errors import (
     ConfigurationError,
@@ -19,14 +21,13 @@ from sendblue_data.errors import (
 )
 from sendblue_data.history import maintenance
 from sendblue_data.history.changes import changes
-from sendblue_data.history.damage import telling_damage
-from sendblue_data.history.grouping import By
+from sendblue_data.history.damage import wrap_corruption_errors
 from sendblue_data.history.lock import lock_path, writer_lock
 from sendblue_data.history.record import Snapshot, record
 from sendblue_data.history.refusals import Evidence, Limits, check_evidence, check_frame
-from sendblue_data.history.scan import scan, scan_spark
+from sendblue_data.history.scan import scan
 from sendblue_data.history.spells import opt_out_events
-from sendblue_data.history.state import When, contacts_at, looks, moment, snapshot_at
+from sendblue_data.history.state import contacts_at, looks, snapshot_at
 from sendblue_data.history.survival import survival
 from sendblue_data.history.table import HistoryTable
 from sendblue_data.history.trend import opt_out_trend
@@ -72,7 +73,7 @@ class ContactHistory:
         >>> history.opt_out_events().select("phone", "event", "after_snapshot", "before_snapshot").rows()
         [('+13055550102', 'opt_out', 0, 1)]
         >>> history.opt_out_trend().select("period", "at_risk", "opt_outs", "rate").rows()[-1]
-        (datetime.datetime(2026, 3, 9, 0, 0, tzinfo=zoneinfo.ZoneInfo(key='UTC')), 2, 1, 0.5)
+        (datetime.date(2026, 3, 9), 2, 1, 0.5)
         >>> folder.cleanup()
     """
 
@@ -95,13 +96,13 @@ class ContactHistory:
             >>> history.exists()
             True
         """
-        with telling_damage(self._table):
+        with wrap_corruption_errors(self._table):
             return self._table.refresh()
 
     def snapshot(
         self,
-        frame: pl.DataFrame,
-        taken_at: datetime | None = None,
+        contacts: pl.DataFrame,
+        at: Moment | None = None,
         *,
         evidence: Evidence | None = None,
         allow_incomplete: bool = False,
@@ -113,12 +114,12 @@ class ContactHistory:
 
         A pull that shows just what the snapshot before shows makes no new snapshot: it is recorded as a later
         look at the same one, since a week in which nobody opted out is something to know. The same pull with
-        the same `taken_at` again does nothing.
+        the same `at` again does nothing.
 
         Args:
-            frame: every contact of the account, as `pull_contacts` gives it. Columns beyond `CONTACT_SCHEMA`
+            contacts: every contact of the account, as `pull_contacts` gives it. Columns beyond `CONTACT_SCHEMA`
                 are kept too; the table gains a column when one appears.
-            taken_at: when the pull ended; naive is taken as UTC. Default: `evidence.finished`, else now.
+            at: when the pull ended; without an offset it is UTC. Default: `evidence.finished`, else now.
             evidence: what `pull_contacts(..., with_evidence=True)` gave beside the frame; kept with the snapshot.
             allow_incomplete: record a pull whose evidence does not show that everything is in it.
             allow_other_account: record a pull of another account than before: another `evidence.account`, or,
@@ -131,8 +132,8 @@ class ContactHistory:
             HistoryConflictError: another writer recorded at the same time, three times over.
             FileNotWrittenError: the disk is full, or the folder not the user's.
             HistoryUnreadableError: what was recorded before is damaged.
-            FrameError: `frame` is not a whole contacts frame, or has two columns that differ in case alone.
-            ConfigurationError: `max_shrink` is no share, or `taken_at` no moment.
+            FrameError: `contacts` is not a whole contacts frame, or has two columns that differ in case alone.
+            ConfigurationError: `max_shrink` is no share, or `at` no moment.
 
         Example:
             >>> pull = contacts_frame([{"phone": "+13055550101", "opt_out": False}])
@@ -145,22 +146,26 @@ class ContactHistory:
         limits = Limits(
             allow_incomplete=allow_incomplete, allow_other_account=allow_other_account, max_shrink=max_shrink
         )
-        check_frame(frame, evidence)
+        check_frame(contacts, evidence)
         check_evidence(evidence, limits)
-        at = moment(taken_at or (evidence.finished if evidence else datetime.now(UTC)))
+        if at is None:
+            at = evidence.finished if evidence else datetime.now(UTC)
+        taken_at = moment("at", at)
         with (
             writer_lock(lock_path(self._table.root, self.uri), timeout=lock_timeout),
-            telling_damage(self._table),
+            wrap_corruption_errors(self._table),
         ):
-            recorded = self._record(frame, at, evidence, limits)
+            recorded = self._record(contacts, taken_at, evidence, limits)
             self._keep_small()
         return recorded
 
-    def at(self, when: When) -> pl.DataFrame:
-        """Give the contacts frame as the last snapshot at or before `when` had it.
+    def at(self, at: Moment, *, time_zone: str = "UTC") -> pl.DataFrame:
+        """Return the contacts frame as the last snapshot at or before a moment had it.
 
         Args:
-            when: a moment (naive: UTC), ISO 8601 text, or a date, which means its last moment in UTC.
+            at: a datetime, a date, or ISO 8601 text of either. A date is its first moment: to see the account at
+                the end of a day, ask for the day after.
+            time_zone: of dates, and of times without an offset; a name such as `"America/New_York"`.
 
         Returns:
             The columns of that pull (`CONTACT_SCHEMA`, then its extra ones), and its row order if that was by
@@ -168,21 +173,28 @@ class ContactHistory:
 
         Raises:
             HistoryRangeError: nothing was recorded that early.
-            ConfigurationError: `when` is no moment.
+            ConfigurationError: `at` is no moment.
 
         Example:
             >>> history.at("2026-03-08")["opt_out"].to_list()
             [False, False]
         """
-        return self._ask(lambda: contacts_at(self._table, snapshot_at(self._table, when)))
+        asked = moment("at", at, time_zone=time_zone)
+        return self._ask(lambda: contacts_at(self._table, snapshot_at(self._table, asked)))
 
-    def changes(self, since: When, until: When | None = None) -> pl.DataFrame:
-        """Compare the contacts at `since` with those at `until` (default: the last snapshot).
+    def changes(self, since: Moment, until: Moment | None = None, *, time_zone: str = "UTC") -> pl.DataFrame:
+        """Compare the contacts before and after the snapshots taken in a span of time.
+
+        Args:
+            since: the first moment of the span; a date is its first moment.
+            until: the first moment after it, so that `changes("2026-03-01", "2026-04-01")` is March. None: until now.
+            time_zone: of dates, and of times without an offset; a name such as `"America/New_York"`.
 
         Returns:
             `phone, contact_id, change, field, before, after`: one row with `change` `"added"` or `"removed"` for a
             contact that came or went, and one with `"changed"` for each field with another value, as text (lists
-            and maps as JSON). What came and went again between the two is not listed.
+            and maps as JSON). What came and went again within the span is not listed. The first snapshot changed
+            nothing, since nothing is known of before.
 
         Raises:
             HistoryRangeError: nothing was recorded as early as `since`.
@@ -192,22 +204,12 @@ class ContactHistory:
             >>> history.changes("2026-03-02").select("phone", "field", "before", "after").rows()
             [('+13055550102', 'opt_out', 'false', 'true')]
         """
-
-        def compare() -> pl.DataFrame:
-            last = (
-                int(looks(self._table)["h_snapshot"][-1])
-                if until is None
-                else snapshot_at(self._table, until)
-            )
-            first = snapshot_at(self._table, since)
-            if first > last:
-                raise ConfigurationError(f"since={since} lies after until={until}. Swap them.")
-            return changes(self._table, first, last)
-
-        return self._ask(compare)
+        start = moment("since", since, time_zone=time_zone)
+        end = None if until is None else moment("until", until, time_zone=time_zone)
+        return self._ask(lambda: changes(self._table, start, end))
 
     def opt_out_events(self) -> pl.DataFrame:
-        """Give every opt-out and opt-in that the snapshots show, oldest first.
+        """Return every opt-out and opt-in that the snapshots show, oldest first.
 
         The event lies in (`after`, `before`]. A contact that is opted out when it is first seen has none: nobody
         knows when it left. An `opt_out` that is null for a time, or a contact that is gone for a time, ends nothing:
@@ -226,29 +228,30 @@ class ContactHistory:
         """
         return self._ask(lambda: opt_out_events(self._table))
 
-    def opt_out_trend(self, every: str = "1w", by: By = None, *, confidence: float = 0.95) -> pl.DataFrame:
+    def opt_out_trend(
+        self, every: str = "1w", by: By | Sequence[By] | None = None, *, confidence: float = 0.95
+    ) -> pl.DataFrame:
         """Count opt-outs per contact at risk, by period.
 
         A contact is at risk in a period when a look in that period shows its opt-out as known, and the last known
         value before that look was "not opted out". Events count in the period of the first look that shows them.
 
         Args:
-            every: length of a period as Polars writes it (`"1d"`, `"1w"` from Monday, `"1mo"`), in UTC.
-            by: a column, several, an expression over contact fields, or `"tags"` (a contact counts in each tag).
+            every: `"1d"`, `"1w"` (from Monday), `"1mo"`, `"1q"`, `"1y"`, or a multiple such as `"2w"`; in UTC.
+            by: a column, several, a Polars expression over contact fields, or `"tags"` (a contact counts in each).
                 A contact counts in the group it had before the event; moving to another group is no growth.
             confidence: level of the interval.
 
         Returns:
-            A row for each group and each period with a look in it: the group columns, `period` (its start),
-            `days` (from the last look before it to its last look), `looks`, `at_risk`, `opt_outs` and
-            `resubscribes` (events), `opted_out` (contacts with an opt-out; fewer than `opt_outs` only when somebody
-            left twice), `rate` (`opted_out` / `at_risk`), `low`, `high` (Wilson; null without anybody at risk),
-            `added`, `removed` (contacts that came and went after the first snapshot) and `net_growth`
-            (`added` - `removed`).
+            A row for each group and each period with a look in it: the group columns, `period` (a Date, its first
+            day), `days` (from the last look before it to its last look), `looks`, `at_risk`, `opt_outs` (contacts
+            that left), `rate` (`opt_outs` / `at_risk`), `low`, `high` (Wilson; null without anybody at risk),
+            `opt_out_events` (more than `opt_outs` only when somebody left twice), `resubscribes`, `added`,
+            `removed` (contacts that came and went after the first snapshot) and `net_growth` (`added` - `removed`).
 
         Raises:
-            FrameError: `by` names no contact field, or `every` no length of a period.
-            ConfigurationError: `confidence` isn't between 0 and 1.
+            FrameError: `by` names no contact field.
+            ConfigurationError: `confidence` isn't between 0 and 1, `by` is nothing to group by, or `every` no period.
 
         Example:
             >>> history.opt_out_trend("1mo").select("days", "at_risk", "opt_outs", "rate").rows()
@@ -256,7 +259,7 @@ class ContactHistory:
         """
         return self._ask(lambda: opt_out_trend(self._table, every, by, confidence))
 
-    def survival(self, by: By = None, *, confidence: float = 0.95) -> pl.DataFrame:
+    def survival(self, by: By | Sequence[By] | None = None, *, confidence: float = 0.95) -> pl.DataFrame:
         """Estimate the share of contacts still subscribed, by days since creation (Kaplan-Meier).
 
         A contact enters the risk set at the age at which it was first seen not opted out, since one that left
@@ -277,7 +280,7 @@ class ContactHistory:
 
         Raises:
             FrameError: `by` names no contact field.
-            ConfigurationError: `confidence` isn't between 0 and 1.
+            ConfigurationError: `confidence` isn't between 0 and 1, or `by` is nothing to group by.
 
         Example:
             >>> history.survival(by="company_name").columns
@@ -301,30 +304,37 @@ class ContactHistory:
         return self._ask(lambda: _snapshots(looks(self._table)))
 
     @overload
-    def scan(self, spark: None = None, *, when: When | None = None) -> pl.LazyFrame: ...
-    @overload
-    def scan(self, spark: SparkSession, *, when: When | None = None) -> SparkFrame: ...
     def scan(
-        self, spark: SparkSession | None = None, *, when: When | None = None
+        self, spark: None = None, *, at: Moment | None = None, time_zone: str = "UTC"
+    ) -> pl.LazyFrame: ...
+    @overload
+    def scan(
+        self, spark: SparkSession, *, at: Moment | None = None, time_zone: str = "UTC"
+    ) -> SparkFrame: ...
+    def scan(
+        self, spark: SparkSession | None = None, *, at: Moment | None = None, time_zone: str = "UTC"
     ) -> pl.LazyFrame | SparkFrame:
-        """Give the contacts at `when` (default: the last snapshot) as a lazy frame, for the analytics.
+        """Return the contacts at a moment (default: the last snapshot) as a lazy frame, for the analytics.
 
         Its files are read when it is collected: Polars' or Spark's own error tells then of one that is damaged.
 
         Args:
             spark: a session; the frame is then Spark's, read by the Delta connector when the session has it,
                 else from the table's own list of Parquet files.
-            when: as in `at`.
+            at: as in `at`.
+            time_zone: as in `at`.
 
         Example:
-            >>> history.scan(when="2026-03-09").select(pl.col("opt_out").sum()).collect().item()
+            >>> history.scan(at="2026-03-10").select(pl.col("opt_out").sum()).collect().item()
             1
         """
+        asked = None if at is None else moment("at", at, time_zone=time_zone)
 
         def lazily() -> pl.LazyFrame | SparkFrame:
             last = int(looks(self._table)["h_snapshot"][-1])
-            number = last if when is None else snapshot_at(self._table, when)
-            return scan(self._table, number) if spark is None else scan_spark(self._table, number, spark)
+            number = last if asked is None else snapshot_at(self._table, asked)
+            frame: pl.LazyFrame | SparkFrame = scan(self._table, number, spark)
+            return frame
 
         return self._ask(lazily)
 
@@ -401,13 +411,13 @@ class ContactHistory:
             )
 
     def _ask(self, question: Callable[[], Answer]) -> Answer:
-        with telling_damage(self._table):
+        with wrap_corruption_errors(self._table):
             self._open()
             return self._table.read(question)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        with telling_damage(self._table):
+        with wrap_corruption_errors(self._table):
             self._open()
             with writer_lock(lock_path(self._table.root, self.uri), timeout=_LOCK_SECONDS):
                 self._open()  # what another writer did while this one waited

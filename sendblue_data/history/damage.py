@@ -14,7 +14,7 @@ from sendblue_data.history.table import HistoryTable, said
 
 
 @contextmanager
-def telling_damage(table: HistoryTable) -> Iterator[None]:
+def wrap_corruption_errors(table: HistoryTable) -> Iterator[None]:
     """Turn what a damaged history makes Delta Lake and Polars raise into one error that names the file.
 
     Raises:

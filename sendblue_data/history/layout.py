@@ -71,7 +71,7 @@ CONFIGURATION = {
 def rows(
     frame: pl.DataFrame, columns: Sequence[str], *, part: str, epoch: int, kind: str, snapshot: int
 ) -> pl.DataFrame:
-    """Give the rows of one part: `h_contact` and `columns` of `frame`, with the part's own columns before them."""
+    """Return the rows of one part: `h_contact` and `columns` of `frame`, with the part's own columns before them."""
     return frame.select(
         pl.lit(part).alias("h_part"),
         pl.lit(epoch, NUMBER).alias("h_epoch"),

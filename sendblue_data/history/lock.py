@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
+from filelock import FileLock, Timeout
 
 from sendblue_data._shared.files import OWNER_ONLY, OWNER_ONLY_FOLDER
 from sendblue_data.errors import FileNotWrittenError, HistoryConflictError
 
-try:
-    import fcntl
-except ImportError:  # pragma: no cover -- Windows has no flock: Delta's commits alone decide there
-    fcntl = None  # type: ignore[assignment]
-
 _FILE = "_history.lock"
-_POLL_SECONDS = 0.05
 
 
 def lock_path(root: Path | None, uri: str) -> Path:
-    """Give the lock's file: inside a local table, else in the user's state folder, named by a hash of the URI."""
+    """Return the lock's file: inside a local table, else in the user's state folder, named by a hash of the URI."""
     if root is not None:
         return root / _FILE
     name = hashlib.sha256(uri.encode()).hexdigest()[:24]
@@ -41,34 +34,21 @@ def writer_lock(path: Path, *, timeout: float) -> Iterator[None]:
         HistoryConflictError: another process or thread held the lock all that time.
         FileNotWrittenError: its file can't be made.
     """
+    lock = FileLock(path, timeout, mode=OWNER_ONLY)
     try:
         path.parent.mkdir(mode=OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
-        file = os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY)
+        lock.acquire()
+    except Timeout:
+        raise HistoryConflictError(
+            f"Another writer holds {path} and did not finish within {timeout:g} s; nothing was recorded. "
+            "Wait for it to end, then take a new pull and record that."
+        ) from None
     except OSError as error:
         raise FileNotWrittenError(
             f"The history's lock {path} can't be opened ({error.strerror}); nothing was recorded. Choose a folder "
             "that you can write to."
         ) from error
     try:
-        _wait(file, path, timeout)
         yield
     finally:
-        os.close(file)
-
-
-def _wait(file: int, path: Path, timeout: float) -> None:
-    if fcntl is None:  # pragma: no cover
-        return
-    until = time.monotonic() + timeout
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                raise HistoryConflictError(
-                    f"Another writer holds {path} and did not finish within {timeout:g} s; nothing was recorded. "
-                    "Wait for it to end, then take a new pull and record that."
-                ) from None
-            time.sleep(_POLL_SECONDS)
-        else:
-            return
+        lock.release()

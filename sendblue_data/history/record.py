@@ -20,6 +20,7 @@ from sendblue_data.history.layout import (
     LOOK,
     NUMBER,
     REMOVED,
+    ROW_COLUMNS,
     SEEN,
     STATE,
     STATE_FIELDS,
@@ -82,27 +83,8 @@ def record(
     difference = _difference(before, after, fields)
     same = not any(map(len, (difference.added, difference.removed, difference.changed)))
     same = same and order == latest["h_order"] and extra == (latest["h_extra"] or [])
-    if taken_at <= latest["h_taken_at"]:
-        if same and taken_at == latest["h_taken_at"]:
-            return Snapshot(
-                number=number,
-                taken_at=taken_at,
-                contacts=frame.height,
-                added=0,
-                removed=0,
-                changed=0,
-                new=False,
-            )
-        raise SnapshotRefusedError(
-            f"The pull is of {taken_at.isoformat()}, but the history already reaches to "
-            f"{latest['h_taken_at'].isoformat()}. Snapshots are recorded in the order in which they were taken; if the "
-            "last one was dated wrongly, take it back: history.drop_last().",
-            reason="out of order",
-        )
-    check_size(before.height, frame.height, limits)
-    number += not same
     snapshot = Snapshot(
-        number=number,
+        number=number + (not same),
         taken_at=taken_at,
         contacts=frame.height,
         added=len(difference.added),
@@ -110,9 +92,19 @@ def record(
         changed=len(difference.changed),
         new=not same,
     )
+    if taken_at <= latest["h_taken_at"]:
+        if same and taken_at == latest["h_taken_at"]:
+            return snapshot
+        raise SnapshotRefusedError(
+            f"The pull is of {taken_at.isoformat()}, but the history already reaches to "
+            f"{latest['h_taken_at'].isoformat()}. Snapshots are recorded in the order in which they were taken; if the "
+            "last one was dated wrongly, take it back: history.drop_last().",
+            reason="out of order",
+        )
+    check_size(before.height, frame.height, limits)
     parts = [_look(snapshot, evidence, latest["h_account"], order, extra)]
     if not same:
-        parts += _change_rows(table, number, before, after, known, difference, fields)
+        parts += _change_rows(table, snapshot.number, before, after, known, difference, fields)
     table.append(table_frame(parts))
     return snapshot
 
@@ -137,7 +129,7 @@ def _first(
 def _numbered(
     frame: pl.DataFrame, known: pl.DataFrame, present: pl.Series, fields: Sequence[str], schema: pl.Schema
 ) -> tuple[pl.DataFrame, str]:
-    """Give the new frame by ascending `h_contact`, and the row order that it had."""
+    """Return the new frame by ascending `h_contact`, and the row order that it had."""
     numbers = _recognised(frame, known, present)
     highest = known["h_contact"].max()
     first_new = 0 if highest is None else int(highest) + 1  # type: ignore[arg-type]
@@ -156,7 +148,7 @@ def _numbered(
 
 
 def _recognised(frame: pl.DataFrame, known: pl.DataFrame, present: pl.Series) -> pl.Series:
-    """Give the number that each contact has already, null for one that was never seen.
+    """Return the number that each contact has already, null for one that was never seen.
 
     The phone comes first since people opt out by phone, and a contact that is deleted and created again gets
     another id. Only of several contacts with one phone the id tells which is which, as far as it is still there;
@@ -224,33 +216,23 @@ def _plain(values: pl.Series) -> pl.Series:
 def _look(
     snapshot: Snapshot, evidence: Evidence | None, account: str | None, order: str, extra: list[str]
 ) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "h_part": [LOOK],
-            "h_epoch": [0],
-            "h_kind": [SEEN],
-            "h_snapshot": [snapshot.number],
-            "h_taken_at": [snapshot.taken_at],
-            "h_account": [account if evidence is None else evidence.account],
-            "h_complete": [None if evidence is None else evidence.complete and evidence.since is None],
-            "h_evidence": [None if evidence is None else json.dumps(evidence.as_dict())],
-            "h_contacts": [snapshot.contacts],
-            "h_added": [snapshot.added],
-            "h_removed": [snapshot.removed],
-            "h_changed": [snapshot.changed],
-            "h_order": [order],
-            "h_extra": [extra or None],
-        },
-        schema_overrides={
-            "h_epoch": NUMBER,
-            "h_snapshot": NUMBER,
-            "h_taken_at": pl.Datetime("us", "UTC"),
-            "h_account": pl.String,
-            "h_complete": pl.Boolean,
-            "h_evidence": pl.String,
-            "h_extra": pl.List(pl.String),
-        },
-    )
+    row = {
+        "h_part": LOOK,
+        "h_epoch": 0,
+        "h_kind": SEEN,
+        "h_snapshot": snapshot.number,
+        "h_taken_at": snapshot.taken_at,
+        "h_account": account if evidence is None else evidence.account,
+        "h_complete": None if evidence is None else evidence.complete and evidence.since is None,
+        "h_evidence": None if evidence is None else json.dumps(evidence.as_dict()),
+        "h_contacts": snapshot.contacts,
+        "h_added": snapshot.added,
+        "h_removed": snapshot.removed,
+        "h_changed": snapshot.changed,
+        "h_order": order,
+        "h_extra": extra or None,
+    }
+    return pl.DataFrame([row], schema={name: ROW_COLUMNS[name] for name in row})
 
 
 def _change_rows(

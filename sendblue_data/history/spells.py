@@ -9,7 +9,6 @@ the two spells, and says so.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import polars as pl
 
@@ -23,7 +22,7 @@ was removed then; `next_first`, `next_opt_out`: the next known spell's snapshot 
 
 
 def versions(table: HistoryTable, columns: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Give every version of the contacts that ever changed, and the only version of those that never did.
+    """Return every version of the contacts that ever changed, and the only version of those that never did.
 
     Both have `h_contact, h_snapshot, h_kind, opt_out` and `columns`; the first is sorted by contact and snapshot.
     """
@@ -70,7 +69,7 @@ def spells(versions_ended: pl.DataFrame, columns: Sequence[str] = ()) -> pl.Data
 
 
 def look_times(table: HistoryTable) -> pl.DataFrame:
-    """Give each snapshot's `number` (ascending), `first` and `last` look's moment, and their positions among looks."""
+    """Return each snapshot's `number` (ascending), its first and last look's moment, and their positions among looks."""
     return (
         looks(table)
         .with_row_index("look")
@@ -85,26 +84,8 @@ def look_times(table: HistoryTable) -> pl.DataFrame:
     )
 
 
-def at_number(numbers: pl.Series, times: pl.DataFrame, column: str) -> pl.Series:
-    """Look up a column of `look_times` by snapshot number; null for null."""
-    return times[column].gather(numbers)
-
-
-_EVENT_COLUMNS: dict[str, Any] = {
-    "phone": pl.String,
-    "contact_id": pl.String,
-    "event": pl.String,
-    "after": pl.Datetime("us", "UTC"),
-    "before": pl.Datetime("us", "UTC"),
-    "after_snapshot": pl.Int32,
-    "before_snapshot": pl.Int32,
-    "recreated": pl.Boolean,
-}
-EVENT_SCHEMA = pl.Schema(_EVENT_COLUMNS)
-
-
 def opt_out_events(table: HistoryTable) -> pl.DataFrame:
-    """Give every opt-out and opt-in, in the columns of `EVENT_SCHEMA`; see `ContactHistory.opt_out_events`."""
+    """Return every opt-out and opt-in; see `ContactHistory.opt_out_events`."""
     changing, _ = versions(table, [])
     times = look_times(table)
     turned = spells(ended(changing)).filter(pl.col("opt_out") != pl.col("next_opt_out"))
@@ -112,8 +93,8 @@ def opt_out_events(table: HistoryTable) -> pl.DataFrame:
     events = turned.select(
         "h_contact",
         pl.when("next_opt_out").then(pl.lit("opt_out")).otherwise(pl.lit("opt_in")).alias("event"),
-        at_number(last_known, times, "seen_until").alias("after"),
-        at_number(turned["next_first"], times, "seen_from").alias("before"),
+        times["seen_until"].gather(last_known).alias("after"),
+        times["seen_from"].gather(turned["next_first"]).alias("before"),
         last_known.alias("after_snapshot"),
         pl.col("next_first").alias("before_snapshot"),
     )
@@ -126,13 +107,19 @@ def opt_out_events(table: HistoryTable) -> pl.DataFrame:
         .sort("row")
         for side in ("after_snapshot", "before_snapshot")
     ]
-    recreated = sides[0]["contact_id"].ne_missing(sides[1]["contact_id"]) | sides[0]["created_at"].ne_missing(
-        sides[1]["created_at"]
-    )
+    old, new = sides
+    moved = [old[name].ne_missing(new[name]) for name in ("contact_id", "created_at")]
     return (
-        events.with_columns(
-            sides[1]["phone"], sides[1]["contact_id"], recreated.alias("recreated"), sides[1]["h_contact"]
-        )
+        events.with_columns(new["phone"], new["contact_id"], (moved[0] | moved[1]).alias("recreated"))
         .sort("before_snapshot", "h_contact")
-        .select(EVENT_SCHEMA.names())
+        .select(
+            "phone",
+            "contact_id",
+            "event",
+            "after",
+            "before",
+            "after_snapshot",
+            "before_snapshot",
+            "recreated",
+        )
     )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from sendblue_data._shared.validation import shown
-from sendblue_data.errors import ConfigurationError, HistoryRangeError
+from sendblue_data.errors import HistoryRangeError
 from sendblue_data.history.layout import (
     CHANGE,
     CONTACT,
@@ -24,9 +23,6 @@ from sendblue_data.history.layout import (
 from sendblue_data.history.table import HistoryTable
 from sendblue_data.schema import CONTACT_SCHEMA
 
-When = datetime | date | str
-"""A moment: an aware datetime, a naive one (taken as UTC), a date (its end, UTC), or ISO 8601 text of either."""
-
 ORDERS = (
     "contact",
     "oldest first",
@@ -38,7 +34,7 @@ ORDERS = (
 
 
 def looks(table: HistoryTable) -> pl.DataFrame:
-    """Give every look at the account, oldest first, in the columns `LOOK_COLUMNS`."""
+    """Return every look at the account, oldest first, in the columns `LOOK_COLUMNS`."""
     if "looks" not in table.cache:
         frame = table.scan(LOOK, LOOK_COLUMNS).collect()
         missing = set(range(int(frame["h_snapshot"].max() or 0) + 1)) - set(frame["h_snapshot"])  # type: ignore[arg-type]
@@ -52,51 +48,20 @@ def looks(table: HistoryTable) -> pl.DataFrame:
     return found
 
 
-def moment(when: When) -> datetime:
-    """Give `when` as an aware datetime in UTC; a date means its last microsecond.
-
-    Example:
-        >>> moment("2026-03-01").isoformat()
-        '2026-03-01T23:59:59.999999+00:00'
-        >>> moment("2026-03-01T08:00:00+02:00").isoformat()
-        '2026-03-01T06:00:00+00:00'
-    """
-    if isinstance(when, str):
-        text = when.strip()
-        try:
-            when = (
-                date.fromisoformat(text) if len(text) == len("2026-03-01") else datetime.fromisoformat(text)
-            )
-        except ValueError:
-            raise ConfigurationError(
-                f"{text!r} is no moment in ISO 8601, such as 2026-03-01 or 2026-03-01T08:00:00Z."
-            ) from None
-    if not isinstance(when, date):  # of which a datetime is one
-        raise ConfigurationError(
-            f"{shown(when)} is a {type(when).__name__}: expected a moment, a date, or a text such as "
-            "2026-03-01T08:00:00Z."
-        )
-    if not isinstance(when, datetime):
-        return datetime.combine(when, time.max, tzinfo=UTC)
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-
-
-def snapshot_at(table: HistoryTable, when: When) -> int:
-    """Number of the last snapshot taken at or before `when`.
+def snapshot_at(table: HistoryTable, at: datetime) -> int:
+    """Return the number of the last snapshot taken at or before a moment.
 
     Raises:
         HistoryRangeError: there is none.
     """
     seen = looks(table)
-    moment_utc = moment(when)
-    before = seen.filter(pl.col("h_taken_at") <= moment_utc)
-    if before.is_empty():
-        first = seen["h_taken_at"].min()
+    earlier = seen.filter(pl.col("h_taken_at") <= at)
+    if earlier.is_empty():
         raise HistoryRangeError(
-            f"Nothing was recorded at or before {moment_utc.isoformat()}; the first snapshot of {table.uri} is of "
-            f"{first.isoformat() if isinstance(first, datetime) else 'no day at all'}. Ask for a later moment."
+            f"Nothing was recorded at or before {at.isoformat()}; the first snapshot of {table.uri} is of "
+            f"{seen['h_taken_at'][0].isoformat()}. Ask for a later moment."
         )
-    return int(before["h_snapshot"][-1])
+    return int(earlier["h_snapshot"][-1])
 
 
 def epoch_of(table: HistoryTable, snapshot: int) -> tuple[int, int]:
@@ -113,16 +78,19 @@ def epoch_of(table: HistoryTable, snapshot: int) -> tuple[int, int]:
 
 
 def identities(table: HistoryTable, through: int) -> pl.DataFrame:
-    """Who each contact ever seen was at snapshot `through`: `h_contact` (ascending) and `IDENTITY`."""
-    frame = table.scan(CONTACT, ["h_contact", "h_snapshot", *IDENTITY], through=through).collect()
-    numbers = frame["h_contact"].to_numpy()
+    """Return who each contact ever seen was at snapshot `through`: `h_contact` (ascending) and `IDENTITY`."""
+    return _latest(table.scan(CONTACT, ["h_contact", "h_snapshot", *IDENTITY], through=through).collect())
+
+
+def _latest(who: pl.DataFrame) -> pl.DataFrame:
+    numbers = who["h_contact"].to_numpy()
     if not bool(np.all(numbers[1:] > numbers[:-1])):
-        frame = frame.sort("h_contact", "h_snapshot").unique("h_contact", keep="last", maintain_order=True)
-    return frame.drop("h_snapshot")
+        who = who.sort("h_contact", "h_snapshot").unique("h_contact", keep="last", maintain_order=True)
+    return who.drop("h_snapshot")
 
 
 def state_at(table: HistoryTable, snapshot: int) -> pl.DataFrame:
-    """Give the contacts at one snapshot: `h_contact` (ascending), then every contact field and extra one."""
+    """Return the contacts at one snapshot: `h_contact` (ascending), then every contact field and extra one."""
     fields = [*STATE_FIELDS, *table.extra_columns]
     epoch, first = epoch_of(table, snapshot)
     who, copied, changed = pl.collect_all(
@@ -180,10 +148,7 @@ def _size(numbers: pl.Series) -> int:
 
 
 def _identities_of(who: pl.DataFrame, state: pl.DataFrame) -> pl.DataFrame:
-    numbers = who["h_contact"].to_numpy()
-    rising = bool(np.all(numbers[1:] > numbers[:-1]))
-    if not rising:
-        who = who.sort("h_contact", "h_snapshot").unique("h_contact", keep="last", maintain_order=True)
+    who = _latest(who)
     if who.height == state.height:  # everybody who was ever seen is still there
         return who.select(IDENTITY)
     there = np.zeros(_size(who["h_contact"]), dtype=np.bool_)
@@ -193,9 +158,8 @@ def _identities_of(who: pl.DataFrame, state: pl.DataFrame) -> pl.DataFrame:
 
 def in_order(frame: pl.DataFrame, order: str | None) -> pl.DataFrame:
     """Sort a frame of `state_at` as the pull had it; `order` is one of `ORDERS`."""
-    if order in {None, "contact"}:
+    if order is None or order == "contact":
         return frame
-    assert order is not None  # noqa: S101 -- narrows the type
     return frame.sort(
         "created_at",
         descending=order.startswith("newest"),
@@ -205,7 +169,7 @@ def in_order(frame: pl.DataFrame, order: str | None) -> pl.DataFrame:
 
 
 def contacts_at(table: HistoryTable, snapshot: int) -> pl.DataFrame:
-    """Give the contacts frame of a snapshot: its columns, rows and row order."""
+    """Return the contacts frame of a snapshot: its columns, rows and row order."""
     look = looks(table).filter(pl.col("h_snapshot") == snapshot).row(0, named=True)
     extra: list[str] = look["h_extra"] or []
     return in_order(state_at(table, snapshot), look["h_order"]).select(*CONTACT_SCHEMA, *extra)

@@ -2,51 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
+from sendblue_data._frames.grouping import By, RowGroups
 from sendblue_data.analytics.rates import normal_quantile
-from sendblue_data.history.grouping import By, Grouping
 from sendblue_data.history.layout import CONTACT
 from sendblue_data.history.spells import ended, look_times, spells, versions
 from sendblue_data.history.table import HistoryTable
 
 _DAY = 86_400e6
+_COLUMNS = ("day", "at_risk", "opt_outs", "censored", "survival", "low", "high")
 
 
-def survival(table: HistoryTable, by: By, confidence: float) -> pl.DataFrame:
+def survival(table: HistoryTable, by: By | Sequence[By] | None, confidence: float) -> pl.DataFrame:
     """Estimate by group; see `ContactHistory.survival`."""
-    grouping = Grouping(by)
-    lives = observed_lives(table, grouping)
-    keys = grouping.keys
-    if not keys:
-        return kaplan_meier(lives, confidence)
-    curves = [
-        kaplan_meier(group, confidence).select(
-            *(pl.lit(value, lives.schema[key]).alias(key) for key, value in zip(keys, values, strict=True)),
-            pl.all(),
-        )
-        for values, group in lives.sort(keys, nulls_last=True).group_by(keys, maintain_order=True)
-    ]
-    if not curves:
-        curves = [
-            kaplan_meier(lives, confidence)
-            .select(*(pl.lit(None, lives.schema[k]).alias(k) for k in keys), pl.all())
-            .clear()
-        ]
-    return grouping.named(pl.concat(curves))
+    groups = RowGroups(by, taken=_COLUMNS)
+    lives = observed_lives(table, groups)
+    keys = groups.names
+    curves = [] if keys else [kaplan_meier(lives, confidence)]
+    if keys:
+        parts = lives.sort(keys, nulls_last=True).partition_by(keys, maintain_order=True)
+        for part in parts or [lives]:  # nobody's life: the columns are those of any curve
+            curve = kaplan_meier(part, confidence)
+            group = part.select(keys).head(1) if parts else part.select(keys)
+            curves.append(group.join(curve, how="cross"))
+    return groups.named(pl.concat(curves))
 
 
-def observed_lives(table: HistoryTable, grouping: Grouping) -> pl.DataFrame:
-    """Give `entry` and `exit` in days since creation, `event`, and the group columns, a row per contact and group.
+def observed_lives(table: HistoryTable, groups: RowGroups) -> pl.DataFrame:
+    """Return `entry` and `exit` in days since creation, `event`, and the group columns, a row per contact and group.
 
     A contact enters with the first look that shows it as not opted out. It leaves with the first look that shows
     it opted out (an event), or with the last look that showed its state (censored). One that was opted out when
     it was first known never was at risk; one without `created_at` has no age; neither has a row.
     """
-    changing, steady = versions(table, grouping.reads)
+    changing, steady = versions(table, groups.reads)
     times = look_times(table)
-    known = spells(ended(changing), grouping.reads)
+    known = spells(ended(changing), groups.reads)
     never_changed = steady.filter(pl.col("opt_out").is_not_null()).select(
         "h_contact",
         pl.col("h_snapshot").alias("first"),
@@ -55,7 +50,7 @@ def observed_lives(table: HistoryTable, grouping: Grouping) -> pl.DataFrame:
             pl.lit(None, known.schema[name]).alias(name)
             for name in ("end", "gone", "next_first", "next_opt_out")
         ),
-        *(name for name in grouping.reads if name != "opt_out"),
+        *(name for name in groups.reads if name != "opt_out"),
     )
     newest = times.height - 1
     lives = (
@@ -64,7 +59,7 @@ def observed_lives(table: HistoryTable, grouping: Grouping) -> pl.DataFrame:
         .group_by("h_contact", maintain_order=True)
         .agg(
             pl.col("first", "opt_out").first(),
-            *(pl.col(name).first() for name in grouping.reads if name != "opt_out"),
+            *(pl.col(name).first() for name in groups.reads if name != "opt_out"),
             event=pl.col("next_first").filter(pl.col("next_opt_out")).min(),
             last=(pl.col("end") - 1).fill_null(newest).max(),
         )
@@ -72,14 +67,14 @@ def observed_lives(table: HistoryTable, grouping: Grouping) -> pl.DataFrame:
     )
     born = table.scan(CONTACT, ["h_contact", "h_snapshot", "created_at"]).collect()
     born = born.sort("h_snapshot").unique("h_contact", keep="first").select("h_contact", born="created_at")
-    ages = grouping.apply(lives).join(born, on="h_contact").drop_nulls("born")
+    ages = groups.apply(lives).join(born, on="h_contact").drop_nulls("born")
     left = pl.coalesce(times["seen_from"].gather(ages["event"]), times["seen_until"].gather(ages["last"]))
     days = [
         ((moment - pl.col("born")).dt.total_microseconds() / _DAY).clip(lower_bound=0.0)
         for moment in (pl.lit(times["seen_from"].gather(ages["first"])), left)
     ]
     return ages.select(
-        *grouping.keys, entry=days[0], exit=days[1], event=pl.col("event").is_not_null()
+        *groups.names, entry=days[0], exit=days[1], event=pl.col("event").is_not_null()
     ).filter(pl.col("exit") > pl.col("entry"))
 
 
@@ -125,5 +120,4 @@ def kaplan_meier(lives: pl.DataFrame, confidence: float) -> pl.DataFrame:
     whole = 1.0 if lives.height else None
     start = {"day": 0.0, "at_risk": int(np.sum(entry <= 0.0)), "opt_outs": 0, "censored": 0}
     first = pl.DataFrame([start | dict.fromkeys(("survival", "low", "high"), whole)], schema=curve.schema)
-    columns = ["day", "at_risk", "opt_outs", "censored", "survival", "low", "high"]
-    return pl.concat([first.select(columns), curve.select(columns)])
+    return pl.concat([first.select(_COLUMNS), curve.select(_COLUMNS)])

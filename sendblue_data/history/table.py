@@ -149,11 +149,6 @@ class HistoryTable:
             self._files = (self.version, files)
         return self._files[1]
 
-    def paths(self, files: pl.DataFrame) -> list[str]:
-        """Give the full path or URI of each file."""
-        root = self.uri.rstrip("/")
-        return [f"{root}/{path}" for path in files["path"]]
-
     def scan(
         self,
         part: str,
@@ -199,7 +194,7 @@ class HistoryTable:
                         "Put it back from a backup",
                     )
         return pl.scan_parquet(
-            self.paths(files),
+            [f"{self.uri.rstrip('/')}/{path}" for path in files["path"]],
             schema=pl.Schema({name: kind for name, kind in self.schema.items() if name not in _PARTITION}),
             missing_columns="insert",
             glob=False,
@@ -319,7 +314,7 @@ class HistoryTable:
         return options
 
     def unreadable(self, why: str, mend: str) -> HistoryUnreadableError:
-        """Give the error of a history that is damaged."""
+        """Return the error of a history that is damaged."""
         return HistoryUnreadableError(
             f"The history {self.uri} {why}. {mend}, or begin a new history in another folder."
         )
@@ -354,7 +349,7 @@ class HistoryTable:
 
 
 def said(error: BaseException) -> str:
-    """Give what an error of a library says as one short line; Delta's draws arrows, in colour."""
+    """Return what an error of a library says as one short line; Delta's draws arrows, in colour."""
     words = one_line(str(error)) or type(error).__name__
     return words if len(words) <= _LONGEST else f"{words[:_LONGEST]}…"
 

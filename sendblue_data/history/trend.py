@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import polars as pl
 
-from sendblue_data._shared.validation import shown
-from sendblue_data.analytics.rates import wilson_interval
-from sendblue_data.errors import FrameError
-from sendblue_data.history.grouping import By, Grouping
+from sendblue_data._frames.grouping import By, RowGroups, created_period
+from sendblue_data.analytics.rates import with_rate
 from sendblue_data.history.layout import ADDED, REMOVED
 from sendblue_data.history.spells import ended, look_times, spells, versions
 from sendblue_data.history.state import looks
 from sendblue_data.history.table import HistoryTable
 
-_COUNTS = ("at_risk", "opt_outs", "opted_out", "resubscribes", "added", "removed")
+_COUNTS = ("at_risk", "opt_outs", "opt_out_events", "resubscribes", "added", "removed")
+_COLUMNS = (
+    "period", "days", "looks", "at_risk", "opt_outs", "rate", "low", "high", "opt_out_events", "resubscribes",
+    "added", "removed", "net_growth",
+)  # fmt: skip
 _DAY = 86_400e6
 
 
@@ -43,19 +43,20 @@ class _Calendar:
         return number.map_batches(self.times[column].gather, return_dtype=pl.Int32)
 
 
-def opt_out_trend(table: HistoryTable, every: str, by: By, confidence: float) -> pl.DataFrame:
+def opt_out_trend(
+    table: HistoryTable, every: str, by: By | Sequence[By] | None, confidence: float
+) -> pl.DataFrame:
     """Count by period and group; see `ContactHistory.opt_out_trend`."""
-    grouping = Grouping(by)
-    _check_period(every)
-    calendar = _calendar(table, every)
-    changing, steady = versions(table, grouping.reads)
+    groups = RowGroups(by, taken=_COLUMNS)
+    calendar = _calendar(table, created_period(every).every)
+    changing, steady = versions(table, groups.reads)
     changing = ended(changing)
-    grouped = grouping.apply(changing)
+    grouped = groups.apply(changing)
     # Spells are made before tags are spread over rows: a spell ends with the contact's next row, whatever its tags.
-    known = grouping.apply(spells(changing, grouping.reads))
-    keys = grouping.keys
+    known = groups.apply(spells(changing, groups.reads))
+    keys = groups.names
     counted = [
-        _steady_at_risk(grouping.apply(steady), calendar, keys),
+        _steady_at_risk(groups.apply(steady), calendar, keys),
         _at_risk(known, calendar, keys),
         _events(known, calendar, keys),
         _comings(grouped, calendar, keys),
@@ -65,39 +66,17 @@ def opt_out_trend(table: HistoryTable, every: str, by: By, confidence: float) ->
     if keys:
         grid = counts.select(keys).unique().join(grid, how="cross")
     rows = grid.join(counts, on=[*keys, "n"], how="left", nulls_equal=True).sort(*keys, "n", nulls_last=True)
-    return grouping.named(
-        _rated(rows.with_columns(pl.col(_COUNTS).fill_null(0).cast(pl.Int64)), keys, confidence)
-    )
-
-
-def _rated(rows: pl.DataFrame, keys: list[str], confidence: float) -> pl.DataFrame:
-    low, high = wilson_interval(rows["opted_out"], rows["at_risk"], confidence)
-    observed = pl.col("at_risk") > 0
-    return rows.with_columns(
-        rate=pl.when(observed).then(pl.col("opted_out") / pl.col("at_risk")),
-        low=pl.when(observed).then(low),
-        high=pl.when(observed).then(high),
-        net_growth=pl.col("added") - pl.col("removed"),
-    ).select(
-        *keys, "period", "days", "looks", "at_risk", "opt_outs", "opted_out", "rate", "low", "high",
-        "resubscribes", "added", "removed", "net_growth",
-    )  # fmt: skip
-
-
-def _check_period(every: str) -> None:
-    # Polars takes "" and "0d" for no cut at all.
-    if isinstance(every, str) and re.search("[1-9]", every):
-        with suppress(pl.exceptions.PolarsError):
-            pl.Series([datetime(2026, 1, 1, tzinfo=UTC)]).dt.truncate(every)
-            return
-    raise FrameError(
-        f"every is {shown(every)}: write the length of a period as Polars does, such as '1d', '1w' or '1mo'."
-    )
+    rows = rows.with_columns(pl.col(_COUNTS).fill_null(0).cast(pl.Int64))
+    rated = with_rate(rows, "opt_outs", "at_risk", confidence=confidence)
+    rated = rated.with_columns(net_growth=pl.col("added") - pl.col("removed"))
+    return groups.named(rated.select(*keys, *_COLUMNS))
 
 
 def _calendar(table: HistoryTable, every: str) -> _Calendar:
     seen = looks(table).select(
-        at="h_taken_at", before=pl.col("h_taken_at").shift(1), period=pl.col("h_taken_at").dt.truncate(every)
+        at="h_taken_at",
+        before=pl.col("h_taken_at").shift(1),
+        period=pl.col("h_taken_at").dt.truncate(every).dt.date(),
     )
     since = pl.coalesce(pl.col("before").min(), pl.col("at").min())
     periods = (
@@ -116,13 +95,11 @@ def _calendar(table: HistoryTable, every: str) -> _Calendar:
 
 def _steady_at_risk(steady: pl.DataFrame, calendar: _Calendar, keys: list[str]) -> pl.DataFrame:
     """Count contacts that never changed: at risk at every look but the first."""
-    if len(calendar.period_of_look) == 1:
-        return _empty(steady, keys)
-    from_second_look = calendar.periods.filter(pl.col("n") >= calendar.period_of_look[1]).select("n")
-    count = pl.len().cast(pl.Int64).alias("at_risk")
+    periods = calendar.period_of_look[1:].unique().alias("n").to_frame()
     there = steady.filter(~pl.col("opt_out"))
+    count = pl.len().cast(pl.Int64).alias("at_risk")
     groups = there.group_by(keys).agg(count) if keys else there.select(count)
-    return groups.join(from_second_look, how="cross")
+    return groups.join(periods, how="cross")
 
 
 def _at_risk(known: pl.DataFrame, calendar: _Calendar, keys: list[str]) -> pl.DataFrame:
@@ -175,8 +152,8 @@ def _events(known: pl.DataFrame, calendar: _Calendar, keys: list[str]) -> pl.Dat
     )
     out = pl.col("next_opt_out")
     return turned.group_by(*keys, "n").agg(
-        opt_outs=out.sum().cast(pl.Int64),
-        opted_out=pl.col("h_contact").filter(out).n_unique().cast(pl.Int64),
+        opt_outs=pl.col("h_contact").filter(out).n_unique().cast(pl.Int64),
+        opt_out_events=out.sum().cast(pl.Int64),
         resubscribes=(~out).sum().cast(pl.Int64),
     )
 
@@ -190,7 +167,3 @@ def _comings(grouped: pl.DataFrame, calendar: _Calendar, keys: list[str]) -> pl.
         *keys, n=calendar.of_snapshot(pl.col("end")), removed=pl.lit(1, pl.Int64)
     )
     return pl.concat([came, went], how="diagonal")
-
-
-def _empty(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
-    return frame.clear().select(*keys, n=pl.lit(0, pl.Int32), at_risk=pl.lit(0, pl.Int64)).clear()

@@ -1,17 +1,21 @@
-"""Plots: for each table of this package, a function of the same name that draws it."""
+"""Plots: for each table of this package, a function of the same name that draws it.
 
-from sendblue_data.plots.cohorts import opt_out_cohorts
+Each takes the table, options of its own, and those of every plot, `PlotOptions`: `ax`, `title`, `as_of` and `theme`.
+It returns the `Axes` and shows nothing; a table that lacks a column is a `FrameError`.
+"""
+
+from sendblue_data.plots.canvas import PlotOptions
 from sendblue_data.plots.drivers import opt_out_drivers
-from sendblue_data.plots.opt_outs import opt_out_rate
+from sendblue_data.plots.opt_outs import opt_out_cohorts, opt_out_rate
 from sendblue_data.plots.over_time import opt_out_trend, survival
-from sendblue_data.plots.pairs import similar_tags, tag_pairs
 from sendblue_data.plots.segments import compare_segments, segment_overlap
 from sendblue_data.plots.style import use_style
-from sendblue_data.plots.tags import tag_growth, tag_summary
+from sendblue_data.plots.tags import similar_tags, tag_growth, tag_pairs, tag_summary
 from sendblue_data.plots.upset import tag_combinations
 from sendblue_data.plots.verification import verification_backlog, verification_funnel, verification_rate
 
 __all__ = [
+    "PlotOptions",
     "compare_segments",
     "opt_out_cohorts",
     "opt_out_drivers",

@@ -1,15 +1,16 @@
-"""What every plot shares: an axes in the house style, a title that says as of when, notes, text columns."""
+"""What every plot shares: its options, an axes in the house style, rows and bars, text columns, notes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import polars as pl
 
+from sendblue_data._shared.time import Moment
 from sendblue_data.errors import FrameError
 from sendblue_data.plots.labels import (
     LONGEST_LABEL,
@@ -17,8 +18,9 @@ from sendblue_data.plots.labels import (
     group_labels,
     lacks_glyphs,
     listed,
-    moment,
+    moment_text,
     number,
+    plural,
 )
 from sendblue_data.plots.measure import fitting, text_width, widest, wrapped
 from sendblue_data.plots.style import Palette, Theme, styled, theme_of
@@ -26,9 +28,9 @@ from sendblue_data.plots.style import Palette, Theme, styled, theme_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.text import Text
+    from matplotlib.ticker import Locator
 
-AsOf = datetime | date | str | None
+Plot = TypeVar("Plot", bound=Callable[..., Any])
 
 WIDTH = 8.6
 """Inches of a figure that we make ourselves: fills a slide's or a page's column at 9 point text."""
@@ -45,6 +47,42 @@ SMALL_GROUP = 30
 SPELLED_OUT = "[ ]: characters that no installed font has, as code points."
 TOP = 25
 """Groups drawn, unless the caller says otherwise; the rest is counted in a note."""
+BAR = 0.66
+"""Of a row, the part that a bar takes."""
+
+
+class PlotOptions(TypedDict, total=False):
+    """The options that every plot takes.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> from sendblue_data.plots import PlotOptions, verification_funnel
+        >>> options: PlotOptions = {"title": "Our contacts", "as_of": "1 March 2026", "ax": Figure().subplots()}
+        >>> table = pl.DataFrame({"step": ["all", "verified"], "contacts": [50, 30]})
+        >>> verification_funnel(table, **options).get_title()
+        'Our contacts'
+    """
+
+    ax: Axes | None
+    """Axes to draw on; None makes a new figure, as high as its rows need."""
+    title: str | None
+    """Instead of the plot's own."""
+    as_of: Moment | None
+    """Moment of the pull or of the last snapshot, said below the title; a text is said as it is."""
+    theme: Theme | None
+    """`"light"` or `"dark"`; None takes that of `ax`, or the one chosen by `use_style`."""
+
+
+def with_options(plot: Plot) -> Plot:
+    """Show the options of `PlotOptions` in a plot's signature, as if they were written out there."""
+    signature = inspect.signature(plot)
+    own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in inspect.get_annotations(PlotOptions).items()
+    ]
+    plot.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]
+    return plot
 
 
 @dataclass
@@ -55,7 +93,7 @@ class Canvas:
     colours: Palette
     owned: bool
     title: str
-    as_of: AsOf
+    as_of: Moment | None
     subtitle: str = ""
     label: str = ""
     notes: list[str] = field(default_factory=list)
@@ -78,7 +116,7 @@ class Canvas:
         return figure
 
     def room(self) -> tuple[float, float]:
-        """Give width and height that the axes will have, in points, as far as that can be known before."""
+        """Return the width and height that the axes will have, in points, as far as known before drawing."""
         if self.owned:
             return 72 * self.figure.get_figwidth() - self.left - self.right - MARGIN, 72 * self.inches
         width, height = self._cell()
@@ -99,29 +137,20 @@ class Canvas:
         width, _ = self._cell()
         return max(width - self.left, 150.0) if self._laid_out() else width
 
-    def text(self, x: float, y: float, words: str, **options: object) -> Text:
-        """Write words that may hold `$` and `_`, in data coordinates unless told otherwise."""
-        options.setdefault("color", self.colours.text)
-        return self.ax.text(x, y, words, parse_math=False, **options)  # type: ignore[arg-type]
-
-    def say_empty(self, words: str = "No contacts") -> None:
-        """Leave the axes blank but for a sentence."""
+    def say_empty(self, words: str = "No contacts") -> Axes:
+        """Leave the axes blank but for a sentence, and say nothing else but the title."""
+        self.label = self.subtitle = ""
+        self.notes.clear()
+        middle: dict[str, Any] = {"transform": self.ax.transAxes, "ha": "center", "va": "center"}
         self.ax.set_axis_off()
-        self.ax.text(
-            0.5,
-            0.5,
-            words,
-            transform=self.ax.transAxes,
-            ha="center",
-            va="center",
-            color=self.colours.note,
-            size=13,
-        )
+        self.ax.text(0.5, 0.5, words, color=self.colours.note, size=13, **middle)
+        return self.ax
 
-    def say_grey(self, faint: Iterable[bool], fewer_than: str, to: str = "compare") -> None:
+    def say_grey(self, faint: Iterable[bool], below: int, noun: str, to: str = "compare") -> None:
         """Say in a note why some are grey, where any is."""
         if any(faint):
-            self.notes.append(f"Grey: fewer than {fewer_than}; too few to {to}.")
+            fewer = plural(below, noun, noun.replace("contact", "contacts"))
+            self.notes.append(f"Grey: fewer than {fewer}; too few to {to}.")
 
     def names(self, values: Sequence[object], width: int = LONGEST_LABEL) -> list[str]:
         """Make labels that can be drawn, and say so where a character had to be spelled out."""
@@ -130,7 +159,7 @@ class Canvas:
         return group_labels(values, width)
 
     def paired_names(
-        self, left: Sequence[object], right: Sequence[object], joint: str, width: int = 20
+        self, left: Iterable[object], right: Iterable[object], joint: str, width: int = 20
     ) -> list[str]:
         """Make labels of two names each, both short enough to be read."""
         if lacks_glyphs([*left, *right]):
@@ -140,67 +169,88 @@ class Canvas:
             (f"{clean(str(a), 20)}{joint}{clean(str(b), width)}" for a, b in pairs), width + 20 + len(joint)
         )
 
-    def rows(self, labels: Sequence[str], faint: Sequence[bool] | None = None) -> None:
+    def rows(self, labels: Sequence[str], faint: Sequence[bool] = ()) -> None:
         """Give each group a row, the first on top."""
         if not self.owned:
             labels = [fitting(label, self._cell()[0] / 3, 9.5) for label in labels]
         self.left = widest(labels, 9.5)
         self.ax.set_yticks(range(len(labels)), labels, parse_math=False)
         self.ax.set_ylim(len(labels) - 0.4, -0.6)
-        for tick, is_faint in zip(self.ax.get_yticklabels(), faint or [], strict=False):
+        for tick, is_faint in zip(self.ax.get_yticklabels(), faint, strict=False):
             if is_faint:
                 tick.set_color(self.colours.note)
         self.ax.grid(visible=False, axis="y")
 
+    def shades(self, faint: Sequence[bool], colour: str) -> list[str]:
+        """Return a colour for each group: grey for those that are too small."""
+        return [self.colours.muted if is_faint else colour for is_faint in faint]
+
+    def bars(
+        self,
+        labels: Sequence[str],
+        sizes: Sequence[int],
+        shades: str | Sequence[str],
+        faint: Sequence[bool] = (),
+    ) -> None:
+        """Draw a row for each group, with a bar of its contacts."""
+        self.rows(labels, faint)
+        self.ax.barh(range(len(sizes)), sizes, height=BAR, color=shades, label="contacts")
+        self.ax.set_xlim(0, max(*sizes, 1) * 1.02)
+        self.count_axis()
+
+    def write(self, text: str, at: tuple[float, float], offset: tuple[float, float], **style: Any) -> None:
+        """Write words that may hold `$` and `_` so many points from a place, outside of the axes too."""
+        plain: dict[str, Any] = {"annotation_clip": False, "parse_math": False, "color": self.colours.note}
+        self.ax.annotate(text, at, offset, **{"textcoords": "offset points", **plain, **style})
+
     def columns(self, *columns: Column) -> None:
         """Write columns of text at the right of the rows, under a small heading each."""
+        row_place = self.ax.get_yaxis_transform()
         points = 4.0
         for column in columns:
-            points += 11 + max(text_width(column.heading, 8), widest(column.texts, 9))
-            place: dict[str, Any] = {
-                "textcoords": "offset points",
-                "ha": "right",
-                "annotation_clip": False,
-                "parse_math": False,
-            }
-            for row, text in enumerate(column.texts):
-                self.ax.annotate(
-                    text,
-                    (1, row),
-                    (points, 0),
-                    xycoords=self.ax.get_yaxis_transform(),
-                    va="center",
-                    size=9,
-                    color=column.colour or self.colours.text,
-                    **place,
-                )
-            self.ax.annotate(
-                column.heading,
-                (1, 1),
-                (points, 3),
-                xycoords="axes fraction",
-                va="bottom",
-                size=8,
-                color=self.colours.note,
-                **place,
-            )
+            texts = [column.write(value) for value in column.values]
+            points += 11 + max(text_width(column.heading, 8), widest(texts, 9))
+            colour = self.colours.note if column.is_note else self.colours.text
+            cell = {"xycoords": row_place, "ha": "right", "va": "center", "size": 9, "color": colour}
+            for row, text in enumerate(texts):
+                self.write(text, (1, row), (points, 0), **cell)
+            head = {"xycoords": "axes fraction", "ha": "right", "va": "bottom", "size": 8}
+            self.write(column.heading, (1, 1), (points, 3), **head)
         self.lift, self.right = 16.0, points
 
     def percent_axis(self, which: str = "x") -> None:
         """Write ticks as percentages."""
-        from matplotlib.ticker import FuncFormatter, MaxNLocator  # noqa: PLC0415 -- late, like pyplot
+        from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 -- late, like pyplot
 
-        axis = self.ax.xaxis if which == "x" else self.ax.yaxis
-        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
-        axis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 3):g}%"))
+        steps = MaxNLocator(6, steps=[1, 2, 2.5, 5, 10])
+        self._axis(which, steps, lambda share: f"{round(100 * share, 3):g}%")
 
     def count_axis(self, which: str = "x") -> None:
         """Write ticks as whole numbers with thousands separated."""
-        from matplotlib.ticker import FuncFormatter, MaxNLocator  # noqa: PLC0415 -- late, like pyplot
+        from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 -- late, like pyplot
+
+        self._axis(which, MaxNLocator(6, integer=True), number)
+
+    def _axis(self, which: str, locator: Locator, write: Callable[[float], str]) -> None:
+        from matplotlib.ticker import FuncFormatter  # noqa: PLC0415 -- late, like pyplot
 
         axis = self.ax.xaxis if which == "x" else self.ax.yaxis
-        axis.set_major_locator(MaxNLocator(6, integer=True))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+        axis.set_major_locator(locator)
+        axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
+
+    def reference_line(self, at: float) -> None:
+        """Draw a dashed line that values are compared with."""
+        self.ax.axvline(at, color=self.colours.note, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+
+    def arrow(self, row: int, marker: str, across: float, colour: str) -> None:
+        """Draw the arrow of an interval that goes on past the axes, at a place from 0 to 1 across them."""
+        place: dict[str, Any] = {"transform": self.ax.get_yaxis_transform(), "clip_on": False, "zorder": 3}
+        self.ax.plot([across], [row], marker, color=colour, markersize=5, **place)
+
+    def horizontal_grid(self) -> None:
+        """Draw the lines of the grid that help to read heights, and no others."""
+        self.ax.grid(visible=False, axis="x")
+        self.ax.grid(visible=True, axis="y")
 
     def finish(self) -> None:
         """Write title, subtitle, axis label and notes where nothing is clipped or covered."""
@@ -219,36 +269,18 @@ class Canvas:
         points = self._line()
         across = figure.transFigure if self.owned else self.ax.transAxes
         left = 0.012 if self.owned else 0.0
-        under = [
-            part for part in (self.subtitle, f"As of {moment(self.as_of)}" if self.as_of else "") if part
-        ]
+        taken = f"As of {moment_text(self.as_of)}" if self.as_of else ""
+        under = [part for part in (self.subtitle, taken) if part]
         subtitle = wrapped(" · ".join(under), points, 9.5)
         if "\n" in subtitle:
             subtitle = "\n".join(wrapped(part, points, 9.5) for part in under)
-        self.ax.annotate(
-            subtitle,
-            (left, 1),
-            (0, self.lift),
-            xycoords=blended_transform_factory(across, self.ax.transAxes),
-            textcoords="offset points",
-            va="bottom",
-            size=9.5,
-            color=self.colours.note,
-            annotation_clip=False,
-            parse_math=False,
-        )
+        place = blended_transform_factory(across, self.ax.transAxes)
+        self.write(subtitle, (left, 1), (0, self.lift), xycoords=place, va="bottom", size=9.5)
         pad = self.lift + (4 + 13.5 * (subtitle.count("\n") + 1) if subtitle else 3)
         # The centre title is the one that `ax.get_title()` gives; it only stands at the left.
-        title = self.ax.set_title(
-            wrapped(self.title, points, 13, bold=True),
-            loc="center",
-            x=left,
-            y=1.0,
-            ha="left",
-            parse_math=False,
-        )
-        raised = ScaledTranslation(0, pad / 72, figure.dpi_scale_trans)
-        title.set_transform(blended_transform_factory(across, self.ax.transAxes) + raised)
+        words = wrapped(self.title, points, 13, bold=True)
+        title = self.ax.set_title(words, loc="center", x=left, y=1.0, ha="left", parse_math=False)
+        title.set_transform(place + ScaledTranslation(0, pad / 72, figure.dpi_scale_trans))
         below = "\n".join(wrapped(line, points, 9) for line in (self.label, *self.notes) if line)
         label = self.ax.set_xlabel(below, loc="left", labelpad=6, parse_math=False, linespacing=1.35)
         label.set_transform(blended_transform_factory(across, IdentityTransform()))
@@ -285,34 +317,31 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of text at the right of the rows."""
+    """A column of text at the right of the rows: a value for each, and how it is written."""
 
     heading: str
-    texts: Sequence[str]
-    colour: str | None = None
+    values: Iterable[Any]
+    write: Callable[[Any], str] = number
+    is_note: bool = False
+    """Whether it is written in the colour of notes."""
 
 
 @contextmanager
 def canvas(
-    ax: Axes | None,
+    heading: str,
     *,
-    title: str,
-    as_of: AsOf,
-    theme: Theme | None,
+    ax: Axes | None = None,
+    title: str | None = None,
+    as_of: Moment | None = None,
+    theme: Theme | None = None,
     rows: int = 0,
     height: float | None = None,
     width: float = WIDTH,
 ) -> Iterator[Canvas]:
     """Open an axes in the house style; title and notes are written when the block ends.
 
-    Args:
-        ax: the caller's axes, or None for a new figure as high as its rows need.
-        title: what is measured.
-        as_of: moment of the pull, for the subtitle.
-        theme: `"light"`, `"dark"`, or None: that of `ax`, or the one `use_style` chose.
-        rows: groups, one below the other.
-        height: inches of the axes, for plots that aren't made of rows.
-        width: inches of the figure; labels that need more get more.
+    A new figure is as high as its `rows` need, or its axes `height` inches where a plot isn't made of rows; `width`
+    is in inches too, and labels that need more get more.
     """
     chosen = theme_of(ax) if ax is not None and theme is None else theme
     with styled(chosen) as colours:
@@ -322,9 +351,9 @@ def canvas(
             inches = height or ROW * (max(rows, 2) + 0.2)
             figure = plt.figure(figsize=(width, inches + 1), layout="constrained")
             figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)  # type: ignore[union-attr, call-arg]
-            drawing = Canvas(figure.add_subplot(), colours, True, title, as_of, inches=inches)
+            drawing = Canvas(figure.add_subplot(), colours, True, title or heading, as_of, inches=inches)
         else:
-            drawing = Canvas(ax, colours, owned=False, title=title, as_of=as_of)
+            drawing = Canvas(ax, colours, owned=False, title=title or heading, as_of=as_of)
         yield drawing
         drawing.finish()
 
@@ -349,21 +378,14 @@ def require(table: pl.DataFrame, columns: Sequence[str], maker: str) -> None:
         )
 
 
-def keep_top(table: pl.DataFrame, top: int | None, size: str, noun: str) -> tuple[pl.DataFrame, list[str]]:
-    """Keep the rows with the largest `size`, in the table's own order, and say what was left out.
-
-    Returns:
-        The rows kept, and a list of notes: none, or one that counts the rest.
-    """
+def keep_top(table: pl.DataFrame, top: int | None, noun: str) -> tuple[pl.DataFrame, list[str]]:
+    """Keep the rows with the most contacts, in the table's own order; return them and a note on the rest, if any."""
     if top is None or table.height <= max(top, 1):
         return table, []
-    ranked = table.with_row_index("__row").sort(size, descending=True, nulls_last=True, maintain_order=True)
-    kept = ranked.head(max(top, 1)).sort("__row").drop("__row")
-    rest = ranked.slice(max(top, 1))
-    largest = rest.get_column(size).max()
-    largest = largest if isinstance(largest, int | float) else 0
+    ranked = table.with_row_index("__row").sort("contacts", descending=True, maintain_order=True)
+    kept, rest = ranked.head(max(top, 1)).sort("__row").drop("__row"), ranked.slice(max(top, 1))
     note = (
         f"The {kept.height} largest of {number(table.height)} {noun}; "
-        f"{number(rest.height)} more, of at most {number(largest)} contacts each, not drawn."
+        f"{number(rest.height)} more, of at most {number(rest['contacts'][0])} contacts each, not drawn."
     )
     return kept, [note]

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import polars as pl
 
-from sendblue_data.plots.canvas import SMALL_GROUP, TOP, AsOf, Canvas, Column, canvas, require
-from sendblue_data.plots.labels import NOT_SET, number, plural
-from sendblue_data.plots.rates import NOTHING_KNOWN
+from sendblue_data.plots.canvas import (
+    SMALL_GROUP,
+    TOP,
+    Canvas,
+    Column,
+    PlotOptions,
+    canvas,
+    require,
+    with_options,
+)
+from sendblue_data.plots.labels import NOT_SET, number, plural, probability
+from sendblue_data.plots.rates import NOTHING_KNOWN, of_known
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from sendblue_data.plots.style import Theme
 
 WIDEST = 50.0
 """Risks, and ends of intervals, beyond this many times (or one over it) are drawn as arrows at the edge."""
@@ -31,73 +38,50 @@ Risk = tuple[float | None, float | None, float | None]
 """A relative risk, and the ends of its interval."""
 
 
+@with_options
 def opt_out_drivers(
     table: pl.DataFrame,
     *,
-    ax: Axes | None = None,
     top: int | None = TOP,
-    min_contacts: int = SMALL_GROUP,
+    grey_below: int = SMALL_GROUP,
     max_q: float = 0.05,
-    title: str | None = None,
-    as_of: AsOf = None,
-    theme: Theme | None = None,
+    **options: Unpack[PlotOptions],
 ) -> Axes:
     """Draw the relative risk of each set against the rest with its interval, on a log axis.
 
     Args:
         table: what `opt_out_drivers(contacts)` gives. Rows keep their order, the smallest p first.
-        ax: axes to draw on; a new figure, as high as the sets need, when None.
         top: most sets drawn, the first; the rest is counted in a note. None draws all.
-        min_contacts: sets with fewer known contacts are greyed.
+        grey_below: sets with fewer known contacts are greyed.
         max_q: sets with a larger q, which may well differ by chance, are drawn as rings.
-        title: instead of `Relative risk of having opted out`.
-        as_of: moment of the pull, said below the title.
-        theme: `"light"` or `"dark"`; that of `ax`, or the one chosen by `use_style`, when None.
-
-    Returns:
-        The axes; nothing is shown.
-
-    Raises:
-        FrameError: the table lacks a column.
+        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
 
     Example:
         >>> from matplotlib.figure import Figure
         >>> table = pl.DataFrame({"factor": ["tag"], "level": ["Cold"], "contacts": [40], "unknown": [0],
-        ...     "opt_outs": [10], "relative_risk": [5.0], "low": [1.47], "high": [17.05],
-        ...     "q": [0.0036], "left_out": [2]})
+        ...     "opt_outs": [10], "relative_risk": [5.0], "relative_risk_low": [1.47],
+        ...     "relative_risk_high": [17.05], "q": [0.0036], "left_out": [2]})
         >>> ax = opt_out_drivers(table, ax=Figure().subplots())
         >>> "5.00 (1.47 to 17.1)" in [text.get_text() for text in ax.texts]
         True
     """
-    columns = ["factor", "level", "contacts", "unknown", "opt_outs", "relative_risk", "low", "high", "q"]
-    require(table, [*columns, "left_out"], "opt_out_drivers")
+    risk = ("relative_risk", "relative_risk_low", "relative_risk_high")
+    columns = ["factor", "level", "contacts", "unknown", "opt_outs", *risk, "q", "left_out"]
+    require(table, columns, "opt_out_drivers")
     kept = table.head(table.height if top is None else max(top, 1))
-    heading = title or "Relative risk of having opted out"
-    with canvas(ax, title=heading, as_of=as_of, theme=theme, rows=kept.height) as drawing:
-        if not kept.height:
-            drawing.say_empty(NONE_TESTED)
-            return drawing.ax
+    with canvas("Relative risk of having opted out", rows=kept.height, **options) as drawing:
         known = (kept["contacts"] - kept["unknown"]).to_list()
         if not any(known):
-            drawing.say_empty(NOTHING_KNOWN)
-            return drawing.ax
-        faint = [size < min_contacts for size in known]
-        q = kept["q"].to_list()
-        levels = kept["level"].fill_null(NOT_SET).to_list()
-        drawing.rows(drawing.paired_names(kept["factor"].to_list(), levels, ": ", width=30), faint)
-        risks: list[Risk] = kept["relative_risk", "low", "high"].rows()
-        _draw_risks(drawing, risks, faint, [value is None or value > max_q for value in q])
+            return drawing.say_empty(NOTHING_KNOWN if kept.height else NONE_TESTED)
+        faint = [size < grey_below for size in known]
+        levels = kept["level"].fill_null(NOT_SET)
+        drawing.rows(drawing.paired_names(kept["factor"], levels, ": ", width=30), faint)
+        risks: list[Risk] = kept.select(risk).rows()
+        _draw_risks(drawing, risks, faint, [q is None or q > max_q for q in kept["q"]])
         drawing.columns(
-            Column("risk (interval)", [risk_text(*risk) for risk in risks]),
-            Column("q", [_q_text(value) for value in q]),
-            Column(
-                "of known",
-                [
-                    f"{number(part)} / {number(whole)}"
-                    for part, whole in zip(kept["opt_outs"].to_list(), known, strict=True)
-                ],
-                drawing.colours.note,
-            ),
+            Column("risk (interval)", risks, lambda risk: risk_text(*risk)),
+            Column("q", kept["q"], probability),
+            of_known(kept["opt_outs"], known),
         )
         drawing.subtitle = (
             "Opt-out rate of each set as a multiple of the rate of all other contacts, log scale"
@@ -108,7 +92,7 @@ def opt_out_drivers(
         drawing.notes.append(
             f"Rings: q (p adjusted for the number of tests) over {max_q:g}; may well differ by chance."
         )
-        drawing.say_grey(faint, plural(min_contacts, "known contact"))
+        drawing.say_grey(faint, grey_below, "known contact")
         if kept.height < table.height:
             drawing.notes.append(
                 f"The {plural(kept.height, 'set')} with the smallest p of {number(table.height)}; "
@@ -140,17 +124,13 @@ def _times(value: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else number(value)  # noqa: PLR2004
 
 
-def _q_text(q: float | None) -> str:
-    return "n/a" if q is None else "<0.001" if q < 0.001 else f"{q:.3f}"  # noqa: PLR2004
-
-
 def _draw_risks(drawing: Canvas, risks: Sequence[Risk], faint: Sequence[bool], rings: Sequence[bool]) -> None:
     ax, colours = drawing.ax, drawing.colours
     left, right = _limits([risk for risk, small in zip(risks, faint, strict=True) if not small] or risks)
     ax.set_xscale("log")
     ax.set_xlim(left, right)
     _risk_ticks(drawing, left, right)
-    ax.axvline(1, color=colours.note, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    drawing.reference_line(1)
     cut = False
     for row, ((risk, low, high), small, ring) in enumerate(zip(risks, faint, rings, strict=True)):
         if risk is None:
@@ -162,28 +142,14 @@ def _draw_risks(drawing: Canvas, risks: Sequence[Risk], faint: Sequence[bool], r
         if left <= risk <= right:
             face = colours.background if ring else shade
             ax.plot([risk], [row], "o", color=shade, markerfacecolor=face, markersize=6.5, zorder=3)
-        for side, beyond in ((0, _under(left, risk, low)), (1, _over(right, risk, high))):
-            if beyond:
-                cut = True
-                ax.plot(
-                    [0.985 if side else 0.015],
-                    [row],
-                    ">" if side else "<",
-                    color=shade,
-                    markersize=5,
-                    transform=ax.get_yaxis_transform(),
-                    zorder=3,
-                )
+        if min(risk, risk if low is None else low) < left:
+            cut = True
+            drawing.arrow(row, "<", 0.015, shade)
+        if max(risk, risk if high is None else high) > right:
+            cut = True
+            drawing.arrow(row, ">", 0.985, shade)
     if cut:
         drawing.notes.append("An arrow at the edge: the risk or its interval goes on past it.")
-
-
-def _under(left: float, risk: float, low: float | None) -> bool:
-    return risk < left or (low is not None and low < left)
-
-
-def _over(right: float, risk: float, high: float | None) -> bool:
-    return risk > right or (high is not None and high > right)
 
 
 def _limits(risks: Sequence[Risk]) -> tuple[float, float]:

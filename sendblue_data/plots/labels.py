@@ -1,13 +1,17 @@
-"""Text that came from contacts, made fit for a plot: drawable, one line, short, told apart."""
+"""Names that came from contacts made fit for a plot, and how counts, rates, intervals and moments are written.
+
+The report, the terminal and the explorer write their numbers the same way.
+"""
 
 from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 
+from sendblue_data._shared.time import Moment
 from sendblue_data.plots.style import font_families
 
 LONGEST_LABEL = 34
@@ -34,21 +38,23 @@ def group_labels(values: Iterable[object], width: int = LONGEST_LABEL) -> list[s
     return labels
 
 
-def clean(text: str, width: int = LONGEST_LABEL) -> str:
-    """Make a text drawable, one line, and at most `width` columns wide."""
+def clean(text: str, width: int = LONGEST_LABEL, draw: Callable[[str], str] | None = None) -> str:
+    """Make a text drawable (or what else `draw` makes of it), one line, and at most `width` columns wide."""
     if not text:
         return "(empty)"
-    body = text.strip()
-    lead, tail = len(text) - len(text.lstrip()), len(text) - len(text.rstrip())
-    if not body:
+    if not text.strip():
         return "␣" * min(len(text), width)
-    flat = "".join(_drawable(character) for character in " ".join(body.split())).replace("][", " ")
-    return shorten("␣" * min(lead, 1) + flat + "␣" * min(tail, 1), width)
+    line = (draw or _drawn)(" ".join(text.split()))
+    return shorten("␣" * text[0].isspace() + line + "␣" * text[-1].isspace(), width)
+
+
+def _drawn(text: str) -> str:
+    return "".join(map(_drawable, text)).replace("][", " ")
 
 
 def shorten(text: str, width: int) -> str:
     """Cut the middle out of a text that is wider than `width` columns: both ends tell labels apart."""
-    if _columns(text) <= width:
+    if width_of(text) <= width:
         return text
     half, rest = (width - 1) // 2, width - 1 - (width - 1) // 2
     return _take(text, half) + "…" + _take(text[::-1], rest)[::-1]
@@ -57,14 +63,18 @@ def shorten(text: str, width: int) -> str:
 def _take(text: str, width: int) -> str:
     used = 0
     for position, character in enumerate(text):
-        used += _columns(character)
+        used += width_of(character)
         if used > width:
             return text[:position]
     return text
 
 
-def _columns(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+def width_of(text: str) -> int:
+    """Count the columns of a terminal that a text takes: two for a wide (CJK) character, none for a mark."""
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -127,6 +137,37 @@ def number(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def decimal(value: float | None) -> str:
+    """Write an index or a ratio.
+
+    Example:
+        >>> decimal(0.125), decimal(None)
+        ('0.12', 'n/a')
+    """
+    return "n/a" if value is None else f"{value:.2f}"
+
+
+def interval(bounds: Sequence[float | None]) -> str:
+    """Write the interval of a rate.
+
+    Example:
+        >>> interval((0.041, 0.06)), interval((None, None))
+        ('4.1 to 6.0%', 'n/a')
+    """
+    low, high = bounds
+    return "n/a" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}%"
+
+
+def probability(p: float | None) -> str:
+    """Write a p or q.
+
+    Example:
+        >>> probability(0.0004), probability(0.03), probability(None)
+        ('<0.001', '0.030', 'n/a')
+    """
+    return "n/a" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"  # noqa: PLR2004
+
+
 def plural(value: int, one: str, many: str | None = None) -> str:
     """Write a count with its noun.
 
@@ -137,11 +178,12 @@ def plural(value: int, one: str, many: str | None = None) -> str:
     return f"{number(value)} {one if value == 1 else many or one + 's'}"
 
 
-def moment(when: datetime | date | str | None) -> str:
+def moment_text(when: Moment | None) -> str:
     """Write an as-of time: a datetime to the minute with its zone (UTC where it has none), a date as a date.
 
     Example:
-        >>> moment(date(2026, 3, 1)), moment(datetime(2026, 3, 1, 9, 5, tzinfo=UTC))
+        >>> from datetime import date
+        >>> moment_text(date(2026, 3, 1)), moment_text(datetime(2026, 3, 1, 9, 5, tzinfo=UTC))
         ('1 March 2026', '1 March 2026, 09:05 UTC')
     """
     if when is None or isinstance(when, str):

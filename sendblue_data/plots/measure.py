@@ -15,7 +15,7 @@ HINTED = 1.07
 
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
-    """Give the width of a line of text in points, or a little more: kerning and ligatures aren't looked at.
+    """Return the width of a line of text in points, or a little more: kerning and ligatures aren't looked at.
 
     Example:
         >>> 40 < text_width("Newsletter", 9) < text_width("Newsletter", 9, bold=True) < 70
@@ -25,7 +25,7 @@ def text_width(text: str, size: float, *, bold: bool = False) -> float:
 
 
 def widest(texts: Iterable[str], size: float, *, bold: bool = False) -> float:
-    """Give the width of the widest of these texts in points; 0 for none."""
+    """Return the width of the widest of these texts in points; 0 for none."""
     return max((text_width(text, size, bold=bold) for text in texts), default=0.0)
 
 

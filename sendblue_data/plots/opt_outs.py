@@ -1,60 +1,50 @@
-"""Plots of the opt-out rate, overall and by group."""
+"""Plots of opt-outs: the rate by group, and by when contacts were created with how long each cohort had."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import polars as pl
 
-from sendblue_data.plots.canvas import SMALL_GROUP, TOP, AsOf, canvas, require
+from sendblue_data.plots.canvas import SMALL_GROUP, TOP, Canvas, PlotOptions, canvas, require, with_options
+from sendblue_data.plots.labels import number, percent
 from sendblue_data.plots.rates import (
     NOTHING_KNOWN,
     draw_rates,
     group_columns,
-    group_noun,
     group_title,
+    left_out,
+    line_groups,
     nobody_known,
 )
+from sendblue_data.plots.timelines import MOST_LINES, draw_rate_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from sendblue_data.plots.style import Theme
-
 PREVALENCE = "Share of contacts with a known opt-out state that are opted out; not a rate per message sent."
 
 
+@with_options
 def opt_out_rate(
     table: pl.DataFrame,
     *,
-    ax: Axes | None = None,
     top: int | None = TOP,
-    min_contacts: int = SMALL_GROUP,
+    grey_below: int = SMALL_GROUP,
     reference: float | None = None,
     reference_label: str = "reference",
-    title: str | None = None,
-    as_of: AsOf = None,
-    theme: Theme | None = None,
+    **options: Unpack[PlotOptions],
 ) -> Axes:
     """Draw the opt-out rate of each group with its interval.
 
     Args:
         table: what `opt_out_rate(contacts, by)` gives: the group's columns, then
             `contacts, unknown, opt_outs, rate, low, high`. Rows keep their order.
-        ax: axes to draw on; a new figure, as high as the groups need, when None.
         top: most groups drawn, the largest; the rest is counted in a note. None draws all.
-        min_contacts: groups with fewer known contacts are greyed.
+        grey_below: groups with fewer known contacts are greyed.
         reference: a rate to compare with, such as that of all contacts, drawn as a dashed line.
         reference_label: what that rate is, said below.
-        title: instead of `Opt-out rate by ...`.
-        as_of: moment of the pull, said below the title.
-        theme: `"light"` or `"dark"`; that of `ax`, or the one chosen by `use_style`, when None.
-
-    Returns:
-        The axes; nothing is shown.
-
-    Raises:
-        FrameError: the table lacks a column.
+        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -65,27 +55,95 @@ def opt_out_rate(
         ('Opt-out rate by tag', ['VIP'])
     """
     require(table, ["contacts", "unknown", "opt_outs", "rate", "low", "high"], "opt_out_rate")
-    by = group_columns(table)
-    shown = min(table.height, top or table.height)
-    with canvas(
-        ax, title=title or group_title("Opt-out rate", by), as_of=as_of, theme=theme, rows=shown
-    ) as drawing:
-        if not table.get_column("contacts").sum():
-            drawing.say_empty()
-            return drawing.ax
-        if nobody_known(table):
-            drawing.say_empty(NOTHING_KNOWN)
-            return drawing.ax
+    heading = group_title("Opt-out rate", group_columns(table))
+    with canvas(heading, rows=min(table.height, top or table.height), **options) as drawing:
         drawing.label = PREVALENCE
         draw_rates(
             drawing,
             table,
-            count="opt_outs",
-            noun=group_noun(by),
+            "opt_outs",
             colour=drawing.colours.accent,
+            nothing=NOTHING_KNOWN,
             top=top,
-            min_contacts=min_contacts,
+            grey_below=grey_below,
             reference=reference,
             reference_label=reference_label,
         )
     return drawing.ax
+
+
+@with_options
+def opt_out_cohorts(
+    table: pl.DataFrame,
+    *,
+    top: int = MOST_LINES,
+    grey_below: int = SMALL_GROUP,
+    **options: Unpack[PlotOptions],
+) -> Axes:
+    """Draw the opt-out rate of each cohort with its interval; cohorts that had less time are rings.
+
+    Args:
+        table: what `opt_out_cohorts(contacts)` gives: the group's columns, then `cohort, contacts, unknown,
+            opt_outs, rate, low, high, exposure_days, unequal_exposure`.
+        top: most groups drawn, those with the largest cohorts; the rest is counted in a note.
+        grey_below: cohorts with fewer known contacts are greyed.
+        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
+
+    Example:
+        >>> from datetime import date
+        >>> from matplotlib.figure import Figure
+        >>> table = pl.DataFrame({"cohort": [date(2026, 1, 1), date(2026, 2, 1)], "contacts": [90, 80],
+        ...     "unknown": [0, 0], "opt_outs": [9, 4], "rate": [0.1, 0.05], "low": [0.05, 0.02],
+        ...     "high": [0.18, 0.12], "exposure_days": [45.0, 14.0], "unequal_exposure": [False, True]})
+        >>> ax = opt_out_cohorts(table, ax=Figure().subplots())
+        >>> ax.lines[0].get_ydata().tolist()
+        [0.1, 0.05]
+    """
+    columns = ["cohort", "contacts", "unknown", "opt_outs", "rate", "low", "high"]
+    require(table, [*columns, "exposure_days", "unequal_exposure"], "opt_out_cohorts")
+    by = table.columns[: table.columns.index("cohort")]
+    with canvas(group_title("Opt-out rate", ["period of creation", *by]), height=2.7, **options) as drawing:
+        dated = table.drop_nulls("cohort").with_columns(known=pl.col("contacts") - pl.col("unknown"))
+        if not dated.get_column("contacts").sum():
+            return drawing.say_empty("No contacts with a creation date" if table.height else "No contacts")
+        if nobody_known(dated):
+            return drawing.say_empty(NOTHING_KNOWN)
+        drawing.label = PREVALENCE
+        _warn(drawing, dated)
+        faint = draw_rate_lines(
+            drawing,
+            line_groups(drawing, dated, by, "contacts", top),
+            "cohort",
+            "known",
+            grey_below=grey_below,
+            total=lambda sizes: number(sum(sizes)),
+            meaning="contacts whose opt-out state is known",
+        )
+        drawing.say_grey(faint, grey_below, "known contact")
+        drawing.notes += [*left_out(table, "cohorts"), *_undated(table)]
+    return drawing.ax
+
+
+def _warn(drawing: Canvas, table: pl.DataFrame) -> None:
+    """Say how unequal the cohorts' exposure is: the plot's first message, not its last."""
+    exposures: list[float] = table.get_column("exposure_days").drop_nulls().to_list()
+    if not exposures or not table.get_column("unequal_exposure").any():
+        return
+    drawing.subtitle = (
+        f"Younger cohorts had less time to opt out: on average {number(max(exposures))} days in the oldest, "
+        f"{number(min(exposures))} in the youngest"
+    )
+    drawing.notes.append(
+        "Rings: had less than 90% of the longest time to opt out. "
+        "That these are lower does not show that fewer people opt out."
+    )
+
+
+def _undated(table: pl.DataFrame) -> list[str]:
+    """Count the contacts without a date of creation, who have no place on the axis."""
+    unplaced = table.filter(pl.col("cohort").is_null())
+    if not unplaced.height:
+        return []
+    contacts, unknown, out = unplaced.select(pl.col("contacts", "unknown", "opt_outs").sum()).row(0)
+    rate = percent(out / (contacts - unknown) if contacts > unknown else None)
+    return [f"Created at an unknown time, and not drawn: {number(contacts)}, of them {rate} opted out."]

@@ -3,109 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import polars as pl
 
-from sendblue_data.plots.canvas import SMALL_GROUP, AsOf, canvas, require
+from sendblue_data.plots.canvas import SMALL_GROUP, PlotOptions, canvas, require, with_options
 from sendblue_data.plots.labels import number, plural
 from sendblue_data.plots.rates import group_title, line_groups
-from sendblue_data.plots.timelines import (
-    LABELS_APART,
-    MOST_LINES,
-    draw_line,
-    finish_rates,
-    label_lines,
-    line_colours,
-    shifts,
-    write_sizes,
-)
+from sendblue_data.plots.timelines import LABELS_APART, MOST_LINES, draw_rate_lines, label_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from sendblue_data.plots.style import Theme
 
 CROWDED = 0.6
 """Where no interval goes below this share still subscribed, the scale starts above 0, and says so."""
 
 
+@with_options
 def opt_out_trend(
     table: pl.DataFrame,
     *,
-    ax: Axes | None = None,
     top: int = MOST_LINES,
-    min_contacts: int = SMALL_GROUP,
-    title: str | None = None,
-    as_of: AsOf = None,
-    theme: Theme | None = None,
+    grey_below: int = SMALL_GROUP,
+    **options: Unpack[PlotOptions],
 ) -> Axes:
     """Draw the share of contacts at risk that opted out in each period, with its interval.
 
     Args:
         table: what `ContactHistory.opt_out_trend()` gives: the group's columns, then
-            `period, ..., at_risk, opted_out, rate, low, high`.
-        ax: axes to draw on; a new figure when None.
+            `period, ..., at_risk, opt_outs, rate, low, high`.
         top: most groups drawn, those with most contacts at risk; the rest is counted in a note.
-        min_contacts: periods with fewer contacts at risk are greyed.
-        title: instead of `Contacts opting out in each period`.
-        as_of: moment of the last snapshot, said below the title.
-        theme: `"light"` or `"dark"`; that of `ax`, or the one chosen by `use_style`, when None.
-
-    Returns:
-        The axes; nothing is shown.
-
-    Raises:
-        FrameError: the table lacks a column.
+        grey_below: periods with fewer contacts at risk are greyed.
+        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
 
     Example:
         >>> from datetime import date
         >>> from matplotlib.figure import Figure
         >>> table = pl.DataFrame({"period": [date(2026, 1, 5), date(2026, 1, 12)], "at_risk": [400, 390],
-        ...     "opted_out": [4, 8], "rate": [0.01, 0.0205], "low": [0.004, 0.01], "high": [0.025, 0.04]})
+        ...     "opt_outs": [4, 8], "rate": [0.01, 0.0205], "low": [0.004, 0.01], "high": [0.025, 0.04]})
         >>> ax = opt_out_trend(table, ax=Figure().subplots())
         >>> ax.lines[0].get_ydata().tolist()
         [0.01, 0.0205]
     """
-    require(table, ["period", "at_risk", "opted_out", "rate", "low", "high"], "ContactHistory.opt_out_trend")
+    require(table, ["period", "at_risk", "opt_outs", "rate", "low", "high"], "ContactHistory.opt_out_trend")
     by = table.columns[: table.columns.index("period")]
-    heading = group_title("Contacts opting out in each period", by)
-    with canvas(ax, title=title or heading, as_of=as_of, theme=theme, height=2.7) as drawing:
+    with canvas(group_title("Contacts opting out in each period", by), height=2.7, **options) as drawing:
         if not table.get_column("at_risk").sum():
-            drawing.say_empty("Nothing known: no contacts at risk between two snapshots")
-            return drawing.ax
+            return drawing.say_empty("Nothing known: no contacts at risk between two snapshots")
         drawing.label = (
             "Opted out in the period / at risk in it (seen, and not opted out before), between snapshots."
         )
         # Before a group's second look nobody was at risk.
         begun = pl.col("at_risk").cum_max() > 0
-        lines = line_groups(drawing, table.filter(begun.over(by) if by else begun), by, "at_risk", top)
-        rates, highs, faint = [], [], []
-        for colour, shift, (name, part) in zip(
-            line_colours(drawing, len(lines)), shifts(len(lines)), lines, strict=False
-        ):
-            sizes = part.get_column("at_risk").to_list()
-            small = [0 < size < min_contacts for size in sizes]
-            columns = [part.get_column(column).to_list() for column in ("period", "rate", "low", "high")]
-            draw_line(
-                drawing, *columns, colour=colour, faint=small, label=f"{name} ({_range(sizes)})", shift=shift
-            )
-            rates += columns[1]
-            highs += columns[3]
-            faint += small
-        finish_rates(drawing, rates, highs, faint)
-        drawing.say_grey(faint, f"{plural(min_contacts, 'contact')} at risk", "judge")
-        if len(lines) == 1:
-            part = lines[0][1]
-            write_sizes(
-                drawing,
-                part["period"].to_list(),
-                part["at_risk"].to_list(),
-                "Along the top: contacts at risk.",
-            )
-        else:
-            label_lines(drawing)
-            drawing.notes.append("In brackets: contacts at risk.")
+        faint = draw_rate_lines(
+            drawing,
+            line_groups(drawing, table.filter(begun.over(by) if by else begun), by, "at_risk", top),
+            "period",
+            "at_risk",
+            grey_below=grey_below,
+            total=_range,
+            meaning="contacts at risk",
+        )
+        drawing.say_grey(faint, grey_below, "contact at risk", "judge")
     return drawing.ax
 
 
@@ -114,33 +73,22 @@ def _range(sizes: Sequence[int]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
+@with_options
 def survival(
     table: pl.DataFrame,
     *,
-    ax: Axes | None = None,
     top: int = MOST_LINES,
-    min_contacts: int = SMALL_GROUP,
-    title: str | None = None,
-    as_of: AsOf = None,
-    theme: Theme | None = None,
+    grey_below: int = SMALL_GROUP,
+    **options: Unpack[PlotOptions],
 ) -> Axes:
     """Draw the share of contacts still subscribed by their age, a line a group, its interval shaded.
 
     Args:
         table: what `ContactHistory.survival()` gives: the group's columns, then
             `day, at_risk, opt_outs, ..., survival, low, high`.
-        ax: axes to draw on; a new figure when None.
         top: most groups drawn, those with most contacts; the rest is counted in a note.
-        min_contacts: a line is greyed while fewer contacts are at risk.
-        title: instead of `Contacts still subscribed`.
-        as_of: moment of the last snapshot, said below the title.
-        theme: `"light"` or `"dark"`; that of `ax`, or the one chosen by `use_style`, when None.
-
-    Returns:
-        The axes; nothing is shown.
-
-    Raises:
-        FrameError: the table lacks a column.
+        grey_below: a line is greyed while fewer contacts are at risk.
+        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -151,11 +99,9 @@ def survival(
     """
     require(table, ["day", "at_risk", "opt_outs", "survival", "low", "high"], "ContactHistory.survival")
     by = table.columns[: table.columns.index("day")]
-    heading = group_title("Contacts still subscribed", by)
-    with canvas(ax, title=title or heading, as_of=as_of, theme=theme, height=2.7) as drawing:
+    with canvas(group_title("Contacts still subscribed", by), height=2.7, **options) as drawing:
         if not table.height or not table.get_column("at_risk").max():
-            drawing.say_empty("Nothing known: no contact was seen subscribed")
-            return drawing.ax
+            return drawing.say_empty("Nothing known: no contact was seen subscribed")
         drawing.label = "Days since the contact was created."
         drawing.subtitle = "Kaplan-Meier estimate, interval shaded"
         lines = line_groups(drawing, table, by, "at_risk", top)
@@ -168,15 +114,15 @@ def survival(
             )
             drawing.ax.plot(days, share, drawstyle="steps-post", color=colour, label=name)
             drawing.ax.fill_between(days, low, high, step="post", color=colour, alpha=0.2, linewidth=0)
-            faint = _steps(days, share, [size < min_contacts for size in part["at_risk"]])
+            faint = _steps(days, share, [size < grey_below for size in part["at_risk"]])
             if faint[0]:
                 any_faint = True
                 drawing.ax.plot(*faint, color=drawing.colours.muted)
-            seen, out = max(part["at_risk"].to_list()), sum(part["opt_outs"].to_list())
+            seen, out = max(part["at_risk"]), sum(part["opt_outs"])
             drawing.notes.append(
                 f"At most {plural(seen, 'contact')} at risk, {number(out)} opted out: {name}."
             )
-        drawing.say_grey([any_faint], f"{plural(min_contacts, 'contact')} at risk", "judge")
+        drawing.say_grey([any_faint], grey_below, "contact at risk", "judge")
         floor = min([*table.get_column("low").drop_nulls().to_list(), 1.0])
         if floor > CROWDED:
             drawing.ax.set_ylim(floor - (1 - floor) * 0.15 - 0.002, 1 + (1 - floor) * 0.05 + 0.002)
@@ -187,8 +133,7 @@ def survival(
         drawing.percent_axis("y")
         drawing.count_axis("x")
         drawing.ax.tick_params(axis="x", pad=LABELS_APART)
-        drawing.ax.grid(visible=False, axis="x")
-        drawing.ax.grid(visible=True, axis="y")
+        drawing.horizontal_grid()
         if len(lines) > 1:
             label_lines(drawing)
     return drawing.ax
@@ -197,7 +142,7 @@ def survival(
 def _steps(
     days: Sequence[float], heights: Sequence[float], chosen: Sequence[bool]
 ) -> tuple[list[float], list[float]]:
-    """Give the chosen steps of a line, each with the fall that leads to it and a gap behind it."""
+    """Return the chosen steps of a line, each with the fall that leads to it and a gap behind it."""
     gap = float("nan")
     at: list[float] = []
     height: list[float] = []

@@ -1,4 +1,4 @@
-"""Rates by group, as dots with their intervals: the shape that four of the tables share."""
+"""Rates by group, as dots with their intervals: the shape that the tables of rates share."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from datetime import date
 import polars as pl
 
 from sendblue_data.plots.canvas import Canvas, Column, keep_top
-from sendblue_data.plots.intervals import interval_texts, intervals, rate_texts
-from sendblue_data.plots.labels import clean, listed, moment, number, percent, plural
+from sendblue_data.plots.labels import clean, interval, listed, moment_text, number, percent
 
 NOUNS = {
-    "tags": "tags",
-    "tag": "tags",
-    "company_name": "companies",
-    "sendblue_number": "lines",
-    "assigned_to_email": "owners",
-    "segment": "segments",
+    "tags": ("tag", "tags"),
+    "tag": ("tag", "tags"),
+    "company_name": ("company", "companies"),
+    "sendblue_number": ("line", "lines"),
+    "assigned_to_email": ("owner", "owners"),
+    "segment": ("segment", "segments"),
 }
-
-
+"""What a column's groups are called in a title, and what its rows are called in a note."""
 NOTHING_KNOWN = "Nothing is known about opt-outs: the API said it of nobody here"
 NOTHING_VERIFIED = "Nothing is known about verification: the API said it of nobody here"
 UNUSED = "No contact here is verified: the account does not seem to use verification."
@@ -39,98 +37,113 @@ def group_columns(table: pl.DataFrame) -> list[str]:
 
 def group_noun(by: Sequence[str]) -> str:
     """Name what the rows are: `tags`, `companies`, or `groups`."""
-    return NOUNS.get(by[0], "groups") if len(by) == 1 else "groups"
+    return NOUNS[by[0]][1] if len(by) == 1 and by[0] in NOUNS else "groups"
 
 
 def group_title(metric: str, by: Sequence[str]) -> str:
     """Name a metric by its group: `Opt-out rate by tag`."""
-    return f"{metric} by {listed([PLAIN.get(name, name.replace('_', ' ')) for name in by])}" if by else metric
-
-
-PLAIN = {
-    "tags": "tag",
-    "company_name": "company",
-    "sendblue_number": "line",
-    "assigned_to_email": "owner",
-}
+    plain = [NOUNS[name][0] if name in NOUNS else name.replace("_", " ") for name in by]
+    return f"{metric} by {listed(plain)}" if by else metric
 
 
 def group_names(drawing: Canvas, table: pl.DataFrame, by: Sequence[str]) -> list[str]:
     """Label each row by its group columns; one row without any is all contacts."""
     if not by:
         return ["All contacts"] * table.height
-    rows = [[_plain(value) for value in row] for row in table.select(by).rows()]
+    rows = [
+        [moment_text(value) if isinstance(value, date) else value for value in row]
+        for row in table.select(by).rows()
+    ]
     if len(by) == 1:
         return drawing.names([row[0] for row in rows])
     joined = [" · ".join("(not set)" if value is None else str(value) for value in row) for row in rows]
     return drawing.names(joined, width=44)
 
 
-def _plain(value: object) -> object:
-    return moment(value) if isinstance(value, date) else value
-
-
 def draw_rates(
     drawing: Canvas,
     table: pl.DataFrame,
-    *,
     count: str,
-    noun: str,
+    *,
     colour: str,
+    nothing: str,
     top: int | None,
-    min_contacts: int,
+    grey_below: int,
     reference: float | None = None,
     reference_label: str = "",
     extra: Callable[[pl.DataFrame], Column] | None = None,
 ) -> None:
     """Draw a row a group: dot, interval, rate, count of known, and unknown where there is any.
 
-    Args:
-        drawing: where.
-        table: columns `contacts, unknown, <count>, rate, low, high`, the group's before them.
-        count: column of those counted: `opt_outs` or `verified`.
-        noun: what the rows are, for the note on the rest.
-        colour: of the marks.
-        top: most rows drawn.
-        min_contacts: fewer known contacts than this are greyed.
-        reference: a rate to compare with, drawn as a line.
-        reference_label: what that rate is.
-        extra: makes one more column of text from the rows drawn.
+    The table has the group's columns, then `contacts, unknown, <count>, rate, low, high`. `nothing` is said where
+    nobody's state is known; `extra` makes one more column of text from the rows drawn.
     """
-    kept, rest = keep_top(table, top, "contacts", noun)
+    if not table.get_column("contacts").sum() or nobody_known(table):
+        drawing.say_empty(nothing if nobody_known(table) else "No contacts")
+        return
     by = group_columns(table)
-    known = (kept.get_column("contacts") - kept.get_column("unknown")).to_list()
-    faint = [size < min_contacts for size in known]
+    kept, rest = keep_top(table, top, group_noun(by))
+    known = (kept["contacts"] - kept["unknown"]).to_list()
+    faint = [size < grey_below for size in known]
     drawing.rows(group_names(drawing, kept, by), faint)
     if reference is not None:
-        drawing.ax.axvline(
-            reference, color=drawing.colours.note, linewidth=1, linestyle=(0, (4, 3)), zorder=1
-        )
+        drawing.reference_line(reference)
         drawing.notes.append(f"Dashed line: {clean(reference_label)}, {percent(reference)}.")
-    intervals(drawing, kept, colour=colour, faint=faint)
-    counts = kept.get_column(count).to_list()
+    _intervals(drawing, kept, colour, faint)
     columns = [
-        Column("rate", rate_texts(kept)),
-        Column(
-            "interval", interval_texts(kept.get_column("low").to_list(), kept.get_column("high").to_list())
-        ),
-        Column(
-            "of known",
-            [f"{number(part)} / {number(whole)}" for part, whole in zip(counts, known, strict=True)],
-            drawing.colours.note,
-        ),
+        Column("rate", kept["rate"], percent),
+        Column("interval", kept.select("low", "high").rows(), interval),
+        of_known(kept[count], known),
     ]
-    unknown = kept.get_column("unknown").to_list()
     if not all(known):
         drawing.notes.append("n/a: the API said it of nobody in that group, so nothing is known.")
-    if any(unknown):
-        columns.append(Column("unknown", [number(value) for value in unknown], drawing.colours.note))
+    if any(kept["unknown"]):
+        columns.append(Column("unknown", kept["unknown"], is_note=True))
     if extra is not None:
         columns.append(extra(kept))
     drawing.columns(*columns)
-    drawing.say_grey(faint, plural(min_contacts, "known contact"))
-    drawing.notes.extend(rest)
-    drawing.notes.extend(left_out(table, noun))
+    drawing.say_grey(faint, grey_below, "known contact")
+    drawing.notes += [*rest, *left_out(table, group_noun(by))]
+
+
+def of_known(counts: Sequence[int] | pl.Series, known: Sequence[int]) -> Column:
+    """Return the column that says `9 / 110`: those counted, and those of whom it is known."""
+    pairs = zip(counts, known, strict=True)
+    return Column(
+        "of known", [f"{number(part)} / {number(whole)}" for part, whole in pairs], str, is_note=True
+    )
+
+
+def rate_limit(rates: Sequence[float | None], highs: Sequence[float | None], faint: Sequence[bool]) -> float:
+    """Choose where a rate axis ends: past every rate, and the interval of each group large enough to judge.
+
+    A group of one contact has an interval of almost everything, and would squeeze all others.
+    """
+    judged = [high for high, is_faint in zip(highs, faint, strict=True) if not is_faint] or highs
+    end = max([value for value in (*rates, *judged) if value is not None], default=0.0)
+    return min(max(end, 0.01) * 1.06, 1.0) if end < 0.94 else 1.02  # noqa: PLR2004
+
+
+def _intervals(drawing: Canvas, table: pl.DataFrame, colour: str, faint: Sequence[bool]) -> None:
+    """Draw a dot and its interval for each row; an interval that is cut off ends in an arrow."""
+    ax = drawing.ax
+    end = rate_limit(table["rate"].to_list(), table["high"].to_list(), faint)
+    cut = False
+    for row, ((rate, low, high), shade) in enumerate(
+        zip(table.select("rate", "low", "high").rows(), drawing.shades(faint, colour), strict=True)
+    ):
+        if rate is None or low is None or high is None:
+            continue
+        ax.plot([low, high], [row, row], color=shade, linewidth=2.2, solid_capstyle="butt", zorder=2)
+        # A dot at 0% is drawn whole, over the edge.
+        ax.plot([rate], [row], "o", color=shade, markersize=6.5, zorder=3, clip_on=rate > end)
+        if high > end:
+            cut = True
+            drawing.arrow(row, ">", 1, shade)
+    ax.set_xlim(0, end)
+    drawing.percent_axis()
+    if cut:
+        drawing.notes.append("An interval that ends in an arrow goes on past the edge.")
 
 
 def left_out(table: pl.DataFrame, noun: str) -> list[str]:
@@ -144,29 +157,18 @@ def left_out(table: pl.DataFrame, noun: str) -> list[str]:
 def line_groups(
     drawing: Canvas, table: pl.DataFrame, by: Sequence[str], size: str, top: int
 ) -> list[tuple[str, pl.DataFrame]]:
-    """Split a table into a part for each line, the largest first; the groups left out are counted in a note.
+    """Split a table into a label and rows for each line, the largest first; a note counts the groups left out.
 
-    Args:
-        drawing: takes the note.
-        table: the group's columns, and `size`.
-        by: the group's columns; none makes one line.
-        size: column of contacts; a group is as large as its largest row.
-        top: most lines.
-
-    Returns:
-        Each line's label and rows.
+    A group is as large as the largest `size` of its rows. Without `by` there is one line.
     """
     if not by:
         return [("All contacts", table)]
-    groups = table.select(by).unique(maintain_order=True)
     sizes = table.group_by(by, maintain_order=True).agg(pl.col(size).max())
     ranked = sizes.sort(size, descending=True, nulls_last=True, maintain_order=True).select(by)
     shown = ranked.head(max(top, 1))
-    if groups.height > shown.height:
-        left = groups.height - shown.height
+    if left := ranked.height - shown.height:
         drawing.notes.append(
-            f"The {shown.height} largest of {number(groups.height)} {group_noun(by)}; "
-            f"{number(left)} more not drawn."
+            f"The {shown.height} largest of {number(ranked.height)} {group_noun(by)}; {number(left)} more not drawn."
         )
     parts = [
         table.join(shown[row], on=list(by), nulls_equal=True, maintain_order="left_right")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from sendblue_data._shared.validation import shown
 from sendblue_data.errors import ConfigurationError
@@ -119,19 +119,17 @@ def use_style(theme: Theme = "light") -> None:
 
 
 def check_theme(theme: str | None) -> Theme:
-    """Give the theme asked for, or the session's; raise `ConfigurationError` for a name that is none."""
+    """Return the theme asked for, or the session's; raise `ConfigurationError` for a name that is none."""
     if theme is None:
         return _chosen
-    if theme == "light":
-        return "light"
-    if theme == "dark":
-        return "dark"
+    if theme in {"light", "dark"}:
+        return cast("Theme", theme)
     raise ConfigurationError(f'theme is {shown(theme)}; use "light" or "dark".')
 
 
 @contextmanager
 def styled(theme: Theme | None = None) -> Iterator[Palette]:
-    """Apply a theme's sheet within a `with` block, and give its colours.
+    """Apply a theme's sheet within a `with` block, and yield its colours.
 
     Example:
         >>> with styled("dark") as colours:

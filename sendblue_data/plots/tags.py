@@ -1,134 +1,91 @@
-"""Plots of tags one by one: how large each is, and how it grew."""
+"""Plots of tags: how large each is, how it grew, which go together, and which are likely one."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import polars as pl
 
 from sendblue_data.plots.canvas import (
+    BAR,
     SMALL_GROUP,
     TOP,
-    AsOf,
     Column,
+    PlotOptions,
     canvas,
     keep_top,
     require,
+    with_options,
 )
-from sendblue_data.plots.intervals import interval_texts
-from sendblue_data.plots.labels import clean, number, percent, plural
+from sendblue_data.plots.labels import clean, decimal, interval, number, percent
 from sendblue_data.plots.rates import NOTHING_KNOWN, line_groups
 from sendblue_data.plots.timelines import MOST_LINES, days, label_ends, time_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from sendblue_data.plots.style import Theme
-
 NO_TAGS = "No contacts have tags"
 
 
+@with_options
 def tag_summary(
     table: pl.DataFrame,
     *,
-    ax: Axes | None = None,
     top: int | None = TOP,
-    min_contacts: int = SMALL_GROUP,
-    title: str | None = None,
-    as_of: AsOf = None,
-    theme: Theme | None = None,
+    grey_below: int = SMALL_GROUP,
+    **options: Unpack[PlotOptions],
 ) -> Axes:
     """Draw a bar a tag: its contacts, with the part that opted out, and the opt-out rate beside it.
 
     Args:
         table: what `tag_summary(contacts)` gives. Rows keep their order.
-        ax: axes to draw on; a new figure, as high as the tags need, when None.
         top: most tags drawn, the largest; the rest is counted in a note. None draws all.
-        min_contacts: tags with fewer contacts are greyed.
-        title: instead of `Contacts by tag`.
-        as_of: moment of the pull, said below the title.
-        theme: `"light"` or `"dark"`; that of `ax`, or the one chosen by `use_style`, when None.
-
-    Returns:
-        The axes; nothing is shown.
-
-    Raises:
-        FrameError: the table lacks a column.
+        grey_below: tags with fewer contacts are greyed.
+        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
 
     Example:
         >>> from matplotlib.figure import Figure
         >>> table = pl.DataFrame({"tag": ["VIP", "lead"], "contacts": [90, 40], "share": [0.9, 0.4],
-        ...     "opt_outs": [9, 1], "opt_out_rate": [0.1, 0.025], "opt_out_low": [0.05, 0.004],
-        ...     "opt_out_high": [0.18, 0.13], "verified": [60, 20], "verified_rate": [0.67, 0.5]})
+        ...     "opt_outs": [9, 1], "opt_out_rate": [0.1, 0.025], "opt_out_rate_low": [0.05, 0.004],
+        ...     "opt_out_rate_high": [0.18, 0.13]})
         >>> ax = tag_summary(table, ax=Figure().subplots())
         >>> [int(bar.get_width()) for bar in ax.containers[0]]
         [90, 40]
     """
-    columns = ["tag", "contacts", "share", "opt_outs", "opt_out_rate", "opt_out_low", "opt_out_high"]
-    require(table, columns, "tag_summary")
-    shown = min(table.height, top or table.height)
-    with canvas(ax, title=title or "Contacts by tag", as_of=as_of, theme=theme, rows=shown) as drawing:
-        if not table.height:
-            drawing.say_empty(NO_TAGS)
-            return drawing.ax
-        kept, rest = keep_top(table, top, "contacts", "tags")
-        sizes = kept.get_column("contacts").to_list()
-        faint = [size < min_contacts for size in sizes]
-        colours = drawing.colours
-        drawing.rows(drawing.names(kept.get_column("tag").to_list()), faint)
-        at = range(kept.height)
-        bars = drawing.ax.barh(
-            at,
-            sizes,
-            height=0.66,
-            color=[colours.muted if small else colours.main for small in faint],
-            label="contacts",
-        )
-        outs = kept.get_column("opt_outs").to_list()
-        drawing.ax.barh(at, outs, height=0.66, color=colours.accent, label="of them opted out")
-        bars.set_label("contacts")
-        drawing.ax.set_xlim(0, max(sizes) * 1.02)
-        drawing.count_axis()
-        lows, highs = kept.get_column("opt_out_low").to_list(), kept.get_column("opt_out_high").to_list()
+    bounds = ("opt_out_rate_low", "opt_out_rate_high")
+    require(table, ["tag", "contacts", "share", "opt_outs", "opt_out_rate", *bounds], "tag_summary")
+    kept, rest = keep_top(table, top, "tags")
+    with canvas("Contacts by tag", rows=kept.height, **options) as drawing:
+        if not kept.height:
+            return drawing.say_empty(NO_TAGS)
+        sizes, colours = kept["contacts"].to_list(), drawing.colours
+        faint = [size < grey_below for size in sizes]
+        drawing.bars(drawing.names(kept["tag"].to_list()), sizes, drawing.shades(faint, colours.main), faint)
+        outs = kept["opt_outs"].to_list()
+        drawing.ax.barh(range(kept.height), outs, height=BAR, color=colours.accent, label="opted out")
         drawing.columns(
-            Column("contacts", [number(size) for size in sizes]),
-            Column("of all", [percent(share) for share in kept.get_column("share").to_list()], colours.note),
-            Column("opt-out rate", [percent(rate) for rate in kept.get_column("opt_out_rate").to_list()]),
-            Column("interval", interval_texts(lows, highs), colours.note),
+            Column("contacts", sizes),
+            Column("of all", kept["share"], percent, is_note=True),
+            Column("opt-out rate", kept["opt_out_rate"], percent),
+            Column("interval", kept.select(bounds).rows(), interval, is_note=True),
         )
         drawing.subtitle = "Bar: contacts with the tag; orange: of them opted out"
         drawing.label = "Contacts with the tag; one with several tags counts in each."
-        if not any(rate is not None for rate in kept.get_column("opt_out_rate").to_list()):
+        if kept["opt_out_rate"].is_null().all():
             drawing.notes.append(f"{NOTHING_KNOWN}.")
-        drawing.say_grey(faint, plural(min_contacts, "contact"), "compare rates")
+        drawing.say_grey(faint, grey_below, "contact", "compare rates")
         drawing.notes.extend(rest)
     return drawing.ax
 
 
-def tag_growth(
-    table: pl.DataFrame,
-    *,
-    ax: Axes | None = None,
-    top: int = MOST_LINES,
-    title: str | None = None,
-    as_of: AsOf = None,
-    theme: Theme | None = None,
-) -> Axes:
+@with_options
+def tag_growth(table: pl.DataFrame, *, top: int = MOST_LINES, **options: Unpack[PlotOptions]) -> Axes:
     """Draw a line a tag: its contacts by when they were created, with their number at its end.
 
     Args:
         table: what `tag_growth(contacts)` gives: `tag, period, contacts, cumulative`.
-        ax: axes to draw on; a new figure when None.
         top: most tags drawn, the largest; the rest is counted in a note.
-        title: instead of `Contacts by tag and time of creation`.
-        as_of: moment of the pull, said below the title.
-        theme: `"light"` or `"dark"`; that of `ax`, or the one chosen by `use_style`, when None.
-
-    Returns:
-        The axes; nothing is shown.
-
-    Raises:
-        FrameError: the table lacks a column.
+        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
 
     Example:
         >>> from datetime import date
@@ -140,14 +97,12 @@ def tag_growth(
         ([4, 7], ['VIP  7'])
     """
     require(table, ["tag", "period", "contacts", "cumulative"], "tag_growth")
-    heading = title or "Contacts by tag and time of creation"
-    with canvas(ax, title=heading, as_of=as_of, theme=theme, height=2.9) as drawing:
+    with canvas("Contacts by tag and time of creation", height=2.9, **options) as drawing:
         dated = table.drop_nulls("period")
         if not dated.height:
-            drawing.say_empty("No tagged contacts with a creation date" if table.height else NO_TAGS)
-            return drawing.ax
+            return drawing.say_empty("No tagged contacts with a creation date" if table.height else NO_TAGS)
         lines = line_groups(drawing, dated, ["tag"], "cumulative", top)
-        high = max(size for _, part in lines for size in part["cumulative"].to_list()) * 1.04
+        high = max(size for _, part in lines for size in part["cumulative"]) * 1.04
         ends = []
         for colour, (name, part) in zip(drawing.colours.cycle, lines, strict=False):
             at, sizes = days(part["period"].to_list()), part["cumulative"].to_list()
@@ -156,8 +111,7 @@ def tag_growth(
             ends.append((at[-1], sizes[-1], f"{clean(name, 26)}  {number(sizes[-1])}", colour))
         drawing.ax.set_ylim(0, high)
         drawing.count_axis("y")
-        drawing.ax.grid(visible=False, axis="x")
-        drawing.ax.grid(visible=True, axis="y")
+        drawing.horizontal_grid()
         time_axis(drawing.ax)
         label_ends(drawing, ends, high)
         drawing.label = (
@@ -175,3 +129,86 @@ def _undated(table: pl.DataFrame, tags: list[str]) -> list[str]:
         return []
     counts = ", ".join(f"{clean(tag, 26)} {number(size)}" for tag, size in undated["tag", "contacts"].rows())
     return [f"Created at an unknown time, and in no line: {counts}."]
+
+
+@with_options
+def tag_pairs(
+    table: pl.DataFrame,
+    *,
+    top: int | None = TOP,
+    grey_below: int = SMALL_GROUP,
+    **options: Unpack[PlotOptions],
+) -> Axes:
+    """Draw a bar for each pair of tags: its contacts, with Jaccard index and lift beside it.
+
+    Args:
+        table: what `tag_pairs(contacts)` gives: `tag_a, tag_b, contacts, jaccard, lift`.
+        top: most pairs drawn, the largest; the rest is counted in a note. None draws all.
+        grey_below: pairs of fewer contacts are greyed.
+        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> table = pl.DataFrame({"tag_a": ["VIP"], "tag_b": ["lead"], "contacts": [4],
+        ...                       "jaccard": [0.2], "lift": [1.5]})
+        >>> ax = tag_pairs(table, ax=Figure().subplots())
+        >>> [label.get_text() for label in ax.get_yticklabels()]
+        ['VIP + lead']
+    """
+    require(table, ["tag_a", "tag_b", "contacts", "jaccard", "lift"], "tag_pairs")
+    kept, rest = keep_top(table, top, "pairs")
+    with canvas("Contacts with both tags", rows=kept.height, **options) as drawing:
+        if not kept.height:
+            return drawing.say_empty("No contacts have two tags")
+        sizes = kept["contacts"].to_list()
+        faint = [size < grey_below for size in sizes]
+        names = drawing.paired_names(kept["tag_a"], kept["tag_b"], " + ")
+        drawing.bars(names, sizes, drawing.shades(faint, drawing.colours.main), faint)
+        drawing.columns(
+            Column("contacts", sizes),
+            Column("Jaccard", kept["jaccard"], decimal),
+            Column("lift", kept["lift"], decimal),
+        )
+        drawing.label = (
+            "Jaccard: with both / with either. Lift: how many times more often together than by chance."
+        )
+        drawing.say_grey(faint, grey_below, "contact", "judge a lift")
+        drawing.notes.extend(rest)
+    return drawing.ax
+
+
+@with_options
+def similar_tags(table: pl.DataFrame, *, top: int | None = TOP, **options: Unpack[PlotOptions]) -> Axes:
+    """Draw each spelling that is likely another tag's: the contacts that renaming it would touch.
+
+    Args:
+        table: what `similar_tags(contacts)` gives: `tag, contacts, suggestion, suggestion_contacts,
+            reason, score`.
+        top: most spellings drawn, the largest; the rest is counted in a note. None draws all.
+        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> table = pl.DataFrame({"tag": ["vip "], "contacts": [4], "suggestion": ["VIP"],
+        ...                       "suggestion_contacts": [90], "reason": ["case"], "score": [1.0]})
+        >>> ax = similar_tags(table, ax=Figure().subplots())
+        >>> [label.get_text() for label in ax.get_yticklabels()]
+        ['vip␣ → VIP']
+    """
+    columns = ["tag", "contacts", "suggestion", "suggestion_contacts", "reason", "score"]
+    require(table, columns, "similar_tags")
+    kept, rest = keep_top(table, top, "spellings")
+    with canvas("Tags that are likely another's spelling", rows=kept.height, **options) as drawing:
+        if not kept.height:
+            return drawing.say_empty("No tags look alike")
+        names = drawing.paired_names(kept["tag"], kept["suggestion"], " → ")
+        drawing.bars(names, kept["contacts"].to_list(), drawing.colours.main)
+        drawing.columns(
+            Column("contacts", kept["contacts"]),
+            Column("of the tag kept", kept["suggestion_contacts"]),
+            Column("differs in", kept["reason"], str, is_note=True),
+            Column("score", kept["score"], decimal, is_note=True),
+        )
+        drawing.label = "Contacts with the spelling on the left. A suggestion: read it before renaming."
+        drawing.notes.extend(rest)
+    return drawing.ax

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from sendblue_data.plots.canvas import Canvas
-from sendblue_data.plots.intervals import rate_limit
 from sendblue_data.plots.labels import number
 from sendblue_data.plots.measure import widest
+from sendblue_data.plots.rates import rate_limit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +20,8 @@ MOST_LINES = 6
 """Lines that can be told apart in one plot; the rest is counted in a note."""
 LABELS_APART = 7
 """Points that labels are below the horizontal axis, away from the lowest label of the vertical one."""
+LINES_APART = 3.5
+"""Points between the marks that lines have at one date."""
 MOST_NUMBERS = 40
 """Points that still leave room for a number above each; beyond, every second, third, ... is written."""
 
@@ -58,110 +62,98 @@ def days(moments: Sequence[date | datetime]) -> list[float]:
     return [float(date2num(when)) for when in moments]  # type: ignore[no-untyped-call]
 
 
-def draw_line(
+def draw_rate_lines(
     drawing: Canvas,
-    moments: Sequence[date | datetime],
-    rates: Sequence[float | None],
-    lows: Sequence[float | None],
-    highs: Sequence[float | None],
+    lines: Sequence[tuple[str, pl.DataFrame]],
+    at: str,
+    size: str,
+    *,
+    grey_below: int,
+    total: Callable[[list[int]], str],
+    meaning: str,
+) -> list[bool]:
+    """Draw a line of rates for each group, and set up both axes: percentages from 0, dates.
+
+    A line's rows have `rate, low, high`, `unequal_exposure` where some are rings, the column `at` of dates, and
+    the column `size` of contacts behind each rate, which `total` writes in the legend. Returns which are greyed.
+    """
+    colours = (drawing.colours.accent,) if len(lines) == 1 else drawing.colours.cycle
+    rates: list[float | None] = []
+    highs: list[float | None] = []
+    faint: list[bool] = []
+    for place, (colour, (name, part)) in enumerate(zip(colours, lines, strict=False)):
+        sizes = part[size].to_list()
+        small = [0 < one < grey_below for one in sizes]
+        shift = LINES_APART * (place - (len(lines) - 1) / 2)
+        label = f"{name} ({total(sizes)})"
+        _draw_line(drawing, part, at, colour=colour, faint=small, label=label, shift=shift)
+        rates += part["rate"].to_list()
+        highs += part["high"].to_list()
+        faint += small
+    drawing.ax.set_ylim(0, rate_limit(rates, highs, faint))
+    drawing.percent_axis("y")
+    drawing.horizontal_grid()
+    time_axis(drawing.ax)
+    if len(lines) == 1:
+        part = lines[0][1]
+        write_sizes(drawing, part[at].to_list(), part[size].to_list())
+        drawing.notes.append(f"Along the top: {meaning}.")
+    else:
+        label_lines(drawing)
+        drawing.notes.append(f"In brackets: {meaning}.")
+    return faint
+
+
+def _draw_line(
+    drawing: Canvas,
+    part: pl.DataFrame,
+    at: str,
     *,
     colour: str,
     faint: Sequence[bool],
     label: str,
-    hollow: Sequence[bool] | None = None,
-    shift: float = 0.0,
+    shift: float,
 ) -> None:
     """Draw points with interval bars, joined by a line that breaks where a rate is unknown.
 
-    Args:
-        drawing: where.
-        moments: place of each point.
-        rates: height of each point; None draws none.
-        lows: lower end of each interval.
-        highs: its upper end.
-        colour: of the line.
-        faint: points that are greyed.
-        label: the line's name.
-        hollow: points drawn as rings.
-        shift: points to the right, so that lines with the same moments don't cover each other's intervals.
+    They are drawn `shift` points to the right, so that lines with the same dates don't cover each other's intervals.
     """
     from matplotlib.transforms import ScaledTranslation  # noqa: PLC0415 -- late, like pyplot
 
-    ax, colours = drawing.ax, drawing.colours
-    at = days(moments)
-    known = [float("nan") if rate is None else rate for rate in rates]
-    drawn = ax.plot(at, known, color=colour, linewidth=1.4, label=label)
-    rings = hollow or [False] * len(at)
-    for when, rate, low, high, is_faint, is_ring in zip(at, rates, lows, highs, faint, rings, strict=True):
+    ax, places = drawing.ax, days(part[at].to_list())
+    known = [float("nan") if rate is None else rate for rate in part["rate"]]
+    drawn = ax.plot(places, known, color=colour, linewidth=1.4, label=label)
+    has_rings = "unequal_exposure" in part.columns
+    rings = part["unequal_exposure"].to_list() if has_rings else [False] * len(places)
+    rates, shades = part.select("rate", "low", "high").rows(), drawing.shades(faint, colour)
+    points = zip(places, rates, shades, rings, strict=True)
+    for when, (rate, low, high), shade, is_ring in points:
         if rate is None or low is None or high is None:
             continue
-        shade = colours.muted if is_faint else colour
-        face = colours.background if is_ring else shade
+        face = drawing.colours.background if is_ring else shade
         drawn += ax.plot([when, when], [low, high], color=shade, linewidth=2, zorder=3)
         # A dot at 0% is drawn whole, over the edge.
         drawn += ax.plot(
             [when], [rate], "o", color=shade, markerfacecolor=face, markersize=5, zorder=4, clip_on=rate > 0
         )
     # A line of which nothing is known has its place on the axis, too.
-    ax.dataLim.update_from_data_x(at, ignore=False)
+    ax.dataLim.update_from_data_x(places, ignore=False)
     # Only now: the axis takes its limits from where the data are.
     place = ax.transData + ScaledTranslation(shift / 72, 0, drawing.figure.dpi_scale_trans)
     for line in drawn:
         line.set_transform(place)
 
 
-def line_colours(drawing: Canvas, lines: int) -> tuple[str, ...]:
-    """Give a colour for each line of opt-outs: that of opt-outs for one, else any that differ."""
-    return (drawing.colours.accent,) if lines == 1 else drawing.colours.cycle
-
-
-def shifts(lines: int) -> list[float]:
-    """Give each line of a plot its `shift`, around none.
-
-    Example:
-        >>> shifts(1), shifts(3)
-        ([0.0], [-3.5, 0.0, 3.5])
-    """
-    return [3.5 * (line - (lines - 1) / 2) for line in range(lines)]
-
-
-def finish_rates(
-    drawing: Canvas, rates: Sequence[float | None], highs: Sequence[float | None], faint: Sequence[bool]
-) -> None:
-    """Set up both axes: percentages from 0, dates, horizontal grid."""
-    judged = [high for high, small in zip(highs, faint, strict=True) if not small] or highs
-    drawing.ax.set_ylim(0, rate_limit(rates, judged))
-    drawing.percent_axis("y")
-    drawing.ax.grid(visible=False, axis="x")
-    drawing.ax.grid(visible=True, axis="y")
-    time_axis(drawing.ax)
-
-
-def write_sizes(
-    drawing: Canvas, moments: Sequence[date | datetime], sizes: Sequence[int], heading: str
-) -> None:
+def write_sizes(drawing: Canvas, moments: Sequence[date | datetime], sizes: Sequence[int]) -> None:
     """Write the number of contacts behind each point along the top edge."""
-    ax = drawing.ax
     every = -(-len(sizes) // MOST_NUMBERS)
     upright = len(sizes) > 10  # noqa: PLR2004 -- side by side they would touch
     longest = max((len(number(size)) for size in sizes), default=1)
+    style = {"ha": "center", "va": "bottom", "rotation": 90 if upright else 0, "size": 7.5}
+    edge = drawing.ax.get_xaxis_transform()
     for when, size in list(zip(days(moments), sizes, strict=True))[::every]:
-        ax.annotate(
-            number(size),
-            (when, 1),
-            (0, 4),
-            xycoords=ax.get_xaxis_transform(),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            rotation=90 if upright else 0,
-            size=7.5,
-            color=drawing.colours.note,
-            annotation_clip=False,
-            parse_math=False,
-        )
+        drawing.write(number(size), (when, 1), (0, 4), xycoords=edge, **style)
     drawing.lift = 4.0 + (longest * 4.8 if upright else 9) + 3
-    drawing.notes.append(heading)
 
 
 def label_lines(drawing: Canvas) -> None:
@@ -182,40 +174,21 @@ def label_lines(drawing: Canvas) -> None:
 def label_ends(drawing: Canvas, ends: Sequence[tuple[float, float, str, str]], high: float) -> None:
     """Name lines at the right of the axes, each beside its end, and none on another.
 
-    Args:
-        drawing: where; its vertical axis goes from 0 to `high`.
-        ends: of each line its last point, its name and its colour.
-        high: end of the vertical axis.
+    `ends` holds of each line its last point, its name and its colour; the vertical axis goes from 0 to `high`.
     """
     from matplotlib.transforms import ScaledTranslation  # noqa: PLC0415 -- late, like pyplot
 
-    ax = drawing.ax
     gap = 14.5 / drawing.room()[1]
     order = sorted(range(len(ends)), key=lambda line: (ends[line][1], -line))
     heights = spread([ends[line][1] / high for line in order], gap)
-    place = ax.transAxes + ScaledTranslation(16 / 72, 0, drawing.figure.dpi_scale_trans)
+    place = drawing.ax.transAxes + ScaledTranslation(16 / 72, 0, drawing.figure.dpi_scale_trans)
     drawing.right = 16 + widest((name for _, _, name, _ in ends), 9)
     for line, height in zip(order, heights, strict=True):
         at, end, name, colour = ends[line]
-        ax.annotate(
-            name,
-            (at, end),
-            (1, height),
-            textcoords=place,
-            va="center",
-            size=9,
-            color=drawing.colours.text,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": colour,
-                "linewidth": 0.9,
-                "shrinkA": 1,
-                "shrinkB": 3,
-                "relpos": (0, 0.5),
-            },
-            annotation_clip=False,
-            parse_math=False,
-        )
+        leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.9, "shrinkA": 1, "shrinkB": 3}
+        style = {"va": "center", "size": 9, "color": drawing.colours.text}
+        arrow = leader | {"relpos": (0, 0.5)}
+        drawing.write(name, (at, end), (1, height), textcoords=place, arrowprops=arrow, **style)
 
 
 def spread(heights: Sequence[float], gap: float) -> list[float]:

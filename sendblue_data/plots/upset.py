@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Unpack
 
 import polars as pl
 
-from sendblue_data.plots.canvas import AsOf, Canvas, canvas, keep_top, require
+from sendblue_data.plots.canvas import Canvas, PlotOptions, canvas, keep_top, require, with_options
 from sendblue_data.plots.labels import number, plural
 from sendblue_data.plots.measure import widest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from sendblue_data.plots.style import Theme
 
 MATRIX_ROW = 0.27
 """Inches that a tag takes in the matrix below the bars."""
@@ -23,31 +22,19 @@ BARS = 2.3
 """Inches of the bars."""
 
 
-def tag_combinations(
-    table: pl.DataFrame,
-    *,
-    ax: Axes | None = None,
-    top: int | None = 20,
-    title: str | None = None,
-    as_of: AsOf = None,
-    theme: Theme | None = None,
-) -> Axes:
+@with_options
+def tag_combinations(table: pl.DataFrame, *, top: int | None = 20, **options: Unpack[PlotOptions]) -> Axes:
     """Draw an UpSet plot: a bar for each exact combination of tags, its tags joined by dots below.
 
     Args:
         table: what `tag_combinations(contacts)` gives: `tags` (a list, empty for untagged
             contacts), `contacts`.
-        ax: axes for the bars, with the matrix inside its lower part; a new figure when None.
         top: most combinations drawn, the largest; the rest is counted in a note. None draws all.
-        title: instead of `Contacts by exact combination of tags`.
-        as_of: moment of the pull, said below the title.
-        theme: `"light"` or `"dark"`; that of `ax`, or the one chosen by `use_style`, when None.
+        **options: `ax` (for the bars, with the matrix inside its lower part), `title`, `as_of`, `theme`, as of
+            every plot: see `PlotOptions`.
 
     Returns:
-        The axes of the bars; the matrix is its first child axes. Nothing is shown.
-
-    Raises:
-        FrameError: the table lacks a column.
+        The axes of the bars; the matrix is its first child axes.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -57,19 +44,12 @@ def tag_combinations(
         [30, 12]
     """
     require(table, ["tags", "contacts"], "tag_combinations")
-    kept, rest = keep_top(table, top, "contacts", "combinations")
+    kept, rest = keep_top(table, top, "combinations")
     tags = _tags_by_size(kept)
     height = BARS + MATRIX_ROW * max(len(tags), 2)
-    with canvas(
-        ax,
-        title=title or "Contacts by exact combination of tags",
-        as_of=as_of,
-        theme=theme,
-        height=height,
-    ) as drawing:
+    with canvas("Contacts by exact combination of tags", height=height, **options) as drawing:
         if not kept.height:
-            drawing.say_empty()
-            return drawing.ax
+            return drawing.say_empty()
         drawing.notes.extend(rest)
         drawing.subtitle = "Each contact counts once, under all its tags together"
         share = MATRIX_ROW * (len(tags) or 1) / (BARS + MATRIX_ROW * (len(tags) or 1))
@@ -107,27 +87,15 @@ def _bars(drawing: Canvas, sizes: list[int], share: float) -> None:
     ax.set_yticks([tick for tick in ax.get_yticks() if 0 <= tick <= top])
     ax.set_ylim(floor, top)
     ax.set_xticks([])
-    ax.grid(visible=False, axis="x")
-    ax.grid(visible=True, axis="y")
+    drawing.horizontal_grid()
     ax.spines["bottom"].set_visible(False)
+    above: dict[str, Any] = {"ha": "center", "va": "bottom", "size": 8, "rotation": 90 if upright else 0}
     for at, size in enumerate(sizes):
-        drawing.text(
-            at,
-            size + top * 0.012,
-            number(size),
-            ha="center",
-            va="bottom",
-            size=8,
-            rotation=90 if upright else 0,
-        )
+        ax.text(at, size + top * 0.012, number(size), color=drawing.colours.text, parse_math=False, **above)
 
 
 def _matrix(
-    drawing: Canvas,
-    combinations: list[list[str] | None],
-    tags: list[str],
-    names: list[str],
-    share: float,
+    drawing: Canvas, combinations: list[list[str] | None], tags: list[str], names: list[str], share: float
 ) -> None:
     from matplotlib.transforms import blended_transform_factory  # noqa: PLC0415 -- late, like pyplot
 
@@ -148,41 +116,23 @@ def _matrix(
         )
     columns = len(combinations)
     everywhere = [(at, row) for at in range(columns) for row in range(len(tags))]
-    matrix.scatter(
-        [at for at, _ in everywhere],
-        [row for _, row in everywhere],
-        s=30,
-        color=colours.line,
-        zorder=2,
-        label="not in it",
-    )
-    points = [(at, place[tag]) for at, held in enumerate(combinations) for tag in held or []]
-    matrix.scatter(
-        [at for at, _ in points],
-        [row for _, row in points],
-        s=34,
-        color=colours.main,
-        zorder=4,
-        label="in it",
-    )
+    _dots(matrix, everywhere, s=30, color=colours.line, zorder=2, label="not in it")
+    held_tags = [(at, place[tag]) for at, held in enumerate(combinations) for tag in held or []]
+    _dots(matrix, held_tags, s=34, color=colours.main, zorder=4, label="in it")
     for at, held in enumerate(combinations):
         rows = [place[tag] for tag in held or []]
         if len(rows) > 1:
             matrix.plot([at, at], [min(rows), max(rows)], color=colours.main, linewidth=1.8, zorder=3)
         if not rows:
-            matrix.text(
-                at,
-                (len(tags) - 1) / 2 if tags else 0,
-                "no tags",
-                rotation=90,
-                ha="center",
-                va="center",
-                size=8,
-                color=colours.note,
-                bbox={"facecolor": colours.background, "edgecolor": "none", "pad": 1},
-                zorder=5,
-            )
+            middle = (len(tags) - 1) / 2 if tags else 0
+            box = {"facecolor": colours.background, "edgecolor": "none", "pad": 1}
+            upright: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "center", "size": 8, "zorder": 5}
+            matrix.text(at, middle, "no tags", color=colours.note, bbox=box, **upright)
     drawing.label = (
         f"Columns: combinations of {plural(len(tags), 'tag')}. "
         "A contact in a column has the dotted tags and no other."
     )
+
+
+def _dots(matrix: Axes, places: Sequence[tuple[int, int]], **options: Any) -> None:
+    matrix.scatter([at for at, _ in places], [row for _, row in places], **options)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
+from sendblue_data._shared.validation import shown
 from sendblue_data.errors import ConfigurationError
 from sendblue_data.report.parts import Picture
-from sendblue_data.report.words import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,8 +22,6 @@ Draw = Callable[["Theme"], "Axes"]
 PIXELS = 96
 """Of a page, to the inch; a picture has two for each, to be sharp on any screen and on paper."""
 _COLOURS, _AT_ONCE = 256, 4096
-_SAID = 12
-"""Rows that the text for a picture lists."""
 _THEMES: dict[str, tuple[Theme, ...]] = {
     "auto": ("light", "dark"),
     "light": ("light",),
@@ -33,9 +30,9 @@ _THEMES: dict[str, tuple[Theme, ...]] = {
 
 
 def check_theme(theme: str) -> None:
-    """Raise `ConfigurationError` for a theme that is none."""
-    if theme not in _THEMES:
-        raise ConfigurationError(f'theme is {theme!r}; use "auto", "light" or "dark".')
+    """Refuse a theme that is none."""
+    if not isinstance(theme, str) or theme not in _THEMES:
+        raise ConfigurationError(f'theme is {shown(theme)}; use "auto", "light" or "dark".')
 
 
 def picture(name: str, draw: Draw, alt: str, theme: str) -> Picture:
@@ -44,29 +41,6 @@ def picture(name: str, draw: Draw, alt: str, theme: str) -> Picture:
     _, width, height = next(iter(made.values()))
     light, dark = (made[one][0] if one in made else None for one in ("light", "dark"))
     return Picture(name, alt, width, height, light, dark)
-
-
-def in_words(
-    title: str, table: pl.DataFrame, name: str | Sequence[str], value: str, write: Callable[[float], str]
-) -> str:
-    """Say a plot's first rows in words.
-
-    Example:
-        >>> table = pl.DataFrame({"tag": ["VIP", "Lead"], "contacts": [90, None]})
-        >>> in_words("Contacts by tag", table, "tag", "contacts", str)
-        'Contacts by tag. VIP: 90; Lead: not known.'
-    """
-    names = [name] if isinstance(name, str) else list(name)
-    parts = [
-        f"{' '.join(_said(key) for key in keys)}: {'not known' if held is None else write(held)}"
-        for *keys, held in table.head(_SAID).select(*names, value).rows()
-    ]
-    more = f"; and {table.height - _SAID} more" if table.height > _SAID else ""
-    return f"{title}. {'; '.join(parts) or 'None'}{more}."
-
-
-def _said(key: object) -> str:
-    return " + ".join(map(shown, key)) or "no tag" if isinstance(key, list) else shown(key)
 
 
 def _png(draw: Draw, theme: Theme) -> tuple[bytes, int, int]:

@@ -22,7 +22,7 @@ _NEITHER = "base-uri 'none'; form-action 'none'"
 
 
 def render(report: Report) -> str:
-    """Give the page. Everything that came from contacts is escaped; the page allows no script.
+    """Return the page. Everything that came from contacts is escaped; the page allows no script.
 
     Its Content-Security-Policy forbids all but pictures that are in the page, and the one style sheet, by its
     hash: should a name slip through the escaping, it could neither run nor call home.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from sendblue_data import plots
-from sendblue_data.analytics.cohorts import opt_out_cohorts
+from sendblue_data._shared.masking import mask_name, mask_table
 from sendblue_data.analytics.drivers import opt_out_drivers
-from sendblue_data.analytics.opt_outs import opt_out_rate
+from sendblue_data.analytics.opt_outs import opt_out_cohorts, opt_out_rate
 from sendblue_data.analytics.tags import tag_combinations, tag_growth, tag_summary
 from sendblue_data.analytics.verification import (
     UNUSED,
@@ -22,13 +22,12 @@ from sendblue_data.analytics.verification import (
     verification_rate,
     verification_worklist,
 )
-from sendblue_data.errors import MissingExtraError
-from sendblue_data.plots.labels import number, percent, plural
+from sendblue_data.errors import HistoryRangeError, MissingExtraError
+from sendblue_data.plots.labels import decimal, interval, number, percent, plural, probability
 from sendblue_data.plots.rates import NOTHING_KNOWN
-from sendblue_data.report.images import in_words, picture
+from sendblue_data.report.images import picture
 from sendblue_data.report.parts import Picture, Section, Table
-from sendblue_data.report.words import shown, without_phones
-from sendblue_data.writeback.fields import masked
+from sendblue_data.report.words import in_words, readable
 
 if TYPE_CHECKING:
     from sendblue_data.history.contact_history import ContactHistory
@@ -49,42 +48,35 @@ class Maker:
         contacts: a contacts frame of any engine that Narwhals knows.
         as_of: moment of the pull; None where it isn't known.
         theme: of the pictures.
-        mask_phones: whether phones are masked wherever they stand.
+        mask: whether phones, names and e-mail addresses are masked.
     """
 
     contacts: Any
     as_of: datetime | None
     theme: str
-    mask_phones: bool
+    mask: bool
 
     def hidden(self, table: pl.DataFrame) -> pl.DataFrame:
-        """Mask the phones in a small table, unless told not to."""
-        return without_phones(table) if self.mask_phones else table
+        """Mask the phones and e-mail addresses in a small table, unless told not to."""
+        return mask_table(table) if self.mask else table
 
     def drawn(self, name: str, table: pl.DataFrame, alt: str, **options: Any) -> Picture:
         """Draw a table by the plot of this name."""
-        plot, said = getattr(plots, name), {"as_of": self.as_of, **options}
-        return picture(name, lambda theme: plot(table, theme=theme, **said), alt, self.theme)
+        plot, chosen = getattr(plots, name), {"as_of": self.as_of, **options}
+        return picture(name, lambda theme: plot(table, theme=theme, **chosen), alt, self.theme)
 
     def opt_outs(self) -> Section:
-        """Give the part on who has opted out."""
+        """Return the part on who has opted out."""
         total = opt_out_rate(self.contacts)["rate"].item()
         if total is None:
             return Section("opt-outs", "Opt-outs", [f"{NOTHING_KNOWN}."])
         by_tag = self.hidden(opt_out_rate(self.contacts, by="tags"))
-        cohorts = opt_out_cohorts(self.contacts, now=self.as_of)
+        cohorts = opt_out_cohorts(self.contacts, as_of=self.as_of)
         drivers = self.hidden(opt_out_drivers(self.contacts))
-        parts: list[Picture | Table] = []
-        if by_tag.height:
-            words = in_words("Opt-out rate by tag", by_tag, "tags", "rate", percent)
-            parts.append(
-                self.drawn("opt_out_rate", by_tag, words, reference=total, reference_label="all contacts")
-            )
+        parts = self._rates_by_tag("opt_out_rate", "Opt-out rate by tag", by_tag, total)
         if drivers.height:
-            words = in_words(
-                "Relative risk of having opted out, against all other contacts",
-                drivers, ("factor", "level"), "relative_risk", "{:.2f}".format,
-            )  # fmt: skip
+            title = "Relative risk of having opted out, against all other contacts"
+            words = in_words(title, drivers, ("factor", "level"), "relative_risk", decimal)
             parts += [self.drawn("opt_out_drivers", drivers, words, top=MOST_DRIVERS), _drivers(drivers)]
         words = in_words("Opt-out rate by month of creation", cohorts, "cohort", "rate", percent)
         parts.append(self.drawn("opt_out_cohorts", cohorts, words))
@@ -99,19 +91,23 @@ class Maker:
             parts,
         )
 
+    def _rates_by_tag(
+        self, name: str, title: str, table: pl.DataFrame, total: float | None
+    ) -> list[Picture | Table]:
+        if not table.height:
+            return []
+        words = in_words(title, table, table.columns[0], "rate", percent)
+        return [self.drawn(name, table, words, reference=total, reference_label="all contacts")]
+
     def tags(self) -> Section:
-        """Give the part on tags: sizes, growth, combinations, spellings."""
+        """Return the part on tags: sizes, growth, combinations, spellings."""
         summary = self.hidden(tag_summary(self.contacts))
         if not summary.height:
             return Section("tags", "Tags", ["No contact has a tag."])
         growth = self.hidden(tag_growth(self.contacts))
         sets = self.hidden(tag_combinations(self.contacts))
-        parts: list[Picture | Table] = [
-            self.drawn(
-                "tag_summary", summary, in_words("Contacts by tag", summary, "tag", "contacts", number)
-            ),
-            _tags(summary),
-        ]
+        words = in_words("Contacts by tag", summary, "tag", "contacts", number)
+        parts: list[Picture | Table] = [self.drawn("tag_summary", summary, words), _tags(summary)]
         last = growth.group_by("tag", maintain_order=True).agg(pl.col("cumulative").last())
         words = in_words(
             "Contacts with each tag by month of creation, up to", last, "tag", "cumulative", number
@@ -139,9 +135,9 @@ class Maker:
         rows = texts(
             found.head(MOST_DRIVERS),
             {
-                "Spelling": ("tag", shown),
+                "Spelling": ("tag", readable),
                 "contacts": ("contacts", number),
-                "likely the same as": ("suggestion", shown),
+                "likely the same as": ("suggestion", readable),
                 "with contacts": ("suggestion_contacts", number),
                 "differs in": ("reason", str),
             },
@@ -150,7 +146,7 @@ class Maker:
         return [Table("spellings", "Spellings that are likely one tag", rows, left, _more(found, rows))]
 
     def verification(self) -> Section:
-        """Give the part on who may be texted, and who is verified."""
+        """Return the part on who may be texted, and who is verified."""
         funnel = verification_funnel(self.contacts)
         words = in_words("From all contacts to reachable ones", funnel, "step", "contacts", number)
         parts: list[Picture | Table] = [self.drawn("verification_funnel", funnel, words)]
@@ -167,16 +163,9 @@ class Maker:
 
     def _verified(self) -> list[Picture | Table]:
         by_tag = self.hidden(verification_rate(self.contacts, by="tags"))
-        backlog = verification_backlog(self.contacts, now=self.as_of)
+        backlog = verification_backlog(self.contacts, as_of=self.as_of)
         total = verification_rate(self.contacts)["rate"].item()
-        parts: list[Picture | Table] = []
-        if by_tag.height:
-            words = in_words("Verified share by tag", by_tag, "tags", "rate", percent)
-            parts.append(
-                self.drawn(
-                    "verification_rate", by_tag, words, reference=total, reference_label="all contacts"
-                )
-            )
+        parts = self._rates_by_tag("verification_rate", "Verified share by tag", by_tag, total)
         words = in_words("Unverified contacts by age", backlog, "age", "contacts", number)
         parts.append(self.drawn("verification_backlog", backlog, words))
         worklist = verification_worklist(self.contacts)
@@ -187,20 +176,21 @@ class Maker:
     def _to_verify(self, worklist: pl.DataFrame) -> Table:
         tags = pl.when(pl.col("tags").list.len() > 0).then(pl.col("tags").list.join(", "))
         first = self.hidden(worklist.head(TO_VERIFY).with_columns(tags=tags))
-        hide = masked if self.mask_phones else shown
         names = [name for name in ("first_name", "last_name") if name in first.columns]
         first = first.with_columns(
             name=pl.concat_str(names, separator=" ", ignore_nulls=True).replace("", None)
             if names
             else pl.lit(None, pl.String)
         )
+        if self.mask:
+            first = first.with_columns(pl.col("name").map_elements(mask_name, return_dtype=pl.String))
         rows = texts(
             first,
             {
-                "Name": ("name", shown),
-                "phone": ("phone", hide),
-                "company": ("company_name", shown),
-                "tags": ("tags", shown),
+                "Name": ("name", readable),
+                "phone": ("phone", readable),
+                "company": ("company_name", readable),
+                "tags": ("tags", readable),
                 "created": ("created_at", _day),
             },
         )
@@ -210,15 +200,21 @@ class Maker:
         left = ("phone", "company", "tags")
         return Table("to-verify", "Waiting longest for verification", rows, left, note)
 
-    def over_time(self, history: ContactHistory) -> Section:
-        """Give the part on what the snapshots of a history show."""
-        snapshots = history.snapshots()
-        words = [
-            f"From {plural(snapshots.height, 'snapshot')}. Each opt-out is known to lie between two of them."
-        ]
+    def over_time(self, history: ContactHistory | None) -> Section:
+        """Return the part on what the snapshots of a history show, or why there is no trend."""
+        if history is None:
+            return _over_time(
+                "The API keeps no time of opting out, so one pull shows no trend.",
+                "Record pulls with “sendblue-data snapshot FOLDER”, by cron, and give that folder to the report.",
+            )
+        try:
+            snapshots = history.snapshots()
+        except HistoryRangeError:
+            return _over_time("The history holds no snapshot yet.")
+        looks, table = plural(snapshots.height, "snapshot"), _snapshots(snapshots)
+        words = f"From {looks}. Each opt-out is known to lie between two of them."
         if snapshots.height < 2:  # noqa: PLR2004 -- a change takes two
-            words.append("A trend needs two or more.")
-            return Section("over-time", "Over time", words, [_snapshots(snapshots)])
+            return _over_time(words, "A trend needs two or more.", parts=[table])
         trend, survival = history.opt_out_trend(), history.survival()
         until = snapshots["seen_until"].max()
         weekly = in_words("Contacts opting out by week", trend, "period", "rate", percent)
@@ -229,45 +225,43 @@ class Maker:
             self.drawn("opt_out_trend", trend, weekly, as_of=until),
             self.drawn("survival", survival, lasting, as_of=until),
         ]
-        return Section("over-time", "Over time", words, [*pictures, _snapshots(snapshots)])
+        return _over_time(words, parts=[*pictures, table])
 
 
-def without_history() -> Section:
-    """Say why there is no trend, and how to come by one."""
-    return Section(
-        "over-time",
-        "Over time",
-        [
-            "The API keeps no time of opting out, so one pull shows no trend.",
-            "Record pulls with “sendblue-data snapshot FOLDER”, by cron, and give that folder to the report.",
-        ],
-    )
+def _over_time(*words: str, parts: Sequence[Picture | Table] = ()) -> Section:
+    return Section("over-time", "Over time", words, parts)
 
 
-def texts(
-    table: pl.DataFrame, columns: Mapping[str, tuple[str, Callable[[Any], str]]], missing: str = "n/a"
-) -> pl.DataFrame:
+Texts = Mapping[str, tuple[str | tuple[str, ...], Callable[[Any], str]]]
+"""Heading to the column that is written, or the columns that are written together, and how."""
+
+
+def texts(table: pl.DataFrame, columns: Texts, missing: str = "n/a") -> pl.DataFrame:
     """Write out columns as text under new names."""
     made = {}
     for heading, (name, write) in columns.items():
-        values = table[name].to_list() if name in table.columns else [None] * table.height
-        made[heading] = [write(value) if value is not None or write is shown else missing for value in values]
+        if isinstance(name, tuple):
+            values: Iterable[Any] = table.select(name).rows()
+        else:
+            values = table[name] if name in table.columns else [None] * table.height
+        made[heading] = [
+            write(value) if value is not None or write is readable else missing for value in values
+        ]
     return pl.DataFrame(made, schema=dict.fromkeys(made, pl.String))
 
 
 def _tags(summary: pl.DataFrame) -> Table:
-    top = summary.head(MOST_TAGS).with_columns(interval=pl.struct("opt_out_low", "opt_out_high"))
     rows = texts(
-        top,
+        summary.head(MOST_TAGS),
         {
-            "Tag": ("tag", shown),
+            "Tag": ("tag", readable),
             "contacts": ("contacts", number),
             "of all": ("share", percent),
             "opted out": ("opt_outs", number),
             "not known": ("unknown", number),
             "opt-out rate": ("opt_out_rate", percent),
-            "95% interval": ("interval", interval_text),
-            "verified": ("verified_rate", percent),
+            "95% interval": (("opt_out_rate_low", "opt_out_rate_high"), interval),
+            "verified": ("verification_rate", percent),
             "first created": ("first_created", _day),
         },
     )
@@ -276,16 +270,16 @@ def _tags(summary: pl.DataFrame) -> Table:
 
 def _drivers(drivers: pl.DataFrame) -> Table:
     rows = texts(
-        drivers.head(MOST_DRIVERS).with_columns(interval=pl.struct("low", "high")),
+        drivers.head(MOST_DRIVERS),
         {
-            "Contacts with this": ("level", shown),
+            "Contacts with this": ("level", readable),
             "kind": ("factor", str),
             "contacts": ("contacts", number),
-            "opt-out rate": ("rate", percent),
-            "rate of the rest": ("rest_rate", percent),
-            "relative risk": ("relative_risk", "{:.2f}".format),
-            "95% interval": ("interval", _ratio_interval),
-            "q": ("q", _chance),
+            "opt-out rate": ("opt_out_rate", percent),
+            "rate of the rest": ("rest_opt_out_rate", percent),
+            "relative risk": ("relative_risk", decimal),
+            "95% interval": (("relative_risk_low", "relative_risk_high"), _ratio_interval),
+            "q": ("q", probability),
         },
     )
     found = drivers.filter(pl.col("q") < _SIGNIFICANT).height
@@ -324,16 +318,6 @@ def _day(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d}"
 
 
-def interval_text(ends: Mapping[str, float | None]) -> str:
-    """Write the ends of an interval of a rate."""
-    low, high = ends.values()
-    return "n/a" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}%"
-
-
-def _ratio_interval(ends: Mapping[str, float | None]) -> str:
-    low, high = ends.values()
+def _ratio_interval(bounds: Sequence[float | None]) -> str:
+    low, high = bounds
     return "n/a" if low is None or high is None else f"{low:.2f} to {high:.2f}"
-
-
-def _chance(value: float) -> str:
-    return "<0.001" if value < 0.001 else f"{value:.3f}"  # noqa: PLR2004

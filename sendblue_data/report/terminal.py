@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import textwrap
-import unicodedata
 from typing import Any
 
 import polars as pl
 
+from sendblue_data._shared.masking import mask_table
 from sendblue_data.analytics.opt_outs import opt_out_rate
 from sendblue_data.analytics.tags import tag_summary
 from sendblue_data.analytics.unfilled import unfilled_columns, unfilled_in_words
 from sendblue_data.analytics.verification import UNUSED, nobody_verified, verification_funnel
-from sendblue_data.plots.labels import number, percent
-from sendblue_data.report.sections import interval_text, texts
-from sendblue_data.report.words import shown, without_phones
+from sendblue_data.plots.labels import interval, number, percent, width_of
+from sendblue_data.report.sections import texts
+from sendblue_data.report.words import readable
 
 MOST_ROWS = 12
 _WIDTH = 79
@@ -22,31 +22,31 @@ _LONGEST_TAG = 24
 """Columns of a tag: the table with its six columns then fits a terminal of 80."""
 
 
-def headline_tables(contacts: Any, *, mask_phones: bool = True) -> str:
-    """Give `tag_summary`, `opt_out_rate` and `verification_funnel` as text."""
+def headline_tables(contacts: Any, *, mask: bool = True) -> str:
+    """Return `tag_summary`, `opt_out_rate` and `verification_funnel` as text."""
     summary = tag_summary(contacts)
     rate = opt_out_rate(contacts)
     funnel = verification_funnel(contacts)
-    top = summary.head(MOST_ROWS).with_columns(interval=pl.struct("opt_out_low", "opt_out_high"))
+    top = summary.head(MOST_ROWS)
     tags = texts(
-        without_phones(top) if mask_phones else top,
+        mask_table(top) if mask else top,
         {
-            "tag": ("tag", lambda tag: shown(tag, _LONGEST_TAG)),
+            "tag": ("tag", lambda tag: readable(tag, _LONGEST_TAG)),
             "contacts": ("contacts", number),
             "of all": ("share", percent),
             "opt-out rate": ("opt_out_rate", percent),
-            "95% interval": ("interval", interval_text),
-            "verified": ("verified_rate", percent),
+            "95% interval": (("opt_out_rate_low", "opt_out_rate_high"), interval),
+            "verified": ("verification_rate", percent),
         },
     )
     rates = texts(
-        rate.with_columns(interval=pl.struct("low", "high")),
+        rate,
         {
             "contacts": ("contacts", number),
             "unknown": ("unknown", number),
             "opted out": ("opt_outs", number),
             "opt-out rate": ("rate", percent),
-            "95% interval": ("interval", interval_text),
+            "95% interval": (("low", "high"), interval),
         },
     )
     steps = texts(
@@ -82,31 +82,13 @@ def _table(rows: pl.DataFrame, left: tuple[str, ...] = ()) -> str:
     """Lay texts out in columns: words at the left, numbers at the right."""
     if not rows.height:
         return "  (none)"
-    lines = [list(rows.columns), *(list(row) for row in rows.rows())]
-    widths = [max(_columns(line[place]) for line in lines) for place in range(rows.width)]
-    lines.insert(1, ["\u2500" * width for width in widths])
-    return "\n".join(
-        "  ".join(
-            [
-                "",
-                *(
-                    _padded(text, width, at_left=name in left)
-                    for name, text, width in zip(rows.columns, line, widths, strict=True)
-                ),
-            ]
-        ).rstrip()
-        for line in lines
-    )
+    columns = [_column(column.name, column.to_list(), at_left=column.name in left) for column in rows]
+    return "\n".join("  ".join(["", *cells]).rstrip() for cells in zip(*columns, strict=True))
 
 
-def _padded(text: str, width: int, *, at_left: bool) -> str:
-    spaces = " " * (width - _columns(text))
-    return text + spaces if at_left else spaces + text
-
-
-def _columns(text: str) -> int:
-    """Count the columns of a terminal that a text takes: two for a wide (CJK) character, none for a mark."""
-    return sum(
-        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
-        for character in text
-    )
+def _column(heading: str, cells: list[str], *, at_left: bool) -> list[str]:
+    """Pad a column's texts, its heading and the line below it to one width."""
+    width = max(width_of(cell) for cell in (heading, *cells))
+    lines = [heading, "\u2500" * width, *cells]
+    padding = [" " * (width - width_of(line)) for line in lines]
+    return [line + gap if at_left else gap + line for line, gap in zip(lines, padding, strict=True)]

@@ -1,9 +1,9 @@
-"""Two predicates on plain fields: the exact values of one, and a text anywhere in a contact."""
+"""Predicates on plain fields: the exact values of one, a text anywhere in a contact, and any other expression."""
 # ruff: noqa: D102 -- the base class documents its methods
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -60,8 +60,24 @@ class Mentions(Leaf):
         return f"{'not ' if negated else ''}mentioning {quoted(self.text)}"
 
 
+@dataclass(frozen=True, eq=False)
+class Plain(Leaf):
+    """Any other Polars expression, which the explorer was given: it filters, and has no code."""
+
+    given: pl.Expr = field(repr=False)
+
+    def expr(self) -> pl.Expr:
+        return self.given.fill_null(value=False)
+
+    def call(self) -> str:
+        return "expression"
+
+    def words(self, *, negated: bool = False) -> str:
+        return f"{'not ' if negated else ''}matching the expression {self.given}"
+
+
 def searched_text() -> pl.Expr:
-    """All that `mentions` looks through, as one text a contact."""
+    """Return all that `mentions` looks through, as one text a contact."""
     return pl.concat_str(*SEARCHED, separator=" ", ignore_nulls=True)
 
 
@@ -75,7 +91,7 @@ def field_is(name: str, *values: Value) -> Segment:
     Raises:
         SegmentError: there is no such field, no value, or one of another type.
 
-    Examples:
+    Example:
         >>> import polars as pl
         >>> people = pl.DataFrame({"company_name": ["Acme", None, "Summit"]})
         >>> people.filter(field_is("company_name", "Acme", None)).height
@@ -102,7 +118,7 @@ def mentions(text: str) -> Segment:
     Raises:
         SegmentError: the text is blank.
 
-    Examples:
+    Example:
         >>> from sendblue_data.contacts import contacts_frame
         >>> people = contacts_frame([{"first_name": "Ada", "last_name": "Lovelace"}, {"first_name": "Bo"}])
         >>> people.filter(mentions("ada love"))["first_name"].to_list()

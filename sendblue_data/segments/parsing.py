@@ -11,7 +11,7 @@ import difflib
 import warnings
 from collections.abc import Callable
 
-from sendblue_data.errors import SegmentError
+from sendblue_data.errors import ConfigurationError, SegmentError
 from sendblue_data.segments import field_rules, predicates
 from sendblue_data.segments.predicates import Segment, Variable
 
@@ -109,6 +109,8 @@ def _call(name: str, args: list[ast.expr], options: list[ast.keyword]) -> Segmen
         raise SegmentError(
             f"{name} was given {len(args)} arguments, which is not how it is called."
         ) from broken
+    except ConfigurationError as broken:  # a moment that is none
+        raise SegmentError(str(broken)) from broken
 
 
 def _test(of: Variable, test: str, args: list[ast.expr], node: ast.expr) -> Segment:

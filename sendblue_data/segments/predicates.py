@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import html
 from collections.abc import Collection, Iterable
-from datetime import UTC, date, datetime
 from typing import Any
 
 import phonenumbers
 import polars as pl
 
+from sendblue_data._frames.engines import PortableExpr
+from sendblue_data._shared.time import Moment, moment
 from sendblue_data._shared.validation import shown
 from sendblue_data.errors import SegmentError
 from sendblue_data.segments import rules
@@ -19,7 +20,7 @@ from sendblue_data.segments.rules import Rule, join, negate
 _AREA_DIGITS = 3
 
 
-class Segment(pl.Expr):
+class Segment(PortableExpr):
     """A Boolean Polars expression over a contacts frame that can say what it is.
 
     Made by the predicates (`has_tag`, `reachable`, ...) and by joining them with `&`, `|` and `~`. It goes
@@ -59,7 +60,7 @@ class Segment(pl.Expr):
         return (Segment, (self.rule,))
 
 
-class Variable(pl.Expr):
+class Variable(PortableExpr):
     """The values of one custom variable: compare it to get a segment, or group by it.
 
     `==`, `!=`, `is_in`, `contains`, `is_null` and `is_not_null` give segments. As an expression it is the
@@ -67,13 +68,13 @@ class Variable(pl.Expr):
     """
 
     def __init__(self, name: str) -> None:
-        self._variable = name
+        self.variable: str = name
         self._pyexpr = pl.col("custom_variables").map.get(name).alias(name)._pyexpr  # noqa: SLF001
 
     def _asks(self, test: str, *values: object) -> Segment:
         for value in values:
-            _require_text(value, f"a value of variable({self._variable!r})", blank_allowed=True)
-        return Segment(rules.Variable(self._variable, test, tuple(map(str, values))))
+            _require_text(value, f"a value of variable({self.variable!r})", blank_allowed=True)
+        return Segment(rules.Variable(self.variable, test, tuple(map(str, values))))
 
     def __eq__(self, other: object) -> Segment:  # type: ignore[override]
         return self._asks("equals", other)
@@ -108,10 +109,10 @@ class Variable(pl.Expr):
         return ~self.is_null()
 
     def __repr__(self) -> str:
-        return f"variable({rules.quoted(self._variable)})"
+        return f"variable({rules.quoted(self.variable)})"
 
     def __reduce__(self) -> tuple[type[Variable], tuple[str]]:
-        return (Variable, (self._variable,))
+        return (Variable, (self.variable,))
 
 
 def has_tag(*tags: str) -> Segment:
@@ -213,22 +214,26 @@ def reachable(*, verified: bool = False) -> Segment:
     return Segment(rules.Reachable(verified))
 
 
-def created_between(start: date | str | None, end: date | str | None) -> Segment:
+def created_between(start: Moment | None, end: Moment | None, *, time_zone: str = "UTC") -> Segment:
     """Contacts created at or after `start` and before `end`.
 
     Args:
-        start: a date, a datetime or either as ISO 8601 text; a date is its midnight, and without a zone it is
-            UTC. None: from the beginning.
+        start: a date (its first moment), a datetime, or either as ISO 8601. None: from the beginning.
         end: the same; None: until now and after.
+        time_zone: of dates, and of times without an offset; a name such as `"America/New_York"`.
 
     Raises:
-        SegmentError: neither side is given, one can't be read, or `start` is not before `end`.
+        SegmentError: neither side is given, or `start` is not before `end`.
+        ConfigurationError: one is no moment, or there is no such time zone.
 
-    Examples:
+    Example:
         >>> describe(created_between("2025-01-01", "2026-01-01"))
         'contacts created from 2025-01-01, before 2026-01-01'
     """
-    since, until = _moment(start, "start"), _moment(end, "end")
+    since, until = (
+        None if given is None else moment(f"created_between: {side}", given, time_zone=time_zone)
+        for side, given in (("start", start), ("end", end))
+    )
     if since is None and until is None:
         raise SegmentError("created_between got neither a start nor an end: give at least one.")
     if since is not None and until is not None and since >= until:
@@ -343,26 +348,3 @@ def _require_text(value: object, what: str, *, blank_allowed: bool = False) -> N
         value.encode()
     except UnicodeEncodeError as broken:
         raise SegmentError(f"{what} is {shown(value)}, which is not valid Unicode text.") from broken
-
-
-def _moment(given: date | str | None, side: str) -> datetime | None:
-    if given is None:
-        return None
-    at: date
-    if isinstance(given, str):
-        try:
-            at = datetime.fromisoformat(given)
-        except ValueError as broken:
-            raise SegmentError(
-                f"created_between: {side} {shown(given)} is not ISO 8601: write '2025-01-31' or "
-                "'2025-01-31T09:00:00Z'."
-            ) from broken
-    elif isinstance(given, date):
-        at = given
-    else:
-        raise SegmentError(
-            f"created_between: {side} is {shown(given)}: give a date, a datetime or ISO 8601 text."
-        )
-    if not isinstance(at, datetime):
-        at = datetime(at.year, at.month, at.day)  # noqa: DTZ001 -- the zone follows
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

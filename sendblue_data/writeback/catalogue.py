@@ -1,20 +1,24 @@
-"""The runs on this machine: where their journals lie, what each did, and what they know of opt-outs."""
+"""The runs on this machine: where their journals lie, what each did, and how a folder of them is kept for years."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import platformdirs
 import polars as pl
 
-from sendblue_data.errors import JournalError
-from sendblue_data.writeback.journal import SUFFIX, reading
+from sendblue_data._shared.validation import shown
+from sendblue_data.errors import ConfigurationError, JournalError
+from sendblue_data.writeback.identity import account_identity
+from sendblue_data.writeback.journal import SUFFIX, Journal, read_meta, reading
+from sendblue_data.writeback.ledger import begin_ledger
+from sendblue_data.writeback.ledger_file import FILE, KEY_FILE, folder_lock, note_run, open_runs
 
+PathLike = str | os.PathLike[str]
 VARIABLE = "SENDBLUE_DATA_JOURNAL"
 _COLUMNS: dict[str, Any] = {
     "run_id": pl.String,
@@ -28,14 +32,12 @@ _COLUMNS: dict[str, Any] = {
     "undo_of": pl.String,
 }
 _RUNS = pl.Schema(_COLUMNS)
+_ASKED_OF_JOURNALS = 50
+"""Numbers of a frame that are looked for in the journals: any of them tells that it is of this account."""
 
 
-class JournalWarning(UserWarning):
-    """Opt-outs are not known here: a journal could not be read, or may be of this account under another key."""
-
-
-def journal_folder(journal_dir: str | os.PathLike[str] | None = None) -> Path:
-    """Give the folder of journals: as told, by `SENDBLUE_DATA_JOURNAL`, or in the user's data folder."""
+def journal_folder(journal_dir: PathLike | None = None) -> Path:
+    """Return the folder of journals: as told, by `SENDBLUE_DATA_JOURNAL`, or in the user's data folder."""
     chosen = journal_dir or os.environ.get(VARIABLE)
     return Path(chosen) if chosen else Path(platformdirs.user_data_path("sendblue-data")) / "runs"
 
@@ -45,7 +47,7 @@ def new_run_id(kind: str) -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{kind:.7}-{secrets.token_hex(3)}"
 
 
-def list_runs(journal_dir: str | os.PathLike[str] | None = None) -> pl.DataFrame:
+def list_runs(journal_dir: PathLike | None = None) -> pl.DataFrame:
     """List the runs whose journals are on this machine, the newest first.
 
     Args:
@@ -74,13 +76,10 @@ def _journals(folder: Path) -> list[Path]:
 
 def _summary(path: Path) -> dict[str, Any]:
     run_id = path.name.removesuffix(SUFFIX)
-    empty = dict.fromkeys(_RUNS)
     try:
         with reading(path) as base:
-            meta = {
-                name: msgspec.json.decode(value)
-                for name, value in base.execute("SELECT name, value FROM meta")
-            }
+            meta = read_meta(base)
+            state = "undone" if meta.get("undone_by") else "finished" if meta.get("finished") else "open"
             total, remaining = base.execute(
                 "SELECT count(*), coalesce(sum(done = 0), 0) FROM rows"
             ).fetchone()
@@ -92,12 +91,111 @@ def _summary(path: Path) -> dict[str, Any]:
                 "finished": datetime.fromisoformat(meta["finished"]) if meta.get("finished") else None,
                 "rows": total,
                 "open": remaining,
-                "state": "undone"
-                if meta.get("undone_by")
-                else "finished"
-                if meta.get("finished")
-                else "open",
+                "state": state,
                 "undo_of": meta.get("undo_of"),
             }
     except JournalError:
-        return {**empty, "run_id": run_id, "state": "unreadable"}
+        return {**dict.fromkeys(_RUNS), "run_id": run_id, "state": "unreadable"}
+
+
+def prune_runs(
+    journal_dir: PathLike | None = None, *, older_than: timedelta = timedelta(days=365)
+) -> pl.DataFrame:
+    """Delete the journals of finished runs that are older than that; they can't be undone any more.
+
+    What they knew of opt-outs, and which contacts they created, is in the ledger and stays. Open runs stay, those
+    whose requests may still take effect, and those that can't be read; an open run whose journal is gone is given up.
+
+    Args:
+        journal_dir: the folder of journals, as in `bulk_create`.
+        older_than: how long ago a run must have finished.
+
+    Returns:
+        The runs that went, as `list_runs` shows them.
+
+    Raises:
+        ConfigurationError: `older_than` is not a span of time, or negative.
+        LedgerError: the ledger can't be read: nothing was deleted.
+
+    Example:
+        >>> import tempfile
+        >>> from sendblue_data import Sandbox, bulk_create, contacts_frame
+        >>> mine = contacts_frame([{"phone": "+12125550100"}])
+        >>> with tempfile.TemporaryDirectory() as folder, Sandbox([]) as sandbox, sandbox.client() as client:
+        ...     _ = bulk_create(client, mine, progress=False, journal_dir=folder)
+        ...     pruned = prune_runs(folder, older_than=timedelta(0))
+        ...     pruned["kind"].to_list(), list_runs(folder).height
+        (['create'], 0)
+    """
+    if not isinstance(older_than, timedelta) or older_than < timedelta(0):
+        raise ConfigurationError(
+            f"older_than is {shown(older_than)}: expected a timedelta, such as timedelta(days=365)."
+        )
+    folder = journal_folder(journal_dir)
+    runs = list_runs(folder)
+    if not runs.height and not (folder / FILE).exists():
+        return runs
+    begin_ledger(folder)
+    for run_id in set(open_runs(folder)) - set(runs["run_id"]):
+        note_run(folder, run_id, is_open=False)
+    before = datetime.now(UTC) - older_than
+    old = runs.filter(
+        pl.col("state").is_in(["finished", "undone"]) & (pl.col("open") == 0),
+        pl.coalesce("finished", "started") <= before,
+    )
+    gone = [run_id for run_id in old["run_id"] if _deleted(folder / f"{run_id}{SUFFIX}")]
+    return old.filter(pl.col("run_id").is_in(gone))
+
+
+def _deleted(path: Path) -> bool:
+    try:
+        with Journal(path) as journal:
+            if journal.in_flight():
+                return False
+            path.unlink()
+    except JournalError:
+        return False  # somebody takes it up just now
+    for name in (f"{path.name}-wal", f"{path.name}-shm", path.with_suffix(".lock").name):
+        path.with_name(name).unlink(missing_ok=True)
+    return True
+
+
+def rebuild_ledger(journal_dir: PathLike | None = None) -> None:
+    """Begin the record of opt-outs anew from the journals, where it was lost and no backup is left.
+
+    What no journal knows is lost then: opt-outs that were seen by a plan or a refused write alone, or by runs that were
+    pruned or erased since. What is left of the old record is set aside, under the names `*.lost`.
+
+    Args:
+        journal_dir: the folder of journals, as in `bulk_create`.
+
+    Raises:
+        LedgerError: a journal can't be read.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     rebuild_ledger(folder)
+    """
+    folder = journal_folder(journal_dir)
+    with folder_lock(folder):
+        for name in (FILE, KEY_FILE):
+            if (folder / name).exists():
+                (folder / name).replace(folder / f"{name}.lost")
+    begin_ledger(folder, rebuild=True)
+
+
+def is_known_here(folder: Path, account: str, phones: pl.Series) -> bool:
+    """Tell whether an earlier run in this account wrote to one of these numbers."""
+    some = phones.drop_nulls().head(_ASKED_OF_JOURNALS).to_list()
+    marks = ", ".join("?" * len(some))
+    for path in _journals(folder):
+        try:
+            with reading(path) as base:
+                is_ours = account_identity(read_meta(base)["account"]) == account_identity(account)
+                statement = f"SELECT 1 FROM rows WHERE phone IN ({marks}) LIMIT 1"  # noqa: S608 -- marks only
+                if is_ours and base.execute(statement, some).fetchone():
+                    return True
+        except JournalError:
+            continue  # damaged, or no journal: it tells nothing
+    return False

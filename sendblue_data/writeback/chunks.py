@@ -1,4 +1,7 @@
-"""Bulk requests of a run: in chunks, halved where they are refused, so that a bad row holds up no other."""
+"""Bulk requests of a run: in chunks, halved where they are refused, so that a bad row holds up no other.
+
+Whether one bad row fails a bulk request, and how many rows one takes, the API's reference leaves unsaid: both may be.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,21 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sendblue_data._api.client import SendblueClient
-from sendblue_data.writeback.attempts import (
-    MOST_TURNS,
+from sendblue_data.writeback.fields import BULK_FIELDS
+from sendblue_data.writeback.lookup import StaleError
+from sendblue_data.writeback.requests import Requests
+from sendblue_data.writeback.rows import Row, pieces_of, without
+from sendblue_data.writeback.sending import (
+    MAX_KEPT_BACK,
     NOT_SENT,
     TURNED_AWAY,
     Attempt,
+    Outcome,
     StillFailingError,
     not_sent,
 )
-from sendblue_data.writeback.fields import BULK_FIELDS
-from sendblue_data.writeback.journal import Journal
-from sendblue_data.writeback.lookout import Lookout, StaleError
-from sendblue_data.writeback.rows import Row, pieces_of, without
-from sendblue_data.writeback.sending import Outcome
-
-if TYPE_CHECKING:
-    from sendblue_data.writeback.requests import Requests
 
 CHUNKS_AT_ONCE = 4
 """Bulk requests under way at one time: their phones are distinct, so their order does not matter."""
@@ -43,30 +42,14 @@ class Chunks:
 
     Args:
         requests: what sends each of them, and the calls that protect people right after it.
-        client: the account.
-        journal: of the run.
         size: contacts in one request, at most.
-        seen: what was last seen of the contacts.
-        wrote: told how many more contacts were written.
     """
 
-    def __init__(
-        self,
-        requests: Requests,
-        client: SendblueClient,
-        journal: Journal,
-        size: int,
-        *,
-        seen: Lookout,
-        wrote: Callable[[int], None],
-    ) -> None:
+    def __init__(self, requests: Requests, size: int) -> None:
         self._requests = requests
-        self._client = client
-        self._journal = journal
+        self._client = requests.client
         self._size = size
-        self._lookout = seen
-        self._wrote = wrote
-        places = min(CHUNKS_AT_ONCE, client.max_connections)
+        places = min(CHUNKS_AT_ONCE, self._client.max_connections)
         self._pool = ThreadPoolExecutor(places, thread_name_prefix="sendblue-bulk")
         self._size_lock = threading.Lock()
         self._any_taken = False
@@ -123,7 +106,6 @@ class Chunks:
         outcome, rows = self._request(kind, rows, write)
         if not rows or outcome.end == "answered":
             self._any_taken = self._any_taken or bool(rows)
-            self._wrote(len(rows))
             return True
         if outcome.end == "conflict" and len(rows) == 1 and rows[0].conflicts >= MOST_CONFLICTS:
             self._reject(rows, f"the server says it exists, the account does not show it: {outcome.note}")
@@ -165,13 +147,13 @@ class Chunks:
             row.tries += 1  # the account is asked next, and decides
             return
         self._refused_alone += 1
-        self._requests.heed(row, outcome)
+        self._requests.note_opt_out(row, outcome)
         self._reject([row], f"the server refused it: {outcome.note}")
 
     def _reject(self, rows: list[Row], why: str) -> None:
         for row in rows:
             row.finish("rejected", why)
-        self._journal.save(rows)
+        self._requests.journal.save(rows)
 
     def _shrink(self, size: int) -> None:
         with self._size_lock:
@@ -181,35 +163,34 @@ class Chunks:
         """Send one request for rows as they were seen just now, written down before and after.
 
         Returns:
-            How it ended, and the rows that it carried: none, where the look settled them all.
+            How it ended, and the rows that it carried: none, where what was seen settled them all.
         """
-        for turn in range(MOST_TURNS):
-            rows = self._requests.fresh(rows, age=0.0 if turn else None)
+        for number in range(MAX_KEPT_BACK):
+            rows = self._requests.still_open(rows, max_age=0.0 if number else None)
             if not rows:
                 return Outcome("answered"), rows
             try:
                 # Of a server that is slower than that, nothing fresher can be had.
-                return self._sent(kind, rows, write, leniency=1.2**turn), rows
+                return self._sent(kind, rows, write, leniency=1.2**number), rows
             except StaleError:
                 continue
         raise StillFailingError(TURNED_AWAY)
 
     def _sent(self, kind: str, rows: list[Row], write: Write, *, leniency: float) -> Outcome:
-        guarded = self._lookout.guarded(
-            (row.phone or "" for row in rows), lambda: write(rows), leniency=leniency
-        )
-        attempt = Attempt(self._journal, kind, rows)
+        phones = (row.phone or "" for row in rows)
+        guarded = self._requests.cache.guard(phones, lambda: write(rows), leniency=leniency)
+        attempt = Attempt(self._requests.journal, kind, rows)
         try:
-            outcome = self._requests.outcome(guarded)
+            outcome = self._requests.outcome(guarded, contacts=len(rows))
         except NOT_SENT as error:
-            attempt.ended([not_sent(error)] * len(rows))
+            attempt.end([not_sent(error)] * len(rows))
             raise
         try:
             if kind == "create" and (outcome.may_have_applied or outcome.end == "conflict"):
                 # At once, and whatever the answer was: until then these people could be texted.
                 self._requests.protect(rows)
         finally:
-            attempt.ended([outcome] * len(rows), _note_try)
+            attempt.end([outcome] * len(rows), _note_try)
         self._requests.count(outcome)
         return outcome
 

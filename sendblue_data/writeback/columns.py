@@ -12,13 +12,19 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from sendblue_data.schema import IS_E164
-from sendblue_data.writeback.fields import moment
+from sendblue_data.writeback.fields import creation_moment
 
 LONGEST_NAME = 200
 """Characters of a custom variable's name, which the API calls a human-readable label."""
 ENTRIES = pl.List(pl.Struct({"key": pl.String, "value": pl.String}))
 """Custom variables as planning holds them."""
 MOMENT = pl.Datetime("us", "UTC")
+_TYPES: dict[str, Any] = {
+    "tags": pl.List(pl.String),
+    "custom_variables": ENTRIES,
+    **dict.fromkeys(("opt_out", "verified"), pl.Boolean),
+    "created_at": MOMENT,
+}
 
 _VISIBLE = r"[^\s\p{Cf}\p{Cc}]"
 _ADDRESS = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
@@ -33,6 +39,16 @@ class Column(NamedTuple):
 
     values: pl.Series
     problem: pl.Series | None
+
+
+def type_of(field: str) -> Any:
+    """Return the type that planning holds a contact's field in."""
+    return _TYPES.get(field, pl.String)
+
+
+def nulls(field: str, height: int) -> pl.Series:
+    """Return a field's column without a value."""
+    return pl.Series(field, [None], dtype=type_of(field)).new_from_index(0, height)
 
 
 def is_given(text: pl.Expr) -> pl.Expr:
@@ -140,7 +156,7 @@ def moments(column: pl.Series) -> pl.Series:
         if column.dtype.time_zone is None:
             return column.dt.replace_time_zone("UTC").cast(MOMENT)
         return column.dt.convert_time_zone("UTC").cast(MOMENT)
-    return pl.Series(column.name, [moment(value) for value in column], dtype=MOMENT)
+    return pl.Series(column.name, [creation_moment(value) for value in column], dtype=MOMENT)
 
 
 def as_entries(column: pl.Series) -> pl.Series:

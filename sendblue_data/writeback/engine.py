@@ -1,4 +1,4 @@
-"""The run: look at the account, send what is open, look again, until every row has an outcome."""
+"""The run: read the account, send what is open, read again, until every row has an outcome."""
 
 from __future__ import annotations
 
@@ -10,26 +10,35 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from sendblue_data._api.client import SendblueClient
-from sendblue_data.writeback.agreeing import open_fields
-from sendblue_data.writeback.attempts import StillFailingError
+from sendblue_data.writeback.chunks import Chunks
 from sendblue_data.writeback.fields import WRITABLE, Contact
 from sendblue_data.writeback.journal import Journal
 from sendblue_data.writeback.ledger import Ledger
-from sendblue_data.writeback.lookout import Lookout, Moment, now
-from sendblue_data.writeback.reconcile import confirm, give_up, give_up_waiting, reconcile
-from sendblue_data.writeback.requests import Requests
-from sendblue_data.writeback.rows import WRITES, Kind, Options, Row
+from sendblue_data.writeback.lookup import ContactCache, Instant, now
+from sendblue_data.writeback.reconcile import confirm, give_up, give_up_waiting, open_fields, reconcile
+from sendblue_data.writeback.requests import Requests, stage
+from sendblue_data.writeback.rows import WRITES, Kind, Options, Row, without
+from sendblue_data.writeback.sending import StillFailingError, StoppedError
 
 PATIENCE = 60.0
-"""Seconds for which an account is asked, in all, for what it took and does not show yet."""
+"""Seconds for which an account is asked, in all, for what it took and does not show yet: the vendor's own client goes
+back 60 s for replicas that lag."""
 FAILED_ROUNDS = 6
 """Rounds in which every request failed, after which the run is interrupted; it can be resumed."""
 TRIED_ALONE = 12
 """Tries after which a row has been sent alone: if it still fails then, it is the row and not the server."""
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
-_FIRST_LOOK = 0.2
-_LONGEST_LOOK = 10.0
+_FIRST_POLL = 0.2
+_LONGEST_POLL = 10.0
+_TITLES: dict[Kind, str] = {
+    "create": "Creating contacts",
+    "delete": "Deleting contacts",
+    "update": "Updating contacts",
+    "opt_out": "Writing opt-outs",
+    "verify": "Sending verifications",
+    "undo": "Undoing",
+}
 
 
 class Engine:
@@ -68,19 +77,19 @@ class Engine:
         self._kind = kind
         self._options = options
         self._ledger = ledger
-        self._timeout = float(journal.meta().get("timeout", client.timeout))
-        self._lookout = Lookout(client, ledger, journal.run_id)
+        self._timeout = journal.timeout()
+        self._cache = ContactCache(client, ledger, journal.run_id)
         self._cancel = cancel or threading.Event()
         self._on_progress = on_progress
         self._counting, self._written = threading.Lock(), 0
-        self._is_closing = False
+        self._is_draining = False
         self._inherited = {row.pos for row in rows if resumed and row.unanswered}
         for row in rows:
             if row.sent_at is not None:
                 row.sent_at = min(row.sent_at, time.time())  # a clock may have been set back
-            if resumed and row.answered and (row.made or row.action == "update"):
+            if resumed and row.answered and stage(row) == "update":
                 row.asked = tuple(name for name in WRITABLE if name != "opt_out")
-        self._vain, self._looks, self._patience = 0.0, 0, PATIENCE
+        self._waited, self._polls, self._patience = 0.0, 0, PATIENCE
         to_write = sum(row.action in WRITES and not row.done for row in rows)
         self._bar: tqdm[Any] = tqdm(
             total=to_write, desc=_TITLES[kind], unit=" contacts", disable=not progress
@@ -99,106 +108,114 @@ class Engine:
             JournalError: the journal or the ledger can't be written.
         """
         if seen is not None:
-            at = now() if seen_at is None else _at(seen_at)
-            self._lookout.note((row.phone for row in self._rows if row.phone), seen, at)
-        self._carried(lambda: self._rounds(is_seen=seen is not None))
+            at = now() if seen_at is None else _instant(seen_at)
+            self._cache.note((row.phone for row in self._rows if row.phone), seen, at)
+        self._carry_out(is_seen=seen is not None)
 
-    def wind_up(self) -> None:
+    def drain(self) -> None:
         """Wait until nothing that was sent can take effect any more, and send nothing but what protects meanwhile.
 
         Rows whose outcome the account shows are finished; the others stay open.
-
-        Raises:
-            StillFailingError, ApiError, JournalError: as in `run`.
         """
-        self._is_closing = True
-        self._carried(self._rounds)
+        self._is_draining = True
+        self._carry_out()
 
-    def _carried(self, rounds: Callable[[], None]) -> None:
+    def _carry_out(self, *, is_seen: bool = False) -> None:
         self._requests = Requests(
             self._client,
             self._journal,
             self._kind,
-            self._options.chunk_size,
-            seen=self._lookout,
-            ledger=self._ledger,
-            judge=self._judge,
+            cache=self._cache,
+            reconcile=self._reconcile,
             rest=self._open_phones,
             wrote=self._wrote,
             cancel=self._cancel,
-            only_opt_outs=self._is_closing,
+            only_opt_outs=self._is_draining,
         )
+        self._chunks = Chunks(self._requests, self._options.chunk_size)
         try:
-            with self._requests:
-                rounds()
+            self._rounds(is_seen=is_seen)
         finally:
+            # What is on its way is waited for and written down.
+            self._requests.stop()
+            self._chunks.shut_down()
+            self._requests.shut_down()
             done = sum(row.done and row.action in WRITES for row in self._rows)
             self._bar.n = min(done, self._bar.total or 0)
             self._bar.close()
 
     # Rounds
 
-    def _rounds(self, *, is_seen: bool = False) -> None:
+    def _rounds(self, *, is_seen: bool) -> None:
         failed_rounds = 0
         todo = [row for row in self._rows if not row.done]
-        while todo or self._is_closing:
+        while todo or self._is_draining:
             if not is_seen:
-                self._lookout.look([row.phone for row in todo if row.phone])
+                self._cache.refresh([row.phone for row in todo if row.phone])
             is_seen, before = False, len(todo)
-            todo = self._judge(todo)
-            if self._is_closing and not self._is_flying():
+            todo = self._reconcile(todo)
+            if self._is_draining and not self._any_in_flight():
                 return
             if len(todo) < before:
-                self._vain = 0.0
+                self._waited = 0.0
             ready = [row for row in todo if self._is_ready(row)]
             if not ready:
-                if todo or self._is_closing:
+                if todo or self._is_draining:
                     self._wait(todo)
                 continue
-            self._vain, self._looks = 0.0, 0
-            failed_rounds = failed_rounds + 1 if self._requests.send(ready) else 0
+            self._waited, self._polls = 0.0, 0
+            failed_rounds = failed_rounds + 1 if self._send(ready) else 0
             todo = [row for row in todo if not row.done]
             if failed_rounds >= FAILED_ROUNDS:
-                self._lookout.look([row.phone for row in todo if row.phone])
-                todo = self._judge(todo)
+                self._cache.refresh([row.phone for row in todo if row.phone])
+                todo = self._reconcile(todo)
                 self._give_up([row for row in todo if self._is_ready(row)])
             if failed_rounds:
                 self._pause(min(_FIRST_PAUSE * 2**failed_rounds, _LONGEST_PAUSE))
+
+    def _send(self, rows: list[Row]) -> bool:
+        """Send what is open of each row, opt-outs first and messages last; True when every request failed."""
+        requests = self._requests
+        requests.any_through = requests.any_failed = False
+        updates = [row for row in rows if stage(row) == "update"]
+        opt_outs = [row for row in updates if requests.missing(row)[:1] == ["opt_out"]]
+        requests.update(opt_outs)
+        self._chunks.create([row for row in rows if stage(row) == "create"])
+        self._chunks.delete([row for row in rows if stage(row) == "delete"])
+        requests.update(without(updates, opt_outs))
+        requests.verify([row for row in rows if stage(row) == "verify"])
+        return requests.any_failed and not requests.any_through
 
     def _give_up(self, rows: list[Row]) -> None:
         if any(row.tries < TRIED_ALONE for row in rows):
             raise StillFailingError(self._requests.last_error)
         for row in rows:
-            give_up(row, self._lookout.there(row.phone or ""))
+            give_up(row, self._cache.there(row.phone))
         self._journal.save(rows)
 
-    def _judge(self, rows: list[Row]) -> list[Row]:
-        """Finish the rows whose outcome the last look shows, write it down, and return those that are open."""
+    def _reconcile(self, rows: list[Row]) -> list[Row]:
+        """Finish the rows whose outcome is seen, write it down, and return those that are open."""
         rows = [row for row in rows if not row.done]
         before = [_state(row) for row in rows]
-        held = self._lookout.held(row.phone for row in rows if row.phone and not _clears(row))
+        held = self._cache.held(row.phone for row in rows if row.phone and not _clears(row))
         for row in rows:
-            there = self._lookout.there(row.phone or "")
-            unknown_too = self._options.allow_unknown
-            reconcile(row, there, held=row.phone in held, allow_unknown=unknown_too)
+            there = self._cache.there(row.phone)
+            reconcile(row, there, held=row.phone in held, allow_unknown=self._options.allow_unknown)
             if row.done and row.status in ("created", "updated", "deleted"):
                 confirm(row)
             elif there is not None and row.answered and not row.done and self._is_shown(row, there):
                 row.answered, row.asked = False, ()  # and what else is open can be sent
         if self._ledger is not None:
-            self._tell([row for row in rows if row.done], self._ledger)
+            self._record_in_ledger([row for row in rows if row.done], self._ledger)
         if changed := [row for row, was in zip(rows, before, strict=True) if row.done or _state(row) != was]:
             self._journal.save(changed)
         return [row for row in rows if not row.done]
 
-    def _tell(self, done: list[Row], ledger: Ledger) -> None:
+    def _record_in_ledger(self, done: list[Row], ledger: Ledger) -> None:
         """Keep in the ledger whom the run created, and whom it was told to opt back in."""
-        by = self._journal.run_id
-        ledger.record_made(row.left for row in done if row.status == "created" and row.left is not None)
-        ledger.record_in(
-            [row.phone for row in done if _clears(row) and row.status in ("created", "updated", "unchanged")],
-            by=by,
-        )
+        ledger.record_created(row.left for row in done if row.status == "created" and row.left is not None)
+        back_in = (row for row in done if _clears(row) and row.status in ("created", "updated", "unchanged"))
+        ledger.record_in([row.phone for row in back_in], by=self._journal.run_id)
 
     def _is_shown(self, row: Row, there: Contact) -> bool:
         """Tell whether all that the last request carried is shown."""
@@ -206,42 +223,45 @@ class Engine:
 
     def _is_ready(self, row: Row) -> bool:
         """Tell whether something is to be sent for a row now: not while it is under way, unless it protects."""
-        is_there = row.made or row.action == "update"
-        missing = self._requests.open(row) if is_there else []
-        if self._is_closing or (row.pos in self._inherited and row.quiet_at(self._timeout) > time.time()):
+        is_there = stage(row) == "update"
+        missing = self._requests.missing(row) if is_there else []
+        if self._is_draining or (row.pos in self._inherited and self._is_in_flight(row)):
             return missing[:1] == ["opt_out"] and row.wanted["opt_out"] is True
         return bool(missing) if is_there else not row.answered
 
-    def _is_flying(self) -> bool:
-        return any(row.quiet_at(self._timeout) > time.time() for row in self._rows)
+    def _is_in_flight(self, row: Row) -> bool:
+        return row.in_flight_until(self._timeout) > time.time()
+
+    def _any_in_flight(self) -> bool:
+        return any(map(self._is_in_flight, self._rows))
 
     # Waiting
 
     def _wait(self, rows: list[Row]) -> None:
         """Pause until the account may show more, or what is under way for rows of a resumed run is over."""
-        waiting = [row for row in rows if row.answered and not self._is_closing]
-        if waiting and self._vain >= self._patience:
+        waiting = [row for row in rows if row.answered and not self._is_draining]
+        if waiting and self._waited >= self._patience:
             for row in waiting:
-                give_up_waiting(row, self._lookout.there(row.phone or ""))
+                give_up_waiting(row, self._cache.there(row.phone))
             self._journal.save(waiting)
-            self._vain, self._patience = 0.0, PATIENCE / 6  # for the other call that opts out
+            self._waited, self._patience = 0.0, PATIENCE / 6  # for the other call that opts out
             return
-        quiet = [row.quiet_at(self._timeout) for row in (self._rows if self._is_closing else rows)]
-        left = [at - time.time() for at in quiet if at > time.time()]
-        pause = min(_FIRST_LOOK * 2**self._looks, _LONGEST_LOOK)
+        in_flight = filter(self._is_in_flight, self._rows if self._is_draining else rows)
+        left = [row.in_flight_until(self._timeout) - time.time() for row in in_flight]
+        pause = min(_FIRST_POLL * 2**self._polls, _LONGEST_POLL)
         if waiting:
-            pause = min(pause, self._patience - self._vain)
-            self._vain += pause
+            pause = min(pause, self._patience - self._waited)
+            self._waited += pause
         elif left:
-            pause = min(pause, max(left))
-        self._looks = min(self._looks + 1, 10)
+            pause = min(pause, max(*left, 0.0))
+        self._polls = min(self._polls + 1, 10)
         self._bar.set_postfix_str("waiting for the account" if waiting else "waiting for requests under way")
         self._pause(pause)
         self._bar.set_postfix_str("")
 
     def _pause(self, seconds: float) -> None:
         if self._cancel.wait(seconds):
-            raise StillFailingError("it was stopped, as asked.")
+            raise StoppedError
 
     # What is told
 
@@ -249,21 +269,13 @@ class Engine:
         return (row.phone for row in self._rows if row.phone and not row.done)
 
     def _wrote(self, contacts: int) -> None:
-        self._bar.update(contacts)
-        if self._on_progress is not None and contacts:
-            with self._counting:
-                self._written += contacts
+        if not contacts:
+            return
+        with self._counting:
+            self._bar.update(contacts)
+            self._written += contacts
+            if self._on_progress is not None:
                 self._on_progress(self._written)
-
-
-_TITLES: dict[Kind, str] = {
-    "create": "Creating contacts",
-    "delete": "Deleting contacts",
-    "update": "Updating contacts",
-    "opt_out": "Writing opt-outs",
-    "verify": "Sending verifications",
-    "undo": "Undoing",
-}
 
 
 def _clears(row: Row) -> bool:
@@ -272,9 +284,9 @@ def _clears(row: Row) -> bool:
 
 
 def _state(row: Row) -> tuple[object, ...]:
-    return row.action, row.made, row.answered, row.wanted, row.before
+    return row.action, row.created_by_run, row.answered, row.wanted, row.before
 
 
-def _at(epoch: float) -> Moment:
-    """Return the moment of an earlier look, told by the wall's clock."""
+def _instant(epoch: float) -> Instant:
+    """Return when an earlier read was, told by the wall's clock."""
     return time.monotonic() - max(time.time() - epoch, 0.0), epoch

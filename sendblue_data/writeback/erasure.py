@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -15,17 +13,15 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from sendblue_data._api.client import SendblueClient
+from sendblue_data._shared.masking import mask_phone
 from sendblue_data.errors import FrameError, JournalError
-from sendblue_data.writeback.catalogue import journal_folder
-from sendblue_data.writeback.fields import masked
+from sendblue_data.writeback.catalogue import PathLike, journal_folder
 from sendblue_data.writeback.identity import identity, spellings
 from sendblue_data.writeback.journal import SAID, SUFFIX, Journal, reading, remove_leftovers
 from sendblue_data.writeback.ledger import Ledger, begin_ledger
 
 if TYPE_CHECKING:
     from sendblue_data.history.contact_history import ContactHistory
-
-    PathLike = str | os.PathLike[str]
 
 _KEPT = 8
 """Digits at the end of a number by which it is found in what a server said."""
@@ -124,14 +120,13 @@ def _last_digits(people: set[str]) -> set[str]:
 
 def _names(journal: Journal, rows: Mapping[int, str]) -> set[str]:
     """Return the names and addresses by which a server may have spoken of people."""
-    contacts = [
-        contact
+    return {
+        text
         for row in (journal.rows() if rows else ())
         if row.pos in rows
         for contact in (row.wanted, row.before or {}, row.left or {})
-    ]
-    return {
-        text for contact in contacts for name in _NAMES if len(text := contact.get(name) or "") >= _SHORTEST
+        for name in _NAMES
+        if len(text := contact.get(name) or "") >= _SHORTEST
     }
 
 
@@ -141,17 +136,13 @@ def _mentions(marks: set[str], text: str) -> bool:
 
 
 def _check_closed(journal: Journal, rows: dict[int, str]) -> None:
-    waiting = journal.in_flight(time.time())
-    open_rows = {row.pos: row for row in journal.rows() if not row.done} if rows else {}
-    for pos, number in rows.items():
-        if pos in open_rows:
+    for row in journal.rows() if rows else ():
+        if row.pos in rows and not row.done:
             raise JournalError(
-                f"The run {journal.run_id!r} is open and holds {masked(number)}: end it by resume_run or "
+                f"The run {journal.run_id!r} is open and holds {mask_phone(row.phone)}: end it by resume_run or "
                 "undo_run, then forget again. Nothing was erased."
             )
-    late = max(
-        (seconds for phone, seconds in waiting.items() if identity(phone) in rows.values()), default=0.0
-    )
+    late = max((seconds for row, seconds in journal.in_flight() if row.pos in rows), default=0.0)
     if late:
         raise JournalError(
             f"A request of the run {journal.run_id!r} may still take effect: forget again in {late:.0f} seconds. "

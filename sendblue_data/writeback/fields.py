@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
+
+from sendblue_data._shared.time import in_utc, parse_iso
+from sendblue_data.writeback.identity import identity
 
 Contact = dict[str, Any]
 """One contact: fields of `CONTACT_SCHEMA`, any of them missing or None."""
@@ -16,12 +20,14 @@ LATER_FIELDS = ("opt_out", "assigned_to_email", "sendblue_number")
 WRITABLE = (*BULK_FIELDS, *LATER_FIELDS)
 UNWRITABLE = ("verified", "created_at", "contact_id")
 """What no call of the API can set."""
+MARKS = ("contact_id", "created_at")
+"""What tells one contact from another."""
 
 _SECOND = timedelta(seconds=1)
 
 
 def plain(field: str, value: Any) -> Any:
-    """Give a value in the form it is compared in: nothing and empty are the same, tags have no order.
+    """Return a value in the form it is compared in: nothing and empty are the same, tags have no order.
 
     Example:
         >>> plain("tags", None) == plain("tags", []), plain("first_name", "") == plain("first_name", None)
@@ -97,16 +103,12 @@ def retagged(held: Iterable[str | None] | None, add: Iterable[str], remove: Iter
     return list(dict.fromkeys(tag for tag in (*(held or ()), *add) if tag is not None and tag not in gone))
 
 
-def moment(value: Any) -> datetime | None:
+def creation_moment(value: Any) -> datetime | None:
     """Read `created_at` as a frame or a journal holds it; None where it is no moment."""
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-    if not isinstance(value, datetime):
-        return None
-    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    read = parse_iso(value) if isinstance(value, str) else value
+    if isinstance(value, str) and read is not None and not isinstance(read, datetime):
+        read = datetime.combine(read, time())
+    return in_utc(read) if isinstance(read, datetime) else None
 
 
 def same_contact(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool | None:
@@ -128,7 +130,7 @@ def same_contact(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool | Non
     """
     if one.get("contact_id") and other.get("contact_id"):
         return bool(one["contact_id"] == other["contact_id"])
-    first, second = moment(one.get("created_at")), moment(other.get("created_at"))
+    first, second = creation_moment(one.get("created_at")), creation_moment(other.get("created_at"))
     if first is None or second is None:
         return None
     if first.microsecond % 1000 and second.microsecond % 1000:
@@ -136,12 +138,31 @@ def same_contact(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool | Non
     return abs(first - second) < _SECOND
 
 
-def masked(phone: object) -> str:
-    """Show enough of a phone to recognise it, too little to dial.
+def shows(field: str, sent: Any, shown: Any) -> bool:
+    """Tell whether a value that is shown can be what a server made of the one that was sent.
 
     Example:
-        >>> masked("+12125550123"), masked("12")
-        ('+1212•••0123', '••')
+        >>> shows("tags", ["VIP ", "Lead", "vip"], ["lead", "vip"]), shows("first_name", "Ann  Lee", "Ann Lee")
+        (True, True)
+        >>> shows("opt_out", True, None), shows("first_name", "Ann", "Anna")
+        (False, False)
     """
-    text = str(phone)
-    return f"{text[:5]}•••{text[-4:]}" if len(text) > 11 else "•" * len(text)  # noqa: PLR2004 -- hides three
+    if holds(field, sent, shown):
+        return True
+    if field == "opt_out":
+        return False
+    wanted, there = _tidied(field, sent), _tidied(field, shown)
+    return bool(wanted.items() <= there.items() if field == "custom_variables" else wanted == there)
+
+
+def _tidied(field: str, value: Any) -> Any:
+    value = plain(field, value)
+    if field == "tags":
+        return {_text(tag) for tag in value} - {""}
+    if field == "custom_variables":
+        return {_text(name): _text(text) for name, text in value.items()}
+    return identity(value or "") if field == "sendblue_number" else _text(value or "")
+
+
+def _text(text: object) -> str:
+    return " ".join(unicodedata.normalize("NFKC", str(text)).casefold().split())

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
 import narwhals as nw
 import polars as pl
 
+from sendblue_data._shared.masking import mask_phone
 from sendblue_data._shared.validation import shown
-from sendblue_data.errors import FrameError
+from sendblue_data.errors import ConfigurationError, FrameError, WrongAccountError
 from sendblue_data.schema import E164, IS_E164
 from sendblue_data.writeback import columns
-from sendblue_data.writeback.fields import UNWRITABLE, WRITABLE, masked
+from sendblue_data.writeback.fields import UNWRITABLE, WRITABLE
 from sendblue_data.writeback.identity import identities
 from sendblue_data.writeback.opt_out_names import speaks_of_opting_out
+from sendblue_data.writeback.rows import Kind, Options
 
 LONGEST_VARIABLE = 1_000
 """Characters of a custom variable's value. The API names no limit; a longer one is more likely a slip of the
 frame (a whole document, a joined column) than a value to text with. `longest_variable=` changes it."""
 
+AT_ONCE = 100_000
+"""Rows whose columns are worked with together."""
 _CLOSE = 0.85
 """Likeness from which a name counts as another one misspelt, as difflib measures it."""
 _ALIASES = {
@@ -33,7 +37,8 @@ _ALIASES = {
     **dict.fromkeys(("givenname", "forename", "fname"), "first_name"),
     **dict.fromkeys(("assignedto", "assignedemail", "assignee"), "assigned_to_email"),
 }
-_TEXTS = ("first_name", "last_name", "company_name", "sendblue_number", "assigned_to_email")
+SCALARS = ("first_name", "last_name", "company_name", "assigned_to_email", "sendblue_number")
+"""Fields that merge as wholes."""
 _WHY = "phone_problem"
 """What `normalize_phones` calls the column that says why it refused a number."""
 _E164 = re.compile(E164)
@@ -63,7 +68,7 @@ class Source:
         """Return a field's values, nulls where the frame has no such column."""
         if field in self.frame.columns:
             return self.frame[field]
-        return pl.Series(field, [None], dtype=_TYPES[field]).new_from_index(0, self.frame.height)
+        return columns.nulls(field, self.frame.height)
 
     @property
     def is_pulled(self) -> bool:
@@ -85,21 +90,48 @@ class Source:
         return pl.select(pl.coalesce(found).cast(pl.Categorical)).to_series()
 
 
-_TYPES: dict[str, Any] = {
-    **dict.fromkeys(("phone", "contact_id", *_TEXTS), pl.String),
-    "tags": pl.List(pl.String),
-    "custom_variables": columns.ENTRIES,
-    **dict.fromkeys(("opt_out", "verified"), pl.Boolean),
-    "created_at": columns.MOMENT,
-}
+@dataclass(frozen=True)
+class TagChange:
+    """Tags to add to and to take from whatever a contact has; a renamed one is both."""
+
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    rename: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a caller asks for.
+
+    Attributes:
+        kind: what the run is for.
+        source: the caller's rows.
+        options: how.
+        base: the frame as it was pulled, to merge with: a row for each of the source's (see `aligned`).
+        change: tags to add, remove or rename, instead of the frame's.
+    """
+
+    kind: Kind
+    source: Source
+    options: Options
+    base: pl.DataFrame | None = None
+    change: TagChange | None = None
+
+    def part(self, rows: pl.Series) -> Asked:
+        """Return the same, asked of some of the rows."""
+        base = None if self.base is None else self.base[rows]
+        return replace(self, source=replace(self.source, frame=self.source.frame[rows]), base=base)
+
+    def slices(self, at_once: int = AT_ONCE) -> Iterator[tuple[int, Asked]]:
+        """Yield the same in pieces, each with the position of its first row: what is worked out of one takes memory."""
+        for start in range(0, self.source.frame.height, at_once):
+            base = None if self.base is None else self.base.slice(start, at_once)
+            frame = self.source.frame.slice(start, at_once)
+            yield start, replace(self, source=replace(self.source, frame=frame), base=base)
 
 
 def read_source(contacts: Any, longest_variable: int = LONGEST_VARIABLE) -> Source:
-    """Read a frame of any engine.
-
-    Raises:
-        FrameError: it is no frame, has no `phone`, or `phone` is not text.
-    """
+    """Read a frame of any engine."""
     table = as_polars(contacts)
     if "phone" not in table.columns:
         raise FrameError(
@@ -114,34 +146,27 @@ def read_source(contacts: Any, longest_variable: int = LONGEST_VARIABLE) -> Sour
     phone = table["phone"].cast(pl.String)
     read: list[pl.Series] = [phone]
     problems: dict[str, pl.Series | None] = {"phone": _phone_problem(phone, table)}
-    for field in WRITABLE:
-        if field not in table.columns:
-            continue
-        if field == "tags":
-            column = columns.tag_lists(table[field])
-        elif field == "custom_variables":
-            column = columns.variables(table[field], longest_variable)
-        elif field == "opt_out":
-            column = columns.flags(table[field])
-        else:
-            column = columns.texts(table[field])
-        read.append(column.values.alias(field))
-        problems[field] = column.problem
+    readers: dict[str, Callable[[pl.Series], columns.Column]] = {
+        "tags": columns.tag_lists,
+        "custom_variables": lambda column: columns.variables(column, longest_variable),
+        "opt_out": columns.flags,
+    }
+    for name in WRITABLE:
+        if name in table.columns:
+            column = readers.get(name, columns.texts)(table[name])
+            read.append(column.values.alias(name))
+            problems[name] = column.problem
     if "contact_id" in table.columns:
         read.append(columns.texts(table["contact_id"]).values.alias("contact_id"))
     if "created_at" in table.columns:
         read.append(columns.moments(table["created_at"]).alias("created_at"))
     says_out = columns.says_yes(table["opt_out"]) if "opt_out" in table.columns else _never(table.height)
-    told = {field: problem for field, problem in problems.items() if problem is not None}
+    told = {name: problem for name, problem in problems.items() if problem is not None}
     return Source(pl.DataFrame(read), told, says_out, table.columns, _not_written(table))
 
 
 def as_polars(frame: Any) -> pl.DataFrame:
-    """Return a frame of any engine as Polars'.
-
-    Raises:
-        FrameError: it is none.
-    """
+    """Return a frame of any engine as Polars'."""
     if isinstance(frame, pl.DataFrame):
         return frame
     if isinstance(frame, pl.LazyFrame):
@@ -236,17 +261,15 @@ def _squeezed(name: str) -> str:
 def writable_columns(
     named: Sequence[str] | None, source: Source, argument: str = "columns"
 ) -> tuple[str, ...]:
-    """Check names of columns to write or to clear.
-
-    Raises:
-        FrameError: one is a text and no list, or can't be written.
-    """
+    """Check names of columns to write or to clear."""
     if isinstance(named, str):
-        raise FrameError(f"{argument} is the text {shown(named)}: expected a list, such as [{shown(named)}].")
+        raise ConfigurationError(
+            f"{argument} is the text {shown(named)}: expected a list, such as [{shown(named)}]."
+        )
     chosen = tuple(named or ())
     for name in chosen:
         if name not in WRITABLE:
-            raise FrameError(
+            raise ConfigurationError(
                 f"Column {shown(name)} can't be written: expected some of {', '.join(WRITABLE)}."
             )
         if argument == "columns" and name not in source.names:
@@ -254,7 +277,7 @@ def writable_columns(
                 f"The frame has no column {name!r}: it has {', '.join(map(repr, source.names))}."
             )
         if argument == "clear" and name in ("custom_variables", "opt_out"):
-            raise FrameError(
+            raise ConfigurationError(
                 f"{name} can't be cleared: "
                 + (
                     "opt_out=False with opt_back_in=True opts somebody back in."
@@ -290,9 +313,6 @@ def refuse_foreign(
         there: for each of them, `contact_id` and `created_at` of the account's contact; nulls where there is none.
         is_there: where there is one.
         is_ours: asks whether an earlier run in this account wrote to one of its numbers.
-
-    Raises:
-        FrameError: it was.
     """
     if source.given("contact_id").is_null().all():
         return
@@ -307,13 +327,13 @@ def refuse_foreign(
     other = rows.filter(pl.col("id") != pl.col("mine"))
     older = other.filter(pl.col("created") < pl.lit(rows["at"].max(), columns.MOMENT))
     if older.height:
-        raise FrameError(
-            f"The frame is from another account: {masked(older['phone'][0])} has another contact_id "
+        raise WrongAccountError(
+            f"The frame is from another account: {mask_phone(older['phone'][0])} has another contact_id "
             f"there, older than the frame ({older.height:,} such rows). Pull this account, or "
             "drop the column contact_id if the numbers alone are meant."
         )
     if kind == "delete" and other.height == rows["is_there"].sum() and not is_ours():
-        raise FrameError(
+        raise WrongAccountError(
             f"The frame is from another account: none of its {rows.height:,} contact_id is in this one. Pull "
             "this account, or drop the column contact_id if the numbers alone are meant."
         )

@@ -21,13 +21,11 @@ from filelock import FileLock, Timeout
 from sendblue_data._shared.files import OWNER_ONLY, make_folder, sync_folder
 from sendblue_data.errors import JournalError
 from sendblue_data.writeback.ledger_file import FILE, note_run
-from sendblue_data.writeback.row_storage import LOAD, ROWS_TABLE, SAVE, record, row_of
-from sendblue_data.writeback.rows import Row
+from sendblue_data.writeback.rows import LOAD, ROWS_TABLE, SAVE, Row, record, row_of
 
 APPLICATION_ID = 0x53424A31
 """Marks the file as ours ("SBJ1"), in SQLite's header."""
-VERSION = 2
-"""2 since November 2026: for whom each request was sent, and when it ended. Version 1 is made so when it is opened."""
+VERSION = 3
 SUFFIX = ".sqlite3"
 QUIET = 60.0
 """Seconds for which a request that was not answered may still take effect, where the run does not say."""
@@ -42,22 +40,6 @@ CREATE TABLE requests (
     state TEXT NOT NULL CHECK (state IN ('sent', 'answered', 'refused', 'lost', 'confirmed')),
     note TEXT NOT NULL, at REAL NOT NULL, ended_at REAL, rows TEXT
 );
-"""
-_UPGRADE = f"""
-BEGIN; ALTER TABLE requests ADD COLUMN ended_at REAL; ALTER TABLE requests ADD COLUMN rows TEXT;
-ALTER TABLE rows ADD COLUMN sent_at REAL; ALTER TABLE rows ADD COLUMN unanswered INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE rows ADD COLUMN add_tags TEXT NOT NULL DEFAULT '[]';
-ALTER TABLE rows ADD COLUMN remove_tags TEXT NOT NULL DEFAULT '[]';
-UPDATE rows SET unanswered = 1, sent_at = (SELECT at FROM requests WHERE id = rows.request_id)
-WHERE request_id IN (SELECT id FROM requests WHERE state IN ('sent', 'lost'));
-PRAGMA user_version = {VERSION}; COMMIT;
-"""  # noqa: S608 -- numbers of ours
-_UNANSWERED = """
-SELECT phone, coalesce(ended_at, at) FROM requests JOIN rows ON requests.id = rows.request_id
-WHERE state IN ('sent', 'lost') AND requests.rows IS NULL AND phone IS NOT NULL
-UNION ALL
-SELECT phone, coalesce(ended_at, at) FROM requests, json_each(requests.rows) AS one JOIN rows ON rows.pos = one.value
-WHERE state IN ('sent', 'lost') AND phone IS NOT NULL
 """
 ERASED = "erased"
 """The detail of a row whose person was erased."""
@@ -105,8 +87,6 @@ class Journal:
             self._base.execute("PRAGMA journal_mode = WAL")
             self._base.execute("PRAGMA synchronous = FULL")
             self._base.execute("PRAGMA secure_delete = ON")
-            if self._base.execute("PRAGMA user_version").fetchone()[0] == 1:
-                self._base.executescript(_UPGRADE)
             self._requests = self._base.execute("SELECT count(*) FROM requests").fetchone()[0]
         except (JournalError, OSError, *_DAMAGE) as error:
             self.close()
@@ -114,11 +94,7 @@ class Journal:
 
     @classmethod
     def create(cls, folder: Path, run_id: str, meta: Mapping[str, Any], rows: Iterable[Row]) -> Self:
-        """Write a new run down, whole or not at all, and open it.
-
-        Raises:
-            JournalError: the folder or the disk can't take it.
-        """
+        """Write a new run down, whole or not at all, and open it."""
         path = folder / f"{run_id}{SUFFIX}"
         partial = folder / f"{run_id}{_PARTIAL}"
         try:
@@ -173,45 +149,32 @@ class Journal:
     # What it holds
 
     def meta(self) -> dict[str, Any]:
-        """Give what is known of the run: kind, account, options, moments."""
+        """Return what is known of the run: kind, account, options, moments."""
         with self._guarded() as base:
-            found = {name: _decode(value) for name, value in base.execute("SELECT name, value FROM meta")}
-            if missing := _NEEDED - found.keys():
-                raise LookupError(f"it does not say {min(missing)}")
-            return found
+            return read_meta(base)
 
     def rows(self) -> list[Row]:
-        """Give every row, in the order of the caller's frame."""
+        """Return every row, in the order of the caller's frame."""
         with self._guarded() as base:
-            return [row_of(record) for record in base.execute(LOAD)]
+            return [row_of(kept) for kept in base.execute(f"{LOAD} ORDER BY pos")]
 
     def phones(self) -> list[tuple[int, str]]:
         """Return each row's position and phone, of those that have one."""
         with self._guarded() as base:
             return base.execute("SELECT pos, phone FROM rows WHERE phone IS NOT NULL").fetchall()
 
-    def in_flight(self, now: float, *, quiet: float | None = None) -> dict[str, float]:
-        """Return the phones whose request may still take effect, with the seconds until it no longer can.
+    def timeout(self) -> float:
+        """Return the seconds for which a request of the run that was not answered may still take effect."""
+        return float(self.meta().get("timeout", QUIET))
 
-        A request that was sent and of which nothing is known (the process was killed) counts from when it was sent;
-        one that the client gave up on from when it did.
-
-        Args:
-            now: seconds since the epoch.
-            quiet: seconds after which a request has been dropped or has taken effect; by default the timeout of the
-                run's client.
-        """
+    def in_flight(self) -> list[tuple[Row, float]]:
+        """Return the rows whose request may still take effect, with the seconds until it no longer can."""
+        now, timeout = time.time(), self.timeout()
         with self._guarded() as base:
-            if quiet is None:
-                kept = base.execute("SELECT value FROM meta WHERE name = 'timeout'").fetchone()
-                quiet = float(_decode(kept[0])) if kept else QUIET
-            left: dict[str, float] = {}
-            for phone, since in base.execute(_UNANSWERED):
-                # A clock that was set back since makes nothing last longer than it can.
-                seconds = min(since + quiet - now, quiet)
-                if seconds > 0:
-                    left[phone] = max(seconds, left.get(phone, 0.0))
-            return left
+            unanswered = [row_of(kept) for kept in base.execute(f"{LOAD} WHERE unanswered > 0")]
+        # A clock that was set back since makes nothing last longer than it can.
+        left = [(row, min(row.in_flight_until(timeout) - now, timeout)) for row in unanswered]
+        return [(row, seconds) for row, seconds in left if seconds > 0]
 
     # What happens
 
@@ -306,11 +269,7 @@ class Journal:
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a journal to read it only, beside whoever holds it.
-
-    Raises:
-        JournalError: it is no journal, or is damaged.
-    """
+    """Open a journal to read it only, beside whoever holds it."""
     base = _connect(path)
     try:
         _check_ours(base, path)
@@ -319,6 +278,14 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         raise _explained(error, path) from None
     finally:
         base.close()
+
+
+def read_meta(base: sqlite3.Connection) -> dict[str, Any]:
+    """Return what a journal says of its run; raises LookupError where it lacks something."""
+    found = {name: _decode(value) for name, value in base.execute("SELECT name, value FROM meta")}
+    if missing := _NEEDED - found.keys():
+        raise LookupError(f"it does not say {min(missing)}")
+    return found
 
 
 def _hold(path: Path) -> FileLock:
@@ -350,9 +317,9 @@ def _check_ours(base: sqlite3.Connection, path: Path) -> None:
     if base.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise JournalError(f"{path} is not a journal of sendblue_data; it was left as it is.")
     version = base.execute("PRAGMA user_version").fetchone()[0]
-    if version not in (1, VERSION):
+    if version != VERSION:
         raise JournalError(
-            f"{path} is of version {version}, 1 to {VERSION} are read here: use the sendblue_data that wrote it."
+            f"{path} is of version {version}, {VERSION} is read here: use the sendblue_data that wrote it."
         )
 
 

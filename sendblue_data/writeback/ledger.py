@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,19 +17,20 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
 import polars as pl
 
-from sendblue_data.writeback.fields import Contact, moment
+from sendblue_data.errors import JournalError, LedgerError
+from sendblue_data.writeback.fields import MARKS, Contact, creation_moment
 from sendblue_data.writeback.identity import account_identity, identities, identity
-from sendblue_data.writeback.ledger_file import connected, ledger_key, make_ledger
-from sendblue_data.writeback.migration import check_journals, take_over
+from sendblue_data.writeback.journal import HAS_LEDGER, SUFFIX, read_meta, reading
+from sendblue_data.writeback.ledger_file import FILE, KEY_FILE, connected, ledger_key, make_ledger, open_runs
+from sendblue_data.writeback.rows import Kind
 
 LAG = 120.0
 """Seconds after which an account that shows less than it showed before does not merely lag behind."""
 _FEW = 500
 """People who are asked for one by one; for more, all opt-outs are read past."""
-_MARKS = ("contact_id", "created_at")
-"""What tells one contact from another."""
 
 _HOLD = """
     INSERT INTO people VALUES (?, ?, 'out', ?, ?) ON CONFLICT DO UPDATE
@@ -99,17 +101,11 @@ class Ledger:
             LedgerError: it, its key or a journal can't be read, or is gone.
         """
         begin_ledger(folder)
-        check_journals(folder)
+        _check_journals(folder)
         ledger = cls(folder, account)
         with ledger._writing():
             pass  # can it be written?
         return ledger
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is open."""
 
     # Who is out
 
@@ -179,14 +175,14 @@ class Ledger:
             for sight in sights:
                 sight["part"] = part
                 if sight["out"]:
-                    if tuple(sight[name] for name in ("person", "spelling", *_MARKS)) not in known:
+                    if tuple(sight[name] for name in ("person", "spelling", *MARKS)) not in known:
                         base.execute(_SIGHT, sight)
                 elif sight["person"] in held - still and base.execute(_SEE_IN, sight).rowcount:
                     resumed.add(sight["person"])
             base.executemany(_HOLD, ((part, person, now, by) for person in still - held))
             base.executemany(_CLEAR, ((now, by, part, person) for person in resumed))
 
-    def elsewhere(self, phones: Iterable[str | None]) -> dict[str, str]:
+    def opted_out_under_other_key(self, phones: Iterable[str | None]) -> dict[str, str]:
         """Return those who are out under another key of the same service, with that account's label.
 
         It may be an old key of this account, and may be another account. Those of whom this account knows better are
@@ -226,7 +222,7 @@ class Ledger:
 
     # What our runs created
 
-    def record_made(self, contacts: Iterable[Mapping[str, Any]]) -> None:
+    def record_created(self, contacts: Iterable[Mapping[str, Any]]) -> None:
         """Keep which contact a run created under each number, in place of any before."""
         listed = [contact for contact in contacts if contact.get("phone")]
         if not listed:
@@ -246,16 +242,16 @@ class Ledger:
                 ),
             )
 
-    def made(self, phones: Iterable[str | None]) -> dict[str, Contact]:
+    def created_by_runs(self, phones: Iterable[str | None]) -> dict[str, Contact]:
         """Return `contact_id` and `created_at` of the contact that a run created last under each number."""
         with self._reading() as (base, part):
             if not base.execute("SELECT 1 FROM created WHERE part = ? LIMIT 1", (part,)).fetchone():
                 return {}
             asked = self._people(phones)
             sql = "SELECT person, contact_id, created_at FROM created WHERE part = ?"
-            found = {person: made for person, *made in _among(base, sql, part, set(asked.values()))}
+            found = {person: marks for person, *marks in _among(base, sql, part, set(asked.values()))}
             return {
-                phone: dict(zip(_MARKS, found[person], strict=True))
+                phone: dict(zip(MARKS, found[person], strict=True))
                 for phone, person in asked.items()
                 if person in found
             }
@@ -292,7 +288,7 @@ class Ledger:
 
         Midnight is what a server leaves of a moment that it cuts to the day, which two contacts may share.
         """
-        at = moment(contact.get("created_at"))
+        at = creation_moment(contact.get("created_at"))
         is_moment = at is not None and (at.hour, at.minute, at.second) != (0, 0, 0)
         texts = {
             "contact_id": f"id {contact['contact_id']}" if contact.get("contact_id") else None,
@@ -309,7 +305,7 @@ class Ledger:
                 | pl.col("phone").is_in(pl.lit(pl.Series(list(held), dtype=pl.String)).implode())
             )
             contacts = kept.select(
-                name for name in ("phone", "opt_out", *_MARKS) if name in kept.columns
+                name for name in ("phone", "opt_out", *MARKS) if name in kept.columns
             ).to_dicts()
         said = [
             contact for contact in contacts if contact.get("phone") and contact.get("opt_out") is not None
@@ -328,13 +324,90 @@ class Ledger:
             yield base, _part(base, self.account)
 
 
-def begin_ledger(folder: Path) -> None:
-    """Begin the ledger of a folder where there never was one, with what its journals know.
+class JournalWarning(UserWarning):
+    """Opt-outs are not known here: a journal could not be read, or may be of this account under another key."""
+
+
+def open_ledger(kind: Kind, folder: Path, account: str, *, opts_in: bool = False) -> Ledger | None:
+    """Open the account's ledger; where it can't be read, only what can't harm anybody goes on without it.
 
     Raises:
-        LedgerError: there was one, or a journal can't be read.
+        LedgerError: it can't be read, and a run of this kind could create or text somebody who opted out, or learn
+            of somebody and forget it.
     """
-    make_ledger(folder, lambda place: take_over(folder, lambda label: Ledger(place, label)))
+    try:
+        return Ledger.open(folder, account)
+    except LedgerError as error:
+        if opts_in or kind not in ("opt_out", "update"):
+            raise LedgerError(f"{str(error).rstrip('.')}; nothing was sent.") from None
+        warnings.warn(f"The run goes on without the ledger: {error}", JournalWarning, stacklevel=4)
+        return None
+
+
+def begin_ledger(folder: Path, *, rebuild: bool = False) -> None:
+    """Begin the ledger of a folder where there is none, with what its journals know.
+
+    Args:
+        folder: the folder of journals.
+        rebuild: take journals too that were written beside a ledger, which is lost.
+    """
+    make_ledger(folder, lambda place: _take_over(folder, place, rebuild=rebuild))
+
+
+def _take_over(folder: Path, place: Path, *, rebuild: bool) -> None:
+    """Write what journals know into a new ledger.
+
+    Runs may overlap, and nothing tells which of them saw somebody last: an opt-out that any of them saw stands.
+    """
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        try:
+            with reading(path) as base:
+                meta = read_meta(base)
+                labels: list[str] = [meta["account"], *meta.get("also", [])]
+                sql = "SELECT phone, opted_out, status, left FROM rows WHERE phone IS NOT NULL"
+                rows = [
+                    (out, status, {**msgspec.json.decode(left or "{}"), "phone": phone})
+                    for phone, out, status, left in base.execute(
+                        f"{sql} AND (opted_out OR status = 'created')"
+                    )
+                ]
+        except JournalError as error:
+            raise LedgerError(
+                f"{error} What it knows of opt-outs would be lost, so that nobody is created or texted: restore it "
+                "from a backup. If it knew of nobody, move it out of the folder."
+            ) from None
+        if meta.get(HAS_LEDGER) and not rebuild:
+            raise LedgerError(
+                f"The record of opt-outs in {folder} is gone: {path.name} was written beside it. Nobody is created "
+                f"or texted without it: restore {FILE} and {KEY_FILE} from a backup, or take what the journals know "
+                "for all that there is, by rebuild_ledger(journal_dir)."
+            )
+        ledger = Ledger(place, labels[0])
+        for other in labels[1:]:
+            ledger.link(other)
+        ledger.record_out([contact["phone"] for out, _, contact in rows if out], by=path.name)
+        ledger.observe([contact for out, _, contact in rows if out and contact.get("opt_out")], by=path.name)
+        ledger.record_created([contact for _, status, contact in rows if status == "created"])
+
+
+def _check_journals(folder: Path) -> None:
+    """Refuse a folder in which a journal can't be read, or that of an open run is gone: only it may know who is out."""
+    paths = sorted(folder.glob(f"*{SUFFIX}"))
+    for path in paths:
+        try:
+            with reading(path) as base:
+                base.execute("SELECT count(*) FROM meta").fetchone()
+        except JournalError as error:
+            raise LedgerError(
+                f"{error} Whom its run was about to opt out is not known, so that nobody is created or texted: "
+                "restore it from a backup, or move it out of the folder if there is none."
+            ) from None
+    gone = sorted(set(open_runs(folder)) - {path.name.removesuffix(SUFFIX) for path in paths})
+    if gone:
+        raise LedgerError(
+            f"The journal of the open run {gone[0]!r} is gone from {folder}. What it sent may still take effect, so "
+            "that nobody is created or texted: restore it from a backup, or give the run up: prune_runs(journal_dir)."
+        )
 
 
 def _part(base: sqlite3.Connection, label: str) -> int:

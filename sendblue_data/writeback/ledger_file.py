@@ -58,9 +58,6 @@ def make_ledger(folder: Path, fill: Callable[[Path], None]) -> None:
     Args:
         folder: the folder of journals.
         fill: writes to the ledger in the folder that it is given, before that takes its place.
-
-    Raises:
-        LedgerError: one of its two files is gone, or it can't be written.
     """
     if (folder / FILE).is_file() and (folder / KEY_FILE).is_file():
         return
@@ -110,11 +107,7 @@ def _create(folder: Path) -> None:
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Do alone what concerns a whole folder of journals.
-
-    Raises:
-        LedgerError: another process did such a thing for too long, or the folder can't be written.
-    """
+    """Do alone what concerns a whole folder of journals."""
     try:
         make_folder(folder)
         lock = FileLock(folder / _LOCK_FILE, timeout=BUSY, mode=OWNER_ONLY)
@@ -130,11 +123,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
 
 def ledger_key(folder: Path) -> bytes:
-    """Read the key under which the folder's phones are hashed.
-
-    Raises:
-        LedgerError: it can't be read.
-    """
+    """Read the key under which the folder's phones are hashed."""
     path = folder / KEY_FILE
     try:
         key = path.read_bytes()
@@ -182,11 +171,7 @@ def note_run(folder: Path, run_id: str, *, is_open: bool) -> None:
 
 
 def open_runs(folder: Path) -> list[str]:
-    """Return the runs that are open, as far as the ledger knows.
-
-    Raises:
-        LedgerError: it can't be read.
-    """
+    """Return the runs that are open, as far as the ledger knows."""
     with connected(folder, ledger_key(folder), "DEFERRED") as base:
         return [run_id for (run_id,) in base.execute("SELECT run_id FROM runs")]
 

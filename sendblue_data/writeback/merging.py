@@ -7,37 +7,17 @@ nothing: to erase one is asked for by name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from sendblue_data.writeback import columns
+from sendblue_data.writeback.inputs import SCALARS, Asked, Source
 
-if TYPE_CHECKING:
-    from sendblue_data.writeback.inputs import Source
-    from sendblue_data.writeback.planning import Asked
-
-SCALARS = ("first_name", "last_name", "company_name", "assigned_to_email", "sendblue_number")
 _TAGS = pl.List(pl.String)
 _NO_TAGS = pl.lit([], dtype=_TAGS)
-_TYPES: dict[str, Any] = {
-    "tags": _TAGS,
-    "custom_variables": columns.ENTRIES,
-    **dict.fromkeys(("opt_out", "verified"), pl.Boolean),
-    "created_at": columns.MOMENT,
-}
 _BETWEEN = "\x1f"
 """Stands between a variable's name and its text where both are compared as one."""
-
-
-@dataclass(frozen=True)
-class TagChange:
-    """Tags to add to and to take from whatever a contact has; a renamed one is both."""
-
-    add: tuple[str, ...] = ()
-    remove: tuple[str, ...] = ()
-    rename: Mapping[str, str | None] = field(default_factory=dict)
 
 
 class TagLists(NamedTuple):
@@ -50,9 +30,9 @@ class TagLists(NamedTuple):
 
 def gathered(account: pl.DataFrame, name: str, at: pl.Series) -> pl.Series:
     """Return a field of the account's contacts at these positions; null where there is none."""
-    kind = _TYPES.get(name, pl.String)
     if name not in account.columns:
-        return pl.Series(name, [None], dtype=kind).new_from_index(0, at.len())
+        return columns.nulls(name, at.len())
+    kind = columns.type_of(name)
     found = account[name].gather(at)
     if name == "custom_variables":
         return columns.as_entries(found)
@@ -115,8 +95,7 @@ def aligned(base: Source, source: Source) -> pl.DataFrame:
 def base_of(asked: Asked, name: str) -> pl.Series:
     """Return a field as it was pulled, nulls where it was not."""
     if asked.base is None or name not in asked.base.columns:
-        rows = asked.source.frame.height
-        return pl.Series(name, [None], dtype=_TYPES.get(name, pl.String)).new_from_index(0, rows)
+        return columns.nulls(name, asked.source.frame.height)
     return asked.base[name]
 
 
@@ -245,6 +224,21 @@ def merged_variables(
         else {name: changed[name] for name in changed if name not in conflicts}
     )
     return MergedVariables(wanted, conflicts, dropped)
+
+
+def wanted_variables(asked: Asked, held: pl.Series) -> list[dict[str, str]]:
+    """Return of each row the custom variables to write, those that its contact has already left out."""
+    pairs = zip(asked.source.given("custom_variables").to_list(), held.to_list(), strict=True)
+    if asked.base is None:
+        return [
+            {name: text for name, text in as_dict(own).items() if as_dict(old).get(name) != text}
+            for own, old in pairs
+        ]
+    bases, way = base_of(asked, "custom_variables").to_list(), asked.options.on_conflict
+    return [
+        merged_variables(as_dict(own), as_dict(base), as_dict(old), way).wanted
+        for base, (own, old) in zip(bases, pairs, strict=True)
+    ]
 
 
 def as_dict(entries: Any) -> dict[str, str]:

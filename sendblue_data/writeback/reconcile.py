@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
-from sendblue_data.writeback.agreeing import open_fields, shows, tidied
 from sendblue_data.writeback.fields import (
     BULK_FIELDS,
     LATER_FIELDS,
@@ -15,6 +15,7 @@ from sendblue_data.writeback.fields import (
     holds,
     plain,
     same_contact,
+    shows,
 )
 from sendblue_data.writeback.rows import Row
 
@@ -25,6 +26,22 @@ NO_EFFECT = 12
 NOT_OUT = "NOT SHOWN AS OPTED OUT although it should be: do not text it, opt it out by hand"
 HELD = "is held as opted out by the ledger"
 CHANGED = "changed by somebody else since the plan"
+
+
+def open_fields(row: Row, there: Mapping[str, Any], fields: Iterable[str] = WRITABLE) -> list[str]:
+    """Name the fields that a contact does not show as wanted, the opt-out first.
+
+    Before anything was sent that is a matter of exact values; afterwards, of what a server may make of them.
+    """
+    agrees = shows if row.sent else holds
+    found = [name for name in fields if not agrees(name, row.wanted.get(name), there.get(name))]
+    return sorted(found, key=lambda name: name != "opt_out")
+
+
+def _reformatted(row: Row, there: Mapping[str, Any]) -> str:
+    """Say which of the fields that were sent the server keeps in another form; empty where in none."""
+    changed = [name for name in WRITABLE if not holds(name, row.wanted.get(name), there.get(name))]
+    return f"the server keeps {', '.join(changed)} in a form of its own" if changed else ""
 
 
 def reconcile(row: Row, there: Contact | None, *, held: bool = False, allow_unknown: bool = False) -> None:
@@ -65,7 +82,7 @@ def _keep_out(row: Row, there: Contact | None) -> None:
 
 
 def _create(row: Row, there: Contact | None) -> None:
-    if row.made:
+    if row.created_by_run:
         _created(row, there)
     elif there is None:
         if not row.answered and _is_given_up(row):
@@ -75,7 +92,7 @@ def _create(row: Row, there: Contact | None) -> None:
     elif not _is_ours(row, there):
         _appeared(row, there, "in the account with other values than sent: by someone else, or by the server")
     else:
-        row.made, row.sent = True, True
+        row.created_by_run, row.sent = True, True
         row.tries = 0
         row.alone = False
         confirm(row)
@@ -105,7 +122,7 @@ def _created(row: Row, there: Contact | None) -> None:
             row.note("is opted out: the API remembered it")
         if not plain("company_name", row.wanted.get("company_name")) and there.get("company_name"):
             row.note(f"the server filled in company_name: {there['company_name']}")
-        row.note(tidied(row, there))
+        row.note(_reformatted(row, there))
         row.finish("created", left=there)
     elif not row.answered and _is_given_up(row):
         _without(row, there, missing, row.last_error)
@@ -153,7 +170,7 @@ def _update(row: Row, there: Contact | None) -> None:
     if not row.wanted:
         row.finish("rejected", left=there)
     elif not missing:
-        row.note(tidied(row, there))
+        row.note(_reformatted(row, there))
         row.finish("updated" if row.sent else "unchanged", left=there)
     elif row.answered:
         return
@@ -255,14 +272,16 @@ def give_up(row: Row, there: Contact | None) -> None:
 def give_up_waiting(row: Row, there: Contact | None) -> None:
     """Finish a row whose write was answered well and is not shown; the other call for an opt-out is tried first."""
     why = row.last_error or "the server answered OK, and the account does not show it"
-    missing = [] if there is None else open_fields(row, there, LATER_FIELDS if row.made else WRITABLE)
-    if "opt_out" in missing and (row.made or row.action == "update") and row.tries < NO_EFFECT:
+    missing = (
+        [] if there is None else open_fields(row, there, LATER_FIELDS if row.created_by_run else WRITABLE)
+    )
+    if "opt_out" in missing and (row.created_by_run or row.action == "update") and row.tries < NO_EFFECT:
         row.tries += NO_EFFECT
         row.answered, row.asked = False, ()
     elif there is not None and row.action == "update" and _is_echoed(row, missing, there):
         row.note("by the server's answer alone: the account does not show it yet")
         row.finish("updated", left=there)
-    elif row.made and there is not None:
+    elif row.created_by_run and there is not None:
         _without(row, there, missing, why)
     else:
         if "opt_out" in missing and row.wanted.get("opt_out") is True:
@@ -282,9 +301,9 @@ def _is_echoed(row: Row, missing: list[str], there: Contact) -> bool:
     )
 
 
-def close(row: Row, there: Contact | None) -> None:
+def close_undone(row: Row, there: Contact | None) -> None:
     """Finish an open row of a run that is undone: what it would still have sent is never sent."""
-    if row.made:
+    if row.created_by_run:
         row.finish("created", "the run was cut off and undone", left=there)
     elif row.action == "update" and there is not None and _is_part_done(row, there):
         row.finish("updated", "the run was cut off with a part of it written, and undone", left=there)

@@ -8,49 +8,49 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 from sendblue_data._api.client import SendblueClient
 from sendblue_data.errors import ApiError, AuthenticationError
-from sendblue_data.writeback import lookout
-from sendblue_data.writeback.agreeing import open_fields
-from sendblue_data.writeback.attempts import (
+from sendblue_data.writeback import lookup
+from sendblue_data.writeback.fields import LATER_FIELDS, WRITABLE, Contact
+from sendblue_data.writeback.journal import Journal
+from sendblue_data.writeback.lookup import ContactCache, StaleError
+from sendblue_data.writeback.reconcile import NO_EFFECT, open_fields
+from sendblue_data.writeback.rows import Kind, Row, pieces_of
+from sendblue_data.writeback.sending import (
     KEPT_BACK,
-    MOST_TURNS,
+    MAX_KEPT_BACK,
     NOT_SENT,
     TURNED_AWAY,
     Attempt,
+    Outcome,
     StillFailingError,
-    ended,
+    StoppedError,
     not_sent,
+    send,
+    worst_of,
 )
-from sendblue_data.writeback.chunks import Chunks
-from sendblue_data.writeback.fields import LATER_FIELDS, WRITABLE, Contact
-from sendblue_data.writeback.journal import Journal
-from sendblue_data.writeback.ledger import Ledger
-from sendblue_data.writeback.lookout import Lookout, StaleError
-from sendblue_data.writeback.reconcile import NO_EFFECT
-from sendblue_data.writeback.rows import Kind, Row, pieces_of, without
-from sendblue_data.writeback.sending import Outcome, Sender, Stopped
 
 GROUP = 64
 """Contacts whose single calls are written down together before they are sent."""
 _FORBIDDEN = 403
 _SAYS_OUT = re.compile(r"\bOPTED[_ ]OUT\b|\bopted out\b")
+"""`OPTED_OUT` is the service's own error key (the SDK's `error_key`); the words are how an error message may put it."""
+_NO_KEYS_SENT = "did not get inputs"
+"""The service's 403 for a request without keys (seen): it speaks of the connection, and not of the write."""
 
 
 class Requests:
-    """Sends what is open of a run's rows.
+    """Sends calls for one contact each, and holds what these have in common with bulk requests.
 
     Args:
         client: the account.
         journal: of the run.
         kind: what the run is for.
-        chunk_size: contacts in one request, at most.
-        seen: what was last seen of the contacts.
-        ledger: the account's, None where it can't be read.
-        judge: settles rows by the last look, and returns those that are still open.
-        rest: gives the phones of all open rows, to be looked at in passing.
+        cache: what was last seen of the contacts.
+        reconcile: settles rows by that, and returns those that are still open.
+        rest: gives the phones of all open rows, to be seen in passing.
         wrote: told how many more contacts were written.
         cancel: set from outside to send nothing more.
         only_opt_outs: send nothing else.
@@ -61,116 +61,109 @@ class Requests:
         client: SendblueClient,
         journal: Journal,
         kind: Kind,
-        chunk_size: int,
         *,
-        seen: Lookout,
-        ledger: Ledger | None,
-        judge: Callable[[list[Row]], list[Row]],
+        cache: ContactCache,
+        reconcile: Callable[[list[Row]], list[Row]],
         rest: Callable[[], Iterable[str]],
         wrote: Callable[[int], None],
         cancel: threading.Event,
         only_opt_outs: bool = False,
     ) -> None:
-        self._client = client
-        self._journal = journal
+        self.client = client
+        self.journal = journal
+        self.cache = cache
         self._kind = kind
-        self._lookout = seen
-        self._ledger = ledger
-        self._judge = judge
+        self._reconcile = reconcile
         self._rest = rest
         self._wrote = wrote
         self._pool = ThreadPoolExecutor(client.max_connections, thread_name_prefix="sendblue-single")
         self._cancel = cancel
+        self._stopped = threading.Event()
         self._only_opt_outs = only_opt_outs
-        self._sender = Sender(client)
-        self._chunks = Chunks(self, client, journal, chunk_size, seen=seen, wrote=wrote)
         self._group = GROUP
-        self._got_through = self._failed = False
+        self.any_through = self.any_failed = False
         self.last_error = ""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """What is on its way is waited for and written down; nothing more is sent."""
-        self.stop()
-        self._chunks.shut_down()
+    def shut_down(self) -> None:
+        """Wait for what is on its way."""
         self._pool.shutdown(cancel_futures=True)
 
     def stop(self) -> None:
         """Send nothing more, but for what protects people who were just created."""
-        self._sender.stopped.set()
+        self._stopped.set()
 
-    def send(self, rows: list[Row]) -> bool:
-        """Send what is open of each row, opt-outs first and messages last; True when every request failed."""
-        self._got_through = self._failed = False
-        calls = [row for row in rows if _stage(row) == "update"]
-        opt_outs = [row for row in calls if self.open(row)[:1] == ["opt_out"]]
-        self._update(opt_outs)
-        self._chunks.create([row for row in rows if _stage(row) == "create"])
-        self._chunks.delete([row for row in rows if _stage(row) == "delete"])
-        self._update(without(calls, opt_outs))
-        self._verify([row for row in rows if _stage(row) == "verify"])
-        return self._failed and not self._got_through
+    def still_open(self, rows: list[Row], *, max_age: float | None = None) -> list[Row]:
+        """Return those that are still to be sent, read again where they were last seen too long ago.
 
-    def fresh(self, rows: list[Row], *, age: float | None = None) -> list[Row]:
-        """Return those that are still to be sent, looked at again where the last look is old.
-
-        An opt-out needs no look: it can only protect.
+        An opt-out needs no such read: it can only protect.
         """
         if self._cancel.is_set():
-            self.stop()
-            raise StillFailingError("it was stopped, as asked.")
-        stages = {row.pos: _stage(row) for row in rows}
+            raise StoppedError
+        stages = {row.pos: stage(row) for row in rows}
         if old := [row.phone for row in rows if row.phone and not self._only_protects(row)]:
-            rest = self._rest() if age != 0.0 else ()
-            self._lookout.look(old, rest, age=lookout.AGAIN if age is None else age)
-        return [row for row in self._judge(rows) if _stage(row) == stages[row.pos]]
+            rest = self._rest() if max_age != 0.0 else ()
+            self.cache.refresh(old, rest, max_age=lookup.REFRESH_AFTER if max_age is None else max_age)
+        return [row for row in self._reconcile(rows) if stage(row) == stages[row.pos]]
 
     def _only_protects(self, row: Row) -> bool:
-        return _stage(row) == "update" and row.wanted.get("opt_out") is True and self.open(row) == ["opt_out"]
+        return (
+            stage(row) == "update" and row.wanted.get("opt_out") is True and self.missing(row) == ["opt_out"]
+        )
 
-    def outcome(self, write: Callable[[], Any], *, protects: bool = False) -> Outcome:
-        """Send a write; where it alone is forbidden and reads are not, it is refused as a bad row is."""
+    def outcome(self, write: Callable[[], Any], *, contacts: int = 0, protects: bool = False) -> Outcome:
+        """Send a write; where it alone is forbidden and reads are not, it is refused as a bad row is.
+
+        How the service forbids one call, as plans limit some, is said nowhere; 403 is its answer to missing keys.
+
+        Args:
+            write: the call.
+            contacts: how many are written by it.
+            protects: it opts out someone whom this run has just created: it is sent although the run ends.
+        """
+        stop = () if protects else (self._stopped, self._cancel)
         try:
-            outcome = self._sender.send(write, protects=protects)
+            outcome = send(write, self.client._pace, *stop)  # noqa: SLF001 -- one pace for all that a client sends
         except AuthenticationError as error:
-            if (
-                error.status != _FORBIDDEN
-                or "did not get inputs" in error.message.lower()
-                or not self._can_read()
-            ):
+            if error.status != _FORBIDDEN or _NO_KEYS_SENT in error.message.lower() or not self._can_read():
                 raise
             return Outcome("refused", f"{error.status}: {error.message}", error.status)
         if outcome.status == _FORBIDDEN and self._can_read():
             return Outcome("refused", outcome.note, outcome.status)
+        if outcome.end == "answered":
+            self._wrote(contacts)
         return outcome
 
     def _can_read(self) -> bool:
         with suppress(ApiError):
-            self._client.count_contacts()
+            self.client.count_contacts()
             return True
         return False
 
     def count(self, outcome: Outcome) -> None:
         """Note whether anything gets through."""
         if outcome.end in ("lost", "failed"):
-            self._failed, self.last_error = True, outcome.note
+            self.any_failed, self.last_error = True, outcome.note
         else:
-            self._got_through = True
+            self.any_through = True
+
+    def note_opt_out(self, row: Row, outcome: Outcome) -> None:
+        """Remember somebody of whom the server says that they opted out."""
+        if row.phone and outcome.end != "answered" and _SAYS_OUT.search(outcome.note):
+            row.opted_out = True
+            self.cache.record_out(row.phone)
 
     # Calls for one contact each
 
     def protect(self, rows: list[Row]) -> None:
         """Write opt-outs right after the chunk that created them, those too that came meanwhile."""
-        held = self._lookout.held(row.phone for row in rows if row.phone)
+        held = self.cache.held(row.phone for row in rows if row.phone)
         for row in rows:
             if row.phone in held and row.wanted.get("opt_out") is None:
                 row.wanted = {**row.wanted, "opt_out": True}
                 row.opted_out = True
         for group in pieces_of([row for row in rows if row.wanted.get("opt_out") is True], GROUP):
-            request_id = self._journal.sending("opt_out", group, is_main=False)
-            calls = [partial(self._client.update_contact, row.number, opt_out=True) for row in group]
+            request_id = self.journal.sending("opt_out", group, is_main=False)
+            calls = [partial(self.client.update_contact, row.number, opt_out=True) for row in group]
             futures = [self._pool.submit(self.outcome, call, protects=True) for call in calls]
             outcomes = self.wait_for(futures)
             for row, outcome in zip(group, outcomes, strict=True):
@@ -178,101 +171,86 @@ class Requests:
                     row.asked = ("opt_out",)
                 elif outcome.end != "gone":
                     row.last_error = outcome.note
-            self._journal.answered(request_id, *ended(outcomes), group)
+            self.journal.answered(request_id, *worst_of(outcomes), group)
 
-    def open(self, row: Row) -> list[str]:
+    def missing(self, row: Row) -> list[str]:
         """Name the fields of a contact in the account that are open and not under way, the opt-out first."""
-        there = self._lookout.there(row.phone or "") or {}
         under_way = row.asked if row.answered else ()
-        fields = open_fields(row, there, LATER_FIELDS if row.made else WRITABLE)
-        return [name for name in fields if name not in under_way]
+        fields = LATER_FIELDS if row.created_by_run else WRITABLE
+        found = open_fields(row, self.cache.there(row.phone) or {}, fields)
+        return [name for name in found if name not in under_way]
 
     def _fields_now(self, row: Row) -> Contact:
-        fields = self.open(row)
+        fields = self.missing(row)
         return {
             name: row.wanted[name] for name in (fields[:1] if row.alone or self._only_opt_outs else fields)
         }
 
-    def _update(self, rows: list[Row]) -> None:
+    def update(self, rows: list[Row]) -> None:
         """Write the open fields of contacts, a call each."""
-        left, turns, age = list(rows), 0, None
+        left, kept_back, max_age = list(rows), 0, None
         while left:
             size = GROUP if self._only_protects(left[0]) else self._group
             group, left = left[:size], left[size:]
-            seen = self.fresh(group, age=age)
+            seen = self.still_open(group, max_age=max_age)
             asked = {row.pos: fields for row in seen if (fields := self._fields_now(row))}
             group = [row for row in group if row.pos in asked]
-            outcomes = self._each(
-                "update",
-                group,
-                [self._call(row, asked[row.pos]) for row in group],
-                is_main=self._kind != "create",
-            )
+            calls = [self._call(row, asked[row.pos]) for row in group]
+            outcomes = self._each("update", group, calls, is_main=self._kind != "create")
             kept = []
             for row, outcome in zip(group, outcomes, strict=True):
                 row.asked = tuple(asked[row.pos])
                 if outcome is KEPT_BACK:
                     kept.append(row)
                 elif outcome.end in ("refused", "conflict", "too large"):
-                    self.heed(row, outcome)
+                    self.note_opt_out(row, outcome)
                     _refuse_fields(row, list(row.asked), outcome)
                 elif outcome.end != "answered":
                     row.tries += 1
-            self._wrote(sum(row.answered and not row.made for row in group))
-            turns = turns + 1 if kept and len(kept) == len(group) else 0
-            if turns >= MOST_TURNS:
+            kept_back = kept_back + 1 if kept and len(kept) == len(group) else 0
+            if kept_back >= MAX_KEPT_BACK:
                 raise StillFailingError(TURNED_AWAY)
-            age = 0.0 if kept else None
+            max_age = 0.0 if kept else None
             if kept:
-                self._group = min(self._group, self._client.max_connections)  # so that looks stay fresh
+                self._group = min(
+                    self._group, self.client.max_connections
+                )  # so that what was seen stays fresh
                 left = kept + left
 
     def _call(self, row: Row, fields: Contact) -> Callable[[], Any]:
-        """Make the call that writes these fields, kept back when the look at them grows old, unless it protects."""
+        """Make the call that writes these fields, kept back when what was seen grows old, unless it protects."""
 
         def write() -> None:
             row.echo = self._write_fields(row, fields)
 
         is_protecting = list(fields) == ["opt_out"] and fields["opt_out"] is True
-        return write if is_protecting else self._lookout.guarded([row.phone or ""], write)
+        return write if is_protecting else self.cache.guard([row.phone or ""], write)
 
     def _write_fields(self, row: Row, fields: Contact) -> Contact:
         # The API has two ways to set an opt-out; where one had no effect, the other is taken.
         by_own_call = (self._kind == "opt_out") != (row.tries >= NO_EFFECT)
         if list(fields) == ["opt_out"] and by_own_call:
-            return self._client.opt_out_contact(row.number, opted_out=fields["opt_out"])
-        return self._client.update_contact(row.number, **fields)
+            return self.client.opt_out_contact(row.number, opted_out=fields["opt_out"])
+        return self.client.update_contact(row.number, **fields)
 
-    def _verify(self, rows: list[Row]) -> None:
+    def verify(self, rows: list[Row]) -> None:
         """Send verification messages to whom was seen just now: few at a time, since none is ever sent twice."""
-        for group in pieces_of(rows, self._client.max_connections):
+        for group in pieces_of(rows, self.client.max_connections):
             left = group
-            for _ in range(MOST_TURNS):
-                left = self.fresh(left, age=0.0)
+            for _ in range(MAX_KEPT_BACK):
+                left = self.still_open(left, max_age=0.0)
                 if not left:
                     break
                 calls = [
-                    self._lookout.guarded([row.phone or ""], partial(self._client.verify_contact, row.number))
+                    self.cache.guard([row.phone or ""], partial(self.client.verify_contact, row.number))
                     for row in left
                 ]
                 outcomes = self._each("verify", left, calls, after=_note_message)
                 for row, outcome in zip(left, outcomes, strict=True):
-                    self.heed(row, outcome)
+                    self.note_opt_out(row, outcome)
                 left = [row for row, outcome in zip(left, outcomes, strict=True) if outcome is KEPT_BACK]
             else:
                 raise StillFailingError(TURNED_AWAY)
-            self._wrote(sum(row.done and row.sent for row in group))
-
-    def heed(self, row: Row, outcome: Outcome) -> None:
-        """Remember somebody of whom the server says that they opted out."""
-        if (
-            self._ledger is not None
-            and row.phone
-            and outcome.end != "answered"
-            and _SAYS_OUT.search(outcome.note)
-        ):
-            row.opted_out = True
-            self._ledger.record_out([row.phone], by=self._journal.run_id)
 
     def _each(
         self,
@@ -286,22 +264,25 @@ class Requests:
         """Send a call for each row, written down together before and after; what ends the run is raised last."""
         if not rows:
             return []
-        attempt = Attempt(self._journal, kind, rows, is_main=is_main)
-        futures = [self._pool.submit(self._kept_or_sent, call) for call in calls]
+        attempt = Attempt(self.journal, kind, rows, is_main=is_main)
+        futures = [
+            self._pool.submit(self._sent_or_kept, call, int(not row.created_by_run))
+            for row, call in zip(rows, calls, strict=True)
+        ]
         try:
             outcomes = self.wait_for(futures)
         finally:
             wait(futures)  # also for whoever ends the run: they are on their way
             outcomes = [_outcome_of(future) for future in futures]
-            attempt.ended(outcomes, after)
+            attempt.end(outcomes, after)
         for outcome in outcomes:
             if outcome is not KEPT_BACK:
                 self.count(outcome)
         return outcomes
 
-    def _kept_or_sent(self, call: Callable[[], Any]) -> Outcome:
+    def _sent_or_kept(self, call: Callable[[], Any], contacts: int) -> Outcome:
         try:
-            return self.outcome(call)
+            return self.outcome(call, contacts=contacts)
         except StaleError:
             return KEPT_BACK
 
@@ -317,12 +298,13 @@ class Requests:
             self.stop()
             wait(listed)
             errors = [error for future in listed if (error := future.exception()) is not None]
-            raise next((error for error in errors if not isinstance(error, Stopped)), errors[0])
+            raise next((error for error in errors if not isinstance(error, StoppedError)), errors[0])
         return [future.result() for future in listed]
 
 
-def _stage(row: Row) -> str:
-    return "update" if row.made else row.action
+def stage(row: Row) -> str:
+    """Return what is to happen to a row now: what was created is updated next."""
+    return "update" if row.created_by_run else row.action
 
 
 def _outcome_of(future: Future[Outcome]) -> Outcome:

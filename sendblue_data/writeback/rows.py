@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from operator import attrgetter
+from typing import Any, Literal, get_args
+
+import msgspec
 
 from sendblue_data.writeback.fields import Contact, retagged, same
 
 Action = Literal["create", "update", "delete", "verify", "unchanged", "absent", "invalid"]
 Kind = Literal["create", "delete", "update", "opt_out", "verify", "undo"]
 Status = Literal["created", "updated", "unchanged", "deleted", "absent", "invalid", "rejected", "unknown"]
-STATUSES: tuple[Status, ...] = (
-    "created", "updated", "unchanged", "deleted", "absent", "invalid", "rejected", "unknown",
-)  # fmt: skip
+STATUSES: tuple[Status, ...] = get_args(Status)
 OUTCOME: dict[Action, Status] = {
     "create": "created",
     "update": "updated",
@@ -63,7 +64,7 @@ class Row:
         tries: requests that failed or had no effect.
         conflicts: requests that were refused since some contact exists.
         alone: it is to be sent in a request of its own, and its fields one by one.
-        made: this run created it; what a bulk create can't carry may still be missing.
+        created_by_run: this run created it; what a bulk create can't carry may still be missing.
         sent_at: when the last request for it was sent, or given up without an answer; epoch seconds.
         unanswered: requests that were sent for it and not answered: they may still take effect.
         last_error: what went wrong last.
@@ -89,7 +90,7 @@ class Row:
     tries: int = 0
     conflicts: int = 0
     alone: bool = False
-    made: bool = False
+    created_by_run: bool = False
     sent_at: float | None = None
     unanswered: int = 0
     last_error: str = ""
@@ -106,7 +107,7 @@ class Row:
             raise ValueError("A row without a phone is never sent.")
         return str((self.before or {}).get("phone") or self.phone)
 
-    def quiet_at(self, timeout: float) -> float:
+    def in_flight_until(self, timeout: float) -> float:
         """Return when nothing that was sent for it can take effect any more, in epoch seconds."""
         return (self.sent_at or 0.0) + timeout if self.unanswered else 0.0
 
@@ -149,3 +150,47 @@ def without(rows: list[Row], others: list[Row]) -> list[Row]:
     """Return the rows that are not among others."""
     positions = {row.pos for row in others}
     return [row for row in rows if row.pos not in positions]
+
+
+ROWS_TABLE = """
+CREATE TABLE rows (
+    pos INTEGER PRIMARY KEY, phone TEXT, action TEXT NOT NULL, wanted TEXT NOT NULL, before TEXT,
+    detail TEXT NOT NULL, opted_out INTEGER, done INTEGER NOT NULL, sent INTEGER NOT NULL,
+    answered INTEGER NOT NULL, tries INTEGER NOT NULL, conflicts INTEGER NOT NULL, alone INTEGER NOT NULL,
+    created_by_run INTEGER NOT NULL, last_error TEXT NOT NULL, status TEXT, request_id TEXT, left TEXT,
+    sent_at REAL, unanswered INTEGER NOT NULL DEFAULT 0, add_tags TEXT NOT NULL DEFAULT '[]',
+    remove_tags TEXT NOT NULL DEFAULT '[]'
+);
+"""
+_COLUMNS = (
+    "pos", "phone", "action", "wanted", "before", "detail", "opted_out", "done", "sent", "answered", "tries",
+    "conflicts", "alone", "created_by_run", "last_error", "status", "request_id", "left",
+    "sent_at", "unanswered", "add_tags", "remove_tags",
+)  # fmt: skip
+_JSON = ("wanted", "before", "left", "add_tags", "remove_tags")
+_JSON_PLACES = [_COLUMNS.index(name) for name in _JSON]
+_FLAGS = ("done", "sent", "answered", "alone", "created_by_run", "opted_out")
+SAVE = f"INSERT OR REPLACE INTO rows VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 -- marks only
+LOAD = f"SELECT {', '.join(_COLUMNS)} FROM rows"  # noqa: S608 -- names of ours
+_values_of = attrgetter(*_COLUMNS)
+_encode = msgspec.json.encode
+
+
+def record(row: Row) -> list[Any]:
+    """Return the values of a row, in the order of the table."""
+    values = list(_values_of(row))
+    for place in _JSON_PLACES:
+        if values[place] is not None:
+            values[place] = _encode(values[place]).decode()
+    return values
+
+
+def row_of(kept: tuple[Any, ...]) -> Row:
+    """Return the row of what was kept."""
+    values = dict(zip(_COLUMNS, kept, strict=True))
+    for name in _JSON:
+        values[name] = None if values[name] is None else msgspec.json.decode(values[name])
+    for name in _FLAGS:
+        values[name] = None if values[name] is None else bool(values[name])
+    values["add_tags"], values["remove_tags"] = tuple(values["add_tags"]), tuple(values["remove_tags"])
+    return Row(**values)

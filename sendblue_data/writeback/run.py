@@ -1,42 +1,91 @@
-"""Carrying out a plan, guarded and written down, and taking a run up again: `resume_run`."""
+"""Carrying out a run, written down before anything is sent, and taking one up again: `resume_run`."""
 
 from __future__ import annotations
 
-import os
+import inspect
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from sendblue_data._api.client import SendblueClient
 from sendblue_data._shared.logging import log
-from sendblue_data._shared.validation import check_client
-from sendblue_data.errors import ApiError, JournalError, WriteIncompleteError, WriteInterruptedError
-from sendblue_data.writeback.asking import open_ledger
-from sendblue_data.writeback.attempts import StillFailingError
-from sendblue_data.writeback.catalogue import journal_folder, new_run_id
+from sendblue_data._shared.validation import check_client, shown
+from sendblue_data.errors import (
+    ApiError,
+    ConfigurationError,
+    JournalError,
+    WriteIncompleteError,
+    WriteInterruptedError,
+    WrongAccountError,
+)
+from sendblue_data.writeback.catalogue import PathLike, journal_folder, new_run_id
 from sendblue_data.writeback.engine import Engine
 from sendblue_data.writeback.fields import Contact
 from sendblue_data.writeback.identity import account_identity
 from sendblue_data.writeback.journal import SUFFIX, Journal
-from sendblue_data.writeback.ledger import Ledger
+from sendblue_data.writeback.ledger import Ledger, open_ledger
 from sendblue_data.writeback.result import WriteResult, result_of
 from sendblue_data.writeback.rows import Kind, Options, Row
+from sendblue_data.writeback.sending import StillFailingError
 
-if TYPE_CHECKING:
-    PathLike = str | os.PathLike[str]
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+class RunOptions(TypedDict, total=False):
+    """How any write is run: the options that all calls take that write.
+
+    Attributes:
+        raise_on_errors: raise `WriteIncompleteError` at the end if a row is invalid, rejected or unknown.
+        progress: show a bar.
+        journal_dir: folder of the journals and the ledger; `SENDBLUE_DATA_JOURNAL`, else the user's data folder,
+            when not given. Journals hold contacts, so they are readable for their owner alone; they hold no keys.
+        cancel: a `threading.Event`; set it from another thread to send nothing more: the run is interrupted.
+        on_progress: called with the number of contacts written so far, from the run's threads.
+    """
+
+    raise_on_errors: bool
+    progress: bool
+    journal_dir: PathLike | None
+    cancel: threading.Event | None
+    on_progress: Callable[[int], object] | None
+
+
+_DEFAULTS = RunOptions(raise_on_errors=False, progress=True, journal_dir=None, cancel=None, on_progress=None)
+_OPTIONS_LINE = "    **options: as in `RunOptions`."
+
+
+def with_run_options(function: Function) -> Function:
+    """Spell `**options: Unpack[RunOptions]` out in a function's signature and docstring, for `help` and the reference.
+
+    Type checkers and editors read them from the annotation.
+    """
+    signature = inspect.signature(function)
+    *own, _ = signature.parameters.values()
+    spelled = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation.__forward_arg__
+        )
+        for (name, default), annotation in zip(
+            _DEFAULTS.items(), inspect.get_annotations(RunOptions).values(), strict=True
+        )
+    ]
+    described = inspect.cleandoc(RunOptions.__doc__ or "").partition("Attributes:\n")[2]
+    function.__signature__ = signature.replace(parameters=[*own, *spelled])  # type: ignore[attr-defined]
+    function.__doc__ = inspect.cleandoc(function.__doc__ or "").replace(_OPTIONS_LINE, described)
+    return function
+
+
+@with_run_options
 def resume_run(
     client: SendblueClient,
-    run_id: str,
+    run_id: str | WriteResult,
     *,
     allow_other_key: bool = False,
-    raise_on_errors: bool = False,
-    progress: bool = True,
-    journal_dir: PathLike | None = None,
+    **options: Unpack[RunOptions],
 ) -> WriteResult:
     """Finish a run that was cut off: ask the account what became of what was sent, and send the rest.
 
@@ -44,18 +93,17 @@ def resume_run(
 
     Args:
         client: the account of the run.
-        run_id: the run; see `list_runs()`.
+        run_id: the run, see `list_runs()`, or its result.
         allow_other_key: take a client with another key of the same host, after a change of keys. It links
             the two keys: opt-outs that runs of the old one saw are kept to from then on.
-        raise_on_errors: as in `bulk_create`.
-        progress: show a bar.
-        journal_dir: as in `bulk_create`.
+        **options: as in `RunOptions`.
 
     Returns:
         The outcome of every row of the run, those that were done before too.
 
     Raises:
-        JournalError: there is no such run, its journal is damaged, in use, undone, or of another account.
+        WrongAccountError: it is a run of another account.
+        JournalError: there is no such run, its journal is damaged, in use, or undone.
         WriteInterruptedError, WriteIncompleteError: as in `bulk_create`.
         ApiError: the account could not be asked.
 
@@ -65,38 +113,41 @@ def resume_run(
         >>> mine = contacts_frame([{"phone": "+12125550100"}])
         >>> with Sandbox([]) as sandbox, sandbox.client() as client:
         ...     with tempfile.TemporaryDirectory() as folder:
-        ...         run_id = bulk_create(client, mine, progress=False, journal_dir=folder).run_id
-        ...         again = resume_run(client, run_id, progress=False, journal_dir=folder)
+        ...         result = bulk_create(client, mine, progress=False, journal_dir=folder)
+        ...         again = resume_run(client, result, progress=False, journal_dir=folder)
         >>> again.counts
         {'created': 1}
     """
-    with open_run(client, run_id, journal_dir, allow_other_key=allow_other_key) as journal:
-        meta = journal.meta()
-        if meta.get("undone_by"):
+    with open_run(client, run_id, options.get("journal_dir"), allow_other_key=allow_other_key) as journal:
+        if undone_by := journal.meta().get("undone_by"):
             raise JournalError(
-                f"The run {run_id!r} was undone by {meta['undone_by']!r}: it can't be resumed."
+                f"The run {journal.run_id!r} was undone by {undone_by!r}: it can't be resumed."
             )
-        return carry_out(client, journal, raise_on_errors=raise_on_errors, progress=progress)
+        return carry_out(client, journal, **options)
 
 
 def open_run(
-    client: SendblueClient, run_id: str, journal_dir: PathLike | None, *, allow_other_key: bool
+    client: SendblueClient, run: str | WriteResult, journal_dir: PathLike | None, *, allow_other_key: bool
 ) -> Journal:
     """Open a run's journal, if it is of this account.
 
     Raises:
-        JournalError: it is not, or can't be opened.
+        ConfigurationError: `run` is neither the name of a run nor its result.
+        WrongAccountError: it is of another account.
+        JournalError: it can't be opened.
     """
     check_client(client)
+    run_id = run.run_id if isinstance(run, WriteResult) else run
     if not isinstance(run_id, str) or Path(run_id).name != run_id:
-        own = getattr(run_id, "run_id", None)
-        raise JournalError(
-            f"{run_id!r} is not the name of a run: {f'pass its run_id, {own!r}' if own else 'see list_runs()'}."
+        raise ConfigurationError(
+            "The result is of a dry run, of which nothing is kept."
+            if isinstance(run, WriteResult)
+            else f"{shown(run_id)} is not the name of a run: pass its run_id, see list_runs(), or its result."
         )
     journal = Journal(journal_folder(journal_dir) / f"{run_id}{SUFFIX}")
     try:
         _check_account(client, journal, allow_other_key=allow_other_key)
-    except JournalError:
+    except BaseException:
         journal.close()
         raise
     return journal
@@ -111,7 +162,7 @@ def _check_account(client: SendblueClient, journal: Journal, *, allow_other_key:
         return
     host, theirs = (account_identity(label).rpartition("/")[0] for label in (client.account, account))
     if not (allow_other_key and theirs == host):
-        raise JournalError(
+        raise WrongAccountError(
             f"The run {journal.run_id!r} is of the account {account!r}, and the client of {client.account!r}. "
             "Use that account's client; if only its key was changed, pass allow_other_key=True."
         )
@@ -127,16 +178,12 @@ def begin(
     journal_dir: PathLike | None,
     **more: Any,
 ) -> Journal:
-    """Write a run down before anything is sent; whom it is to opt out goes into the ledger first.
-
-    Raises:
-        JournalError: the journal can't be written, or the ledger not be read.
-    """
+    """Write a run down before anything is sent; whom it is to opt out goes into the ledger first."""
     folder = journal_folder(journal_dir)
     run_id = new_run_id(kind)
-    out = [row.phone for row in rows if row.phone and (row.opted_out or row.wanted.get("opt_out") is True)]
     ledger = open_ledger(kind, folder, client.account, opts_in=options.opt_back_in)
     if ledger is not None:
+        out = (row.phone for row in rows if row.opted_out or row.wanted.get("opt_out") is True)
         ledger.record_out(out, by=run_id)
     meta = {
         "kind": kind,
@@ -149,17 +196,16 @@ def begin(
     return Journal.create(folder, run_id, meta, rows)
 
 
-def options_of(meta: Mapping[str, Any], path: Path, **changes: Any) -> Options:
-    """Read a run's options from its journal.
-
-    Raises:
-        JournalError: they are damaged.
-    """
+def options_of(journal: Journal, **changes: Any) -> Options:
+    """Read a run's options from its journal."""
+    meta = journal.meta()
     try:
         columns = tuple(meta["options"]["columns"])
         return Options(**{**meta["options"], "columns": columns, **changes})
     except (LookupError, TypeError) as error:
-        raise JournalError(f"{path} is damaged ({error}); it was left as it is. Nothing was sent.") from None
+        raise JournalError(
+            f"{journal.path} is damaged ({error}); it was left as it is. Nothing was sent."
+        ) from None
 
 
 def carry_out(
@@ -169,10 +215,7 @@ def carry_out(
     seen: Mapping[str, Contact] | None = None,
     *,
     seen_at: float | None = None,
-    raise_on_errors: bool,
-    progress: bool,
-    cancel: threading.Event | None = None,
-    on_progress: Callable[[int], object] | None = None,
+    **options: Unpack[RunOptions],
 ) -> WriteResult:
     """Finish the run of a journal, and return its result.
 
@@ -182,35 +225,18 @@ def carry_out(
         rows: its rows, of one that was begun just now.
         seen: the contacts as its plan saw them.
         seen_at: when that was, in epoch seconds.
-        raise_on_errors: as in `bulk_create`.
-        progress: show a bar.
-        cancel: set it to send nothing more; the run is interrupted then.
-        on_progress: called with the number of contacts written so far.
+        **options: as in `RunOptions`.
     """
     meta = journal.meta()
-    kind: Kind = meta["kind"]
-    options = options_of(meta, journal.path)
-    ledger = open_ledger(kind, journal.path.parent, client.account, opts_in=options.opt_back_in)
     is_resumed, rows = rows is None, journal.rows() if rows is None else rows
-    engine = Engine(
-        client,
-        journal,
-        rows,
-        kind,
-        options,
-        ledger=ledger,
-        progress=progress,
-        cancel=cancel,
-        on_progress=on_progress,
-        resumed=is_resumed,
-    )
     log.info("run %s %s, %d rows", journal.run_id, "resumed" if is_resumed else "begun", len(rows))
-    interruptible(lambda: engine.run(seen, seen_at), journal, rows)
+    with interruptible(journal, rows):
+        engine_for(client, journal, rows, resumed=is_resumed, **options).run(seen, seen_at)
     if not meta.get("finished"):
         journal.save([], finished=datetime.now(UTC).isoformat())
-    result = result_of(kind, rows, journal.run_id)
+    result = result_of(meta["kind"], rows, journal.run_id)
     log.info("run %s ended: %s", journal.run_id, result.counts)
-    if raise_on_errors and not result.ok:
+    if options.get("raise_on_errors") and not result.ok:
         raise WriteIncompleteError(
             f"The run {journal.run_id!r} ended with {result.problems.height:,} rows that are invalid, "
             "rejected or unknown: see .result.problems.",
@@ -219,22 +245,44 @@ def carry_out(
     return result
 
 
-def interruptible(work: Callable[[], None], journal: Journal, rows: list[Row]) -> None:
-    """Do a part of a run; say of what cuts it off how to go on.
+def engine_for(
+    client: SendblueClient,
+    journal: Journal,
+    rows: list[Row],
+    *,
+    resumed: bool,
+    **options: Unpack[RunOptions],
+) -> Engine:
+    """Return the engine of a run, as its journal says."""
+    kind: Kind = journal.meta()["kind"]
+    how = options_of(journal)
+    return Engine(
+        client,
+        journal,
+        rows,
+        kind,
+        how,
+        ledger=open_ledger(kind, journal.path.parent, client.account, opts_in=how.opt_back_in),
+        progress=options.get("progress", True),
+        cancel=options.get("cancel"),
+        on_progress=options.get("on_progress"),
+        resumed=resumed,
+    )
 
-    Raises:
-        WriteInterruptedError: the server could not be reached, or refused the credentials, or the run was stopped.
-    """
+
+@contextmanager
+def interruptible(journal: Journal, rows: list[Row]) -> Iterator[None]:
+    """Say of what cuts a run off how to go on."""
+    how = f"resume_run(client, {journal.run_id!r}) goes on."
     try:
-        work()
+        yield
     except KeyboardInterrupt as error:
-        error.add_note(f"What was done is kept: resume_run(client, {journal.run_id!r}) goes on.")
+        error.add_note(f"What was done is kept: {how}")
         raise
     except (ApiError, StillFailingError) as error:
         log.info("run %s interrupted (%s)", journal.run_id, type(error).__name__)
         raise WriteInterruptedError(
-            f"The run {journal.run_id!r} could not go on: {error} What was done is kept: "
-            f"resume_run(client, {journal.run_id!r}) goes on.",
+            f"The run {journal.run_id!r} could not go on: {error} What was done is kept: {how}",
             run_id=journal.run_id,
             result=result_of(journal.meta()["kind"], rows, journal.run_id),
         ) from error

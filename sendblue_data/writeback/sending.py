@@ -1,14 +1,14 @@
-"""One write on its way: at the client's pace, and telling what its end means for the rows it carried."""
+"""One write: sent at the client's pace, written down before and after, and what its end means for its rows."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sendblue_data._api.client import SendblueClient
-from sendblue_data._api.retries import Cancelled, Refusals, until
+from sendblue_data._api.retries import Cancelled, Pace, Refusals, cancel_on
 from sendblue_data.errors import (
     ApiError,
     AuthenticationError,
@@ -17,17 +17,35 @@ from sendblue_data.errors import (
     NotFoundError,
     RateLimitedError,
 )
+from sendblue_data.writeback.journal import Journal
+from sendblue_data.writeback.lookup import StaleError
+from sendblue_data.writeback.rows import Row
 
 End = Literal["answered", "lost", "failed", "refused", "conflict", "gone", "too large"]
 """How a write ended: answered well; may have happened (`lost`); did not (`failed`: worth another try;
 `refused`: not as it is; `conflict`: 409; `gone`: 404; `too large`: 413)."""
+MAX_KEPT_BACK = 40
+"""Times in a row that a request is turned away, or waits until what it is based on is old, before the run ends."""
+TURNED_AWAY = "the server turns every request away."
+"""Why a run can't go on of which each request is kept back."""
 
 _TOO_LARGE = 413
 _FAULT = 500
 
 
-class Stopped(Exception):  # noqa: N818 -- not an error: the run is being ended
-    """The run ends; this write was not sent."""
+class StillFailingError(Exception):
+    """Nothing gets through, or nothing more is to be sent; says what came last."""
+
+
+class StoppedError(StillFailingError):
+    """The run is being ended; this write was not sent."""
+
+    def __init__(self) -> None:
+        super().__init__("it was stopped, as asked.")
+
+
+NOT_SENT = (StoppedError, StaleError, AuthenticationError, RateLimitedError)
+"""What is raised in place of a request that had no effect: it was not sent, or was turned away."""
 
 
 @dataclass(frozen=True)
@@ -50,44 +68,43 @@ class Outcome:
         return self.end == "lost" and not is_over
 
 
-class Sender:
-    """Sends writes, once each, for all threads of a run, at the pace of the client."""
+KEPT_BACK = Outcome("failed")
+"""Of a request that was not sent, since what it was decided on had grown old."""
 
-    def __init__(self, client: SendblueClient) -> None:
-        self.stopped = threading.Event()
-        self._pace = client._pace  # noqa: SLF001 -- its other half
 
-    def send(self, write: Callable[[], Any], *, protects: bool = False) -> Outcome:
-        """Send one write, again only after 429, which says that nothing happened.
+def send(write: Callable[[], Any], pace: Pace, *stop: threading.Event) -> Outcome:
+    """Send one write, again only after 429, which says that nothing happened.
 
-        Args:
-            write: the call.
-            protects: it opts out someone whom this run has just created: it is sent although the run ends.
+    Args:
+        write: the call.
+        pace: of its client.
+        stop: when one of these is set, it is not sent.
 
-        Raises:
-            Stopped: the run ends.
-            AuthenticationError: nothing can be written with these credentials.
-            RateLimitedError: the server turned it away for too long.
-        """
-        refusals = Refusals(self._pace)
-        while True:
-            if self.stopped.is_set() and not protects:
-                raise Stopped
-            try:
-                with until(None if protects else self.stopped):
-                    write()
-            except Cancelled:
-                if protects or not self.stopped.is_set():
-                    raise
-                raise Stopped from None
-            except RateLimitedError as error:
-                refusals.accept(error)
-            except AuthenticationError:
-                raise
-            except ApiError as error:
-                return Outcome(_end(error), _note(error), error.status)
-            else:
-                return Outcome("answered")
+    Raises:
+        StoppedError: one of them is.
+        AuthenticationError: nothing can be written with these credentials.
+        RateLimitedError: the server turned it away for too long.
+    """
+    refusals = Refusals(pace)
+    while True:
+        if any(event.is_set() for event in stop):
+            raise StoppedError
+        try:
+            with cancel_on(*stop):
+                write()
+        except Cancelled:
+            if any(event.is_set() for event in stop):
+                raise StoppedError from None
+            raise
+        except RateLimitedError as error:
+            refusals.accept(error)
+        except AuthenticationError:
+            raise
+        except ApiError as error:
+            status = "no answer" if error.status is None else error.status
+            return Outcome(_end(error), f"{status}: {error.message}", error.status)
+        else:
+            return Outcome("answered")
 
 
 def _end(error: ApiError) -> End:
@@ -102,6 +119,48 @@ def _end(error: ApiError) -> End:
     return "refused" if isinstance(error, InvalidRequestError) else "failed"
 
 
-def _note(error: ApiError) -> str:
-    status = "no answer" if error.status is None else str(error.status)
-    return f"{status}: {error.message}"
+class Attempt:
+    """Writes down that a request, or one for each of some rows, is about to leave, and what its end means for them."""
+
+    def __init__(self, journal: Journal, kind: str, rows: list[Row], *, is_main: bool = True) -> None:
+        self._journal = journal
+        self._rows = rows
+        self._before = [(row.sent, row.sent_at) for row in rows]
+        for row in rows:
+            row.sent, row.answered, row.asked, row.echo = True, False, (), None
+            row.sent_at = time.time()
+            row.unanswered += 1
+        self._request_id = journal.sending(kind, rows, is_main=is_main)
+
+    def end(
+        self, outcomes: Sequence[Outcome], after: Callable[[Row, Outcome], None] = lambda _row, _outcome: None
+    ) -> None:
+        """Write down how it ended, one outcome a row; `after` draws more from it before that."""
+        for row, (was_sent, sent_at), outcome in zip(self._rows, self._before, outcomes, strict=True):
+            row.sent = was_sent or outcome.may_have_applied
+            row.answered = outcome.end == "answered"
+            if outcome.may_still_apply:
+                row.sent_at = time.time()  # the silence begins when it was given up
+            else:
+                row.unanswered -= 1
+                row.sent_at = sent_at
+            if outcome.note:
+                row.last_error = outcome.note
+            after(row, outcome)
+        self._journal.answered(self._request_id, *worst_of(outcomes), self._rows)
+
+
+def not_sent(error: BaseException | None) -> Outcome:
+    """Return the outcome of a request that was not sent."""
+    if isinstance(error, StaleError):
+        return KEPT_BACK
+    return Outcome("failed", str(error or "") or "not sent: the run was stopped")
+
+
+def worst_of(outcomes: Sequence[Outcome]) -> tuple[str, str]:
+    """Return one state, and one note, of calls that were written down together: the worst, for whoever reads it."""
+    for state in ("lost", "answered"):
+        for outcome in outcomes:
+            if outcome.end == state:
+                return state, outcome.note
+    return "refused", outcomes[0].note if outcomes else "not sent"

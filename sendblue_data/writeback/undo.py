@@ -2,49 +2,45 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Unpack
 
 from sendblue_data._api.client import SendblueClient
-from sendblue_data.writeback.asking import open_ledger
 from sendblue_data.writeback.catalogue import journal_folder
-from sendblue_data.writeback.engine import Engine
 from sendblue_data.writeback.fields import Contact, holds, plain, same, written
-from sendblue_data.writeback.journal import SUFFIX, Journal, reading
-from sendblue_data.writeback.ledger import Ledger
+from sendblue_data.writeback.journal import SUFFIX, reading
+from sendblue_data.writeback.ledger import open_ledger
 from sendblue_data.writeback.lookup import fetch_current
-from sendblue_data.writeback.planning import KEPT_OUT, STAYS_OUT
-from sendblue_data.writeback.reconcile import close, is_untouched, lost_for_good, reconcile, reopen
+from sendblue_data.writeback.plan_table import KEPT_OUT, STAYS_OUT
+from sendblue_data.writeback.reconcile import close_undone, is_untouched, lost_for_good, reconcile, reopen
 from sendblue_data.writeback.result import WriteResult, result_of
-from sendblue_data.writeback.rows import Kind, Options, Row
+from sendblue_data.writeback.rows import Row
 from sendblue_data.writeback.run import (
+    RunOptions,
     begin,
     carry_out,
+    engine_for,
     interruptible,
     open_run,
     options_of,
     resume_run,
+    with_run_options,
 )
-
-if TYPE_CHECKING:
-    PathLike = str | os.PathLike[str]
 
 _CHANGED = "changed since the run: left alone"
 
 
+@with_run_options
 def undo_run(
     client: SendblueClient,
-    run_id: str,
+    run_id: str | WriteResult,
     *,
     opt_back_in: bool = False,
     dry_run: bool = False,
     allow_other_key: bool = False,
-    raise_on_errors: bool = False,
-    progress: bool = True,
-    journal_dir: PathLike | None = None,
+    **options: Unpack[RunOptions],
 ) -> WriteResult:
     """Take a run back, as far as the API lets one.
 
@@ -61,20 +57,18 @@ def undo_run(
 
     Args:
         client: the account of the run.
-        run_id: the run; see `list_runs()`.
+        run_id: the run, see `list_runs()`, or its result.
         opt_back_in: clear the opt-outs that the run wrote.
-        dry_run: send nothing; give what it would do.
+        dry_run: as in `bulk_create`.
         allow_other_key: as in `resume_run`.
-        raise_on_errors: as in `bulk_create`.
-        progress: show a bar.
-        journal_dir: as in `bulk_create`.
+        **options: as in `RunOptions`.
 
     Returns:
         The outcome of every row of the run: `created` (restored), `deleted` (removed), `updated` (put back),
         `unchanged` (nothing to undo, or left alone), and so on.
 
     Raises:
-        JournalError: as in `resume_run`.
+        WrongAccountError, JournalError: as in `resume_run`.
         WriteInterruptedError, WriteIncompleteError, ApiError: as in `bulk_create`.
 
     Example:
@@ -83,54 +77,41 @@ def undo_run(
         >>> account = contacts_frame([{"phone": f"+1212555010{n}", "opt_out": True} for n in range(4)])
         >>> with Sandbox(account.to_dicts()) as sandbox, sandbox.client() as client:
         ...     with tempfile.TemporaryDirectory() as folder:
-        ...         run_id = bulk_delete(client, account.head(1), progress=False, journal_dir=folder).run_id
-        ...         result = undo_run(client, run_id, progress=False, journal_dir=folder)
+        ...         deleted = bulk_delete(client, account.head(1), progress=False, journal_dir=folder)
+        ...         result = undo_run(client, deleted, progress=False, journal_dir=folder)
         ...     opted_out = [contact["opt_out"] for contact in sandbox.rows()]
         >>> result.counts, opted_out
         ({'created': 1}, [True, True, True, True])
     """
+    journal_dir = options.get("journal_dir")
+    folder = journal_folder(journal_dir)
     with open_run(client, run_id, journal_dir, allow_other_key=allow_other_key) as journal:
-        meta = journal.meta()
-        options = options_of(meta, journal.path, columns=(), opt_back_in=opt_back_in)
-        folder = journal_folder(journal_dir)
-        undoing = meta.get("undone_by")
+        undoing = journal.meta().get("undone_by")
         if undoing and not dry_run and _is_open(folder, undoing):
             # Begun before and cut off: its contacts may lack their opt-outs still.
-            return resume_run(
-                client,
-                undoing,
-                allow_other_key=allow_other_key,
-                raise_on_errors=raise_on_errors,
-                progress=progress,
-                journal_dir=journal_dir,
-            )
+            return resume_run(client, undoing, allow_other_key=allow_other_key, **options)
         done = journal.rows()
         ledger = open_ledger("undo", folder, client.account)
         if not dry_run:
-            _wait_for_rest(client, journal, done, options, ledger=ledger, progress=progress)
+            # What may still take effect is waited for: what comes of it is undone too.
+            with interruptible(journal, done):
+                engine_for(client, journal, done, resumed=True, **options).drain()
         asked = {row.phone for row in done if row.phone and row.action not in ("invalid", "absent")}
         seen_at = time.time()
         view = fetch_current(client, asked)
         if ledger is not None:
             ledger.observe(view.all, by=journal.run_id)
-        _settle(done, view.contacts, float(meta.get("timeout", client.timeout)))
+        _close_open_rows(done, view.contacts, journal.timeout())
         out = set() if ledger is None else ledger.opted_out(asked)
         rows = [
             _reverse(row, view.contacts.get(row.phone or ""), out, opt_back_in=opt_back_in) for row in done
         ]
         if dry_run:
             return result_of("undo", rows, None, dry_run=True)
-        with begin(client, "undo", rows, options, journal_dir, undo_of=run_id) as new:
+        how = options_of(journal, columns=(), opt_back_in=opt_back_in)
+        with begin(client, "undo", rows, how, journal_dir, undo_of=journal.run_id) as new:
             journal.save(done, undone_by=new.run_id)
-            return carry_out(
-                client,
-                new,
-                rows,
-                view.contacts,
-                seen_at=seen_at,
-                raise_on_errors=raise_on_errors,
-                progress=progress,
-            )
+            return carry_out(client, new, rows, view.contacts, seen_at=seen_at, **options)
 
 
 def _is_open(folder: Path, run_id: str) -> bool:
@@ -141,22 +122,7 @@ def _is_open(folder: Path, run_id: str) -> bool:
         return bool(base.execute("SELECT count(*) FROM rows WHERE done = 0").fetchone()[0])
 
 
-def _wait_for_rest(
-    client: SendblueClient,
-    journal: Journal,
-    rows: list[Row],
-    options: Options,
-    *,
-    ledger: Ledger | None,
-    progress: bool,
-) -> None:
-    """Wait until no request of the run can take effect any more: what comes of it is undone too."""
-    kind: Kind = journal.meta()["kind"]
-    engine = Engine(client, journal, rows, kind, options, ledger=ledger, progress=progress, resumed=True)
-    interruptible(engine.wind_up, journal, rows)
-
-
-def _settle(rows: list[Row], seen: Mapping[str, Contact], timeout: float) -> None:
+def _close_open_rows(rows: list[Row], seen: Mapping[str, Contact], timeout: float) -> None:
     """Find out what became of the rows of a run that is undone, those too that an earlier undo closed."""
     for row in rows:
         if not reopen(row):
@@ -165,9 +131,9 @@ def _settle(rows: list[Row], seen: Mapping[str, Contact], timeout: float) -> Non
         reconcile(row, there)
         if row.done:
             continue
-        if row.quiet_at(timeout) > time.time():
+        if row.in_flight_until(timeout) > time.time():
             row.note("a request for it may be under way still: an undo waits for it")
-        close(row, there)
+        close_undone(row, there)
 
 
 def _reverse(done: Row, there: Contact | None, out: set[str], *, opt_back_in: bool) -> Row:

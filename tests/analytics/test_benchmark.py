@@ -34,6 +34,11 @@ def test_rates_per_message_and_numbers_without_a_source_are_refused():
         Benchmark(0.1, DAY, "a vendor", per="message")
     with pytest.raises(ConfigurationError, match="source is blank"):
         Benchmark(0.1, DAY, " ")
+    people = pl.DataFrame({"phone": ["+12125550100"]})
+    with pytest.raises(ConfigurationError, match="per is DataFrame of 1: expected 'contact'"):
+        Benchmark(0.1, DAY, "ours", per=people)
+    with pytest.raises(ConfigurationError, match="rate is DataFrame of 1: expected a share"):
+        Benchmark(people, DAY, "ours")
     with pytest.raises(ConfigurationError, match="between 0 and 1"):
         Benchmark(3.1, DAY, "ours")
     with pytest.raises(FrameError, match="no column 'low'"):

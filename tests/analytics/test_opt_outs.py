@@ -1,6 +1,6 @@
 """Opt-out tables against counts in plain Python, on every engine."""
 
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 
 import narwhals as nw
 import polars as pl
@@ -8,9 +8,17 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from polars.testing import assert_frame_equal
 
-from sendblue_data import created_period, has_tag, opt_out_cohorts, opt_out_drivers, opt_out_rate, variable
+from sendblue_data import (
+    created_period,
+    has_tag,
+    opt_out_cohorts,
+    opt_out_drivers,
+    opt_out_rate,
+    variable,
+    verification_rate,
+)
 from sendblue_data.analytics.rates import benjamini_hochberg, relative_risk, wilson_interval
-from sendblue_data.errors import FrameError
+from sendblue_data.errors import ConfigurationError, FrameError
 from sendblue_data.segments.regions import phone_region_code
 from tests.analytics.people import (
     CONTACTS,
@@ -25,6 +33,7 @@ from tests.analytics.people import (
 )
 
 RATES = ["contacts", "unknown", "opt_outs", "rate", "low", "high"]
+RISK = ["relative_risk", "relative_risk_low", "relative_risk_high", "p"]
 
 
 def company_of(row):
@@ -33,8 +42,8 @@ def company_of(row):
 
 BYS = [
     ("company_name", ["company_name"], [company_of]),
-    ("tags", ["tags"], [tags_of]),
-    (["tags", "company_name"], ["tags", "company_name"], [tags_of, company_of]),
+    ("tags", ["tag"], [tags_of]),
+    (["tags", "company_name"], ["tag", "company_name"], [tags_of, company_of]),
     (created_period(), ["created_month"], [month_of]),
     (["company_name", created_period()], ["company_name", "created_month"], [company_of, month_of]),
     (variable("Plan"), ["Plan"], [plan_of]),
@@ -91,7 +100,7 @@ def test_every_engine_gives_the_very_same_tables(constructor):
     made = constructor(frame)
     for table in (
         lambda contacts: opt_out_rate(contacts, by=["tags", "company_name"]),
-        lambda contacts: opt_out_cohorts(contacts, by="company_name", now=NOW),
+        lambda contacts: opt_out_cohorts(contacts, by="company_name", as_of=NOW),
         lambda contacts: opt_out_drivers(contacts, min_contacts=5),
     ):
         assert_frame_equal(table(made), table(frame), check_exact=True)
@@ -151,10 +160,6 @@ def test_rows_come_largest_first_and_periods_by_time():
     ("by", "message"),
     [
         ("nope", "no column 'nope'.*it has.*opt_out"),
-        ("custom_variables", "by=variable"),
-        (["tags", "tags"], "two columns 'tags'"),
-        (pl.col("phone").alias("contacts"), "two columns 'contacts'"),
-        (7, "by is a int"),
         (pl.col("phone", "tags"), "several columns"),
         (nw.col("phone", "tags"), "several columns"),
         (pl.col("nope"), "no column 'nope'"),
@@ -166,6 +171,26 @@ def test_what_cannot_be_grouped_by_is_refused(by, message):
         opt_out_rate(frame_of(made_up(3)), by=by)
 
 
+@pytest.mark.parametrize(
+    ("by", "message"),
+    [
+        ("custom_variables", "by=variable"),
+        (["tags", "tag"], "two columns 'tag'"),
+        (pl.col("phone").alias("contacts"), "two columns 'contacts'"),
+        (7, "by is 7"),
+    ],
+)
+def test_what_is_nothing_to_group_by_is_refused(by, message):
+    with pytest.raises(ConfigurationError, match=message):
+        opt_out_rate(frame_of(made_up(3)), by=by)
+
+
+def test_by_tag_is_by_tags_unless_the_frame_has_such_a_column():
+    frame = frame_of(made_up())
+    assert_frame_equal(opt_out_rate(frame, by="tag"), opt_out_rate(frame, by="tags"))
+    assert opt_out_rate(frame.with_columns(tag=pl.lit("own")), by="tag")["tag"].to_list() == ["own"]
+
+
 def test_frames_that_are_no_contacts_are_refused():
     with pytest.raises(FrameError, match="no column 'opt_out'"):
         opt_out_rate(pl.DataFrame({"tags": [["a"]]}))
@@ -173,13 +198,13 @@ def test_frames_that_are_no_contacts_are_refused():
         opt_out_rate(pl.DataFrame({"opt_out": ["yes"]}))
     with pytest.raises(FrameError, match="a dict is not a frame"):
         opt_out_rate({"opt_out": [True]})
-    with pytest.raises(FrameError, match="whole days or longer"):
+    with pytest.raises(ConfigurationError, match="whole days or longer"):
         opt_out_cohorts(frame_of([]), every="1h")
 
 
 def test_cohorts_are_months_of_creation_with_their_exposure(constructor):
     rows = made_up()
-    table = opt_out_cohorts(constructor(frame_of(rows)), now=NOW)
+    table = opt_out_cohorts(constructor(frame_of(rows)), as_of=NOW)
     assert table.columns == ["cohort", *RATES, "exposure_days", "unequal_exposure"]
     truth = {key: rates(part) for key, part in groups(rows, month_of).items()}
     assert by_key(table.select("cohort", *RATES), 1) == truth
@@ -201,10 +226,10 @@ def test_cohorts_with_less_than_nine_tenths_of_the_longest_exposure_are_flagged(
     days = [201, 181, 180, 10, 0, -3]
     created = [NOW.replace(hour=12) - timedelta(days=day) for day in days]
     frame = frame_of([{"created_at": at, "opt_out": False} for at in created])
-    table = opt_out_cohorts(frame, every="1d", now=NOW)
+    table = opt_out_cohorts(frame, every="1d", as_of=NOW)
     assert table["exposure_days"].to_list() == [201, 181, 180, 10, 0, 0]
     assert table["unequal_exposure"].to_list() == [False, False, True, True, True, True]
-    small = opt_out_cohorts(frame.head(5), every="1y", now=NOW, min_contacts=3)
+    small = opt_out_cohorts(frame.head(5), every="1y", as_of=NOW, min_contacts=3)
     assert small.select("contacts", "left_out").rows() == [(3, 1)]
 
 
@@ -228,12 +253,13 @@ def test_drivers_hold_each_set_against_everyone_else(constructor):
         part = truth[row["factor"], row["level"]]
         rest = [one for one in rows if not any(one is member for member in part)]
         inside, outside = rates(part), rates(rest)
-        assert [row[name] for name in RATES[:4]] == inside[:4]
-        assert [row[f"rest_{name}"] for name in RATES[:4]] == outside[:4]
+        names = [*RATES[:3], "opt_out_rate"]
+        assert [row[name] for name in names] == inside[:4]
+        assert [row[f"rest_{name}"] for name in names] == outside[:4]
         risk = relative_risk(
             [inside[2]], [inside[0] - inside[1]], [outside[2]], [outside[0] - outside[1]]
         ).row(0)
-        assert (row["relative_risk"], row["low"], row["high"], row["p"]) == risk
+        assert tuple(row[name] for name in RISK) == risk
         sizes = [len(found) for key, found in sets[row["factor"]].items() if key[0] is not None]
         assert row["left_out"] == sum(size < 30 for size in sizes)
     assert any(table["left_out"] > 0)
@@ -248,9 +274,30 @@ def test_drivers_take_factors_of_ones_own():
     assert "2025-01-01" in table["level"].to_list()
     assert opt_out_drivers(frame.select("tags", "opt_out")).get_column("factor").unique().to_list() == ["tag"]
     assert opt_out_drivers(frame, ["tag", "line"], min_contacts=10**6).height == 0
-    with pytest.raises(FrameError, match="'colour' is no factor"):
+    with pytest.raises(ConfigurationError, match="'colour' is no factor"):
         opt_out_drivers(frame, ["colour"])
-    with pytest.raises(FrameError, match="gives 2 columns"):
+    with pytest.raises(ConfigurationError, match="gives 2 columns"):
         opt_out_drivers(frame, {"both": ["tags", "company_name"]})
     with pytest.raises(FrameError, match="none of the columns"):
         opt_out_drivers(frame.select("opt_out"))
+
+
+def test_a_min_contacts_or_confidence_that_is_none_is_refused_without_showing_it():
+    people = frame_of(made_up(9))
+    for table in (opt_out_rate, opt_out_cohorts, opt_out_drivers, verification_rate):
+        for option in ("min_contacts", "confidence"):
+            with pytest.raises(ConfigurationError, match=rf"^{option} is DataFrame of 9: expected"):
+                table(people, **{option: people})
+        with pytest.raises(ConfigurationError, match=r"^min_contacts is -1: expected"):
+            table(people, min_contacts=-1)
+
+
+def test_as_of_may_be_a_date_or_iso_8601():
+    people = frame_of(made_up(40))
+    tables = [
+        opt_out_cohorts(people, as_of=at) for at in ("2026-03-01", date(2026, 3, 1), datetime(2026, 3, 1))
+    ]
+    assert_frame_equal(tables[0], tables[1])
+    assert_frame_equal(tables[0], tables[2])
+    with pytest.raises(ConfigurationError, match="as_of is 'soon'"):
+        opt_out_cohorts(people, as_of="soon")

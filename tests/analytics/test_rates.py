@@ -17,7 +17,7 @@ from sendblue_data.analytics.rates import (
     normal_quantile,
     relative_risk,
     wilson_interval,
-    with_interval,
+    with_rate,
 )
 from sendblue_data.errors import ConfigurationError, FrameError
 
@@ -55,8 +55,8 @@ def test_columns_give_what_numbers_give(parts):
     for column in (list(hits), np.array(hits), pl.Series(hits)):
         bounds = wilson_interval(column, list(sizes))
         assert list(zip(bounds.low, bounds.high, strict=True)) == one_by_one
-    table = with_interval(pl.DataFrame({"hits": hits, "n": sizes}), "hits", "n")
-    assert table.columns == ["hits", "n", "low", "high"]
+    table = with_rate(pl.DataFrame({"hits": hits, "n": sizes}), "hits", "n")
+    assert table.columns == ["hits", "n", "rate", "low", "high"]
     assert table.select("low", "high").rows() == one_by_one
 
 
@@ -143,7 +143,7 @@ def test_impossible_counts_are_refused():
     with pytest.raises(FrameError, match="unequal length"):
         wilson_interval([1, 2], [3, 4, 5])
     with pytest.raises(FrameError, match="no column 'hits'"):
-        with_interval(pl.DataFrame({"n": [1]}), "hits", "n")
+        with_rate(pl.DataFrame({"n": [1]}), "hits", "n")
     with pytest.raises(FrameError, match="outside 0 to 1"):
         benjamini_hochberg([0.5, 1.5])
     with pytest.raises(FrameError, match="outside 0 to 1"):

@@ -20,10 +20,10 @@ SUMMARY = [
     "share",
     "opt_outs",
     "opt_out_rate",
-    "opt_out_low",
-    "opt_out_high",
+    "opt_out_rate_low",
+    "opt_out_rate_high",
     "verified",
-    "verified_rate",
+    "verification_rate",
     "first_created",
     "last_created",
 ]
@@ -102,8 +102,8 @@ def test_combinations_hold_each_contact_once(constructor):
         "unknown",
         "opt_outs",
         "opt_out_rate",
-        "opt_out_low",
-        "opt_out_high",
+        "opt_out_rate_low",
+        "opt_out_rate_high",
     ]
     assert {tuple(row[0]): row[1:] for row in table.rows()} == {
         tags: (

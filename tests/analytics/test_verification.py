@@ -145,7 +145,7 @@ def backlog_of(rows):
 
 def test_backlog_is_the_counts_of_each_age(constructor):
     rows = made_up()
-    table = verification_backlog(constructor(frame_of(rows)), now=NOW)
+    table = verification_backlog(constructor(frame_of(rows)), as_of=NOW)
     assert table.columns == [
         "age",
         "from_days",
@@ -153,23 +153,23 @@ def test_backlog_is_the_counts_of_each_age(constructor):
         "contacts",
         "share",
         "unknown",
-        "opted_out",
+        "opt_outs",
         "to_verify",
     ]
-    assert table.select("contacts", "unknown", "opted_out", "to_verify").rows() == backlog_of(rows)
+    assert table.select("contacts", "unknown", "opt_outs", "to_verify").rows() == backlog_of(rows)
     assert table["share"].sum() == pytest.approx(1)
     assert table["contacts"].sum() == count(rows, "verified", False)
     # The same moment without a zone is read as UTC.
     assert_frame_equal(
-        table, verification_backlog(frame_of(rows), now=NOW.replace(tzinfo=None)), check_exact=True
+        table, verification_backlog(frame_of(rows), as_of=NOW.replace(tzinfo=None)), check_exact=True
     )
 
 
 @settings(max_examples=40, deadline=None)
 @given(CONTACTS)
 def test_backlog_of_any_contacts(rows):
-    table = verification_backlog(frame_of(rows), now=NOW)
-    assert table.select("contacts", "unknown", "opted_out", "to_verify").rows() == backlog_of(rows)
+    table = verification_backlog(frame_of(rows), as_of=NOW)
+    assert table.select("contacts", "unknown", "opt_outs", "to_verify").rows() == backlog_of(rows)
     listed = verification_worklist(frame_of(rows), even_if_unused=True)
     assert table["to_verify"].sum() == listed.height
 

@@ -15,7 +15,7 @@ from sendblue_data.errors import (
     ServerFaultError,
     UnexpectedAnswerError,
 )
-from sendblue_data.writeback.sending import Sender
+from sendblue_data.writeback.sending import send
 from tests.client.conftest import KEY, SECRET
 from tests.client.servers import answer
 from tests.client.test_retries import PHONE, READS, WRITES
@@ -108,7 +108,7 @@ def test_the_apis_own_answer_by_a_cdn_is_the_apis(serve):
 
 def test_a_firewall_that_stops_one_write_does_not_end_a_run(serve):
     _, client = serve(answer(PAGE, status="403 Forbidden"))
-    assert Sender(client).send(lambda: client.delete_contact(PHONE)).end == "failed"
+    assert send(lambda: client.delete_contact(PHONE), client._pace).end == "failed"
 
 
 @pytest.mark.parametrize("status", ["103 Early Hints", "199 Odd", "302 Found"])

@@ -12,7 +12,7 @@ import pytest
 
 from sendblue_data import pull_contacts
 from sendblue_data._api import retries
-from sendblue_data._api.retries import Cancelled, Pace, read_with_retries, retry_after_seconds, until
+from sendblue_data._api.retries import Cancelled, Pace, cancel_on, read_with_retries, retry_after_seconds
 from sendblue_data.errors import (
     ApiError,
     ConfigurationError,
@@ -288,7 +288,7 @@ def test_a_wait_can_be_broken_off():
     pace, cancelled, stopped = Pace(), threading.Event(), threading.Event()
     pace.refused(pace.wait(cancelled), 100.0)
     stopped.set()
-    with until(stopped), pytest.raises(Cancelled):
+    with cancel_on(stopped), pytest.raises(Cancelled):
         pace.wait(cancelled)
     cancelled.set()
     with pytest.raises(Cancelled):

@@ -103,7 +103,7 @@ def test_filters_select_whom_they_say_and_come_back_from_the_predicate(name):
     assert 0 < len(expected) < len(rows)
     predicate = predicate_of(filters)
     assert contacts.filter(predicate)["phone"].to_list() == expected
-    assert contacts.filter(Account(contacts).mask(predicate))["phone"].to_list() == expected
+    assert contacts.filter(Account(contacts).members(predicate))["phone"].to_list() == expected
     assert filters_of(predicate) == filters
     assert repr(parse_code(repr(predicate))) == repr(predicate)
 
@@ -112,7 +112,7 @@ def test_no_filter_is_no_predicate():
     assert predicate_of(Filters()) is None
     assert filters_of(None) == Filters()
     assert parse_code("") is None
-    assert Account(frame(mixed(9))).mask(None).to_list() == [True] * 9
+    assert Account(frame(mixed(9))).members(None).to_list() == [True] * 9
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_second_condition_on_a_field_is_not_lost():
 def test_a_plain_expression_filters_and_has_no_code():
     account = Account(frame(mixed()))
     predicate = predicate_of(filters_of(pl.col("company_name") == "Acme"))
-    assert account.mask(predicate).sum() == sum(row["company_name"] == "Acme" for row in mixed())
+    assert account.members(predicate).sum() == sum(row["company_name"] == "Acme" for row in mixed())
     assert "company_name" in describe(predicate)
     with pytest.raises(SegmentError, match="has no code"):
         parse_code(repr(predicate))
@@ -169,7 +169,7 @@ def test_a_plain_expression_filters_and_has_no_code():
 )
 def test_an_expression_that_is_no_filter_is_refused(expression, says):
     with pytest.raises(SegmentError, match=says):
-        Account(frame(mixed())).mask(predicate_of(filters_of(expression)))
+        Account(frame(mixed())).members(predicate_of(filters_of(expression)))
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_regions_by_column_are_those_of_the_predicate():
     assert len(account.regions) >= 3
     for region, count in account.regions:
         by_pattern = contacts.select(phone_region(region)).to_series()
-        assert account.mask(phone_region(region)).to_list() == by_pattern.to_list()
+        assert account.members(phone_region(region)).to_list() == by_pattern.to_list()
         assert by_pattern.sum() == count
 
 

@@ -7,7 +7,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from sendblue_data.explorer.filters import Filters, predicate_of
-from sendblue_data.explorer.headline import headline, headline_html
+from sendblue_data.explorer.headline import headline_html
 from sendblue_data.explorer.selection import Account
 from sendblue_data.explorer.table import COLUMNS, SORTABLE, page_html, page_of
 from tests.explorer.people import HOSTILE, frame, mixed, person
@@ -16,18 +16,18 @@ from tests.explorer.people import HOSTILE, frame, mixed, person
 def test_headline_numbers():
     rows = mixed()
     account = Account(frame(rows))
-    mask = account.mask(predicate_of(Filters(companies=("Acme", None))))
+    mask = account.members(predicate_of(Filters(companies=("Acme", None))))
     part = [row for row in rows if row["company_name"] in ("Acme", None)]
     known = [row for row in part if row["opt_out"] is not None]
     outs = sum(row["opt_out"] for row in known)
-    numbers = headline(account.tally(mask), account.whole)
+    numbers = account.headline(mask)
     assert (numbers.contacts, numbers.unknown, numbers.opt_outs) == (len(part), len(part) - len(known), outs)
     assert numbers.share == len(part) / len(rows)
     assert numbers.reachable == sum(row["opt_out"] is False for row in part)
     assert numbers.opt_out_rate == outs / len(known)
     low, high = proportion_confint(outs, len(known), method="wilson")
-    assert (numbers.opt_out_low, numbers.opt_out_high) == pytest.approx((low, high), abs=1e-12)
-    html = headline_html(numbers, headline(account.whole, account.whole))
+    assert (numbers.opt_out_rate_low, numbers.opt_out_rate_high) == pytest.approx((low, high), abs=1e-12)
+    html = headline_html(numbers, account.headline(account.members(None)))
     shown = dict(re.findall(r'data-number="([^"]+)">([^<]+)<', html))
     assert shown["contacts"] == str(len(part))
     assert shown["opt-out rate"] == f"{100 * outs / len(known):.1f}%"
@@ -35,18 +35,17 @@ def test_headline_numbers():
 
 def test_an_empty_selection_and_an_empty_account_have_numbers_too():
     account = Account(frame(mixed(6)))
-    nobody = account.tally(account.mask(predicate_of(Filters(text="nobody at all"))))
-    numbers = headline(nobody, account.whole)
-    assert (numbers.contacts, numbers.share, numbers.opt_out_rate, numbers.opt_out_low) == (
+    numbers = account.headline(account.members(predicate_of(Filters(text="nobody at all"))))
+    assert (numbers.contacts, numbers.share, numbers.opt_out_rate, numbers.opt_out_rate_low) == (
         0,
         0.0,
         None,
         None,
     )
     empty = Account(frame([]))
-    assert headline(empty.whole, empty.whole).share is None
+    assert empty.headline(empty.members(None)).share is None
     assert "nobody known" in headline_html(numbers, numbers)
-    assert page_of(empty, empty.mask(None)).words == "No contact is selected."
+    assert page_of(empty, empty.members(None)).words == "No contact is selected."
 
 
 def test_counts_of_what_can_be_chosen():
@@ -66,10 +65,10 @@ def test_counts_of_what_can_be_chosen():
 def test_pages_follow_one_another_in_order_with_nothing_missing(by, descending):
     rows = mixed(60)
     account = Account(frame(rows))
-    mask = account.mask(predicate_of(Filters(no_tags=("Lead",))))
+    mask = account.members(predicate_of(Filters(no_tags=("Lead",))))
     seen = []
     pages = [
-        page_of(account, mask, number=n, by=by, descending=descending, size=7, show_phones=True)
+        page_of(account, mask, number=n, by=by, descending=descending, size=7, mask=False)
         for n in range(1, 8)
     ]
     for page in pages:
@@ -85,15 +84,19 @@ def test_pages_follow_one_another_in_order_with_nothing_missing(by, descending):
 
 def test_a_page_past_the_end_is_the_last():
     account = Account(frame(mixed(30)))
-    page = page_of(account, account.mask(None), number=99)
+    page = page_of(account, account.members(None), number=99)
     assert (page.number, page.pages, page.first, len(page.rows)) == (2, 2, 26, 5)
     assert page.words == "Rows 26 to 30 of 30 selected contacts: page 2 of 2."
 
 
-def test_phones_are_masked_unless_asked_for():
-    account = Account(frame([person(7)]))
-    assert page_of(account, account.mask(None)).rows[0][0] == "+1212•••0107"
-    assert page_of(account, account.mask(None), show_phones=True).rows[0][0] == "+12125550107"
+def test_people_are_masked_unless_asked_for():
+    owned = {"assigned_to_email": "ana@example.com", "company_name": "Ada Co, +12125550123"}
+    account = Account(frame([person(7, first_name="Ada", last_name="Lovelace", **owned)]))
+    shown = page_of(account, account.members(None)).rows[0]
+    assert shown[:4] == ("+1212•••0107", "A•••", "L•••", "Ada Co, +1212•••0123")
+    assert "a•••@example.com" in shown
+    assert page_of(account, account.members(None)).rows[0][0] == "+1212•••0107"
+    assert page_of(account, account.members(None), mask=False).rows[0][0] == "+12125550107"
 
 
 def test_every_text_of_a_contact_is_escaped_in_the_table():
@@ -101,7 +104,7 @@ def test_every_text_of_a_contact_is_escaped_in_the_table():
         ("first_name", "last_name", "company_name", "assigned_to_email", "sendblue_number"), HOSTILE
     )
     account = Account(frame([person(1, **texts, tags=[HOSTILE], custom_variables={HOSTILE: HOSTILE})]))
-    html = page_html(page_of(account, account.mask(None)))
+    html = page_html(page_of(account, account.members(None), mask=False))
     assert html.count("&lt;img src=x onerror=window.pwned=1&gt;") == 8
     assert set(re.findall(r"<(\w+)", html)) <= {
         "div", "table", "caption", "thead", "tbody", "tr", "th", "td", "bdi",
@@ -112,7 +115,7 @@ def test_every_text_of_a_contact_is_escaped_in_the_table():
 
 def test_a_long_text_is_cut():
     account = Account(frame([person(1, first_name="x" * 500)]))
-    assert page_of(account, account.mask(None)).rows[0][1] == "x" * 120 + "…"
+    assert page_of(account, account.members(None), mask=False).rows[0][1] == "x" * 120 + "…"
 
 
 def test_after_a_write_only_what_it_touched_is_changed():

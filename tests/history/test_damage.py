@@ -207,14 +207,14 @@ def test_a_mistake_of_the_caller_is_not_called_damage(copied, tidied):
         history.forget([people(0)[n]["phone"] for n in (1, 19)])
         history.snapshot(frame(people(WEEKS)[2:]), LATER)
     for every in ("often", "0d", "", 7, None):
-        with pytest.raises(FrameError, match=f"every is {every!r}: write the length"):
+        with pytest.raises(ConfigurationError, match=f"every is {every!r}: give whole days"):
             history.opt_out_trend(every=every)
     for no_frame in (frame(people(0)).lazy(), [{"phone": "+12125550100"}], "contacts.csv", None):
         with pytest.raises(FrameError, match=r"A snapshot takes the pl\.DataFrame that pull_contacts gives"):
             history.snapshot(no_frame)
     with pytest.raises(pl.exceptions.PolarsError):
         history.opt_out_trend(by=pl.col("tags").cast(pl.Date))
-    with pytest.raises(ConfigurationError, match="'soon' is no moment in ISO 8601"):
+    with pytest.raises(ConfigurationError, match="at is 'soon': expected a moment in ISO 8601"):
         history.at("soon")
 
 

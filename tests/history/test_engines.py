@@ -48,7 +48,7 @@ def test_spark_reads_every_snapshot_from_the_list_of_files(history: ContactHisto
     """This session has no Delta connector, so the files that the table names are read."""
     for day, size in enumerate((30, 29, 34)):
         when = w.FIRST + day * DAY
-        frame = history.scan(spark, when=when)
+        frame = history.scan(spark, at=when)
         assert frame.count() == size
         expected = history.at(when)
         assert frame.columns == expected.columns
@@ -63,7 +63,7 @@ def test_spark_sees_no_contact_that_was_forgotten(history: ContactHistory, spark
     history.compact()
     history.forget([w.phone(3), w.phone(25)])
     for day in range(3):
-        phones = {row.phone for row in history.scan(spark, when=w.FIRST + day * DAY).collect()}
+        phones = {row.phone for row in history.scan(spark, at=w.FIRST + day * DAY).collect()}
         assert phones == set(history.at(w.FIRST + day * DAY)["phone"])
         assert not phones & {w.phone(3), w.phone(25)}
 

@@ -170,13 +170,37 @@ def test_questions_before_the_first_snapshot(tmp_path: Path) -> None:
         history.at("2026-01-04")
 
 
-def test_a_date_means_its_end(tmp_path: Path) -> None:
+def test_a_date_means_its_first_moment(tmp_path: Path) -> None:
     history = ContactHistory(tmp_path)
-    history.snapshot(people(0), datetime(2026, 1, 5, 6))
-    history.snapshot(people(0, 1), datetime(2026, 1, 6, 6))
-    assert history.at(date(2026, 1, 5)).height == 1
-    assert history.at("2026-01-06").height == 2
+    history.snapshot(people(0), at=datetime(2026, 1, 5, 6))
+    history.snapshot(people(0, 1), at="2026-01-06T06:00")
+    with pytest.raises(HistoryRangeError, match="at or before 2026-01-05T00:00:00"):
+        history.at(date(2026, 1, 5))
+    assert history.at("2026-01-06").height == 1
+    assert history.at(date(2026, 1, 7)).height == 2
     assert history.at("2026-01-06T07:00:00+02:00").height == 1
+    assert history.at("2026-01-06T07:00:00").height == 2
+    assert history.at("2026-01-06T07:00:00", time_zone="Europe/Athens").height == 1
+    assert history.scan(at="2026-01-06", time_zone="Pacific/Honolulu").collect().height == 2
+
+
+def test_changes_from_since_and_before_until(tmp_path: Path) -> None:
+    history = ContactHistory(tmp_path)
+    for day in range(4):
+        history.snapshot(people(*range(day + 1)), w.FIRST + day * DAY)
+    first, second, third = (w.FIRST + day * DAY for day in (1, 2, 3))
+
+    def added(since: object, until: object = None, **options: str) -> list[str]:
+        return history.changes(since, until, **options)["phone"].to_list()
+
+    assert added(first, second) == [w.phone(1)]  # the snapshot at `since` counts, the one at `until` does not
+    assert added(second, third) == [w.phone(2)]
+    assert added(first, third) == [w.phone(1), w.phone(2)]
+    assert added(w.FIRST) == [w.phone(1), w.phone(2), w.phone(3)]
+    assert added("2026-01-06", "2026-01-07") == [w.phone(1)]
+    assert added("2026-01-06", "2026-01-07", time_zone="Pacific/Honolulu") == [w.phone(2)]
+    with pytest.raises(HistoryRangeError, match="2026-01-04"):
+        added("2026-01-04")
 
 
 def test_a_new_field_is_kept_from_the_day_it_appears(tmp_path: Path) -> None:
@@ -189,8 +213,8 @@ def test_a_new_field_is_kept_from_the_day_it_appears(tmp_path: Path) -> None:
     assert_frame_equal(history.at(w.FIRST), plain)
     assert_frame_equal(history.at(w.FIRST + DAY), extended)
     assert_frame_equal(history.at(w.FIRST + 2 * DAY), plain)
-    assert_frame_equal(history.scan(when=w.FIRST + DAY).collect(), extended, check_row_order=False)
-    changed = history.changes(w.FIRST, w.FIRST + DAY)
+    assert_frame_equal(history.scan(at=w.FIRST + DAY).collect(), extended, check_row_order=False)
+    changed = history.changes(w.FIRST, w.FIRST + 2 * DAY)
     assert changed.select("phone", "field", "before", "after").rows() == [
         (w.phone(0), "language", None, "en"),
         (w.phone(2), "language", None, "fr"),

@@ -121,7 +121,7 @@ def test_a_historys_survival_is_that_of_the_contacts_watched(world: w.World) -> 
 def test_the_trends_intervals_are_wilsons(world: w.World) -> None:
     with tempfile.TemporaryDirectory() as folder:
         trend = recorded(world, folder).opt_out_trend("1w", confidence=0.9)
-    for out, risk, rate, low, high in trend.select("opted_out", "at_risk", "rate", "low", "high").rows():
+    for out, risk, rate, low, high in trend.select("opt_outs", "at_risk", "rate", "low", "high").rows():
         if not risk:
             assert (rate, low, high) == (None, None, None)
             continue

@@ -1,6 +1,6 @@
 """Tables of made-up groups, one maker a plot, with the columns that the analytics give; and how to read a plot."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from math import inf
 
 import polars as pl
@@ -56,8 +56,8 @@ def tag_summary(count):
         "opt_outs",
         share=pl.col("contacts") / 2_000_000,
         opt_out_rate="rate",
-        opt_out_low="low",
-        opt_out_high="high",
+        opt_out_rate_low="low",
+        opt_out_rate_high="high",
     )
 
 
@@ -138,7 +138,7 @@ def opt_out_drivers(count):
             "opt_outs": [n // 9 for n in size],
             **{
                 name: pl.Series([risk[at] for risk in risks], dtype=pl.Float64)
-                for at, name in enumerate(["relative_risk", "low", "high", "q"])
+                for at, name in enumerate(["relative_risk", "relative_risk_low", "relative_risk_high", "q"])
             },
             "left_out": [7] * count,
         }
@@ -159,8 +159,8 @@ def compare_segments(count):
             "baseline"
         ),
         opt_out_rate="rate",
-        opt_out_low="low",
-        opt_out_high="high",
+        opt_out_rate_low="low",
+        opt_out_rate_high="high",
         difference=pl.lit(-0.123),
         difference_low=pl.lit(-0.234),
         difference_high=pl.lit(-0.012),
@@ -197,7 +197,7 @@ def verification_backlog(count):
             "contacts": size,
             "share": [n / sum(size) for n in size],
             "unknown": [n // 3 for n in size],
-            "opted_out": [n // 5 for n in size],
+            "opt_outs": [n // 5 for n in size],
             "to_verify": [n // 2 for n in size],
         }
     )
@@ -209,11 +209,11 @@ def opt_out_trend(count):
     return table.select(
         pl.Series(
             "period",
-            [datetime(2024, 1, 1) + timedelta(weeks=n) for n in range(count)],
-            dtype=pl.Datetime("us"),
+            [date(2024, 1, 1) + timedelta(weeks=n) for n in range(count)],
+            dtype=pl.Date,
         ),
         at_risk="contacts",
-        opted_out="opt_outs",
+        opt_outs="opt_outs",
         rate="rate",
         low="low",
         high="high",
@@ -228,7 +228,7 @@ def opt_out_trend_by(count):
             "tags",
             pl.lit(date(2025, 1, 6) + timedelta(weeks=week)).alias("period"),
             at_risk="contacts",
-            opted_out="opt_outs",
+            opt_outs="opt_outs",
             rate="rate",
             low="low",
             high="high",

@@ -21,7 +21,7 @@ NAMELESS_LEFT_OUT = {"tag_growth", "tag_summary", "tag_combinations"}
 
 
 def test_each_plot_is_tested():
-    assert {plot.__name__ for plot, _ in PLOTS.values()} == set(plots.__all__) - {"use_style"}
+    assert {plot.__name__ for plot, _ in PLOTS.values()} == set(plots.__all__) - {"use_style", "PlotOptions"}
 
 
 @BY_NAME
@@ -109,3 +109,11 @@ def test_options_come_by_keyword_and_with_defaults(name):
     assert {option.name for option in options} >= {"ax", "title", "as_of", "theme"}
     assert all(option.kind is option.KEYWORD_ONLY for option in options)
     assert all(option.default is not option.empty for option in options)
+
+
+@BY_NAME
+def test_an_option_that_there_is_not_is_refused(name):
+    plot, table = PLOTS[name]
+    with pytest.raises(TypeError, match="tittle"):
+        plot(table(2), tittle="Cost")
+    assert plt.get_fignums() == []

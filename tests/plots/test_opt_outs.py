@@ -9,7 +9,7 @@ from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 
 from sendblue_data import plots
-from sendblue_data.analytics.cohorts import COMPARABLE
+from sendblue_data.analytics.opt_outs import COMPARABLE
 from sendblue_data.plots.style import LIGHT
 from tests.plots import tables
 from tests.plots.tables import dots, notes, words
@@ -94,8 +94,8 @@ DRIVERS = pl.DataFrame(
         "unknown": [0, 20, 0, 0, 0, 0],
         "opt_outs": [110, 3, 0, 9, 1, 4],
         "relative_risk": [3.3, 0.25, 0.0, inf, None, 1.4],
-        "low": [2.7, 0.1, 0.0, None, None, 0.001],
-        "high": [4.0, 0.6, None, inf, None, 900.0],
+        "relative_risk_low": [2.7, 0.1, 0.0, None, None, 0.001],
+        "relative_risk_high": [4.0, 0.6, None, inf, None, 900.0],
         "q": [1e-9, 0.03, 0.2, 0.004, None, 0.9],
         "left_out": [7, 7, 40, 0, 7, 7],
     }
@@ -153,7 +153,7 @@ TREND = pl.DataFrame(
     {
         "period": WEEKS,
         "at_risk": [0, 400, 0, 20],
-        "opted_out": [0, 4, 0, 2],
+        "opt_outs": [0, 4, 0, 2],
         "rate": [None, 0.01, None, 0.1],
         "low": [None, 0.004, None, 0.03],
         "high": [None, 0.025, None, 0.3],
@@ -229,7 +229,7 @@ def test_shading_ends_where_nobody_is_left():
 
 
 def test_survival_is_grey_where_few_are_at_risk():
-    ax = plots.survival(SURVIVAL, ax=axes(), min_contacts=85)
+    ax = plots.survival(SURVIVAL, ax=axes(), grey_below=85)
     line, *rest = ax.lines
     (grey,) = rest
     assert grey.get_color() not in {

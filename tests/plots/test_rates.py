@@ -62,7 +62,7 @@ def test_small_groups_are_grey_and_don_t_set_the_scale():
     assert ax.get_xlim() == pytest.approx((0, 0.53))
     assert "An interval that ends in an arrow goes on past the edge." in notes(ax)
     assert [line.get_ydata()[0] for line in ax.lines if line.get_marker() == ">"] == [2]
-    all_judged = plots.opt_out_rate(BY_TAG, ax=axes(), min_contacts=1)
+    all_judged = plots.opt_out_rate(BY_TAG, ax=axes(), grey_below=1)
     assert {colour for *_, colour, _ in dots(all_judged)} == {LIGHT.accent}
     assert not any("Grey" in note for note in notes(all_judged))
     assert all_judged.get_xlim()[1] > 0.746
@@ -120,8 +120,8 @@ SEGMENTS = BY_TAG.select(
     "unknown",
     "opt_outs",
     opt_out_rate="rate",
-    opt_out_low="low",
-    opt_out_high="high",
+    opt_out_rate_low="low",
+    opt_out_rate_high="high",
     baseline=pl.lit("VIPs"),
     difference=pl.Series([0.05, None, 0.45]),
     difference_low=pl.Series([-0.01, None, 0.2]),

@@ -29,8 +29,8 @@ def test_a_tag_s_bar_is_its_contacts_and_their_opt_outs():
             "share": [0.45, 0.01],
             "opt_outs": [90, 1],
             "opt_out_rate": [0.1, 0.05],
-            "opt_out_low": [0.08, 0.01],
-            "opt_out_high": [0.12, 0.24],
+            "opt_out_rate_low": [0.08, 0.01],
+            "opt_out_rate_high": [0.12, 0.24],
         }
     )
     ax = plots.tag_summary(table, ax=axes())
@@ -52,7 +52,7 @@ def test_pairs_and_spellings_name_both_tags():
     assert {"7", "0.12", "2.38"} <= set(words(ax))
     (grey,) = [bar.get_facecolor() for bar in ax.patches]
     assert "Grey: fewer than 30 contacts; too few to judge a lift." in notes(ax)
-    judged = plots.tag_pairs(pairs, ax=axes(), min_contacts=7)
+    judged = plots.tag_pairs(pairs, ax=axes(), grey_below=7)
     assert [bar.get_facecolor() for bar in judged.patches] != [grey]
     assert not any("Grey" in note for note in notes(judged))
     similar = pl.DataFrame(

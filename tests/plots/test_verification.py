@@ -96,7 +96,7 @@ BACKLOG = pl.DataFrame(
         "contacts": [10, 400],
         "share": [0.024, 0.976],
         "unknown": [0, 7],
-        "opted_out": [1, 100],
+        "opt_outs": [1, 100],
         "to_verify": [8, 280],
     }
 )

@@ -56,16 +56,16 @@ def test_a_comparison_is_what_plain_python_and_statsmodels_say(rows, pairs, agai
         assert got["opt_outs"] == sum(known)
         assert got["opt_out_rate"] == pytest.approx(_rate(own, "opt_out"))
         assert got["verified"] == sum(row["verified"] is True for row in own)
-        assert got["verified_rate"] == pytest.approx(_rate(own, "verified"))
+        assert got["verification_rate"] == pytest.approx(_rate(own, "verified"))
         assert got["baseline"] == ("s0" if against_first else "the rest")
         assert got["shared"] == (
             len([row for row in own if row in first and pairs[0][1](row)]) if against_first else 0
         )
         if known:
             wilson = proportion_confint(sum(known), len(known), alpha=1 - confidence, method="wilson")
-            assert (got["opt_out_low"], got["opt_out_high"]) == pytest.approx(wilson, abs=1e-9)
+            assert (got["opt_out_rate_low"], got["opt_out_rate_high"]) == pytest.approx(wilson, abs=1e-9)
         else:
-            assert (got["opt_out_low"], got["opt_out_high"]) == (None, None)
+            assert (got["opt_out_rate_low"], got["opt_out_rate_high"]) == (None, None)
         known_other = [row["opt_out"] for row in other if row["opt_out"] is not None]
         differences = (got["difference"], got["difference_low"], got["difference_high"])
         if name == baseline or not known or not known_other:
@@ -150,7 +150,7 @@ def test_every_engine_gives_the_same_tables(rows):
 
 
 def test_batches_add_up(monkeypatch):
-    monkeypatch.setattr("sendblue_data._frames.counting._BATCH_ROWS", 2_048)
+    monkeypatch.setattr("sendblue_data._frames.engines._BATCH_ROWS", 2_048)
     contacts = contacts_of(
         [
             {"tags": ["VIP"] if i % 3 else None, "opt_out": [None, True, False][i % 5 % 3]}

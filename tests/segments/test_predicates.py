@@ -22,7 +22,7 @@ from sendblue_data import (
     variable,
     verified,
 )
-from sendblue_data.errors import SegmentError, SendblueError
+from sendblue_data.errors import ConfigurationError, SegmentError, SendblueError
 from sendblue_data.segments.regions import phone_region_code
 from tests.segments.people import CONTACTS, LEAVES, SEGMENTS, contacts_of
 
@@ -97,6 +97,18 @@ def test_any_year_is_written_as_it_is_read(start):
     assert repr(parse_segment(repr(created_between(None, start)))) == f'created_between(None, "{start}")'
 
 
+@pytest.mark.parametrize("start", ["01/02/2025", 2025, ["+12125550123"]])
+def test_what_is_no_moment_is_refused(start):
+    with pytest.raises(ConfigurationError, match=r"start is (?!.*\+1212).*: expected a moment"):
+        created_between(start, None)
+
+
+def test_a_moment_of_a_time_zone():
+    assert repr(created_between("2025-01-01", None, time_zone="America/New_York")) == (
+        'created_between("2025-01-01T05:00:00Z", None)'
+    )
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
@@ -109,8 +121,6 @@ def test_any_year_is_written_as_it_is_read(start):
         (lambda: created_between(None, None), "at least one"),
         (lambda: created_between("2025-02-01", "2025-01-01"), "not before"),
         (lambda: created_between("2025-01-01", "2025-01-01"), "not before"),
-        (lambda: created_between("01/02/2025", None), "not ISO 8601"),
-        (lambda: created_between(2025, None), "give a date"),
         (lambda: variable(""), "is blank"),
         (lambda: variable("Plan") == 5, "write it as text in quotes"),
         (lambda: variable("Plan").is_in([]), "empty list"),

@@ -21,7 +21,7 @@ def no_settings_from_outside(monkeypatch):
     monkeypatch.setattr(retries, "FIRST_WAIT", 0.002)
     monkeypatch.setattr(rate_limit, "FIRST_PROBE", 0.002)
     monkeypatch.setattr(engine, "_FIRST_PAUSE", 0.002)
-    monkeypatch.setattr(engine, "_FIRST_LOOK", 0.01)
+    monkeypatch.setattr(engine, "_FIRST_POLL", 0.01)
 
 
 @pytest.fixture(autouse=True)

@@ -346,7 +346,7 @@ def test_segments_files(tmp_path):
         except SegmentError as error:
             assert str(path) in str(error)
             return
-        save_segments(path, segments)
+        save_segments(segments, path)
         assert {name: repr(one) for name, one in load_segments(path).items()} == {
             name: repr(one) for name, one in segments.items()
         }
@@ -373,7 +373,7 @@ def test_segments_of_any_text_come_back(tmp_path):
         segments = {
             name: has_tag(text) & ~reachable() | (variable(text) == name) for name, text in named.items()
         }
-        save_segments(path, segments)
+        save_segments(segments, path, replace=True)
         again = load_segments(path)
         assert {name: repr(one) for name, one in again.items()} == {
             name: repr(one) for name, one in segments.items()

@@ -185,7 +185,7 @@ def test_plans_and_results_show_text(opened):
 def test_segments_show_text_and_come_back(tmp_path):
     segments = {text: has_tag(text) | variable(text).is_in([text]) for text in HOSTILE.values()}
     path = tmp_path / "segments.toml"
-    save_segments(path, segments)
+    save_segments(segments, path)
     again = load_segments(path)
     assert list(again) == list(segments)
     for name, segment in again.items():

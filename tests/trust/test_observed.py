@@ -15,7 +15,6 @@ from sendblue_data import (
     reachable,
     write_report,
 )
-from sendblue_data.explorer.headline import headline
 from tests.writeback.people import person, phone
 
 # What a contact is, whatever the account shows of it.
@@ -71,5 +70,5 @@ def test_pull_history_report_doctor_and_explorer_tell_the_truth(account, tmp_pat
     assert len(found.findings) > 10
 
     explorer = ContactExplorer(later)
-    numbers = headline(explorer._account.whole, explorer._account.whole)
+    numbers = explorer.whole
     assert (numbers.contacts, numbers.opt_outs) == (1_250, len(OUT) + 1)

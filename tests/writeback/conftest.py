@@ -10,7 +10,7 @@ def no_long_waits(monkeypatch):
     """The pauses are there for a real server; here they would only take time."""
     monkeypatch.setattr(rate_limit, "FIRST_PROBE", 0.002)
     monkeypatch.setattr(engine, "_FIRST_PAUSE", 0.002)
-    monkeypatch.setattr(engine, "_FIRST_LOOK", 0.01)
+    monkeypatch.setattr(engine, "_FIRST_POLL", 0.01)
     monkeypatch.setattr(engine, "PATIENCE", 0.3)
 
 

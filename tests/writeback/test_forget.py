@@ -85,9 +85,9 @@ def test_whoever_is_in_an_open_run_or_in_flight_is_not_erased_yet(open_account, 
         forget(journals, [phone(15), phone(0)])
     resume_run(client, run_id, progress=False)
     with closing(sqlite3.connect(journals / f"{run_id}{SUFFIX}")) as base, base:
-        base.execute("UPDATE requests SET state = 'lost', at = ?, ended_at = NULL", (time.time() + 60,))
+        base.execute("UPDATE rows SET unanswered = 1, sent_at = ?", (time.time() + 60,))
     with Journal(journals / f"{run_id}.sqlite3") as journal:
-        late = min(journal.in_flight(time.time()))
+        late = min(row.phone for row, _ in journal.in_flight())
     with pytest.raises(JournalError, match="may still take effect: forget again in"):
         forget(journals, [late])
     assert late.encode() in before
@@ -133,7 +133,7 @@ def test_old_runs_go_and_what_they_knew_stays(open_account, journals, monkeypatc
     assert Ledger.open(journals, client.account).opted_out([phone(3)]) == {phone(3)}
     resume_run(client, run_id, progress=False)
     with closing(sqlite3.connect(journals / f"{run_id}{SUFFIX}")) as base, base:
-        base.execute("UPDATE requests SET state = 'lost', at = ?, ended_at = NULL", (time.time() + 60,))
+        base.execute("UPDATE rows SET unanswered = 1, sent_at = ?", (time.time() + 60,))
     assert prune_runs(older_than=timedelta(0)).height == 0  # a request was lost just now
     assert list_runs().height == 1
 

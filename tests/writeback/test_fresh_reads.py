@@ -16,7 +16,7 @@ from sendblue_data import (
 )
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import UnexpectedAnswerError
-from sendblue_data.writeback import lookout
+from sendblue_data.writeback import lookup
 from sendblue_data.writeback.journal import Journal
 from sendblue_data.writeback.ledger import Ledger
 from tests.writeback.people import people, person, phone, state, statuses
@@ -85,7 +85,7 @@ def test_an_answer_about_another_contact_is_refused(open_account):
 
 def test_an_opt_out_that_comes_before_a_delete_outlives_it(open_account, monkeypatch):
     sandbox, client = open_account(people(30), remember_opt_outs=False)
-    monkeypatch.setattr(lookout, "AGAIN", 0.0)  # any look is old
+    monkeypatch.setattr(lookup, "REFRESH_AFTER", 0.0)  # any look is old
     mine = contacts_frame(people(10)).select("phone")
     seen = Meddler(
         lambda request: request.path.endswith("/count") and len(sandbox.request_log) > 1, opts_out(range(10))
@@ -148,7 +148,7 @@ def test_a_look_that_has_grown_old_is_taken_again_before_a_chunk_leaves(open_acc
 
 def test_opt_outs_are_not_kept_waiting_for_a_look(open_account, monkeypatch):
     sandbox, client = open_account(people(30))
-    monkeypatch.setattr(lookout, "AGAIN", 0.0)
+    monkeypatch.setattr(lookup, "REFRESH_AFTER", 0.0)
     sandbox.reset_log()
     assert bulk_opt_out(client, contacts_frame(people(30)), progress=False).counts == {"updated": 30}
     assert len(writes(sandbox)) == 30

@@ -21,6 +21,7 @@ from sendblue_data.errors import (
     JournalError,
     WriteIncompleteError,
     WriteRefusedError,
+    WrongAccountError,
 )
 from tests.writeback.people import people, person, phone, state, statuses
 
@@ -80,7 +81,7 @@ def test_a_frame_of_another_account_with_the_same_numbers_is_refused(open_accoun
     sandbox, client = open_account(people(20))
     other = contacts_frame(person(n, contact_id=f"other-{n}") for n in range(20))
     for write in (bulk_create, bulk_delete):
-        with pytest.raises(FrameError, match="from another account"):
+        with pytest.raises(WrongAccountError, match="from another account"):
             write(client, other.tail(5), progress=False)
     assert writes(sandbox) == []
 
@@ -88,7 +89,7 @@ def test_a_frame_of_another_account_with_the_same_numbers_is_refused(open_accoun
 def test_a_frame_of_another_account_with_other_numbers_is_not_deleted(open_account):
     _, client = open_account(people(20))
     other = contacts_frame(person(n, contact_id=f"other-{n}") for n in range(30, 40))
-    with pytest.raises(FrameError, match="none of its 10 contact_id"):
+    with pytest.raises(WrongAccountError, match="none of its 10 contact_id"):
         bulk_delete(client, other, progress=False)
 
 
@@ -181,7 +182,7 @@ def test_a_plan_runs_where_it_was_made_for(open_account):
     _, client = open_account(people(10))
     _, other = open_account(people(10))
     plan = plan_create(client, contacts_frame([{"phone": phone(20)}]))
-    with pytest.raises(FrameError, match="was made for the account"):
+    with pytest.raises(WrongAccountError, match="was made for the account"):
         plan.run(other)
     assert plan.run(client, progress=False).counts == {"created": 1}
 

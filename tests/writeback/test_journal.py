@@ -12,12 +12,12 @@ import pytest
 
 from sendblue_data import bulk_create, bulk_delete, list_runs, resume_run, undo_run
 from sendblue_data.contacts import contacts_frame
-from sendblue_data.errors import JournalError, WriteInterruptedError
+from sendblue_data.errors import ConfigurationError, JournalError, WriteInterruptedError, WrongAccountError
 from sendblue_data.writeback.catalogue import new_run_id
 from sendblue_data.writeback.journal import Journal
 from sendblue_data.writeback.rows import Row
+from sendblue_data.writeback.sending import Attempt, Outcome
 from tests.writeback.people import people, phone, state, statuses
-from tests.writeback.test_ledger import as_version_1
 
 MINE = [{"phone": phone(n), "first_name": "Ann", "opt_out": n % 2 == 0} for n in range(10, 16)]
 
@@ -138,31 +138,23 @@ def test_what_was_sent_and_not_answered_may_still_take_effect(tmp_path, monkeypa
         "timeout": 30,
     }
     with Journal.create(tmp_path, "a", meta, rows) as journal:
-        journal.sending("create", rows[:2])
-        lost, answered = journal.sending("create", rows[2:3]), journal.sending("create", rows[3:4])
+        Attempt(journal, "create", rows[:2])
+        lost, answered = (Attempt(journal, "create", rows[n : n + 1]) for n in (2, 3))
         clock[0] += 20
-        journal.answered(lost, "lost", "no answer in time", rows[2:3])
-        journal.answered(answered, "answered", "", rows[3:4])
-        again = journal.sending("create", rows[2:3])
-        journal.answered(again, "answered", "", rows[2:3])
+        lost.end([Outcome("lost", "no answer in time")])
+        answered.end([Outcome("answered")])
+        Attempt(journal, "create", rows[2:3]).end([Outcome("answered")])
         for row in rows:
             row.finish("created")
         journal.save(rows)
-        assert journal.in_flight(1020) == {phone(0): 10, phone(1): 10, phone(2): 30}
-        assert journal.in_flight(1030) == {phone(2): 20}
-        assert journal.in_flight(1050) == {}
-        assert journal.in_flight(1050, quiet=35) == {phone(2): 5}
-        assert journal.in_flight(0) == dict.fromkeys([phone(0), phone(1), phone(2)], 30)
-
-
-def test_a_journal_of_version_1_can_be_taken_up(open_account, journals, monkeypatch):
-    sandbox, client, run_id = begun_run(open_account, monkeypatch)
-    as_version_1(journals / f"{run_id}.sqlite3")
-    assert list_runs()["state"].to_list() == ["open"]
-    assert resume_run(client, run_id, progress=False).counts == {"created": 6}
-    as_version_1(journals / f"{run_id}.sqlite3")
-    assert undo_run(client, run_id, progress=False).counts == {"deleted": 6}
-    assert sandbox.count() == 4
+        left = {}
+        for moment in (1020, 1030, 1050, 0):
+            clock[0] = moment
+            left[moment] = {row.phone: seconds for row, seconds in journal.in_flight()}
+        assert left[1020] == {phone(0): 10, phone(1): 10, phone(2): 30}
+        assert left[1030] == {phone(2): 20}
+        assert left[1050] == {}
+        assert left[0] == dict.fromkeys([phone(0), phone(1), phone(2)], 30)
 
 
 @pytest.mark.parametrize("kind", ["create", "opt_out", "a longer kind"])
@@ -200,7 +192,7 @@ def test_a_run_that_is_not_there(open_account, journals):
     with pytest.raises(JournalError, match="There is no run 'nothing'"):
         resume_run(client, "nothing")
     for name in ("../somewhere", None, 5):
-        with pytest.raises(JournalError, match="not the name of a run"):
+        with pytest.raises(ConfigurationError, match="not the name of a run"):
             resume_run(client, name)
     assert list_runs().height == 0
 
@@ -209,7 +201,7 @@ def test_a_run_of_another_account_is_refused(open_account, monkeypatch):
     _, _client, run_id = begun_run(open_account, monkeypatch)
     other, other_client = open_account(people(4))
     for take_up in (resume_run, undo_run):
-        with pytest.raises(JournalError, match="is of the account"):
+        with pytest.raises(WrongAccountError, match="is of the account"):
             take_up(other_client, run_id, progress=False)
     assert other.request_log == []
 
@@ -218,7 +210,7 @@ def test_another_key_of_the_same_host_is_taken_when_told_to(open_account, monkey
     sandbox, _client, run_id = begun_run(open_account, monkeypatch)
     sandbox.api_key = "another-key"
     with sandbox.client() as renewed:
-        with pytest.raises(JournalError, match="allow_other_key"):
+        with pytest.raises(WrongAccountError, match="allow_other_key"):
             resume_run(renewed, run_id, progress=False)
         assert resume_run(renewed, run_id, allow_other_key=True, progress=False).counts == {"created": 6}
 

@@ -18,14 +18,14 @@ from sendblue_data import (
 )
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import (
-    FrameError,
+    ConfigurationError,
     InvalidRequestError,
     RateLimitedError,
     WriteInterruptedError,
     WriteRefusedError,
 )
-from sendblue_data.writeback import engine, requests, running
-from sendblue_data.writeback.catalogue import JournalWarning
+from sendblue_data.writeback import engine, plan, requests
+from sendblue_data.writeback.ledger import JournalWarning
 from tests.writeback.people import people, phone
 
 
@@ -117,7 +117,7 @@ def test_one_that_was_not_known_is_told_when_the_contact_comes_back(open_account
 def test_what_to_do_on_a_conflict_is_checked_by_every_call(open_account):
     sandbox, client = open_account(people(1))
     sandbox.reset_log()
-    with pytest.raises(FrameError, match="on_conflict is 'ignore'"):
+    with pytest.raises(ConfigurationError, match="on_conflict is 'ignore'"):
         bulk_create(client, contacts_frame([{"phone": phone(0)}]), on_conflict="ignore", progress=False)
     assert sandbox.request_log == []
 
@@ -243,14 +243,14 @@ def test_one_that_comes_between_the_look_and_the_begin_of_another_run(open_accou
         [{"phone": phone(n), "opt_out": False} for n in range(4)], remember_opt_outs=False
     )
     frame = contacts_frame([{"phone": phone(0)}])
-    real = running.begin
+    real = plan.begin
 
     def later(*args, **options):
-        monkeypatch.setattr(running, "begin", real)
+        monkeypatch.setattr(plan, "begin", real)
         sandbox.edit(phone(0), opt_out=True)
         bulk_delete(client, frame, progress=False)
         return real(*args, **options)
 
-    monkeypatch.setattr(running, "begin", later)
+    monkeypatch.setattr(plan, "begin", later)
     bulk_create(client, contacts_frame([{"phone": phone(0)}, {"phone": phone(9)}]), progress=False)
     assert imported_again(sandbox, client, phone(0)) is True

@@ -156,30 +156,32 @@ def test_accounts_are_apart_until_they_are_linked(ledger, tmp_path, clock):
     clock.now += 1
     ledger.record_in([phone(2)], by="somebody")
     assert held(ledger) == set()
-    assert ledger.elsewhere([phone(1), phone(2), phone(3)]) == {phone(1): OLD_KEY}
-    assert Ledger.open(tmp_path / "runs", "other.example/99999999").elsewhere([phone(1)]) == {}
+    assert ledger.opted_out_under_other_key([phone(1), phone(2), phone(3)]) == {phone(1): OLD_KEY}
+    assert (
+        Ledger.open(tmp_path / "runs", "other.example/99999999").opted_out_under_other_key([phone(1)]) == {}
+    )
     ledger.link("API.sendblue.com:443/99999999")
     assert held(ledger) == held(other) == {phone(1)}
-    assert ledger.elsewhere([phone(1)]) == {}
+    assert ledger.opted_out_under_other_key([phone(1)]) == {}
     other.record_out([phone(3)], by="a run")
     assert held(ledger) == {phone(1), phone(3)}
 
 
 def test_what_was_created_is_known_until_it_is_forgotten(ledger):
-    ledger.record_made([person(1), person(2)])
-    ledger.record_made([person(2, contact_id="later", created_at=datetime(2026, 1, 1, tzinfo=UTC))])
-    assert ledger.made([phone(2), phone(3)]) == {
+    ledger.record_created([person(1), person(2)])
+    ledger.record_created([person(2, contact_id="later", created_at=datetime(2026, 1, 1, tzinfo=UTC))])
+    assert ledger.created_by_runs([phone(2), phone(3)]) == {
         phone(2): {"contact_id": "later", "created_at": "2026-01-01T00:00:00+00:00"}
     }
     ledger.record_out([phone(1)], by="a run")
     ledger.forget(["+1 (212) 555-0101", phone(2)])
-    assert ledger.made([phone(1), phone(2)]) == {}
+    assert ledger.created_by_runs([phone(1), phone(2)]) == {}
     assert held(ledger) == {phone(1)}
 
 
 def test_no_phone_and_no_forgotten_id_is_in_any_file_and_all_are_the_owners(ledger, tmp_path):
     ledger.record_out([phone(1)], by="a run")
-    ledger.record_made([person(2, contact_id="who-was-created")])
+    ledger.record_created([person(2, contact_id="who-was-created")])
     ledger.forget([phone(2)])
     files = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
     assert {path.name for path in files} >= {ledger_file.FILE, ledger_file.KEY_FILE}
@@ -245,6 +247,7 @@ def test_a_beginning_that_was_cut_off_is_begun_again(tmp_path, monkeypatch):
 
 
 def journal_of(folder, run_id, rows, **meta):
+    """Write down a run that went on without a ledger, since none could be begun."""
     meta = {
         "kind": "create",
         "account": ACCOUNT,
@@ -253,26 +256,13 @@ def journal_of(folder, run_id, rows, **meta):
         **meta,
     }
     Journal.create(folder, run_id, meta, rows).close()
-    as_version_1(folder / f"{run_id}.sqlite3")
 
 
-def as_version_1(path):
-    base = sqlite3.connect(path, isolation_level=None)
-    base.executescript(
-        "ALTER TABLE requests DROP COLUMN ended_at; ALTER TABLE requests DROP COLUMN rows;"
-        "ALTER TABLE rows DROP COLUMN sent_at; ALTER TABLE rows DROP COLUMN unanswered;"
-        "ALTER TABLE rows DROP COLUMN add_tags; ALTER TABLE rows DROP COLUMN remove_tags;"
-        "DELETE FROM meta WHERE name = 'has_ledger'; PRAGMA user_version = 1;"
-    )
-    base.close()
-
-
-def test_what_journals_of_before_know_is_taken_over(tmp_path, clock):
+def test_what_journals_without_a_ledger_know_is_taken_over(tmp_path, clock):
     out = {n: Row(pos=n, phone=phone(n), action="create", opted_out=True) for n in range(4)}
     out[3].left = person(3, opt_out=True)
-    journal_of(tmp_path, "b", list(out.values()), turn=1, ended=2)
-    journal_of(tmp_path, "a", [Row(pos=0, phone=phone(1), action="update", opted_out=False)], turn=3, ended=4)
-    journal_of(tmp_path, "c", [Row(pos=0, phone=phone(2), action="update", opted_out=False)], turn=2)
+    journal_of(tmp_path, "b", list(out.values()))
+    journal_of(tmp_path, "c", [Row(pos=0, phone=phone(2), action="update", opted_out=False)])
     journal_of(
         tmp_path,
         "d",
@@ -283,14 +273,14 @@ def test_what_journals_of_before_know_is_taken_over(tmp_path, clock):
     made = Row(pos=0, phone=phone(7), action="create", status="created", left=person(7))
     journal_of(tmp_path, "e", [made], account="api.sendblue.com:443/0a1b2c3d")
     ledger = Ledger.open(tmp_path, ACCOUNT)
-    assert held(ledger) == {phone(0), phone(2), phone(3), phone(9)}
-    assert ledger.made([phone(7)])[phone(7)]["contact_id"] == "id-7"
+    assert held(ledger) == {phone(0), phone(1), phone(2), phone(3), phone(9)}
+    assert ledger.created_by_runs([phone(7)])[phone(7)]["contact_id"] == "id-7"
     clock.now += LAG
     ledger.observe([person(0, opt_out=False), person(3, opt_out=False)], by="a look")
-    assert held(ledger) == {phone(0), phone(2), phone(9)}
+    assert held(ledger) == {phone(0), phone(1), phone(2), phone(9)}
 
 
-def test_a_journal_of_before_that_can_not_be_read_is_not_passed_over(tmp_path):
+def test_a_journal_without_a_ledger_that_can_not_be_read_is_not_passed_over(tmp_path):
     journal_of(tmp_path, "b", [Row(pos=0, phone=phone(1), action="create", opted_out=True)])
     whole = (tmp_path / "b.sqlite3").read_bytes()
     (tmp_path / "b.sqlite3").write_bytes(bytes(len(whole)))

@@ -17,9 +17,9 @@ from sendblue_data import (
     undo_run,
 )
 from sendblue_data.contacts import contacts_frame
-from sendblue_data.errors import FrameError, WriteRefusedError
-from sendblue_data.writeback.merging import TagChange
-from sendblue_data.writeback.tag_verbs import _plan
+from sendblue_data.errors import ConfigurationError, FrameError, WriteRefusedError
+from sendblue_data.writeback.inputs import TagChange
+from sendblue_data.writeback.tags import _plan_change
 from tests.writeback.people import people, person, phone, state, statuses
 
 FIELDS = ("first_name", "company_name", "assigned_to_email")
@@ -210,12 +210,12 @@ def test_tags_added_are_taken_back(open_account):
 
 def test_swapped_tags_change_at_once():
     account = contacts_frame([person(0, tags=["a"]), person(1, tags=["b", "c"])])
-    rows = _plan(account, account, TagChange(rename={"a": "b", "b": "a"}), None)._rows
+    rows = _plan_change(account, account, TagChange(rename={"a": "b", "b": "a"}), None)._rows
     assert [sorted(row.wanted["tags"]) for row in rows] == [["b"], ["a", "c"]]
 
 
 @pytest.mark.parametrize("wrong", [(), ("",), (" ",), (None,), (["VIP"],)])
 def test_a_tag_has_to_be_named(wrong):
     account = contacts_frame(people(1))
-    with pytest.raises(FrameError, match="add_tags was given"):
+    with pytest.raises(ConfigurationError, match="add_tags was given"):
         plan_add_tags(account, account, *wrong)

@@ -108,7 +108,7 @@ def test_a_second_undo_takes_back_what_landed_after_the_first(late_account, monk
     sandbox.set(late_by=4.0)
     run_id = cut(monkeypatch, lambda: bulk_create(client, mine(), progress=False))
     with monkeypatch.context() as patch:
-        patch.setattr(engine.Engine, "_is_flying", lambda _: False)
+        patch.setattr(engine.Engine, "_any_in_flight", lambda _: False)
         assert undo_run(client, run_id, progress=False).counts == {"unchanged": 6}
     sandbox.settle()
     assert sandbox.count() == 8

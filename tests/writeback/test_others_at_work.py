@@ -29,7 +29,7 @@ from sendblue_data._api import rate_limit
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import WriteInterruptedError
 from sendblue_data.sandbox import Sandbox
-from sendblue_data.writeback import engine, lookout
+from sendblue_data.writeback import engine, lookup
 from sendblue_data.writeback.ledger import Ledger
 from tests.writeback.people import person, phone
 from tests.writeback.test_state_machine import Crash, CrashingJournal
@@ -107,9 +107,9 @@ class Others(RuleBasedStateMachine):
         for module, name, value in (
             (rate_limit, "FIRST_PROBE", 0.001),
             (engine, "_FIRST_PAUSE", 0.001),
-            (engine, "_FIRST_LOOK", 0.02),
+            (engine, "_FIRST_POLL", 0.02),
             (engine, "PATIENCE", 1.5),
-            (lookout, "AGAIN", 0.0),
+            (lookup, "REFRESH_AFTER", 0.0),
         ):
             self.patch.setattr(module, name, value)
         self.crashing = CrashingJournal()

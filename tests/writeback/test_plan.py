@@ -5,7 +5,7 @@ import pytest
 
 from sendblue_data import bulk_create, bulk_update, plan_create, plan_delete, plan_update
 from sendblue_data.contacts import contacts_frame
-from sendblue_data.errors import FrameError
+from sendblue_data.errors import ConfigurationError, FrameError
 from tests.writeback.people import people, person, phone
 
 
@@ -111,7 +111,7 @@ def test_tags_that_are_nulls_alone_say_nothing(open_account):
 
 def test_columns_given_as_a_text_are_refused(open_account):
     _, client = open_account(people(1))
-    with pytest.raises(FrameError, match=r"\['tags'\]"):
+    with pytest.raises(ConfigurationError, match=r"\['tags'\]"):
         bulk_update(client, contacts_frame(people(1)), columns="tags")
 
 
@@ -183,7 +183,7 @@ def test_erasing_is_asked_for_by_name():
         *("Acme → Globex", "- VIP"),
     ]
     assert [row.wanted["company_name"] for row in plan._rows] == ["", "", "Globex"]
-    with pytest.raises(FrameError, match="no call of the API removes a variable"):
+    with pytest.raises(ConfigurationError, match="no call of the API removes a variable"):
         plan_update(account, mine, ["company_name"], clear=["custom_variables"])
 
 
@@ -232,9 +232,9 @@ def test_it_shows_counts_first_masks_phones_and_escapes_names():
 
 
 def test_an_option_that_is_not_known_is_refused():
-    with pytest.raises(FrameError, match="on_conflict"):
+    with pytest.raises(ConfigurationError, match="on_conflict"):
         plan_create(contacts_frame([]), contacts_frame([]), on_conflict="merge")
-    with pytest.raises(FrameError, match="chunk_size"):
+    with pytest.raises(ConfigurationError, match="chunk_size"):
         plan_delete(contacts_frame([]), contacts_frame([]), chunk_size=0)
 
 

@@ -19,7 +19,7 @@ from sendblue_data import (
 )
 from sendblue_data._shared.validation import shown
 from sendblue_data.contacts import contacts_frame
-from sendblue_data.errors import FrameError, SegmentError
+from sendblue_data.errors import ConfigurationError, SegmentError
 from sendblue_data.writeback.ledger import Ledger
 from tests.writeback.people import people, person, phone
 
@@ -107,7 +107,7 @@ def test_an_error_shows_no_contacts():
         compare_segments(contacts, {"mine": contacts})
     assert "Zelda" not in str(refused.value)
     assert phone(0) not in str(refused.value)
-    with pytest.raises(FrameError, match="list of 1"):
+    with pytest.raises(ConfigurationError, match="list of 1"):
         plan_create(contacts, contacts, on_conflict=contacts.to_dicts())
     assert phone(0) not in shown(phone(0))
 
@@ -162,8 +162,7 @@ def test_nan_and_nat_are_nothing():
 
 def test_whom_the_ledger_holds_is_written_back_and_never_texted(open_account, journals):
     sandbox, client = open_account([person(n, opt_out=False) for n in range(4)])
-    with Ledger.open(journals, client.account) as ledger:
-        ledger.record_out([phone(0)], by="a promise")
+    Ledger.open(journals, client.account).record_out([phone(0)], by="a promise")
     some = contacts_frame([{"phone": phone(n)} for n in range(2)])
     plan = plan_verify(client, some)
     assert plan.headline == "1 to verify; 1 is there: 1 held as opted out"

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
 
+import sendblue_data
 from sendblue_data import (
     describe,
     has_any_tag,
@@ -37,10 +38,8 @@ def test_code_read_back_is_the_same_segment(pair):
 @settings(max_examples=50, deadline=None)
 @given(SEGMENTS, CONTACTS)
 def test_code_is_python_that_means_the_same(pair, rows):
-    from sendblue_data import segments
-
     segment, truth = pair
-    names = {name: getattr(segments, name) for name in segments.__all__}
+    names = {name: getattr(sendblue_data, name) for name in sendblue_data.__all__}
     again = eval(repr(segment), {"__builtins__": {}}, names)  # our own text: the question is if it is Python
     assert contacts_of(rows).select(again).to_series().to_list() == [truth(row) for row in rows]
 
@@ -51,7 +50,7 @@ def test_a_file_gives_back_what_was_saved(tmp_path_factory, named, tag, value):
     path = tmp_path_factory.mktemp("segments") / "segments.toml"
     saved = {name: segment for name, (segment, _) in named.items()}
     saved["hostile text"] = has_tag(tag, "it's") & (variable(tag) == value)
-    save_segments(path, saved)
+    save_segments(saved, path)
     loaded = load_segments(path)
     assert list(loaded) == list(saved)
     assert [segment.rule for segment in loaded.values()] == [segment.rule for segment in saved.values()]
@@ -60,7 +59,7 @@ def test_a_file_gives_back_what_was_saved(tmp_path_factory, named, tag, value):
 
 def test_the_file_reads_well(tmp_path):
     path = tmp_path / "segments.toml"
-    save_segments(path, {"Launch": has_tag("VIP") & reachable(), "Quiet": untagged() | ~verified()})
+    save_segments({"Launch": has_tag("VIP") & reachable(), "Quiet": untagged() | ~verified()}, path)
     text = path.read_text(encoding="utf-8")
     assert '"Launch" = \'has_tag("VIP") & reachable()\'' in text
     assert "# contacts without a tag or not known to be verified" in text
@@ -69,14 +68,35 @@ def test_the_file_reads_well(tmp_path):
 
 def test_a_failed_save_leaves_the_old_file(tmp_path):
     path = tmp_path / "segments.toml"
-    save_segments(path, {"Old": verified()})
+    save_segments({"Old": verified()}, path)
     before = path.read_bytes()
     with pytest.raises(SegmentError, match="segment 'New' needs a segment made of predicates"):
-        save_segments(path, {"New": pl.col("verified")})
+        save_segments({"New": pl.col("verified")}, path)
     with pytest.raises(SegmentError, match="give it a name"):
-        save_segments(path, {" ": verified()})
+        save_segments({" ": verified()}, path)
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_saving_adds_to_the_file_unless_told_to_replace_it(tmp_path):
+    path = tmp_path / "segments.toml"
+    save_segments({"Old": verified(), "Launch": untagged()}, path)
+    save_segments({"Launch": has_tag("VIP"), "New": reachable()}, path)
+    assert repr(load_segments(path)) == (
+        "{'Old': verified(), 'Launch': has_tag(\"VIP\"), 'New': reachable()}"
+    )
+    save_segments({"New": verified()}, path, replace=True)
+    assert list(load_segments(path)) == ["New"]
+
+
+def test_a_file_that_can_not_be_read_is_not_written_over(tmp_path):
+    path = tmp_path / "segments.toml"
+    path.write_text("[people]")
+    with pytest.raises(SegmentError, match="holds 'people'"):
+        save_segments({"New": verified()}, path)
+    assert path.read_text() == "[people]"
+    save_segments({"New": verified()}, path, replace=True)
+    assert list(load_segments(path)) == ["New"]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +122,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
         ("variable('Plan').contains(['a'])", "is not called like this"),
         ("variable('a') == 'b' & verified()", "is not"),
         ("opted_out('x')", "which is not how it is called"),
-        ("created_between('soon', None)", "not ISO 8601"),
+        ("created_between('soon', None)", "expected a moment in ISO 8601"),
         ("has_tag('a'", "not a rule"),
         ("has_tag('\\d')", "not a rule"),
         ("has_tag('\0')", "not a rule"),

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, Unpack, overload
 
 import polars as pl
 
 from sendblue_data._api.client import SendblueClient
 from sendblue_data._shared.validation import check_client
 from sendblue_data.analytics.tag_spelling import Frame, check_renaming, rename_tags as rename_in_frame
-from sendblue_data.errors import FrameError
-from sendblue_data.writeback.inputs import read_source
-from sendblue_data.writeback.merging import TagChange
-from sendblue_data.writeback.plan import WritePlan, make_plan
-from sendblue_data.writeback.planning import Asked
+from sendblue_data.errors import ConfigurationError
+from sendblue_data.writeback.catalogue import PathLike
+from sendblue_data.writeback.inputs import Asked, TagChange, read_source
+from sendblue_data.writeback.plan import WritePlan, make_plan, run_now
 from sendblue_data.writeback.result import WriteResult
 from sendblue_data.writeback.rows import Options
-from sendblue_data.writeback.running import run_fresh
-
-if TYPE_CHECKING:
-    PathLike = str | os.PathLike[str]
+from sendblue_data.writeback.run import RunOptions, with_run_options
 
 
 def plan_add_tags(
@@ -42,16 +37,16 @@ def plan_add_tags(
         The plan.
 
     Raises:
-        FrameError: there is no usable `phone`, or a tag is blank or no text.
-        JournalError, ConfigurationError, ApiError: as in `plan_create`.
+        ConfigurationError: a tag is blank or no text, or `contacts_or_client` is neither.
+        FrameError, JournalError, ApiError: as in `plan_create`.
 
     Example:
-        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data import contacts_frame
         >>> account = contacts_frame([{"phone": "+12125550100", "tags": ["VIP"]}])
         >>> plan_add_tags(account, account, "VIP", "Spring").changes.select("after", "change").rows()
         [('VIP, Spring', '+ Spring')]
     """
-    return _plan(contacts_or_client, contacts, TagChange(add=_checked("add_tags", tags)), journal_dir)
+    return _plan_change(contacts_or_client, contacts, TagChange(add=_checked("add_tags", tags)), journal_dir)
 
 
 def plan_remove_tags(
@@ -72,26 +67,27 @@ def plan_remove_tags(
         The plan.
 
     Raises:
-        FrameError: there is no usable `phone`, or a tag is blank or no text.
-        JournalError, ConfigurationError, ApiError: as in `plan_create`.
+        ConfigurationError: a tag is blank or no text, or `contacts_or_client` is neither.
+        FrameError, JournalError, ApiError: as in `plan_create`.
 
     Example:
-        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data import contacts_frame
         >>> account = contacts_frame([{"phone": "+12125550100", "tags": ["VIP"]}])
         >>> plan_remove_tags(account, account, "VIP")
         WritePlan(update: 1 is there: 1 loses a tag; account of 1)
     """
-    return _plan(contacts_or_client, contacts, TagChange(remove=_checked("remove_tags", tags)), journal_dir)
+    return _plan_change(
+        contacts_or_client, contacts, TagChange(remove=_checked("remove_tags", tags)), journal_dir
+    )
 
 
+@with_run_options
 def add_tags(
     client: SendblueClient,
     contacts: Any,
     *tags: str,
     dry_run: bool = False,
-    raise_on_errors: bool = False,
-    progress: bool = True,
-    journal_dir: PathLike | None = None,
+    **options: Unpack[RunOptions],
 ) -> WriteResult:
     """Add tags to contacts: each is read again before it is written, and nothing else of it is touched.
 
@@ -99,50 +95,37 @@ def add_tags(
         client: the account.
         contacts: a frame with `phone`.
         tags: what to add.
-        dry_run: send nothing; give what a run would do.
-        raise_on_errors: as in `bulk_create`.
-        progress: show a bar.
-        journal_dir: as in `bulk_create`.
+        dry_run: as in `bulk_create`.
+        **options: as in `RunOptions`.
 
     Returns:
-        The outcome of every row: `updated`, `unchanged`, `absent`, `invalid`, `rejected` or `unknown`.
+        The outcome of every row.
 
     Raises:
         FrameError, WriteInterruptedError, WriteIncompleteError, JournalError, ApiError: as in `bulk_update`.
 
     Example:
-        >>> import tempfile
+        >>> from tempfile import TemporaryDirectory
         >>> from sendblue_data import Sandbox, contacts_frame
         >>> people = [{"phone": "+12125550100", "tags": ["VIP"]}]
-        >>> with Sandbox(people) as sandbox, sandbox.client() as client:
-        ...     with tempfile.TemporaryDirectory() as folder:
-        ...         result = add_tags(
-        ...             client, contacts_frame(people), "Spring", progress=False, journal_dir=folder
-        ...         )
+        >>> with Sandbox(people) as sandbox, sandbox.client() as client, TemporaryDirectory() as folder:
+        ...     result = add_tags(client, contacts_frame(people), "Spring", progress=False, journal_dir=folder)
         ...     tags = [row["tags"] for row in sandbox.rows()]
         >>> result.counts, tags
         ({'updated': 1}, [['VIP', 'Spring']])
     """
     check_client(client)
-    plan = plan_add_tags(client, contacts, *tags, journal_dir=journal_dir)
-    return run_fresh(
-        plan,
-        client,
-        dry_run=dry_run,
-        raise_on_errors=raise_on_errors,
-        progress=progress,
-        journal_dir=journal_dir,
-    )
+    plan = plan_add_tags(client, contacts, *tags, journal_dir=options.get("journal_dir"))
+    return run_now(plan, client, dry_run=dry_run, **options)
 
 
+@with_run_options
 def remove_tags(
     client: SendblueClient,
     contacts: Any,
     *tags: str,
     dry_run: bool = False,
-    raise_on_errors: bool = False,
-    progress: bool = True,
-    journal_dir: PathLike | None = None,
+    **options: Unpack[RunOptions],
 ) -> WriteResult:
     """Take tags from contacts: each is read again before it is written, and nothing else of it is touched.
 
@@ -150,40 +133,28 @@ def remove_tags(
         client: the account.
         contacts: a frame with `phone`.
         tags: what to take away.
-        dry_run: send nothing; give what a run would do.
-        raise_on_errors: as in `bulk_create`.
-        progress: show a bar.
-        journal_dir: as in `bulk_create`.
+        dry_run: as in `bulk_create`.
+        **options: as in `RunOptions`.
 
     Returns:
-        The outcome of every row, as of `add_tags`.
+        The outcome of every row.
 
     Raises:
         FrameError, WriteInterruptedError, WriteIncompleteError, JournalError, ApiError: as in `bulk_update`.
 
     Example:
-        >>> import tempfile
+        >>> from tempfile import TemporaryDirectory
         >>> from sendblue_data import Sandbox, contacts_frame
         >>> people = [{"phone": "+12125550100", "tags": ["VIP", "Lead"]}]
-        >>> with Sandbox(people) as sandbox, sandbox.client() as client:
-        ...     with tempfile.TemporaryDirectory() as folder:
-        ...         result = remove_tags(
-        ...             client, contacts_frame(people), "Lead", progress=False, journal_dir=folder
-        ...         )
+        >>> with Sandbox(people) as sandbox, sandbox.client() as client, TemporaryDirectory() as folder:
+        ...     result = remove_tags(client, contacts_frame(people), "Lead", progress=False, journal_dir=folder)
         ...     tags = [row["tags"] for row in sandbox.rows()]
         >>> result.counts, tags
         ({'updated': 1}, [['VIP']])
     """
     check_client(client)
-    plan = plan_remove_tags(client, contacts, *tags, journal_dir=journal_dir)
-    return run_fresh(
-        plan,
-        client,
-        dry_run=dry_run,
-        raise_on_errors=raise_on_errors,
-        progress=progress,
-        journal_dir=journal_dir,
-    )
+    plan = plan_remove_tags(client, contacts, *tags, journal_dir=options.get("journal_dir"))
+    return run_now(plan, client, dry_run=dry_run, **options)
 
 
 @overload
@@ -198,10 +169,9 @@ def rename_tags(
     /,
     *,
     dry_run: bool = ...,
-    raise_on_errors: bool = ...,
-    progress: bool = ...,
-    journal_dir: PathLike | None = ...,
+    **options: Unpack[RunOptions],
 ) -> WriteResult: ...
+@with_run_options
 def rename_tags(
     client: Any,
     contacts: Any,
@@ -210,9 +180,7 @@ def rename_tags(
     *,
     changed_only: bool = False,
     dry_run: bool = False,
-    raise_on_errors: bool = False,
-    progress: bool = True,
-    journal_dir: PathLike | None = None,
+    **options: Unpack[RunOptions],
 ) -> Any:
     """Rename tags in an account, or in a frame alone: `rename_tags(contacts, mapping)`.
 
@@ -221,35 +189,30 @@ def rename_tags(
     has it once.
 
     Args:
-        client: the account; left out, the frame is given back with its tags renamed: see
+        client: the account; left out, the frame is returned with its tags renamed: see
             `sendblue_data.analytics.tag_spelling.rename_tags`.
         contacts: a frame with `phone`.
         mapping: old tag to new; None takes the tag away.
         changed_only: of a frame, only the contacts that change.
-        dry_run: send nothing; give what a run would do.
-        raise_on_errors: as in `bulk_create`.
-        progress: show a bar.
-        journal_dir: as in `bulk_create`.
+        dry_run: as in `bulk_create`.
+        **options: as in `RunOptions`.
 
     Returns:
-        The outcome of every row, as of `add_tags`; of a frame, the frame.
+        The outcome of every row; of a frame, the frame.
 
     Raises:
         FrameError: a new name is blank or no text, or as in `bulk_update`.
         WriteInterruptedError, WriteIncompleteError, JournalError, ApiError: as in `bulk_update`.
 
     Example:
-        >>> import tempfile
+        >>> from tempfile import TemporaryDirectory
         >>> from sendblue_data import Sandbox, contacts_frame
         >>> people = [{"phone": "+12125550100", "tags": ["vip ", "Lead"]}]
         >>> contacts = contacts_frame(people)
         >>> rename_tags(contacts, {"vip ": "VIP"})["tags"].to_list()
         [['VIP', 'Lead']]
-        >>> with Sandbox(people) as sandbox, sandbox.client() as client:
-        ...     with tempfile.TemporaryDirectory() as folder:
-        ...         result = rename_tags(
-        ...             client, contacts, {"vip ": "VIP"}, progress=False, journal_dir=folder
-        ...         )
+        >>> with Sandbox(people) as sandbox, sandbox.client() as client, TemporaryDirectory() as folder:
+        ...     result = rename_tags(client, contacts, {"vip ": "VIP"}, progress=False, journal_dir=folder)
         >>> result.counts
         {'updated': 1}
     """
@@ -257,18 +220,11 @@ def rename_tags(
         return rename_in_frame(client, contacts, changed_only=changed_only)
     check_client(client)
     check_renaming(mapping)
-    plan = _plan(client, contacts, TagChange(rename=dict(mapping)), journal_dir)
-    return run_fresh(
-        plan,
-        client,
-        dry_run=dry_run,
-        raise_on_errors=raise_on_errors,
-        progress=progress,
-        journal_dir=journal_dir,
-    )
+    plan = _plan_change(client, contacts, TagChange(rename=dict(mapping)), options.get("journal_dir"))
+    return run_now(plan, client, dry_run=dry_run, **options)
 
 
-def _plan(
+def _plan_change(
     contacts_or_client: pl.DataFrame | SendblueClient,
     contacts: Any,
     change: TagChange,
@@ -280,11 +236,13 @@ def _plan(
 
 def _checked(verb: str, tags: tuple[Any, ...]) -> tuple[str, ...]:
     if not tags:
-        raise FrameError(
+        raise ConfigurationError(
             f"{verb} was given no tag: name one or more, such as {verb}(client, contacts, 'VIP')."
         )
     for tag in tags:
         if not isinstance(tag, str) or not tag.strip():
             given = repr(tag) if isinstance(tag, str) else type(tag).__name__
-            raise FrameError(f"{verb} was given {given} for a tag: expected texts that are not blank.")
+            raise ConfigurationError(
+                f"{verb} was given {given} for a tag: expected texts that are not blank."
+            )
     return tags

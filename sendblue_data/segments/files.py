@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from sendblue_data._shared.files import replacing
+from sendblue_data._shared.validation import shown
 from sendblue_data.errors import SegmentError
 from sendblue_data.segments.parsing import parse_segment
 from sendblue_data.segments.predicates import Segment, describe, require_segment
@@ -26,56 +27,63 @@ _READABLE = 0o644
 """Rules, not people: others may read them."""
 
 
-def save_segments(path: str | os.PathLike[str], segments: Mapping[str, pl.Expr]) -> None:
-    """Write named segments to a TOML file, each under its words. An earlier file of that name is replaced.
+def save_segments(
+    segments: Mapping[str, pl.Expr], path: str | os.PathLike[str], *, replace: bool = False
+) -> None:
+    """Write named segments to a TOML file, each under its words, beside those that are in it already.
 
-    The file is written whole beside its place and then moved there, so a crash leaves the old one.
+    The file is written whole beside its place and then moved there, so a crash leaves the old one; comments of
+    your own in it do not last.
 
     Args:
+        segments: name to segment. A name that the file has already gets the new rule.
         path: the file.
-        segments: name to segment.
+        replace: keep nothing of a file that is there.
 
     Raises:
-        SegmentError: a name is blank, or a segment holds a plain expression, which can't be written down.
+        SegmentError: a name is blank, a segment holds a plain expression, which can't be written down, or the
+            file that is there can't be read.
         ConfigurationError: the folder is missing, or `path` is a folder.
         FileNotWrittenError: the folder or the disk does not take it.
 
-    Examples:
+    Example:
         >>> import tempfile, pathlib
         >>> from sendblue_data import has_tag, reachable
         >>> file = pathlib.Path(tempfile.mkdtemp(), "segments.toml")
-        >>> save_segments(file, {"Spring launch": has_tag("VIP") & reachable()})
+        >>> save_segments({"Spring launch": has_tag("VIP") & reachable()}, file)
         >>> print(file.read_text().split("[segments]")[1])
         <BLANKLINE>
         # contacts tagged "VIP" and reachable (known not to have opted out, with an E.164 phone)
         "Spring launch" = 'has_tag("VIP") & reachable()'
         <BLANKLINE>
+        >>> save_segments({"Lapsed": has_tag("Churned")}, file)
         >>> load_segments(file)
-        {'Spring launch': has_tag("VIP") & reachable()}
+        {'Spring launch': has_tag("VIP") & reachable(), 'Lapsed': has_tag("Churned")}
     """
     if not isinstance(segments, Mapping):
-        raise SegmentError(
-            f"segments is {type(segments).__name__}: expected a mapping of names to segments, after the path."
-        )
-    entries = []
+        raise SegmentError(f"segments is {shown(segments)}: expected a mapping of names to segments.")
     for name, segment in segments.items():
         if not (isinstance(name, str) and name.strip()):
             raise SegmentError(f"a segment is named {name!r}: give it a name in words.")
-        rule = require_segment(segment, f"segment {name!r}")
-        entries.append(f"# {describe(rule)}\n{quoted(name)} = {_toml_text(repr(rule))}\n")
+        require_segment(segment, f"segment {name!r}")
+    there = {} if replace or not Path(path).is_file() else load_segments(path)
+    entries = (
+        f"# {describe(segment)}\n{quoted(name)} = {_toml_text(repr(segment))}\n"
+        for name, segment in {**there, **segments}.items()
+    )
     with replacing(path, mode=_READABLE) as draft:
         draft.write_text(_HEAD + "\n".join(entries), encoding="utf-8", newline="\n")
 
 
 def load_segments(path: str | os.PathLike[str]) -> dict[str, Segment]:
-    r"""The named segments of a TOML file that `save_segments` or a person wrote.
+    r"""Return the named segments of a TOML file that `save_segments` or a person wrote.
 
     Raises:
         SegmentError: the file is not TOML, has another key than `[segments]`, or a rule can't be read; with
             the file, the segment's name and the remedy. Nothing in the file is run.
         FileNotFoundError: there is no such file.
 
-    Examples:
+    Example:
         >>> import tempfile, pathlib
         >>> file = pathlib.Path(tempfile.mkdtemp(), "segments.toml")
         >>> _ = file.write_text("[segments]\nLapsed = 'has_tag(\"Churned\") & ~opted_out()'")

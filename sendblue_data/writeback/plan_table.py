@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import get_args
 
 import polars as pl
 
 from sendblue_data.schema import IS_E164
 from sendblue_data.writeback import merging
-from sendblue_data.writeback.fields import WRITABLE, Contact, same_contact
+from sendblue_data.writeback.fields import MARKS, WRITABLE, Contact, same_contact
 from sendblue_data.writeback.identity import identities
-from sendblue_data.writeback.inputs import Source
-from sendblue_data.writeback.merging import TagChange
-from sendblue_data.writeback.rows import Action, Kind, Options
+from sendblue_data.writeback.inputs import AT_ONCE, Asked
+from sendblue_data.writeback.rows import Action, Options
 
-ACTIONS: tuple[Action, ...] = ("create", "update", "delete", "verify", "unchanged", "absent", "invalid")
+ACTIONS: tuple[Action, ...] = get_args(Action)
 STAYS_OUT = "stays opted out: clearing an opt-out takes opt_back_in=True"
 KEPT_OUT = "is known to be opted out, and will stay so"
 HELD_OUT = "held as opted out by the ledger, and not shown so by the account: its opt-out is written"
@@ -23,7 +23,7 @@ NOTES = {
     "kept_out": KEPT_OUT,
     "stays_out": STAYS_OUT,
     "held_out": HELD_OUT,
-    "elsewhere": "was opted out in a run of another key of this host",
+    "under_other_key": "was opted out in a run of another key of this host",
     "not_there": "not in the account",
     "promised": "if it is created from here, it will be opted out",
     "another": "deleted since the frame was pulled; another contact has the number now, and is left alone",
@@ -34,8 +34,6 @@ NOTES = {
     "not_known": "not known whether opted out: no message is sent without allow_unknown=True",
 }
 """What a flag of the table says of its row."""
-AT_ONCE = 100_000
-"""Rows whose columns are worked with together."""
 _SECOND = 1_000_000
 
 
@@ -45,44 +43,13 @@ class Known:
 
     Attributes:
         out: numbers that the ledger holds as opted out.
-        made: by number, `contact_id` and `created_at` of the contact that the last run created under it.
-        elsewhere: by number that is out under another key of the service, that account's label.
+        created_by_runs: by number, `contact_id` and `created_at` of the contact that the last run created under it.
+        other_key: by number that is out under another key of the service, that account's label.
     """
 
     out: Collection[str] = ()
-    made: Mapping[str, Contact] = field(default_factory=dict)
-    elsewhere: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a caller asks for.
-
-    Attributes:
-        kind: what the run is for.
-        source: the caller's rows.
-        options: how.
-        base: the frame as it was pulled, to merge with: a row for each of the source's (see `aligned`).
-        change: tags to add, remove or rename, instead of the frame's.
-    """
-
-    kind: Kind
-    source: Source
-    options: Options
-    base: pl.DataFrame | None = None
-    change: TagChange | None = None
-
-    def part(self, rows: pl.Series) -> Asked:
-        """Return the same, asked of some of the rows."""
-        base = None if self.base is None else self.base[rows]
-        return replace(self, source=replace(self.source, frame=self.source.frame[rows]), base=base)
-
-    def slices(self) -> Iterator[tuple[int, Asked]]:
-        """Yield the same in pieces, each with the position of its first row: what is worked out of one takes memory."""
-        for start in range(0, self.source.frame.height, AT_ONCE):
-            base = None if self.base is None else self.base.slice(start, AT_ONCE)
-            frame = self.source.frame.slice(start, AT_ONCE)
-            yield start, replace(self, source=replace(self.source, frame=frame), base=base)
+    created_by_runs: Mapping[str, Contact] = field(default_factory=dict)
+    other_key: Mapping[str, str] = field(default_factory=dict)
 
 
 def plan_table(asked: Asked, account: pl.DataFrame, known: Known) -> pl.DataFrame:
@@ -234,10 +201,10 @@ def _plan_writes(
     )
     says_in = ~pl.col("says").fill_null(value=True)
     back_in = says_in & ~pl.col("is_out") if options.opt_back_in else pl.lit(value=False)
-    is_elsewhere = pl.lit(value=False)
-    if known.elsewhere:
-        strangers = identities(pl.Series(list(known.elsewhere), dtype=pl.String))
-        is_elsewhere = pl.lit(_is_among(source.identities(), strangers))
+    is_other_key = pl.lit(value=False)
+    if known.other_key:
+        strangers = identities(pl.Series(list(known.other_key), dtype=pl.String))
+        is_other_key = pl.lit(_is_among(source.identities(), strangers))
     out = pl.col("is_out") | (pl.col("is_held") & ~back_in)
     there, shown_out = pl.col("there"), pl.col("shown").fill_null(value=False)
     new = ~there if is_create else pl.lit(value=False)
@@ -250,7 +217,7 @@ def _plan_writes(
         stays_out=there & shown_out & says_in & ~back_in & ~pl.col("is_out"),
         held_out=there & out & ~pl.col("is_out") & ~shown_out,
         not_there=~there & (not is_create),
-        elsewhere=new & ~out & ~back_in & is_elsewhere,
+        under_other_key=new & ~out & ~back_in & is_other_key,
     )
     others = [name for name in WRITABLE if name != "opt_out"]
     if options.on_conflict == "skip":
@@ -281,19 +248,13 @@ def _plan_delete(
 ) -> pl.DataFrame:
     """A contact made anew by an earlier run (an undo, a create) is the frame's; by anyone else, another."""
     source = asked.source
-    marks = pl.DataFrame(
-        {
-            "phone": source.frame["phone"],
-            "id": source.given("contact_id"),
-            "created": source.given("created_at"),
-            "there_id": merging.gathered(account, "contact_id", at),
-            "there_created": merging.gathered(account, "created_at", at),
-        }
-    )
-    other = is_other(marks)
-    if known.made and other.any():
-        ours = _is_ours(marks.filter(other), known.made)
-        other = other.scatter(other.arg_true(), ~ours)
+    pulled = pl.DataFrame([source.given(name) for name in MARKS])
+    current = marks_of(account, at)
+    other = is_other(pulled, current)
+    if known.created_by_runs and other.any():
+        rows = current.with_columns(phone=source.frame["phone"]).filter(other).iter_rows(named=True)
+        ours = [same_contact(known.created_by_runs.get(row["phone"], {}), row) is not True for row in rows]
+        other = other.scatter(other.arg_true(), pl.Series(ours, dtype=pl.Boolean))
     return facts.select(
         out=(pl.lit(shown).fill_null(value=False) | pl.col("is_held")) & pl.col("there"),
         not_there=~pl.col("there"),
@@ -302,34 +263,26 @@ def _plan_delete(
     )
 
 
-def is_other(marks: pl.DataFrame) -> pl.Series:
+def marks_of(account: pl.DataFrame, at: pl.Series) -> pl.DataFrame:
+    """Return what tells one contact from another, of those at these positions."""
+    return pl.DataFrame([merging.gathered(account, name, at) for name in MARKS])
+
+
+def is_other(marks: pl.DataFrame, current: pl.DataFrame) -> pl.Series:
     """Tell where two contacts with one phone can't be one: see `same_contact`."""
-    exact = (pl.col("created").dt.microsecond() % 1000 > 0) & (
-        pl.col("there_created").dt.microsecond() % 1000 > 0
-    )
-    apart = (pl.col("created") - pl.col("there_created")).dt.total_microseconds().abs()
-    return marks.select(
-        pl.when(pl.col("id").is_not_null() & pl.col("there_id").is_not_null())
-        .then(pl.col("id") != pl.col("there_id"))
+    ids, moments = (pl.col(name) for name in MARKS)
+    there_ids, there_moments = (pl.col(f"there_{name}") for name in MARKS)
+    rows = marks.hstack(current.rename(lambda name: f"there_{name}"))
+    exact = (moments.dt.microsecond() % 1000 > 0) & (there_moments.dt.microsecond() % 1000 > 0)
+    apart = (moments - there_moments).dt.total_microseconds().abs()
+    return rows.select(
+        pl.when(ids.is_not_null() & there_ids.is_not_null())
+        .then(ids != there_ids)
         .when(exact)
         .then(apart > 0)
         .otherwise(apart >= _SECOND)
         .fill_null(value=False)
     ).to_series()
-
-
-def _is_ours(marks: pl.DataFrame, made: Mapping[str, Contact]) -> pl.Series:
-    return pl.Series(
-        [
-            same_contact(
-                made.get(row["phone"], {}),
-                {"contact_id": row["there_id"], "created_at": row["there_created"]},
-            )
-            is True
-            for row in marks.iter_rows(named=True)
-        ],
-        dtype=pl.Boolean,
-    )
 
 
 def _plan_opt_out(options: Options, facts: pl.DataFrame, shown: pl.Series) -> pl.DataFrame:

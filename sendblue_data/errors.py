@@ -257,7 +257,7 @@ class SnapshotRefusedError(SendblueError, ValueError):
     """A pull that would make the history say something that did not happen.
 
     Attributes:
-        reason: `"incomplete"`, `"other account"`, `"shrunk"` or `"out of order"`.
+        reason: `"incomplete"`, `"shrunk"` or `"out of order"`.
     """
 
     def __init__(self, message: str, *, reason: str) -> None:

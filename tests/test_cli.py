@@ -383,7 +383,7 @@ def test_a_snapshot_that_is_refused_is_3_and_names_the_option_that_allows_it(acc
         for name, value in zip(KEYS, (other.api_key, other.api_secret, other.url), strict=True):
             monkeypatch.setenv(name, value)
         logged(
-            capsys, 3, ["snapshot", "history"], "refused SnapshotRefusedError: .* pass --allow-other-account "
+            capsys, 3, ["snapshot", "history"], "refused WrongAccountError: .* pass --allow-other-account "
         )
         code, out, _ = run(capsys, "snapshot", "history", "--allow-other-account", "--max-shrink", "1")
         assert (code, "removed=40" in out) == (0, True)

@@ -1,5 +1,6 @@
 """The public names: all there, with the signatures that were promised, documented, and cheap to import."""
 
+import functools
 import inspect
 import re
 import subprocess
@@ -136,6 +137,34 @@ def assert_keeps(call, promise, *, method=False):
 def test_the_signature_is_the_promised_one(name):
     assert name in sendblue_data.__all__
     assert_keeps(getattr(sendblue_data, name), PROMISED[name])
+
+
+@pytest.mark.parametrize("verb", ["create", "delete", "update", "opt_out", "verify"])
+def test_each_bulk_call_takes_what_its_plan_does(verb):
+    plan, bulk = (
+        dict(inspect.signature(getattr(sendblue_data, f"{kind}_{verb}")).parameters)
+        for kind in ("plan", "bulk")
+    )
+    del plan["contacts_or_client"]
+    assert len(plan) >= 2
+    assert {name: one.default for name, one in plan.items()} == {name: bulk[name].default for name in plan}
+
+
+@pytest.mark.parametrize(
+    "name", ["bulk_create", "add_tags", "rename_tags", "resume_run", "undo_run", "WritePlan.run"]
+)
+def test_the_options_of_a_run_are_spelled_out(name):
+    call = functools.reduce(getattr, name.split("."), sendblue_data)
+    spelled = {
+        "raise_on_errors": False,
+        "progress": True,
+        "journal_dir": None,
+        "cancel": None,
+        "on_progress": None,
+    }
+    actual = inspect.signature(call).parameters
+    assert {option: actual[option].default for option in spelled} == spelled
+    assert all(f"\n    {option}: " in call.__doc__ for option in spelled)
 
 
 @pytest.mark.parametrize("name", HISTORY)

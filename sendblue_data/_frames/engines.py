@@ -84,19 +84,16 @@ def project(contacts: Any, wanted: Mapping[str, Recipe]) -> nw.LazyFrame[Any]:
     read = [name for name in known if name in needed]
     if not _is_polars(contacts):
         contacts = _on_an_engine(contacts, wanted.values(), known, read)
-    own = {f"__{place}": recipe for place, recipe in enumerate(wanted.values()) if _is_own(recipe)}
-    names = {id(recipe): name for name, recipe in own.items()}
-    frame = nw.from_native(_with_own_columns(contacts, own)).lazy()
+    own = {
+        f"__{n}": recipe for n, recipe in enumerate(wanted.values()) if isinstance(recipe, (Days, pl.Expr))
+    }
+    frame: nw.LazyFrame[Any] = nw.from_native(_with_own_columns(contacts, own)).lazy()
     _check_types(frame.select(read))
-    selected = frame.select(
-        *(
-            (
-                recipe if isinstance(recipe, nw.Expr) else nw.col(names.get(id(recipe), cast("str", recipe)))
-            ).alias(name)
-            for name, recipe in wanted.items()
-        )
-    )
-    return cast("nw.LazyFrame[Any]", selected)
+    columns = [
+        recipe if isinstance(recipe, nw.Expr) else nw.col(recipe if isinstance(recipe, str) else f"__{n}")
+        for n, recipe in enumerate(wanted.values())
+    ]
+    return frame.select(column.alias(name) for column, name in zip(columns, wanted, strict=True))
 
 
 def columns_of(contacts: Any) -> list[str]:
@@ -287,10 +284,6 @@ def _check_types(frame: Any) -> None:
     for name, found in frame.collect_schema().items():
         if name in _TYPES and not isinstance(found, _TYPES[name][0]):
             raise FrameError(f"the column {name!r} is {found}, expected {_TYPES[name][1]}: cast it first.")
-
-
-def _is_own(recipe: Recipe) -> bool:
-    return isinstance(recipe, (Days, pl.Expr))
 
 
 def _on_an_engine(contacts: Any, recipes: Iterable[Recipe], known: list[str], read: list[str]) -> Any:

@@ -13,6 +13,7 @@ from sendblue_data.errors import (
     IncompletePullError,
     SendblueError,
     SnapshotRefusedError,
+    WrongAccountError,
 )
 
 DONE, FAILED, REFUSED, BUSY = 0, 1, 3, 75
@@ -87,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
             )
     except HistoryConflictError as error:
         return _failed(BUSY, "busy", error)
-    except (SnapshotRefusedError, IncompletePullError) as error:
+    except (SnapshotRefusedError, WrongAccountError, IncompletePullError) as error:
         return _failed(REFUSED, "refused", error)
     except (SendblueError, OSError) as error:
         return _failed(FAILED, "failed", error)

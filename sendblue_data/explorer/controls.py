@@ -10,7 +10,7 @@ import ipywidgets as widgets
 from sendblue_data.explorer.filters import ANY, OPT_OUTS, REACHES, TAGGED, TESTS, VERIFIED, Filters
 from sendblue_data.explorer.selection import Account, Counted
 from sendblue_data.explorer.timing import Debounced
-from sendblue_data.plots.labels import NOT_SET
+from sendblue_data.report.words import readable
 
 OFFERED = 200
 """Options that a list shows at once, the largest; typing in its search field finds the others."""
@@ -19,6 +19,9 @@ TYPING = 0.25
 _LONGEST = 44
 _WIDE = {"description_width": "100px"}
 _FULL = "calc(100% - 4px)"
+_TAGS = ("all_tags", "any_tags", "no_tags")
+_COLUMNS = {"owners": "assigned_to_email", "lines": "sendblue_number", "companies": "company_name"}
+_FOLDED = (*_COLUMNS, "regions")
 
 
 class Choices:
@@ -34,8 +37,6 @@ class Choices:
         self._counted: Counted = []
         self._changed = changed
         self._quiet = False
-        self._rows = rows
-        self.label = label
         self.list = widgets.SelectMultiple(
             description=label,
             rows=rows,
@@ -73,14 +74,10 @@ class Choices:
         found = [value for value, _ in self._counted if text in ("" if value is None else value.casefold())]
         # Those chosen first, where they are seen; a click moves nothing, since it doesn't come through here.
         offered = [*chosen, *(value for value in found if value not in chosen)][: OFFERED + len(chosen)]
+        options = [(f"{_label(value)} ({counts.get(value, 0):,})", value) for value in offered]
         self._quiet = True
         try:
-            # In one message: the browser must not look for the old choice among the new options.
-            with self.list.hold_sync():
-                self.list.options = [
-                    (f"{_label(value)} ({counts.get(value, 0):,})", value) for value in offered
-                ]
-                self.list.value = chosen
+            _set_options(self.list, options, chosen)
         finally:
             self._quiet = False
 
@@ -143,7 +140,7 @@ class Controls:
         self._folded = widgets.VBox(
             [
                 self.find_more,
-                *(self.lists[name].list for name in ("owners", "lines", "companies", "regions")),
+                *(self.lists[name].list for name in _FOLDED),
                 self.variable,
                 self.test,
                 self.value,
@@ -154,7 +151,7 @@ class Controls:
             [
                 self.text,
                 self.find_tag,
-                *(self.lists[name].list for name in ("all_tags", "any_tags", "no_tags")),
+                *(self.lists[name].list for name in _TAGS),
                 *self.choices.values(),
                 *self.days.values(),
                 self.more,
@@ -169,17 +166,16 @@ class Controls:
         for field in (self.find_tag, self.find_more):
             field.observe(lambda _: self._narrowed(), "value")
         for control in (*self.choices.values(), *self.days.values(), self.variable, self.test):
-            control.observe(self._on_change, "value")
+            control.observe(self._announce, "value")
         self.clear.on_click(lambda _: self._clear())
         self.more.observe(self._fold, "value")
 
     def offer(self, account: Account) -> None:
         """Show what an account has to choose from."""
-        self.lists["owners"].offer(account.values("assigned_to_email"))
-        self.lists["lines"].offer(account.values("sendblue_number"))
-        self.lists["companies"].offer(account.values("company_name"))
+        for name, column in _COLUMNS.items():
+            self.lists[name].offer(account.values(column))
         self.lists["regions"].offer(account.regions)
-        for name in ("all_tags", "any_tags", "no_tags"):
+        for name in _TAGS:
             self.lists[name].offer(account.tags)
         self._names = dict(account.variables)
         self._offer_variables(self.variable.value or "")
@@ -218,8 +214,7 @@ class Controls:
             self.text.value = filters.text
             self.find_tag.value = self.find_more.value = ""
             self._extra = filters.extra
-            folded = (filters.owners, filters.lines, filters.companies, filters.regions, filters.variable)
-            if any(folded):
+            if filters.variable or any(getattr(filters, name) for name in _FOLDED):
                 self.more.value = True
 
         self._quietly(move)
@@ -235,19 +230,15 @@ class Controls:
         if not self._quiet:
             self._settled()
 
-    def _on_change(self, _: object) -> None:
-        if not self._quiet:
-            self._announce()
-
-    def _announce(self) -> None:
+    def _announce(self, _: object = None) -> None:
         self._settled.cancel()  # the filters are read whole, whatever was typed last among them
         if not self._quiet:
             self.changed()
 
     def _narrow(self) -> None:
-        for name in ("all_tags", "any_tags", "no_tags"):
+        for name in _TAGS:
             self.lists[name].narrow(self.find_tag.value)
-        for name in ("owners", "lines", "companies", "regions"):
+        for name in _FOLDED:
             self.lists[name].narrow(self.find_more.value)
 
     def _clear(self) -> None:
@@ -276,18 +267,13 @@ def _day(label: str, hint: str) -> Any:
     )
 
 
-def _set_options(control: Any, options: Sequence[tuple[str, str]], chosen: str) -> None:
+def _set_options(control: Any, options: Sequence[tuple[str, Any]], chosen: Any) -> None:
+    # In one message: the browser must not look for the old choice among the new options.
     with control.hold_sync():
         control.options = options
         control.value = chosen
 
 
 def _label(value: str | None) -> str:
-    """A value on one line; an option of a list is text, so nothing in it is markup."""
-    if value is None:
-        return NOT_SET
-    flat = " ".join(value.split())
-    shown = "".join(character if character.isprintable() else "·" for character in flat) or "(blank)"
-    shown = f"␣{shown}" if value[:1].isspace() and flat else shown
-    shown = f"{shown}␣" if value[-1:].isspace() and flat else shown
-    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
+    """Return a value on one line; an option of a list is text, so nothing in it is markup."""
+    return readable(value, _LONGEST)

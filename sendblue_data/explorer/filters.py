@@ -22,7 +22,6 @@ from sendblue_data.segments.predicates import (
     phone_region,
     reachable,
     untagged,
-    variable,
     verified,
 )
 from sendblue_data.segments.rules import (
@@ -43,7 +42,15 @@ OPT_OUTS = (ANY, "opted out", "not opted out", "unknown", "not opted out, or unk
 VERIFIED = (ANY, "verified", "not verified", "unknown", "not verified, or unknown")
 REACHES = (ANY, "reachable", "not reachable", "reachable and verified")
 TAGGED = (ANY, "without a tag", "with a tag")
-TESTS = ("is", "is not", "contains", "is set", "is not set")
+_TESTED = {
+    "is": ("equals", False),
+    "is not": ("equals", True),
+    "contains": ("contains", False),
+    "is set": ("is_null", True),
+    "is not set": ("is_null", False),
+}
+"""Each test of a custom variable: that of `rules.Variable`, and whether it is the complement."""
+TESTS = tuple(_TESTED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,12 +99,12 @@ class Filters:
 
 
 def predicate_of(filters: Filters) -> Segment | None:
-    """The segment that the filters say; None when they say nothing.
+    """Return the segment that the filters say; None when they say nothing.
 
     Raises:
         SegmentError: they contradict each other, such as a range that ends before it begins.
 
-    Examples:
+    Example:
         >>> predicate_of(Filters(all_tags=("VIP",), no_tags=("Churned",), reach="reachable"))
         has_tag("VIP") & ~has_any_tag("Churned") & reachable()
         >>> predicate_of(Filters()) is None
@@ -149,21 +156,13 @@ def _flag(choice: str, choices: tuple[str, ...], known: Segment, name: str) -> S
 
 
 def _variable(f: Filters) -> Segment:
-    of = variable(f.variable)
-    match f.test:
-        case "is":
-            return of == f.value
-        case "is not":
-            return of != f.value
-        case "contains":
-            return of.contains(f.value)
-        case "is set":
-            return of.is_not_null()
-    return of.is_null()
+    test, negated = _TESTED[f.test]
+    segment = Segment(Variable(f.variable, test, () if test == "is_null" else (f.value,)))
+    return ~segment if negated else segment
 
 
 def filters_of(predicate: pl.Expr | None) -> Filters:
-    """The filters that say what a predicate says.
+    """Return the filters that say what a predicate says.
 
     What no control can express (an "or" across fields, a second condition on the same field, a moment within
     a day, a plain Polars expression) is kept whole, as `extra`.
@@ -171,7 +170,7 @@ def filters_of(predicate: pl.Expr | None) -> Filters:
     Raises:
         SegmentError: it is no predicate at all.
 
-    Examples:
+    Example:
         >>> filters = filters_of(has_tag("VIP") & opted_out() & (has_tag("Lead") | verified()))
         >>> filters.all_tags, filters.opt_out, [rule.code() for rule in filters.extra]
         (('VIP',), 'opted out', ['has_tag("Lead") | verified()'])
@@ -201,12 +200,11 @@ def _said(rule: Rule) -> dict[str, Any]:
             if not negated:
                 return {"all_tags" if every else "any_tags": tags}
             return {"no_tags": tags} if not every or len(tags) == 1 else {}
+        case Flag("untagged"):
+            return {"tagged": TAGGED[2 if negated else 1]}
         case Flag(name):
-            slots = {"opted_out": ("opt_out", OPT_OUTS[1], OPT_OUTS[4])}
-            slots["verified"] = ("verified", VERIFIED[1], VERIFIED[4])
-            slots["untagged"] = ("tagged", TAGGED[1], TAGGED[2])
-            slot, yes, no = slots[name]
-            return {slot: no if negated else yes}
+            slot, choices = ("opt_out", OPT_OUTS) if name == "opted_out" else ("verified", VERIFIED)
+            return {slot: choices[4 if negated else 1]}
         case Reachable(sure) if not (sure and negated):
             return {"reach": REACHES[3 if sure else 2 if negated else 1]}
         case FieldIs(name, values) if not negated:
@@ -232,16 +230,8 @@ def _field_said(name: str, values: tuple[Value, ...]) -> dict[str, Any]:
 
 
 def _variable_said(name: str, test: str, values: tuple[str, ...], *, negated: bool) -> dict[str, Any]:
-    words = {
-        ("equals", False): "is",
-        ("equals", True): "is not",
-        ("contains", False): "contains",
-        ("is_null", True): "is set",
-        ("is_null", False): "is not set",
-    }.get((test, negated))
-    if words is None:
-        return {}
-    return {"variable": name, "test": words} | ({"value": values[0]} if values else {})
+    words = next((words for words, tested in _TESTED.items() if tested == (test, negated)), None)
+    return {"variable": name, "test": words, **({"value": values[0]} if values else {})} if words else {}
 
 
 def _is_day(at: datetime | None) -> bool:

@@ -8,9 +8,11 @@ from functools import cached_property, reduce
 from operator import and_, or_
 from typing import Any
 
+import narwhals as nw
 import polars as pl
 
 from sendblue_data._frames.engines import require_columns
+from sendblue_data._frames.grouping import Key, Measure, grouped
 from sendblue_data.analytics.rates import wilson_interval
 from sendblue_data.errors import FrameError, SegmentError
 from sendblue_data.explorer.headline import Headline
@@ -154,35 +156,24 @@ class Account:
     @cached_property
     def tags(self) -> Counted:
         """Every tag that a contact has."""
-        lists = self.frame.select("tags").lazy().group_by("tags").agg(contacts=pl.len())
-        each = (
-            lists.with_columns(tag=pl.col("tags").list.unique())
-            .explode("tag")
-            .drop_nulls("tag")
-            .group_by("tag")
-            .agg(pl.col("contacts").sum())
-        )
-        return [(tag, count) for tag, count in _by_size(each.collect(), "tag") if tag.strip()]
+        each = grouped(self.frame, [Key("tag", "tags")], {}, {"contacts": Measure(nw.len())})
+        return [(tag, count) for tag, count in _by_size(each, "tag") if tag.strip()]
 
     def values(self, column: str) -> Counted:
         """Every value of a column, None among them."""
-        counts = self.frame.lazy().group_by(column).agg(contacts=pl.len()).collect()
-        return _by_size(counts, column)
+        return _counted(self.frame.lazy().select(column))
 
     @cached_property
     def regions(self) -> Counted:
         """Every country that a phone is from."""
-        counts = self._regions.to_frame("region").group_by("region").agg(contacts=pl.len())
-        return [
-            (region, count) for region, count in _by_size(counts, "region") if region not in (None, "001")
-        ]
+        counts = _counted(self._regions.to_frame("region").lazy())
+        return [(region, count) for region, count in counts if region not in (None, "001")]
 
     @cached_property
     def variables(self) -> Counted:
         """The names of custom variables."""
         names = self.frame.lazy().select(name=pl.col("custom_variables").map.keys()).explode("name")
-        counts = names.drop_nulls().group_by("name").agg(contacts=pl.len()).collect()
-        return [(name, count) for name, count in _by_size(counts, "name") if name.strip()]
+        return [(name, count) for name, count in _counted(names.drop_nulls()) if name.strip()]
 
     def patched(self, phones: Collection[str], now: Mapping[str, Mapping[str, Any]]) -> Account:
         """The account after a write: of these phones only what the API says now, all others as they were."""
@@ -198,6 +189,11 @@ def _sum(mask: pl.Series) -> int:
 
 def _ratio(part: int, whole: int) -> float | None:
     return part / whole if whole else None
+
+
+def _counted(column: pl.LazyFrame) -> Counted:
+    name = column.collect_schema().names()[0]
+    return _by_size(column.group_by(name).agg(contacts=pl.len()).collect(), name)
 
 
 def _by_size(counts: pl.DataFrame, value: str) -> Counted:

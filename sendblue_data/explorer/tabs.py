@@ -31,7 +31,6 @@ class TableView:
 
     def __init__(self, *, mask: bool) -> None:
         self._drawn: tuple[Account, pl.Series] | None = None
-        self._number = 1
         self.html = widgets.HTML()
         titles = [(COLUMNS[name], name) for name in SORTABLE]
         self.by = widgets.Dropdown(
@@ -53,11 +52,11 @@ class TableView:
         )
         for control in (self.by, self.descending):
             control.observe(lambda _: self._go(1), "value")
-        self.unmasked.observe(lambda _: self._go(self._number), "value")
+        self.unmasked.observe(lambda _: self._go(self._page.number), "value")
         self.first.on_click(lambda _: self._go(1))
-        self.back.on_click(lambda _: self._go(self._number - 1))
-        self.on.on_click(lambda _: self._go(self._number + 1))
-        self.last.on_click(lambda _: self._go(self._pages))
+        self.back.on_click(lambda _: self._go(self._page.number - 1))
+        self.on.on_click(lambda _: self._go(self._page.number + 1))
+        self.last.on_click(lambda _: self._go(self._page.pages))
 
     def draw(self, account: Account, members: pl.Series) -> None:
         """Show a selection from its first page."""
@@ -68,7 +67,7 @@ class TableView:
         if self._drawn is None:
             return
         account, members = self._drawn
-        page = page_of(
+        self._page = page = page_of(
             account,
             members,
             number=number,
@@ -76,7 +75,6 @@ class TableView:
             descending=self.descending.value,
             mask=not self.unmasked.value,
         )
-        self._number, self._pages = page.number, page.pages
         self.html.value = page_html(page)
         self.first.disabled = self.back.disabled = page.number == 1
         self.on.disabled = self.last.disabled = page.number == page.pages

@@ -97,12 +97,8 @@ class Background:
         return self._over.is_set()
 
     def _take(self) -> None:
-        while True:
-            try:
-                call = self._handed.get_nowait()
-            except queue.Empty:
-                return
-            call()
+        while not self._handed.empty():
+            self._handed.get_nowait()()
 
     def _finishing(self, call: Callable[[T], object], value: T) -> Callable[[], None]:
         def finish() -> None:

@@ -128,7 +128,8 @@ class ContactHistory:
             lock_timeout: seconds to wait for another writer on this machine.
 
         Raises:
-            SnapshotRefusedError: the pull is incomplete, of another account, too small, or older than the last.
+            SnapshotRefusedError: the pull is incomplete, too small, or older than the last.
+            WrongAccountError: it is of another account.
             HistoryConflictError: another writer recorded at the same time, three times over.
             FileNotWrittenError: the disk is full, or the folder not the user's.
             HistoryUnreadableError: what was recorded before is damaged.

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import polars as pl
 
-from sendblue_data.errors import FrameError, SnapshotRefusedError
+from sendblue_data.errors import FrameError, SnapshotRefusedError, WrongAccountError
 from sendblue_data.history.layout import PREFIX
 from sendblue_data.schema import CONTACT_SCHEMA
 
@@ -106,20 +106,18 @@ def check_account(
     labels = seen["h_account"].drop_nulls()
     if evidence is not None and len(labels):
         if evidence.account != labels[-1]:
-            raise SnapshotRefusedError(
+            raise WrongAccountError(
                 f"The pull is of account {evidence.account}, but the history is of {labels[-1]}. Give each account a "
-                "history of its own; if this is the same account with a new key, pass allow_other_account=True once.",
-                reason="other account",
+                "history of its own; if this is the same account with a new key, pass allow_other_account=True once."
             )
         return
     smaller = min(before.height, frame.height)
     keys = ["contact_id", "phone"]
     shared = frame.select(keys).join(before.select(keys), on=keys, how="semi", nulls_equal=True).height
     if shared < SAME_ACCOUNT_SHARE * smaller:
-        raise SnapshotRefusedError(
+        raise WrongAccountError(
             f"Only {shared:,} of {smaller:,} contacts have an id and phone that the snapshot before has: this looks "
-            "like another account. Give each account a history of its own, or pass allow_other_account=True.",
-            reason="other account",
+            "like another account. Give each account a history of its own, or pass allow_other_account=True."
         )
 
 

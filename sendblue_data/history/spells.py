@@ -69,7 +69,7 @@ def spells(versions_ended: pl.DataFrame, columns: Sequence[str] = ()) -> pl.Data
 
 
 def look_times(table: HistoryTable) -> pl.DataFrame:
-    """Return each snapshot's `number` (ascending), its first and last look's moment, and their positions among looks."""
+    """Return each snapshot's `number` (ascending), the moments of its first and last look, and their positions."""
     return (
         looks(table)
         .with_row_index("look")

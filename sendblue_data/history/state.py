@@ -35,17 +35,18 @@ ORDERS = (
 
 def looks(table: HistoryTable) -> pl.DataFrame:
     """Return every look at the account, oldest first, in the columns `LOOK_COLUMNS`."""
-    if "looks" not in table.cache:
-        frame = table.scan(LOOK, LOOK_COLUMNS).collect()
-        missing = set(range(int(frame["h_snapshot"].max() or 0) + 1)) - set(frame["h_snapshot"])  # type: ignore[arg-type]
-        if missing:  # a commit of the log that is empty says that nothing was written
-            raise table.unreadable(
-                f"has lost its snapshot {min(missing)}: a file of _delta_log is empty",
-                "Put _delta_log back from a backup",
-            )
-        table.cache["looks"] = frame.sort("h_taken_at", "h_snapshot")
-    found: pl.DataFrame = table.cache["looks"]
-    return found
+    return table.cached("looks", lambda: _looks(table))
+
+
+def _looks(table: HistoryTable) -> pl.DataFrame:
+    frame = table.scan(LOOK, LOOK_COLUMNS).collect()
+    missing = set(range(int(frame["h_snapshot"].max() or 0) + 1)) - set(frame["h_snapshot"])  # type: ignore[arg-type]
+    if missing:  # a commit of the log that is empty says that nothing was written
+        raise table.unreadable(
+            f"has lost its snapshot {min(missing)}: a file of _delta_log is empty",
+            "Put _delta_log back from a backup",
+        )
+    return frame.sort("h_taken_at", "h_snapshot")
 
 
 def snapshot_at(table: HistoryTable, at: datetime) -> int:

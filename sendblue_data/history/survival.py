@@ -42,24 +42,18 @@ def observed_lives(table: HistoryTable, groups: RowGroups) -> pl.DataFrame:
     changing, steady = versions(table, groups.reads)
     times = look_times(table)
     known = spells(ended(changing), groups.reads)
+    read = [name for name in groups.reads if name != "opt_out"]
     never_changed = steady.filter(pl.col("opt_out").is_not_null()).select(
-        "h_contact",
-        pl.col("h_snapshot").alias("first"),
-        "opt_out",
-        *(
-            pl.lit(None, known.schema[name]).alias(name)
-            for name in ("end", "gone", "next_first", "next_opt_out")
-        ),
-        *(name for name in groups.reads if name != "opt_out"),
+        "h_contact", pl.col("h_snapshot").alias("first"), "opt_out", *read
     )
     newest = times.height - 1
     lives = (
-        pl.concat([known, never_changed])
+        pl.concat([known, never_changed], how="diagonal")
         .sort("h_contact", "first")
         .group_by("h_contact", maintain_order=True)
         .agg(
             pl.col("first", "opt_out").first(),
-            *(pl.col(name).first() for name in groups.reads if name != "opt_out"),
+            pl.col(read).first(),
             event=pl.col("next_first").filter(pl.col("next_opt_out")).min(),
             last=(pl.col("end") - 1).fill_null(newest).max(),
         )

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import polars as pl
 
@@ -80,9 +80,7 @@ class HistoryTable:
                 )
         self.uri = text
         self._delta: DeltaTable | None = None
-        self._files: tuple[int, pl.DataFrame] | None = None
-        self._schema: tuple[int, pl.Schema] | None = None
-        self.cache: dict[str, Any] = {}
+        self._cache: dict[str, Any] = {}
 
     # Reading
 
@@ -104,7 +102,7 @@ class HistoryTable:
         before = self._delta.version()
         self._delta.update_incremental()
         if self._delta.version() != before:
-            self.cache.clear()
+            self._cache.clear()
         return True
 
     @property
@@ -122,10 +120,7 @@ class HistoryTable:
     @property
     def schema(self) -> pl.Schema:
         """The table's columns, with those that appeared after it was made."""
-        if self._schema is None or self._schema[0] != self.version:
-            found = pl.scan_delta(self.delta).collect_schema()
-            self._schema = (self.version, found)
-        return self._schema[1]
+        return self.cached("schema", lambda: pl.scan_delta(self.delta).collect_schema())
 
     @property
     def extra_columns(self) -> list[str]:
@@ -135,19 +130,25 @@ class HistoryTable:
     @property
     def files(self) -> pl.DataFrame:
         """The live files: `path` (relative), `part, epoch, rows, bytes`, `first` and `last` snapshot number."""
-        if self._files is None or self._files[0] != self.version:
-            actions = pl.DataFrame(self.delta.get_add_actions(flatten=True))
-            files = actions.select(
-                "path",
-                pl.col("partition.h_part").alias("part"),
-                pl.col("partition.h_epoch").cast(pl.Int32).alias("epoch"),
-                pl.col("num_records").alias("rows"),
-                pl.col("size_bytes").alias("bytes"),
-                pl.col("min.h_snapshot").cast(pl.Int32).alias("first"),
-                pl.col("max.h_snapshot").cast(pl.Int32).alias("last"),
-            ).sort("part", "epoch", "first", "path")
-            self._files = (self.version, files)
-        return self._files[1]
+        return self.cached("files", self._live_files)
+
+    def _live_files(self) -> pl.DataFrame:
+        actions = pl.DataFrame(self.delta.get_add_actions(flatten=True))
+        return actions.select(
+            "path",
+            pl.col("partition.h_part").alias("part"),
+            pl.col("partition.h_epoch").cast(pl.Int32).alias("epoch"),
+            pl.col("num_records").alias("rows"),
+            pl.col("size_bytes").alias("bytes"),
+            pl.col("min.h_snapshot").cast(pl.Int32).alias("first"),
+            pl.col("max.h_snapshot").cast(pl.Int32).alias("last"),
+        ).sort("part", "epoch", "first", "path")
+
+    def cached(self, name: str, make: Callable[[], T]) -> T:
+        """Return what is made once for each version of the table."""
+        if name not in self._cache:
+            self._cache[name] = make()
+        return cast("T", self._cache[name])
 
     def scan(
         self,
@@ -343,7 +344,7 @@ class HistoryTable:
             raise _conflict() from error
         except (DeltaError, OSError) as error:
             raise self._not_written(error) from error
-        self.cache.clear()
+        self._cache.clear()
         self.refresh()
         return answer
 

@@ -16,33 +16,28 @@ from sendblue_data.segments import field_rules, predicates
 from sendblue_data.segments.predicates import Segment, Variable
 
 LONGEST = 20_000
-"""Characters; a rule that a person wrote is far shorter, and a parser should not be fed more than it can
-take."""
+"""Characters; a rule that a person wrote is far shorter."""
 
 _PREDICATES: dict[str, Callable[..., Segment]] = {
-    "has_tag": predicates.has_tag,
-    "has_any_tag": predicates.has_any_tag,
-    "untagged": predicates.untagged,
-    "opted_out": predicates.opted_out,
-    "verified": predicates.verified,
-    "reachable": predicates.reachable,
-    "created_between": predicates.created_between,
-    "phone_region": predicates.phone_region,
-    "field_is": field_rules.field_is,
-    "mentions": field_rules.mentions,
-}
+    predicate.__name__: predicate
+    for predicate in (
+        predicates.has_tag, predicates.has_any_tag, predicates.untagged, predicates.opted_out, predicates.verified,
+        predicates.reachable, predicates.created_between, predicates.phone_region, field_rules.field_is,
+        field_rules.mentions,
+    )
+}  # fmt: skip
 _OPTIONS = {"phone_region": "area_code", "reachable": "verified"}
 """The one option that a predicate has."""
 _TESTS = ("is_in", "contains", "is_null", "is_not_null")
 
 
 def parse_segment(code: str) -> Segment:
-    """A segment from the text that its `repr` shows.
+    """Return a segment from the text that its `repr` shows.
 
     Raises:
         SegmentError: the text is not such code, with what was found in it.
 
-    Examples:
+    Example:
         >>> parse_segment('has_tag("VIP") & ~opted_out()')
         has_tag("VIP") & ~opted_out()
     """
@@ -72,9 +67,9 @@ def _segment(node: ast.expr) -> Segment:
 def _value(node: ast.expr) -> Segment | Variable:
     match node:
         case ast.BinOp(left=left, op=ast.BitAnd(), right=right):
-            return _as_segment(_segment(left) & _segment(right))
+            return predicates.require_segment(_segment(left) & _segment(right), "a rule")
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return _as_segment(_segment(left) | _segment(right))
+            return predicates.require_segment(_segment(left) | _segment(right), "a rule")
         case ast.UnaryOp(op=ast.Invert(), operand=operand):
             return ~_segment(operand)
         case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
@@ -101,10 +96,9 @@ def _call(name: str, args: list[ast.expr], options: list[ast.keyword]) -> Segmen
         raise SegmentError(f"there is no predicate {name!r}. {hint}")
     if any(option.arg != _OPTIONS.get(name, "") for option in options):
         raise SegmentError(f"{name} was given an option that it does not have.")
-    read = _field_value if name in ("field_is", "reachable") else _constant
-    keywords = {str(option.arg): read(option.value) for option in options}
+    keywords = {str(option.arg): _constant(option.value) for option in options}
     try:
-        return _PREDICATES[name](*map(read, args), **keywords)
+        return _PREDICATES[name](*map(_constant, args), **keywords)
     except TypeError as broken:
         raise SegmentError(
             f"{name} was given {len(args)} arguments, which is not how it is called."
@@ -136,21 +130,12 @@ def _variable(node: ast.expr) -> Variable:
     )
 
 
-def _constant(node: ast.expr) -> str | list[str] | None:
-    match node:
-        case ast.Constant(value=str(text)):
-            return text
-        case ast.Constant(value=None):
-            return None
-        case ast.List(elts=elements):
-            return [_text(element) for element in elements]
-    raise SegmentError(f"{_found(node)} is not a text in quotes.")
-
-
-def _field_value(node: ast.expr) -> str | bool | None:
+def _constant(node: ast.expr) -> str | bool | list[str] | None:
     match node:
         case ast.Constant(value=str() | bool() | None as value):
             return value
+        case ast.List(elts=elements):
+            return [_text(element) for element in elements]
     raise SegmentError(f"{_found(node)} is not a text in quotes, True, False or None.")
 
 
@@ -159,10 +144,6 @@ def _text(node: ast.expr) -> str:
     if isinstance(answer, str):
         return answer
     raise SegmentError(f"{_found(node)} is not a text in quotes.")
-
-
-def _as_segment(joined: object) -> Segment:
-    return predicates.require_segment(joined, "a rule")
 
 
 def _found(node: ast.expr) -> str:

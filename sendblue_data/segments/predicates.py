@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import html
+import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -16,8 +17,6 @@ from sendblue_data._shared.validation import shown
 from sendblue_data.errors import SegmentError
 from sendblue_data.segments import rules
 from sendblue_data.segments.rules import Rule, join, negate
-
-_AREA_DIGITS = 3
 
 
 class Segment(PortableExpr):
@@ -121,7 +120,7 @@ def has_tag(*tags: str) -> Segment:
     Raises:
         SegmentError: no tag is given, or one is not a text.
 
-    Examples:
+    Example:
         >>> import polars as pl
         >>> people = pl.DataFrame({"tags": [["VIP", "Lead"], ["Lead"], [], None]})
         >>> people.filter(has_tag("VIP") | ~has_tag("Lead")).height
@@ -136,7 +135,7 @@ def has_any_tag(*tags: str) -> Segment:
     Raises:
         SegmentError: no tag is given, or one is not a text.
 
-    Examples:
+    Example:
         >>> import polars as pl
         >>> people = pl.DataFrame({"tags": [["VIP", "Lead"], ["Customer"], [], None]})
         >>> people.select(has_any_tag("VIP", "Customer").alias("any")).to_series().to_list()
@@ -148,7 +147,7 @@ def has_any_tag(*tags: str) -> Segment:
 def untagged() -> Segment:
     """Contacts without a tag: the list is null or empty, or holds nothing but nulls and blanks.
 
-    Examples:
+    Example:
         >>> import polars as pl
         >>> people = pl.DataFrame({"tags": [["VIP"], [], [" "], None]})
         >>> people.select(untagged().alias("untagged")).to_series().to_list()
@@ -163,7 +162,7 @@ def opted_out() -> Segment:
     The complement, `~opted_out()`, keeps those of whom the API did not say. To pick whom to text, use
     `reachable()`, which leaves them out.
 
-    Examples:
+    Example:
         >>> import polars as pl
         >>> people = pl.DataFrame({"opt_out": [True, False, None]})
         >>> people.select(opted_out().alias("out"), (~opted_out()).alias("others")).rows()
@@ -175,7 +174,7 @@ def opted_out() -> Segment:
 def verified() -> Segment:
     """Contacts known to be verified.
 
-    Examples:
+    Example:
         >>> import polars as pl
         >>> people = pl.DataFrame({"verified": [True, False, None]})
         >>> people.select(verified().alias("verified")).to_series().to_list()
@@ -197,7 +196,7 @@ def reachable(*, verified: bool = False) -> Segment:
     Raises:
         SegmentError: `verified` is not True or False.
 
-    Examples:
+    Example:
         >>> import polars as pl
         >>> people = pl.DataFrame({
         ...     "phone": ["+12125550123"] * 4,
@@ -249,7 +248,7 @@ def variable(name: str) -> Variable:
     Raises:
         SegmentError: the name is blank or not a text; later, a value that is not a text.
 
-    Examples:
+    Example:
         >>> describe((variable("Lead Source") == "Web") & variable("Plan").is_null())
         'contacts whose "Lead Source" is "Web" and whose "Plan" is not set'
     """
@@ -268,7 +267,7 @@ def phone_region(*regions: str, area_code: str | Iterable[str] | None = None) ->
     Raises:
         SegmentError: nothing is given, or a region or an area code does not exist as such.
 
-    Examples:
+    Example:
         >>> describe(phone_region("US", area_code=["212", "646"]))
         'contacts with a phone from US of one of area codes 212, 646'
         >>> phone_region("212")
@@ -282,7 +281,7 @@ def phone_region(*regions: str, area_code: str | Iterable[str] | None = None) ->
             )
     given = (area_code,) if isinstance(area_code, str) else tuple(area_code or ())
     for code in given:
-        if not (isinstance(code, str) and code.isascii() and code.isdigit()):
+        if not (isinstance(code, str) and re.fullmatch("[0-9]+", code)):
             raise SegmentError(
                 f"phone_region: area code {shown(code)} is not digits in a text, such as '212'."
             )
@@ -297,12 +296,12 @@ def phone_region(*regions: str, area_code: str | Iterable[str] | None = None) ->
 
 
 def describe(segment: pl.Expr) -> str:
-    """A segment in words.
+    """Return a segment in words.
 
     Raises:
         SegmentError: it is a plain expression, which has none.
 
-    Examples:
+    Example:
         >>> describe(has_tag("VIP") & ~opted_out())
         'contacts tagged "VIP" and not known to have opted out'
     """
@@ -310,7 +309,7 @@ def describe(segment: pl.Expr) -> str:
 
 
 def require_segment(given: object, wanted_by: str) -> Segment:
-    """The segment itself, or an error that says how to get one."""
+    """Return the segment itself, or an error that says how to get one."""
     if isinstance(given, Segment):
         return given
     raise SegmentError(
@@ -320,7 +319,7 @@ def require_segment(given: object, wanted_by: str) -> Segment:
 
 
 def _is_area(region: object) -> bool:
-    return isinstance(region, str) and len(region) == _AREA_DIGITS and region.isascii() and region.isdigit()
+    return isinstance(region, str) and re.fullmatch("[0-9]{3}", region) is not None
 
 
 def _region_hint(region: object) -> str:

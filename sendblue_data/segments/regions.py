@@ -24,11 +24,10 @@ _KINDS = (
     "premium_rate", "toll_free", "shared_cost", "voip", "personal_number", "pager", "uan", "voicemail",
     "fixed_line", "mobile",
 )  # fmt: skip
-"""A plus, a country code, 7 to 15 digits in all (ITU-T E.164, 6.2)."""
 
 
 def in_region(phone: pl.Expr, region: str, area_codes: tuple[str, ...] = ()) -> pl.Expr:
-    """Whether an E.164 number is from a region (and from one of the area codes, if any); null stays null."""
+    """Return whether an E.164 number is from a region (and from one of the area codes, if any); null stays null."""
     code = phonenumbers.country_code_for_region(region)
     sharing = phonenumbers.region_codes_for_country_code(code)
     answer = phone.str.contains(IS_E164) & phone.str.starts_with(f"+{code}")
@@ -40,14 +39,14 @@ def in_region(phone: pl.Expr, region: str, area_codes: tuple[str, ...] = ()) -> 
 
 
 def in_area(phone: pl.Expr, area_codes: tuple[str, ...], code: int = _NORTH_AMERICA) -> pl.Expr:
-    """Whether the digits after a country code begin with one of the area codes."""
+    """Return whether the digits after a country code begin with one of the area codes."""
     return phone.str.contains(IS_E164) & reduce(
         or_, (phone.str.starts_with(f"+{code}{area}") for area in area_codes)
     )
 
 
 def phone_region_code(column: str = "phone") -> pl.Expr:
-    """The two-letter region of each E.164 number, as in `opt_out_rate(contacts, by=phone_region_code())`.
+    """Return the two-letter region of each E.164 number, as in `opt_out_rate(contacts, by=phone_region_code())`.
 
     Args:
         column: the column that holds the numbers.
@@ -56,7 +55,7 @@ def phone_region_code(column: str = "phone") -> pl.Expr:
         An expression, String, named `phone_region`; null where the number is null, not E.164, or from no
         region. Numbers that belong to no country (+800, +883) are `"001"`, as in libphonenumber.
 
-    Examples:
+    Example:
         >>> import polars as pl
         >>> people = pl.DataFrame({"phone": ["+12125550123", "+14165550123", "+442079460123", None]})
         >>> people.select(phone_region_code()).to_series().to_list()

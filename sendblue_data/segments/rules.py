@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, time
 from functools import reduce
@@ -22,19 +21,15 @@ from sendblue_data.segments.regions import in_area, in_region
 
 
 def quoted(text: str) -> str:
-    """Text as a literal that Python and TOML both read back, on one line, with nothing in it that is not seen."""
+    """Return text as a literal that Python and TOML both read back, on one line, with nothing hidden in it."""
     return "".join(
-        letter
-        if letter.isprintable()
-        else f"\\u{ord(letter):04x}"
-        if letter < "\U00010000"
-        else f"\\U{ord(letter):08x}"
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode().replace("\\x", "\\u00")
         for letter in json.dumps(text, ensure_ascii=False)
     )
 
 
 def listed(texts: tuple[str, ...]) -> str:
-    """Texts as quoted literals, with commas."""
+    """Return texts as quoted literals, with commas."""
     return ", ".join(map(quoted, texts))
 
 
@@ -87,23 +82,21 @@ class Tagged(Leaf):
         return f"tagged {'none' if negated else 'any'} of {listed(self.tags)}"
 
 
-def _untagged() -> pl.Expr:
-    named = pl.element().str.strip_chars().str.len_bytes() > 0
-    return ~pl.col("tags").list.eval(named).list.any().fill_null(value=False)
+_VERIFIED = pl.col("verified").fill_null(value=False)
+_NAMED = pl.element().str.strip_chars().str.len_bytes() > 0
 
-
-def _opted_out() -> pl.Expr:
-    return pl.col("opt_out").fill_null(value=False)
-
-
-def _verified() -> pl.Expr:
-    return pl.col("verified").fill_null(value=False)
-
-
-FLAGS: dict[str, tuple[Callable[[], pl.Expr], str, str]] = {
-    "untagged": (_untagged, "without a tag", "with a tag"),
-    "opted_out": (_opted_out, "opted out", "not known to have opted out"),
-    "verified": (_verified, "verified", "not known to be verified"),
+FLAGS: dict[str, tuple[pl.Expr, str, str]] = {
+    "untagged": (
+        ~pl.col("tags").list.eval(_NAMED).list.any().fill_null(value=False),
+        "without a tag",
+        "with a tag",
+    ),
+    "opted_out": (
+        pl.col("opt_out").fill_null(value=False),
+        "opted out",
+        "not known to have opted out",
+    ),
+    "verified": (_VERIFIED, "verified", "not known to be verified"),
 }
 """Rules without arguments: the expression, the words, and the words of the complement."""
 
@@ -115,7 +108,7 @@ class Flag(Leaf):
     name: str
 
     def expr(self) -> pl.Expr:
-        return FLAGS[self.name][0]()
+        return FLAGS[self.name][0]
 
     def call(self) -> str:
         return f"{self.name}()"
@@ -134,7 +127,7 @@ class Reachable(Leaf):
     def expr(self) -> pl.Expr:
         known_in = ~pl.col("opt_out").fill_null(value=True)
         may = pl.col("phone").str.contains(IS_E164).fill_null(value=False) & known_in
-        return may & _verified() if self.verified else may
+        return may & _VERIFIED if self.verified else may
 
     def call(self) -> str:
         return f"reachable({'verified=True' if self.verified else ''})"
@@ -156,11 +149,9 @@ class Created(Leaf):
 
     def expr(self) -> pl.Expr:
         at = pl.col("created_at")
-        sides = []
-        if self.start is not None:
-            sides.append(at >= pl.lit(self.start, pl.Datetime("us", "UTC")))
-        if self.end is not None:
-            sides.append(at < pl.lit(self.end, pl.Datetime("us", "UTC")))
+        kind = pl.Datetime("us", "UTC")
+        sides = [] if self.start is None else [at >= pl.lit(self.start, kind)]
+        sides += [] if self.end is None else [at < pl.lit(self.end, kind)]
         return reduce(and_, sides).fill_null(value=False)
 
     def call(self) -> str:
@@ -285,7 +276,7 @@ class Negated(Rule):
 
 
 def join(left: Rule, right: Rule, *, every: bool) -> Rule:
-    """Both rules, or either of them, flat: `a & (b & c)` is one list of three."""
+    """Join both rules, or either of them, flat: `a & (b & c)` is one list of three."""
     parts: list[Rule] = []
     for side in (left, right):
         flat = isinstance(side, Joined) and side.every == every
@@ -294,5 +285,5 @@ def join(left: Rule, right: Rule, *, every: bool) -> Rule:
 
 
 def negate(rule: Rule) -> Rule:
-    """The complement; twice is the rule itself."""
+    """Return the complement; twice is the rule itself."""
     return rule.part if isinstance(rule, Negated) else Negated(rule)

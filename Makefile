@@ -52,6 +52,7 @@ check: $(VENV)/.dev ## Check format, lint, types and who imports whom
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 format: $(VENV)/.dev ## Format, and mend what lint can mend
 	$(BIN)/ruff format $(SOURCES)

@@ -322,5 +322,5 @@ Account.TestCase.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-TestAccount = pytest.mark.timeout(900)(Account.TestCase)
+TestAccount = pytest.mark.slow(pytest.mark.timeout(900)(Account.TestCase))
 assert set(BULK_FIELDS) < set(WRITABLE)

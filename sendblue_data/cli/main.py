@@ -323,13 +323,7 @@ def _write_report(
     contacts, evidence = pull_contacts(client, progress=_bar(args), with_evidence=True, **pulling)
     print(f"\n{headline_tables(contacts, mask=not args.unmasked)}\n")
     report = build_report(
-        contacts,
-        past,
-        evidence=evidence,
-        mask=not args.unmasked,
-        theme=args.theme,
-        title=title,
-        note=note,
+        contacts, past, evidence=evidence, mask=not args.unmasked, theme=args.theme, title=title, note=note
     )
     path = save(report, page, plots=True)
     contacts_told, plots = _counted(evidence.contacts, "contact"), _counted(len(report.pictures), "plot")

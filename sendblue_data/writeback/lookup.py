@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from sendblue_data._api.call import CONTACTS
+from sendblue_data._api.call import CONTACTS, Call
 from sendblue_data._api.client import SendblueClient
 from sendblue_data._api.retries import before_sending
 from sendblue_data._shared.masking import mask_phone
@@ -285,9 +285,5 @@ def _one(client: SendblueClient, phone: str) -> list[Contact]:
 
 
 def _another(phone: str, path: str) -> UnexpectedAnswerError:
-    return UnexpectedAnswerError(
-        f"asked for {mask_phone(phone)}, the answer is about another contact.",
-        method="GET",
-        path=path,
-        status=200,
-    )
+    found = f"asked for {mask_phone(phone)}, the answer is about another contact."
+    return Call("GET", path).unexpected(found)

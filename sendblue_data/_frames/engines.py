@@ -211,23 +211,20 @@ def sum_batches(
 def spark_table(
     spark: Any, uri: str, version: int, root: str, paths: Sequence[str], schema: dict[str, Any]
 ) -> Any:
-    """Return a Delta table as a Spark frame, by the Delta connector if the session has it, else from its files.
+    """Return one version of a Delta table as a Spark frame, by the Delta connector if the session has it.
 
-    Args:
-        spark: the session, Spark Connect's too.
-        uri: of the table.
-        version: Delta's number of the commit to read.
-        root: of the files, as Spark writes it.
-        paths: of the live files, below the root.
-        schema: of the table, in Spark's own JSON, as Delta has it.
+    Else from the live files at `paths`, below `root`, with the `schema` that Delta has in Spark's own JSON.
     """
     from pyspark.sql.types import StructType  # noqa: PLC0415 -- Spark is an extra
 
     try:
-        return spark.read.format("delta").option("versionAsOf", version).load(uri)
+        table = spark.read.format("delta").option("versionAsOf", version).load(uri)
+        _ = table.schema  # Spark Connect says only now whether it has the connector
     except Exception as error:  # which one depends on Spark's version
         if "delta" not in str(error).lower():
             raise
+    else:
+        return table
     # A file lacks the columns that appeared after it, and the partition columns lie in its path.
     # Spark takes a path as it is written, and no %20 for a blank.
     files = spark.read.schema(StructType.fromJson(schema)).option("basePath", root)

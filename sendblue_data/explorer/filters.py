@@ -12,30 +12,10 @@ import polars as pl
 
 from sendblue_data._shared.validation import shown
 from sendblue_data.errors import SegmentError
+from sendblue_data.segments import predicates, rules
 from sendblue_data.segments.field_rules import FieldIs, Mentions, Plain, Value, field_is, mentions
-from sendblue_data.segments.predicates import (
-    Segment,
-    created_between,
-    has_any_tag,
-    has_tag,
-    opted_out,
-    phone_region,
-    reachable,
-    untagged,
-    verified,
-)
-from sendblue_data.segments.rules import (
-    Created,
-    Flag,
-    Joined,
-    Negated,
-    PhoneFrom,
-    Reachable,
-    Rule,
-    Tagged,
-    Variable,
-    join,
-)
+from sendblue_data.segments.predicates import Segment
+from sendblue_data.segments.rules import Rule
 
 ANY = "any"
 OPT_OUTS = (ANY, "opted out", "not opted out", "unknown", "not opted out, or unknown")
@@ -110,25 +90,26 @@ def predicate_of(filters: Filters) -> Segment | None:
         >>> predicate_of(Filters()) is None
         True
     """
-    rules = [segment.rule for segment in _segments(filters)] + list(filters.extra)
-    return Segment(reduce(lambda left, right: join(left, right, every=True), rules)) if rules else None
+    said = [segment.rule for segment in _segments(filters)] + list(filters.extra)
+    return Segment(reduce(lambda left, right: rules.join(left, right, every=True), said)) if said else None
 
 
 def _segments(f: Filters) -> Iterable[Segment]:
     if f.all_tags:
-        yield has_tag(*f.all_tags)
+        yield predicates.has_tag(*f.all_tags)
     if f.any_tags:
-        yield has_any_tag(*f.any_tags)
+        yield predicates.has_any_tag(*f.any_tags)
     if f.no_tags:
-        yield ~has_any_tag(*f.no_tags)
+        yield ~predicates.has_any_tag(*f.no_tags)
     if f.tagged != ANY:
-        yield untagged() if f.tagged == TAGGED[1] else ~untagged()
+        yield predicates.untagged() if f.tagged == TAGGED[1] else ~predicates.untagged()
     if f.opt_out != ANY:
-        yield _flag(f.opt_out, OPT_OUTS, opted_out(), "opt_out")
+        yield _flag(f.opt_out, OPT_OUTS, predicates.opted_out(), "opt_out")
     if f.verified != ANY:
-        yield _flag(f.verified, VERIFIED, verified(), "verified")
+        yield _flag(f.verified, VERIFIED, predicates.verified(), "verified")
     if f.reach != ANY:
-        yield ~reachable() if f.reach == REACHES[2] else reachable(verified=f.reach == REACHES[3])
+        reach = predicates.reachable(verified=f.reach == REACHES[3])
+        yield ~reach if f.reach == REACHES[2] else reach
     for name, values in (
         ("assigned_to_email", f.owners),
         ("sendblue_number", f.lines),
@@ -137,9 +118,9 @@ def _segments(f: Filters) -> Iterable[Segment]:
         if values:
             yield field_is(name, *values)
     if f.regions:
-        yield phone_region(*f.regions)
+        yield predicates.phone_region(*f.regions)
     if f.created_from or f.created_before:
-        yield created_between(f.created_from, f.created_before)
+        yield predicates.created_between(f.created_from, f.created_before)
     if f.variable:
         yield _variable(f)
     if f.text.strip():
@@ -157,7 +138,7 @@ def _flag(choice: str, choices: tuple[str, ...], known: Segment, name: str) -> S
 
 def _variable(f: Filters) -> Segment:
     test, negated = _TESTED[f.test]
-    segment = Segment(Variable(f.variable, test, () if test == "is_null" else (f.value,)))
+    segment = Segment(rules.Variable(f.variable, test, () if test == "is_null" else (f.value,)))
     return ~segment if negated else segment
 
 
@@ -171,6 +152,7 @@ def filters_of(predicate: pl.Expr | None) -> Filters:
         SegmentError: it is no predicate at all.
 
     Example:
+        >>> from sendblue_data import has_tag, opted_out, verified
         >>> filters = filters_of(has_tag("VIP") & opted_out() & (has_tag("Lead") | verified()))
         >>> filters.all_tags, filters.opt_out, [rule.code() for rule in filters.extra]
         (('VIP',), 'opted out', ['has_tag("Lead") | verified()'])
@@ -184,7 +166,7 @@ def filters_of(predicate: pl.Expr | None) -> Filters:
         )
     rule = predicate.rule if isinstance(predicate, Segment) else Plain(predicate)
     filters = Filters()
-    for part in rule.parts if isinstance(rule, Joined) and rule.every else (rule,):
+    for part in rule.parts if isinstance(rule, rules.Joined) and rule.every else (rule,):
         said = _said(part)
         free = all(getattr(filters, name) == getattr(Filters(), name) for name in said)
         filters = replace(filters, **(said if said and free else {"extra": (*filters.extra, part)}))
@@ -193,27 +175,27 @@ def filters_of(predicate: pl.Expr | None) -> Filters:
 
 def _said(rule: Rule) -> dict[str, Any]:
     """What one condition sets; nothing where no control can."""
-    negated = isinstance(rule, Negated)
-    match rule.part if isinstance(rule, Negated) else rule:
-        case Tagged(tags, every):
+    negated = isinstance(rule, rules.Negated)
+    match rule.part if isinstance(rule, rules.Negated) else rule:
+        case rules.Tagged(tags, every):
             # All of one tag and any of one tag are the same; not all of several are no control's.
             if not negated:
                 return {"all_tags" if every else "any_tags": tags}
             return {"no_tags": tags} if not every or len(tags) == 1 else {}
-        case Flag("untagged"):
+        case rules.Flag("untagged"):
             return {"tagged": TAGGED[2 if negated else 1]}
-        case Flag(name):
+        case rules.Flag(name):
             slot, choices = ("opt_out", OPT_OUTS) if name == "opted_out" else ("verified", VERIFIED)
             return {slot: choices[4 if negated else 1]}
-        case Reachable(sure) if not (sure and negated):
+        case rules.Reachable(sure) if not (sure and negated):
             return {"reach": REACHES[3 if sure else 2 if negated else 1]}
         case FieldIs(name, values) if not negated:
             return _field_said(name, values)
-        case PhoneFrom(regions, ()) if not negated:
+        case rules.PhoneFrom(regions, ()) if not negated:
             return {"regions": regions}
-        case Created(start, end) if not negated and _is_day(start) and _is_day(end):
+        case rules.Created(start, end) if not negated and _is_day(start) and _is_day(end):
             return {name: at.date() for name, at in (("created_from", start), ("created_before", end)) if at}
-        case Variable(name, test, values):
+        case rules.Variable(name, test, values):
             return _variable_said(name, test, values, negated=negated)
         case Mentions(text) if not negated:
             return {"text": text}

@@ -75,17 +75,7 @@ def page_of(
     mask: bool = True,
     size: int = PAGE,
 ) -> Page:
-    """Return one page of some contacts; a number past the end gives the last page.
-
-    Args:
-        account: the contacts.
-        members: which of them.
-        number: which page, from 1.
-        by: the column to sort by; None keeps the account's order.
-        descending: the largest first.
-        mask: whether phones, names and e-mail addresses are masked.
-        size: rows of a page.
-    """
+    """Return one page of some contacts; a number past the end gives the last page."""
     order = account.ordered(members, by, descending=descending)
     pages = max(1, -(-order.len() // size))
     number = min(max(1, number), pages)

@@ -15,6 +15,13 @@ from sendblue_data.history.state import epoch_of, looks
 from sendblue_data.history.table import HistoryTable
 from sendblue_data.schema import CONTACT_SCHEMA
 
+_LIMITS: dict[str, Callable[[int], nw.Expr]] = {
+    "epoch": lambda epoch: nw.col("h_epoch") == epoch,
+    "after": lambda snapshot: nw.col("h_snapshot") > snapshot,
+    "through": lambda snapshot: nw.col("h_snapshot") <= snapshot,
+}
+"""What `HistoryTable.scan` takes, for Spark."""
+
 
 def scan(table: HistoryTable, snapshot: int, spark: Any = None) -> Any:
     """Return the contacts of a snapshot, lazily; the rows are in no particular order."""
@@ -53,21 +60,8 @@ def _spark_reader(table: HistoryTable, spark: Any) -> Callable[..., nw.LazyFrame
     native = spark_table(spark, table.uri, table.version, root, table.files["path"].to_list(), schema)
     rows: nw.LazyFrame[Any] = nw.from_native(native)
 
-    def read(
-        part: str,
-        columns: list[str],
-        *,
-        epoch: int | None = None,
-        after: int | None = None,
-        through: int | None = None,
-    ) -> nw.LazyFrame[Any]:
-        wanted = nw.col("h_part") == part
-        if epoch is not None:
-            wanted &= nw.col("h_epoch") == epoch
-        if after is not None:
-            wanted &= nw.col("h_snapshot") > after
-        if through is not None:
-            wanted &= nw.col("h_snapshot") <= through
-        return rows.filter(wanted).select(columns)
+    def read(part: str, columns: list[str], **limits: int) -> nw.LazyFrame[Any]:
+        wanted = [nw.col("h_part") == part, *(_LIMITS[name](value) for name, value in limits.items())]
+        return rows.filter(*wanted).select(columns)
 
     return read

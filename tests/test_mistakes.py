@@ -65,7 +65,7 @@ MISTAKES = [
     (FrameError, "list of phone numbers", lambda *all_: all_[2].forget(None)),
     (FrameError, "'phone' and 'Phone'", lambda *all_: all_[2].snapshot(PEOPLE.with_columns(Phone=1))),
     (ConfigurationError, "place is 5", lambda *_: ContactHistory(5)),
-    (SegmentError, "segments is str", lambda *_: save_segments("segments.toml", {})),
+    (SegmentError, "segments is 'segments.toml'", lambda *_: save_segments("segments.toml", {})),
     (ConfigurationError, "folder no-such does not exist", lambda *_: save_segments({}, "no-such/a.toml")),
     (ConfigurationError, r"Sandbox.client\(\) gives", lambda *all_: pull_contacts(all_[0])),
     (ConfigurationError, r"SendblueClient\(\) gives", lambda *_: pull_contacts(None)),

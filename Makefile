@@ -36,7 +36,7 @@ $(VENV)/.docs: $(VENV)/.dev
 	@touch $@
 
 demo: $(VENV)/.demo ## Sandbox, pull, headline tables, plots and HTML report, from nothing
-	$(BIN)/sendblue-data demo --contacts 5000 --out report
+	$(BIN)/sendblue-data demo --contacts 5000 report
 
 test: $(VENV)/.dev ## Run the quick tests, the docstrings' examples and the README's, and show their branch coverage
 	$(BIN)/python -m pytest -q -n 2 -m 'not slow' --cov --cov-report=term:skip-covered
@@ -52,6 +52,7 @@ check: $(VENV)/.dev ## Check format, lint, types and who imports whom
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 format: $(VENV)/.dev ## Format, and mend what lint can mend
 	$(BIN)/ruff format $(SOURCES)

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from benchmarks.pull import Table
 from sendblue_data import SendblueClient, bulk_opt_out, pull_contacts
-from sendblue_data.sandbox import Sandbox, misbehave
+from sendblue_data.sandbox import Sandbox, api, misbehave
 
 REQUESTS, SECONDS = 100, 10.0
 SPAWN = multiprocessing.get_context("spawn")
@@ -45,7 +45,7 @@ class Limited:
             await self._app(scope, receive, send)
         else:
             self.refused += 1
-            await misbehave.error_answer(429, "Too many requests")(scope, receive, send)
+            await api.error_answer(429, "Too many requests")(scope, receive, send)
 
 
 def serve(pipe: Connection, contacts: int, slides: bool) -> None:

@@ -1,4 +1,4 @@
-"""A contacts frame from contacts that one has: dicts with the API's fields."""
+"""`contacts_frame`: a contacts frame from dicts with the API's fields."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from sendblue_data._api.call import LIST
 from sendblue_data._api.decoding import KINDS, decode_exact
-from sendblue_data._api.malformed import unexpected_answer
 from sendblue_data.errors import FrameError
 from sendblue_data.schema import CONTACT_SCHEMA
 
@@ -52,7 +52,7 @@ def contacts_frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
         body = msgspec.json.encode([dict(row) for row in listed])
         frame, oddities = decode_exact(body, len(listed))
     except msgspec.ValidationError as error:
-        message = unexpected_answer(error, body, method="", path="").message
+        message = LIST.no_contacts(error, body).message
         raise FrameError(f"The rows are not contacts: {message}") from None
     except (TypeError, UnicodeEncodeError) as error:
         raise FrameError(f"The rows hold a value that no contact has: {error}.") from None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SendblueError(Exception):
-    """Root of every error that `sendblue_data` raises on purpose. All of them cross process borders whole.
+    """Root of every error that `sendblue_data` raises on purpose. All are picklable.
 
     Example:
         >>> from sendblue_data import SendblueClient
@@ -139,16 +139,9 @@ class RateLimitedError(ApiError):
     remedy = "Wait, or lower requests_per_second= on the client."
 
     def __init__(
-        self,
-        message: str,
-        *,
-        method: str,
-        path: str,
-        status: int | None = 429,
-        remedy: str | None = None,
-        retry_after: float | None = None,
+        self, message: str, *, status: int | None = 429, retry_after: float | None = None, **details: Any
     ) -> None:
-        super().__init__(message, method=method, path=path, status=status, remedy=remedy)
+        super().__init__(message, status=status, **details)
         self.retry_after = retry_after
 
 
@@ -175,27 +168,9 @@ class UnexpectedAnswerError(ApiError, ValueError):
     remedy = "Check that base_url is Sendblue's (or a sandbox's) and that no proxy rewrites answers."
 
     def __init__(
-        self,
-        message: str,
-        *,
-        method: str,
-        path: str,
-        status: int | None = None,
-        remedy: str | None = None,
-        may_have_applied: bool = False,
-        cut_short: bool = False,
-        field: str | None = None,
-        row: int | None = None,
+        self, message: str, *, field: str | None = None, row: int | None = None, **details: Any
     ) -> None:
-        super().__init__(
-            message,
-            method=method,
-            path=path,
-            status=status,
-            remedy=remedy,
-            may_have_applied=may_have_applied,
-            cut_short=cut_short,
-        )
+        super().__init__(message, **details)
         self.field = field
         self.row = row
 

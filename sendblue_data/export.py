@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import polars as pl
 
@@ -156,22 +156,16 @@ class _Frames:
         self.evidence: PullEvidence | None = None
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
+        frames = iter(self._frames)
         try:
-            end = yield from self._checked()
+            while True:
+                yield self._check(next(frames))
+        except StopIteration as end:
+            self.evidence = end.value if isinstance(end.value, PullEvidence) else None
         finally:
             # A disk that is full must end the pull as well.
             if isinstance(self._frames, Generator):
                 self._frames.close()
-        self.evidence = end if isinstance(end, PullEvidence) else None
-
-    def _checked(self) -> Generator[pl.DataFrame, None, Any]:
-        frames = iter(self._frames)
-        while True:
-            try:
-                frame = next(frames)
-            except StopIteration as stop:
-                return stop.value
-            yield self._check(frame)
 
     def _check(self, frame: pl.DataFrame) -> pl.DataFrame:
         if not isinstance(frame, pl.DataFrame):

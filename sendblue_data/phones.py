@@ -1,4 +1,4 @@
-"""A user's own phone numbers, in whatever form they come, to E.164 (`+12125550123`).
+"""`normalize_phones`: phone numbers in any form to E.164 (`+12125550123`).
 
 The work is Google's libphonenumber (the `phonenumbers` package). Two things are stricter here, because a
 wrong number is worse than a refused one: letters are refused rather than dialled (`555-0123 mom` is not
@@ -15,7 +15,7 @@ import phonenumbers
 import polars as pl
 from phonenumbers import NumberParseException, PhoneMetadata, ValidationResult
 
-from sendblue_data.errors import FrameError
+from sendblue_data.errors import ConfigurationError, FrameError
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
@@ -57,9 +57,10 @@ def normalize_phones(frame: Frame, column: str, region: str | None = None) -> Fr
         the reason, null where accepted. It is the last column; an earlier one of that name goes.
 
     Raises:
-        FrameError: there is no such column, it is neither text nor integer, or the region is not known.
+        FrameError: there is no such column, or it is neither text nor integer.
+        ConfigurationError: the region is not known.
 
-    Examples:
+    Example:
         >>> import polars as pl
         >>> from sendblue_data.phones import normalize_phones
         >>> people = pl.DataFrame({"phone": ["(212) 555-0123", "212-555-0145 x9", "555-0123", None]})
@@ -94,7 +95,7 @@ def normalize_phones(frame: Frame, column: str, region: str | None = None) -> Fr
         remedy = (
             f"did you mean {hint!r}?" if hint in phonenumbers.SUPPORTED_REGIONS else "write 'US' or 'GB'."
         )
-        raise FrameError(f"region {region!r} is not a two-letter country code of ISO 3166: {remedy}")
+        raise ConfigurationError(f"region {region!r} is not a two-letter country code of ISO 3166: {remedy}")
 
     read = pl.Struct({"phone": pl.String, "problem": pl.String})
     outcome = (

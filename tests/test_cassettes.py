@@ -70,7 +70,7 @@ def reads(client, account):
     assert client.count_contacts() == 2
     page = client.list_contacts(limit=1, offset=1, order_by="created_at", order_direction="asc")
     assert page["phone"].to_list() == ["+12125550103"]
-    assert client.list_contacts(phone_number="+12125550100")["contact_id"].to_list() == ["a1"]
+    assert client.list_contacts(phone="+12125550100")["contact_id"].to_list() == ["a1"]
     since = datetime(2025, 1, 3, tzinfo=UTC)
     assert client.list_contacts(created_at_gte=since)["phone"].to_list() == ["+12125550103"]
     one = client.get_contact("+12125550100")
@@ -88,7 +88,7 @@ def single_writes(client, account):
     assert (created["phone"], created["first_name"], created["tags"]) == ("+12125550101", "Zoë", ["new"])
     changed = client.update_contact("+12125550101", company_name="Acme", custom_variables={"city": "Lyon"})
     assert (changed["company_name"], changed["custom_variables"]) == ("Acme", {"city": "Lyon"})
-    assert client.opt_out_contact("+12125550101") == {"number": "+12125550101", "opted_out": True}
+    assert client.opt_out_contact("+12125550101") == {"phone": "+12125550101", "opted_out": True}
     client.verify_contact("+12125550101")
     client.delete_contact("+12125550101")
 

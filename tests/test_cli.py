@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from sendblue_data import CONTACT_SCHEMA, ContactHistory, Sandbox, pull_contacts
-from sendblue_data.cli import main as command_line
+from sendblue_data.cli import main as command_line, terminal
 from sendblue_data.cli.main import main
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.history.lock import lock_path, writer_lock
@@ -112,13 +112,13 @@ def test_since_reads_a_part(account, capsys):
         (["pull"], "OUT"),
         (["pull", "out.xlsx"], r"use \.parquet, \.csv"),
         (["pull", "nowhere/out.csv"], "nowhere does not exist"),
-        (["pull", "out.csv", "--since", "soon"], "'soon' is no moment in ISO 8601"),
+        (["pull", "out.csv", "--since", "soon"], "since is 'soon': expected a moment in ISO 8601"),
         (["pull", "out.csv", "--since", "9999-12-31T23:59:59-05:00"], "is no moment"),
         (["report", "--theme", "blue"], "blue"),
-        (["report", "--out", ""], "an empty text is no folder"),
+        (["report", ""], "an empty text is no folder"),
         (["demo", "--contacts", "-1"], "'-1'|expected one argument"),
         (["sandbox", "--switch", "on_duplicate=keep"], "on_duplicate"),
-        (["snapshot"], "URI"),
+        (["snapshot"], "OUT"),
         (["snapshot", "x", "--max-shrink", "5"], "'5' is not a share from 0 to 1"),
         (["snapshot", "x", "--max-shrink", "nan"], "'nan' is not a share from 0 to 1"),
         (["snapshot", "x", "--lock-timeout", "-1"], "'-1' is not a number of seconds|expected one argument"),
@@ -262,15 +262,15 @@ def test_streams_of_a_program_that_calls_it_stay_as_they_were(capsys, monkeypatc
 def test_what_nohup_ignores_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with command_line._killed_politely():
+        with terminal.exit_on_signals():
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-            assert signal.getsignal(signal.SIGTERM) is command_line._leave
+            assert signal.getsignal(signal.SIGTERM) is terminal._leave
     finally:
         signal.signal(signal.SIGHUP, before)
 
 
 def test_a_folder_named_like_another_command_loads_nothing_of_it(account):
-    done = without("deltalake", "report", "--out", "snapshot", "--quiet")
+    done = without("deltalake", "report", "snapshot", "--quiet")
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -346,13 +346,18 @@ def test_report_says_which_account_it_read(account, capsys):
     assert not re.search(r"\+1[0-9]{10}", out + page)
 
 
+def test_a_quiet_snapshot_prints_nothing_when_it_is_recorded(account, capsys):
+    assert run(capsys, "snapshot", "history", "--quiet") == (0, "", "")
+    assert ContactHistory("history").snapshots().height == 1
+
+
 def test_report_shows_a_history_made_by_snapshot(account, capsys):
     for _ in range(2):
         code, out, err = run(capsys, "snapshot", "history")
         assert (code, err) == (0, "")
     assert "contacts=80" in out
     assert ContactHistory("history").snapshots().height == 1
-    code, _, _ = run(capsys, "report", "--history", "history", "--out", "deep/er", "--unmasked")
+    code, _, _ = run(capsys, "report", "--history", "history", "deep/er", "--unmasked")
     assert code == 0
     page = Path("deep/er/report.html").read_text()
     assert "From 1 snapshot." in page
@@ -421,7 +426,7 @@ def test_a_history_that_can_not_be_read_is_told_before_the_pull(account, capsys,
 
 
 def test_demo_from_nothing_to_a_report(capsys):
-    code, out, err = run(capsys, "demo", "--contacts", "300", "--out", "made")
+    code, out, err = run(capsys, "demo", "--contacts", "300", "made")
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[-1] == "made/report.html"
@@ -473,7 +478,7 @@ def test_help_loads_no_frames():
 def test_the_demo_as_a_user_runs_it(tmp_path):
     program = Path(sys.executable).with_name("sendblue-data")
     done = subprocess.run(
-        [program, "demo", "--out", tmp_path / "report"],
+        [program, "demo", tmp_path / "report"],
         capture_output=True,
         text=True,
         check=True,

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from sendblue_data import CONTACT_SCHEMA, contacts_frame
+from sendblue_data._api.call import Call
 from sendblue_data._api.decoding import decode_page
 from sendblue_data.errors import ApiError, FrameError, NewFieldWarning, UnexpectedAnswerError
 
@@ -178,7 +179,7 @@ def test_a_page_cut_short_says_so():
 
 def test_the_error_carries_the_call_it_belongs_to():
     with pytest.raises(UnexpectedAnswerError) as caught:
-        decode_page(b"<html>", method="POST", path="/api/v2/contacts/bulk")
+        decode_page(b"<html>", Call("POST", "/api/v2/contacts/bulk"))
     assert (caught.value.method, caught.value.path) == ("POST", "/api/v2/contacts/bulk")
     assert "base_url" in caught.value.remedy
 

@@ -1,5 +1,6 @@
 """The public names: all there, with the signatures that were promised, documented, and cheap to import."""
 
+import functools
 import inspect
 import re
 import subprocess
@@ -67,16 +68,16 @@ PROMISED = {
     "normalize_phones": "frame, column, region=None",
 }
 ENDPOINTS = {
-    "list_contacts": "limit offset created_at_gte order_by order_direction phone_number cid strict",
+    "list_contacts": "limit offset created_at_gte order_by order_direction phone contact_id strict",
     "count_contacts": "",
-    "get_contact": "phone_number",
-    "create_contact": "number first_name last_name assigned_to_email sendblue_number tags custom_variables "
+    "get_contact": "phone",
+    "create_contact": "phone first_name last_name assigned_to_email sendblue_number tags custom_variables "
     "update_if_exists",
-    "update_contact": "phone_number first_name last_name company_name assigned_to_email sendblue_number tags "
+    "update_contact": "phone first_name last_name company_name assigned_to_email sendblue_number tags "
     "custom_variables opt_out",
-    "delete_contact": "phone_number",
-    "opt_out_contact": "number opted_out",
-    "verify_contact": "number",
+    "delete_contact": "phone",
+    "opt_out_contact": "phone opted_out",
+    "verify_contact": "phone",
     "bulk_create_contacts": "contacts",
     "bulk_delete_contacts": "phones",
 }
@@ -136,6 +137,34 @@ def assert_keeps(call, promise, *, method=False):
 def test_the_signature_is_the_promised_one(name):
     assert name in sendblue_data.__all__
     assert_keeps(getattr(sendblue_data, name), PROMISED[name])
+
+
+@pytest.mark.parametrize("verb", ["create", "delete", "update", "opt_out", "verify"])
+def test_each_bulk_call_takes_what_its_plan_does(verb):
+    plan, bulk = (
+        dict(inspect.signature(getattr(sendblue_data, f"{kind}_{verb}")).parameters)
+        for kind in ("plan", "bulk")
+    )
+    del plan["contacts_or_client"]
+    assert len(plan) >= 2
+    assert {name: one.default for name, one in plan.items()} == {name: bulk[name].default for name in plan}
+
+
+@pytest.mark.parametrize(
+    "name", ["bulk_create", "add_tags", "rename_tags", "resume_run", "undo_run", "WritePlan.run"]
+)
+def test_the_options_of_a_run_are_spelled_out(name):
+    call = functools.reduce(getattr, name.split("."), sendblue_data)
+    spelled = {
+        "raise_on_errors": False,
+        "progress": True,
+        "journal_dir": None,
+        "cancel": None,
+        "on_progress": None,
+    }
+    actual = inspect.signature(call).parameters
+    assert {option: actual[option].default for option in spelled} == spelled
+    assert all(f"\n    {option}: " in call.__doc__ for option in spelled)
 
 
 @pytest.mark.parametrize("name", HISTORY)

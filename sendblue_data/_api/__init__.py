@@ -1,1 +1,1 @@
-"""Between a method call and the bytes: requests, retries, and what an answer says."""
+"""The HTTP client: requests, rate limits, retries, and the decoding of answers."""

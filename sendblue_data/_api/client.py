@@ -1,4 +1,4 @@
-"""SendblueClient: one method for each endpoint of the Contacts API, no policy beyond transport.
+"""SendblueClient: one method for each endpoint of the Contacts API.
 
 Longer than other modules, by the docstrings of ten endpoints that are best read side by side.
 """
@@ -9,7 +9,7 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from random import Random
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import polars as pl
 
+from sendblue_data._api.call import CONTACTS, LIST, Call
 from sendblue_data._api.credentials import credential, hidden, without_credentials
 from sendblue_data._api.decoding import DecodedPage, Oddity, decode_page, refuse_oddities
 from sendblue_data._api.responses import (
@@ -29,22 +30,19 @@ from sendblue_data._api.responses import (
 )
 from sendblue_data._api.retries import Pace, read_with_retries
 from sendblue_data._api.transport import Transport, account_label, check_base_url, is_local
+from sendblue_data._shared.time import Moment, moment, to_iso
 from sendblue_data._shared.validation import check_number, is_whole_from
 from sendblue_data.errors import ApiError, ConfigurationError, RepairedFieldWarning
 
 DEFAULT_BASE_URL = "https://api.sendblue.co"
-CONTACTS = "/api/v2/contacts"
-_SILENT = b"{}"
-"""What 204, or a good answer without a word, says of a write."""
-
 Parsed = TypeVar("Parsed")
 
 
 class SendblueClient:
     """A connection to one Sendblue account.
 
-    Each method sends one request (and, for reads only, its retries). Safe to share between threads. Use it
-    as a context manager, or call `close`.
+    Each method sends one request (and, for reads only, its retries), and raises the leaf of `ApiError` that fits
+    where that fails. Safe to share between threads. Use it as a context manager, or call `close`.
 
     Args:
         api_key: the key's id; from `SENDBLUE_API_API_KEY` when not given.
@@ -75,7 +73,7 @@ class SendblueClient:
         >>> sandbox.close()
     """
 
-    account = "not set up"  # until it is: a traceback may show a client that was refused an option
+    account = "not set up"  # until it is: a traceback may print a client whose options were refused
 
     def __init__(
         self,
@@ -88,7 +86,7 @@ class SendblueClient:
         requests_per_second: float | None = None,
         retries: int = 5,
     ) -> None:
-        api_key, api_secret = hidden(api_key), hidden(api_secret)  # an error may be shown with its variables
+        api_key, api_secret = hidden(api_key), hidden(api_secret)  # tracebacks may print local variables
         key = credential("api_key", api_key, "SENDBLUE_API_API_KEY")
         secret = credential("api_secret", api_secret, "SENDBLUE_API_API_SECRET")
         check_number("timeout", timeout, lambda given: 0 < given < math.inf, "a number of seconds above 0")
@@ -165,7 +163,7 @@ class SendblueClient:
         return self._transport.requests
 
     def stoppable(self) -> SendblueClient:
-        """Give a client of the same account whose requests `abort` can break off without harm to this one.
+        """Return a client of the same account whose requests `abort` can break off without harm to this one.
 
         Example:
             >>> twin = client.stoppable()
@@ -195,11 +193,11 @@ class SendblueClient:
         *,
         limit: int | None = None,
         offset: int | None = None,
-        created_at_gte: datetime | str | None = None,
+        created_at_gte: Moment | None = None,
         order_by: str | None = None,
         order_direction: str | None = None,
-        phone_number: str | None = None,
-        cid: str | None = None,
+        phone: str | None = None,
+        contact_id: str | None = None,
         strict: bool = False,
     ) -> pl.DataFrame:
         """List one page of contacts: `GET /api/v2/contacts`.
@@ -207,11 +205,12 @@ class SendblueClient:
         Args:
             limit: contacts in the page; the API's default is 100 and its cap 1,000.
             offset: contacts to skip; capped at 10,000, so use `pull_contacts` for all of them.
-            created_at_gte: only contacts created at or after this moment (a datetime without offset is UTC).
+            created_at_gte: only contacts created at or after this moment; without an offset it is UTC, and a date
+                is its first moment.
             order_by: a field's name.
             order_direction: `"asc"` or `"desc"`.
-            phone_number: only the contact with this number, in E.164 form.
-            cid: only the contact with this id.
+            phone: only the contact with this number, in E.164 form.
+            contact_id: only the contact with this id.
             strict: raise for a field that can't be read. Otherwise it is null, and a `RepairedFieldWarning`
                 tells of each kind once.
 
@@ -219,11 +218,11 @@ class SendblueClient:
             A contacts frame (`CONTACT_SCHEMA`), a row a contact.
 
         Raises:
+            ConfigurationError: `created_at_gte` is no moment.
             UnexpectedAnswerError: the answer is no list of contacts, or `strict` and a field can't be read.
-            ApiError: the leaf that fits.
 
         Example:
-            >>> client.list_contacts(phone_number="+12125550100").select("phone", "first_name").rows()
+            >>> client.list_contacts(phone="+12125550100").select("phone", "first_name").rows()
             [('+12125550100', 'Ann')]
             >>> client.list_contacts(limit=1).shape
             (1, 12)
@@ -231,30 +230,33 @@ class SendblueClient:
         page = self._list_page(
             limit=limit,
             offset=offset,
-            created_at_gte=iso(created_at_gte),
+            created_at_gte=None if created_at_gte is None else moment("created_at_gte", created_at_gte),
             order_by=order_by,
             order_direction=order_direction,
-            phone_number=phone_number,
-            cid=cid,
+            phone_number=phone,
+            cid=contact_id,
             strict=strict,
         )
-        self._tell(page.oddities)
+        self._warn_of(page.oddities)
         return page.frame
 
-    def _list_page(self, *, strict: bool = False, **asked: object) -> DecodedPage:
+    def _list_page(
+        self, *, created_at_gte: datetime | None = None, strict: bool = False, **asked: object
+    ) -> DecodedPage:
         """List one page of contacts, with what could not be read of it."""
+        asked["created_at_gte"] = None if created_at_gte is None else to_iso(created_at_gte)
+
+        def parse(body: bytes, call: Call) -> DecodedPage:
+            return decode_page(body, call, announced=self._announced, credentials=self._credentials)
+
         params = {name: str(value) for name, value in asked.items() if value is not None}
-
-        def parse(body: bytes) -> DecodedPage:
-            return decode_page(body, path=CONTACTS, announced=self._announced, credentials=self._credentials)
-
         page = self._read(CONTACTS, parse, params)
         if strict:
-            refuse_oddities(page.oddities, method="GET", path=CONTACTS)
+            refuse_oddities(page.oddities, LIST)
         return page
 
-    def _tell(self, oddities: Sequence[Oddity]) -> None:
-        """Warn, once each, of the kinds of what could not be read."""
+    def _warn_of(self, oddities: Sequence[Oddity]) -> None:
+        """Warn once of each kind of field that could not be read."""
         kinds = {(field, kind) for _, field, kind in oddities} - self._repaired
         self._repaired |= kinds
         if kinds:
@@ -268,18 +270,13 @@ class SendblueClient:
     def count_contacts(self) -> int:
         """Count the account's contacts: `GET /api/v2/contacts/count`.
 
-        Raises:
-            ApiError: the leaf that fits.
-
         Example:
             >>> client.count_contacts()
             2
         """
-        path = f"{CONTACTS}/count"
+        return self._read(f"{CONTACTS}/count", count_answer)
 
-        return self._read(path, lambda body: count_answer(body, path))
-
-    def get_contact(self, phone_number: str) -> dict[str, Any]:
+    def get_contact(self, phone: str) -> dict[str, Any]:
         """Get one contact: `GET /api/v2/contacts/{phone_number}`.
 
         Returns:
@@ -288,22 +285,20 @@ class SendblueClient:
 
         Raises:
             NotFoundError: no such contact.
-            ApiError: the leaf that fits.
 
         Example:
             >>> client.get_contact("+12125550100")["first_name"]
             'Ann'
         """
-        path = _contact_path(phone_number)
-        contact, oddities = self._read(path, lambda body: contact_answer(body, "GET", path))
-        self._tell(oddities)
+        contact, oddities = self._read(_contact_path(phone), contact_answer)
+        self._warn_of(oddities)
         return contact
 
     # Writes -----------------------------------------------------------------------------------------------
 
     def create_contact(
         self,
-        number: str,
+        phone: str,
         *,
         first_name: str | None = None,
         last_name: str | None = None,
@@ -321,14 +316,13 @@ class SendblueClient:
         Raises:
             ConflictError: it exists, and `update_if_exists` is not True.
             InvalidRequestError: a field is missing or not accepted.
-            ApiError: the leaf that fits.
 
         Example:
             >>> client.create_contact("+12125550102", tags=["VIP"])["tags"]
             ['VIP']
         """
         body = _given(
-            number=number,
+            number=phone,
             first_name=first_name,
             last_name=last_name,
             assigned_to_email=assigned_to_email,
@@ -341,7 +335,7 @@ class SendblueClient:
 
     def update_contact(
         self,
-        phone_number: str,
+        phone: str,
         *,
         first_name: str | None = None,
         last_name: str | None = None,
@@ -362,13 +356,11 @@ class SendblueClient:
         Raises:
             NotFoundError: no such contact.
             InvalidRequestError: a field is not accepted.
-            ApiError: the leaf that fits.
 
         Example:
             >>> client.update_contact("+12125550100", company_name="Acme")["company_name"]
             'Acme'
         """
-        path = _contact_path(phone_number)
         body = _given(
             first_name=first_name,
             last_name=last_name,
@@ -379,53 +371,43 @@ class SendblueClient:
             custom_variables=custom_variables,
             opt_out=opt_out,
         )
-        return self._write("PUT", path, body, contact_answer)[0]
+        return self._write("PUT", _contact_path(phone), body, contact_answer)[0]
 
-    def delete_contact(self, phone_number: str) -> None:
+    def delete_contact(self, phone: str) -> None:
         """Delete one contact: `DELETE /api/v2/contacts/{phone_number}`.
 
         Raises:
             NotFoundError: no such contact.
-            ApiError: the leaf that fits.
 
         Example:
             >>> client.delete_contact("+12125550101")
             >>> client.count_contacts()
             1
         """
-        path = _contact_path(phone_number)
-        self._write("DELETE", path, None, object_from)
+        self._write("DELETE", _contact_path(phone), None, object_from)
 
-    def opt_out_contact(self, number: str, *, opted_out: bool = True) -> dict[str, Any]:
+    def opt_out_contact(self, phone: str, *, opted_out: bool = True) -> dict[str, Any]:
         """Opt one contact out, or back in: `POST /api/v2/contacts/opt-out`.
 
         Returns:
-            `{"number": str | None, "opted_out": bool | None}`, as the API answered.
-
-        Raises:
-            ApiError: the leaf that fits.
+            `{"phone": str | None, "opted_out": bool | None}`, as the API answered.
 
         Example:
             >>> client.opt_out_contact("+12125550100")
-            {'number': '+12125550100', 'opted_out': True}
+            {'phone': '+12125550100', 'opted_out': True}
         """
-        path = f"{CONTACTS}/opt-out"
-        body = {"number": number, "opted_out": opted_out}
-        return self._write("POST", path, body, opt_out_answer)
+        body = {"number": phone, "opted_out": opted_out}
+        return self._write("POST", f"{CONTACTS}/opt-out", body, opt_out_answer)
 
-    def verify_contact(self, number: str) -> None:
+    def verify_contact(self, phone: str) -> None:
         """Send one contact a verification message: `POST /api/v2/contacts/verify`.
-
-        Raises:
-            ApiError: the leaf that fits.
 
         Example:
             >>> client.verify_contact("+12125550100")
             >>> sandbox.verifications
             ['+12125550100']
         """
-        path = f"{CONTACTS}/verify"
-        self._write("POST", path, {"number": number}, object_from)
+        self._write("POST", f"{CONTACTS}/verify", {"number": phone}, object_from)
 
     def bulk_create_contacts(self, contacts: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
         """Create several contacts: `POST /api/v2/contacts/bulk`.
@@ -440,15 +422,13 @@ class SendblueClient:
 
         Raises:
             ConflictError, InvalidRequestError: the request was refused.
-            ApiError: the leaf that fits.
 
         Example:
             >>> client.bulk_create_contacts([{"phone": "+12125550102"}])["phone"].to_list()
             ['+12125550102']
         """
-        path = f"{CONTACTS}/bulk"
-
-        return self._write("POST", path, {"contacts": [dict(row) for row in contacts]}, contacts_answer)
+        body = {"contacts": [dict(row) for row in contacts]}
+        return self._write("POST", f"{CONTACTS}/bulk", body, contacts_answer)
 
     def bulk_delete_contacts(self, phones: Sequence[str]) -> int | None:
         """Delete several contacts: `DELETE /api/v2/contacts` with the numbers in the body.
@@ -460,32 +440,22 @@ class SendblueClient:
             The answer's `amount`, or None where it gives none. The API does not say whether it counts only
             those that existed.
 
-        Raises:
-            ApiError: the leaf that fits.
-
         Example:
             >>> client.bulk_delete_contacts(["+12125550101"])
             1
         """
-
-        def parse(body: bytes, method: str, path: str) -> int | None:
-            return None if body == _SILENT else amount_answer(body, method, path)
-
-        return self._write("DELETE", CONTACTS, {"contact_ids": list(phones)}, parse)
+        return self._write("DELETE", CONTACTS, {"contact_ids": list(phones)}, amount_answer)
 
     # ------------------------------------------------------------------------------------------------------
 
     def _read(
-        self, path: str, parse: Callable[[bytes], Parsed], params: Mapping[str, str] | None = None
+        self, path: str, parse: Callable[[bytes, Call], Parsed], params: Mapping[str, str] | None = None
     ) -> Parsed:
         """Send a read, and again where that may help; parsed within, since a body cut short is a try lost."""
-
-        def attempt() -> Parsed:
-            return parse(self._transport.send("GET", path, params=params))
-
+        call = Call("GET", path)
         return self._hiding_credentials(
             lambda: read_with_retries(
-                attempt,
+                lambda: parse(self._transport.send(call, params=params), call),
                 retries=self._retries,
                 pace=self._pace,
                 cancelled=self._transport.cancelled,
@@ -494,40 +464,31 @@ class SendblueClient:
         )
 
     def _write(
-        self, method: str, path: str, body: object | None, parse: Callable[[bytes, str, str], Parsed]
+        self, method: str, path: str, body: object | None, parse: Callable[[bytes, Call], Parsed]
     ) -> Parsed:
         """Send a write, once."""
-        return self._hiding_credentials(
-            lambda: parse(self._transport.send(method, path, body=body).strip() or _SILENT, method, path)
-        )
+        call = Call(method, path)
+        return self._hiding_credentials(lambda: parse(self._transport.send(call, body=body), call))
 
     def _hiding_credentials(self, call: Callable[[], Parsed]) -> Parsed:
-        """Make a call whose error shows neither key nor secret: a server, or a proxy, may say them back."""
+        """Make a call whose error shows neither key nor secret: a server, or a proxy, may repeat them."""
         try:
             return call()
         except ApiError as error:
             error.message = without_credentials(error.message, self._credentials)
             error.args = (error.message,)
             error.__context__ = None  # what it was made of says the same, and some loggers print it all
-            # The frames below hold the answer, and some notebooks and loggers print every variable.
+            # The frames below hold the answer, and tracebacks may print local variables.
             raise error.with_traceback(None) from None
 
 
-def iso(moment: datetime | str | None) -> str | None:
-    """Write a moment as the API reads it: ISO 8601 in UTC, to the microsecond."""
-    if moment is None or isinstance(moment, str):
-        return moment
-    in_utc = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return in_utc.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if in_utc.year > 999 else in_utc.isoformat()  # noqa: PLR2004
-
-
-def _contact_path(phone_number: str) -> str:
+def _contact_path(phone: str) -> str:
     # Of a path, an empty part and dots are dropped: such a request would go to all contacts, not to one.
-    if phone_number in {"", ".", ".."}:
+    if phone in {"", ".", ".."}:
         raise ConfigurationError(
-            f"phone_number is {phone_number!r}: expected a number in E.164 form, such as +15551234567."
+            f"phone is {phone!r}: expected a number in E.164 form, such as +15551234567."
         )
-    return f"{CONTACTS}/{quote(phone_number, safe='')}"
+    return f"{CONTACTS}/{quote(phone, safe='')}"
 
 
 def _given(**fields: object) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Connections that another thread can break off, and whose answers end in time."""
+"""Connections that another thread can shut down, with a time limit on the whole answer."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Connections:
         self._opened: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
 
     def add(self, connection: HTTPConnection) -> None:
-        """Keep a connection in mind, as long as its pool does; shut it where `abort` came before."""
+        """Register a connection, as long as its pool keeps it; shut it down if `abort` came first."""
         with self._lock:
             self._opened.add(connection)
         if self._cancelled.is_set():  # while it was being opened
             _shut_down(connection)
 
     def shut_down(self) -> None:
-        """Break off whatever goes on over them."""
+        """Shut them all down, whatever is under way."""
         with self._lock:
             opened = list(self._opened)
         for connection in opened:
@@ -40,7 +40,7 @@ class Connections:
 
 
 class Adapter(HTTPAdapter):
-    """requests' adapter, over connections that register themselves and whose answers end in time."""
+    """requests' adapter, over connections that register themselves and limit the time of a whole answer."""
 
     def __init__(self, connections: Connections, **options: Any) -> None:
         self._connections = connections
@@ -67,7 +67,7 @@ class Adapter(HTTPAdapter):
 
 
 def _registering(pool: type[HTTPConnectionPool], connections: Connections) -> type[HTTPConnectionPool]:
-    """Give the same pool with such connections; it may be a SOCKS proxy's, or a recorder's in a test."""
+    """Return a pool class with such connections; the given one may be a SOCKS proxy's, or a recorder's in a test."""
     base: Any = pool.ConnectionCls
 
     class Connection(base):  # type: ignore[misc]
@@ -91,7 +91,7 @@ class _TimedResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_TimedReader(sock, self.fp.detach()))
 
     def begin(self) -> None:
-        """Read the headers; of lines that are none, keep nothing: urllib3 would log them, keys said back and all."""
+        """Read the headers, and drop malformed lines: urllib3 would log them, with keys that they may repeat."""
         super().begin()
         self.msg.defects = []
         self.msg.set_payload("")
@@ -127,4 +127,4 @@ def _shut_down(connection: HTTPConnection) -> None:
         try:
             sock.shutdown(socket.SHUT_RDWR)
         except OSError:
-            return  # closed already: nothing is waiting on it
+            return  # already closed

@@ -1,4 +1,4 @@
-"""The account's key and secret: where they come from, and that nothing shows them."""
+"""The account's key and secret: reading them, and keeping them out of reprs, errors and tracebacks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BEGINNING = 8
 
 
 class _Hidden(str):
-    """A credential that a traceback shown with its variables does not show."""
+    """A credential whose repr does not show it: tracebacks may print local variables."""
 
     __slots__ = ()
 
@@ -25,7 +25,7 @@ class _Hidden(str):
 
 
 def hidden(given: str | None) -> str | None:
-    """Give a text that no traceback shows; anything else as it is."""
+    """Return a text with a repr that does not show it; anything else as it is."""
     return _Hidden(given) if isinstance(given, str) else given
 
 
@@ -48,7 +48,7 @@ def credential(name: str, given: str | None, variable: str) -> str:
 
 
 def without_credentials(text: str, credentials: Iterable[str]) -> str:
-    """Hide credentials that a server said back, in whatever case.
+    """Hide credentials that a server sent back, in whatever case.
 
     Example:
         >>> without_credentials("no account for made-up-key", ["made-up-key"])

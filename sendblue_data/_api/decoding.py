@@ -1,4 +1,4 @@
-"""The API's JSON, decoded into contacts frames, and what of it could not be read."""
+"""Decoding of the API's JSON into contacts frames, and a list of what could not be read."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import msgspec
 import polars as pl
 
+from sendblue_data._api.call import LIST, Call
 from sendblue_data._api.credentials import without_credentials
-from sendblue_data._api.malformed import unexpected_answer, with_whole_characters
-from sendblue_data._api.repairs import KNOWN, NEVER_GUESSED, SPELLINGS, loads, moment, repair
+from sendblue_data._api.repairs import KNOWN, NEVER_GUESSED, SPELLINGS, loads, repair, with_whole_characters
 from sendblue_data._api.typed_contacts import (
     EXACT_CONTACT,
     EXACT_PAGE,
@@ -24,7 +24,8 @@ from sendblue_data._api.typed_contacts import (
     typed,
     variables,
 )
-from sendblue_data.errors import NewFieldWarning, UnexpectedAnswerError
+from sendblue_data._shared.time import read_utc
+from sendblue_data.errors import NewFieldWarning
 from sendblue_data.schema import CONTACT_SCHEMA
 
 
@@ -71,9 +72,8 @@ _ANNOUNCING = threading.Lock()
 
 def decode_page(
     body: bytes | msgspec.Raw,
+    call: Call = LIST,
     *,
-    method: str = "GET",
-    path: str = "/api/v2/contacts",
     announced: set[str] | None = None,
     credentials: Iterable[str] = (),
     quiet: bool = False,
@@ -90,8 +90,7 @@ def decode_page(
 
     Args:
         body: the answer's bytes, a JSON array of contacts in UTF-8.
-        method: HTTP method, for the error's text.
-        path: path of the request, for the error's text.
+        call: what it answers, for the error's text.
         announced: names of new fields that a warning was given for already; grows.
         credentials: what that warning must not show, should the server say it back.
         quiet: give no warning of new fields.
@@ -126,22 +125,17 @@ def decode_page(
     new: set[str] = set()
     try:
         page = _as_promised(body) or _of_any_spelling(body, new)
-    except (
-        msgspec.MsgspecError,
-        UnicodeDecodeError,
-        RecursionError,
-        pl.exceptions.PolarsError,
-    ) as error:
-        raise unexpected_answer(error, body, method=method, path=path) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, pl.exceptions.PolarsError) as error:
+        raise call.no_contacts(error, body) from None
     if new and not quiet:
         _announce(new, announced, credentials)
     return page
 
 
-def decode_contact(raw: bytes, *, method: str, path: str) -> tuple[dict[str, Any], tuple[Oddity, ...]]:
+def decode_contact(raw: bytes, call: Call) -> tuple[dict[str, Any], tuple[Oddity, ...]]:
     """Decode one contact of an answer to a dict with every field of `CONTACT_SCHEMA`, and what could not be read of it.
 
-    As `decode_page` reads it, but without Polars, whose threads a process that was forked does not have.
+    As `decode_page` reads it, but without Polars, whose threads are missing in a process that was forked.
 
     Raises:
         UnexpectedAnswerError: none of its fields is a contact's.
@@ -149,16 +143,11 @@ def decode_contact(raw: bytes, *, method: str, path: str) -> tuple[dict[str, Any
     fields = loads(raw)
     names = {name for name, _ in fields}
     if names and KNOWN.isdisjoint(names):
-        raise UnexpectedAnswerError(
-            f"field contact: none of its fields is a contact's: {', '.join(sorted(names))[:100]}.",
-            method=method,
-            path=path,
-            status=200,
-            field="contact",
-        )
+        found = f"none of its fields is a contact's: {', '.join(sorted(names))[:100]}."
+        raise call.unexpected(found, field="contact")
     repaired, unreadable = repair(fields)
     if (text := repaired.get("created_at")) is not None:
-        repaired["created_at"] = moment(text)
+        repaired["created_at"] = read_utc(text)
         if repaired["created_at"] is None:
             unreadable["created_at"] = "not a date"
     contact = dict.fromkeys(CONTACT_SCHEMA) | repaired
@@ -166,7 +155,7 @@ def decode_contact(raw: bytes, *, method: str, path: str) -> tuple[dict[str, Any
 
 
 def _as_promised(body: bytes) -> DecodedPage | None:
-    """Decode a page in which all is as the API promises it; None for any other."""
+    """Decode a page that is exactly as the API promises; None for any other."""
     phones: list[str | None] = []
     opt_outs: list[bool | None] = []
     nulls: list[int] = []
@@ -267,7 +256,7 @@ def _read_json(body: bytes, height: int, schema: Mapping[str, Any]) -> pl.DataFr
 
 
 def _with_empty(frame: pl.DataFrame, nulls: Sequence[int]) -> pl.DataFrame:
-    """Make lists and maps that were said to be null empty: null is what was not said."""
+    """Make lists and maps that were sent as null empty; those that were not sent stay null."""
     if not any(nulls):
         return frame
     coded = pl.Series(nulls, dtype=pl.UInt8)
@@ -295,7 +284,7 @@ def _with_dates(frame: pl.DataFrame, body: bytes) -> tuple[pl.DataFrame, list[Od
         dates: Any = _DATES.decode(rows[row])
         given = dates.created_at if dates.created_at is not None else dates.createdAt
         if given is not None:
-            read[row] = moment(given)
+            read[row] = read_utc(given)
             if read[row] is None:
                 odd.append(Oddity(row, "created_at", "not a date"))
     moments = pl.Series("created_at", read, dtype=CONTACT_SCHEMA["created_at"])
@@ -313,21 +302,14 @@ def decode_exact(body: bytes, height: int) -> DecodedPage:
     return DecodedPage(frame, tuple(undated))
 
 
-def refuse_oddities(oddities: Sequence[Oddity], *, method: str, path: str) -> None:
+def refuse_oddities(oddities: Sequence[Oddity], call: Call) -> None:
     """Raise for the first of a page's oddities.
 
     Raises:
         UnexpectedAnswerError: there is one; names the field and the row.
     """
     for row, field, kind in oddities:
-        raise UnexpectedAnswerError(
-            f"row {row}, field {field}: {KINDS[kind]}.",
-            method=method,
-            path=path,
-            status=200,
-            field=field,
-            row=row,
-        )
+        raise call.unexpected(f"{KINDS[kind]}.", field=field, row=row)
 
 
 def _announce(new: set[str], announced: set[str] | None, credentials: Iterable[str]) -> None:

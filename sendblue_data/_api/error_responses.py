@@ -1,14 +1,13 @@
-"""The error that an answer with a status other than 2xx stands for: the API's own, or one in its name."""
+"""Answers with a status other than 2xx as errors, whether the API or a CDN before it wrote them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlsplit
 
+from sendblue_data._api.call import Call, error_message
 from sendblue_data._api.retries import retry_after_seconds
-from sendblue_data._api.server_message import error_message
 from sendblue_data._shared.text import one_line
 from sendblue_data.errors import (
     ApiError,
@@ -19,7 +18,6 @@ from sendblue_data.errors import (
     NotFoundError,
     RateLimitedError,
     ServerFaultError,
-    UnexpectedAnswerError,
 )
 
 TOO_MANY, UNAVAILABLE = 429, 503
@@ -46,61 +44,41 @@ def waits_for(status: int, headers: Mapping[str, str]) -> float | None:
 
 
 def refusal_from(
-    status: int,
-    reason: str | None,
-    headers: Mapping[str, str],
-    content: bytes,
-    *,
-    base_url: str,
-    method: str,
-    path: str,
+    status: int, reason: str, headers: Mapping[str, str], content: bytes, *, base_url: str, call: Call
 ) -> ApiError:
     """Return the error for a status other than 2xx."""
-    is_write = method != "GET"
-    where: dict[str, Any] = {"method": method, "path": path}
+    if status < 200:  # noqa: PLR2004
+        found = f"the server announced an answer ({status}) and gave none."
+        return call.unexpected(found, status=status, cut_short=True)
     if status < 400:  # noqa: PLR2004 -- below it, no request was refused
-        return _no_answer(status, headers, is_write=is_write, **where)
+        return call.unexpected(
+            f"the server redirects to {_host(headers.get('Location', ''))}; keys are not sent along.",
+            status=status,
+            remedy="Set base_url to the address that answers itself.",
+        )
     ray = _ray_id(status, headers, content)
-    message = _message(content) or one_line(reason or "") or "no message"
+    message = _message(content) or one_line(reason) or "no message"
     if ray is not None:
         message = (
             f"a page of the CDN before the service (Cloudflare), not the API's answer; {ray or 'no ray id'}."
         )
     error: ApiError
     if status == TOO_MANY:
-        error = RateLimitedError(message, **where)
+        error = RateLimitedError(message, **call._asdict())
     else:
         kind = _BY_STATUS.get(status) or (ServerFaultError if status >= 500 else InvalidRequestError)  # noqa: PLR2004
         if ray is not None and kind is not ServerFaultError:
             kind = BlockedError
-        applied = is_write and kind is ServerFaultError
+        applied = call.is_write and kind is ServerFaultError
         remedy = _remedy(base_url) if _NO_KEYS in message.casefold() else None
-        error = kind(message, status=status, may_have_applied=applied, remedy=remedy, **where)
+        error = kind(message, status=status, may_have_applied=applied, remedy=remedy, **call._asdict())
     if status in (TOO_MANY, UNAVAILABLE):
         error.retry_after = waits_for(status, headers)
     return error
 
 
-def _no_answer(status: int, headers: Mapping[str, str], *, is_write: bool, **where: Any) -> ApiError:
-    if status < 200:  # noqa: PLR2004
-        return UnexpectedAnswerError(
-            f"the server announced an answer ({status}) and gave none.",
-            status=status,
-            may_have_applied=is_write,
-            cut_short=True,
-            **where,
-        )
-    return UnexpectedAnswerError(
-        f"the server redirects to {_host(headers.get('Location', ''))}; keys are not sent along.",
-        status=status,
-        remedy="Set base_url to the address that answers itself.",
-        may_have_applied=is_write,
-        **where,
-    )
-
-
 def _message(content: bytes) -> str | None:
-    """Return the server's message, if it is not a page: of that nobody wants to read the source."""
+    """Return the server's message; None where it is the source of a web page."""
     message = error_message(content)
     return None if message and _HTML.match(message.encode()) else message
 

@@ -1,4 +1,4 @@
-"""When a request may start: the limit that is documented, or the one that refusals teach. No thread and no clock.
+"""When a request may start: by the documented limit, or the one learnt from refusals. Has no threads and no clock.
 
 A limit is a number of starts in any window of some seconds, which obeys a server that counts in fixed windows too.
 `RateLimit` is asked before each request and told of each answer; `retries.Pace` does the waiting.
@@ -7,12 +7,13 @@ A limit is a number of starts in any window of some seconds, which obeys a serve
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import NamedTuple
 
 FIRST_PROBE = 0.1
-"""Seconds after a refusal without `Retry-After` until one request looks whether it passes."""
+"""Seconds after a refusal without `Retry-After` until one request is sent as a probe."""
 LONGEST_PROBE = 20.0
-"""Seconds between two such looks, beyond the longest of `WINDOWS`."""
+"""Seconds between two probes, once the longest of `WINDOWS` has passed."""
 WINDOWS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0)
 """Seconds that servers count in, most often."""
 _ALONE = 5.0
@@ -33,7 +34,7 @@ _FIRST_TRY = 200
 
 
 class Limit(NamedTuple):
-    """So many requests in any window of so many seconds."""
+    """At most this many requests in any window of this many seconds."""
 
     requests: int
     seconds: float
@@ -48,19 +49,17 @@ _CROSSED_WITH_CARE = (10, 20, 50, DOCUMENTED.requests)
 many servers refuse there, and would refuse all that are under way."""
 
 
+@dataclass(slots=True, eq=False)
 class Turn:
     """One request: when it started and ended, and whether the server took it."""
 
-    __slots__ = ("end", "is_accepted", "start")
-
-    def __init__(self, start: float) -> None:
-        self.start = start
-        self.end: float | None = None
-        self.is_accepted = False
+    start: float
+    end: float | None = None
+    is_accepted: bool = False
 
 
 class _Refusal:
-    """What is seen of a limit between a refusal and the first request that passes."""
+    """What is known of a limit between a refusal and the first request that passes."""
 
     def __init__(
         self, at: float, first: Turn, retry_after: float | None, *, teaches: bool, is_expected: bool
@@ -188,8 +187,8 @@ class RateLimit:
             self._alone = None
         return was_alone
 
-    def look_soon(self, now: float) -> None:
-        """Let the next request look whether it passes: those that waited have given up."""
+    def probe_soon(self, now: float) -> None:
+        """Let the next request be a probe soon: those that waited have given up."""
         if self._refusal and not self._refusal.retry_after:
             self._refusal.probes = 0
             self._not_before = min(self._not_before, now + FIRST_PROBE)

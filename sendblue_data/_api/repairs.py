@@ -1,11 +1,13 @@
-"""Reading one contact that is not as promised: other spellings of its fields, and values of other types."""
+"""Repairs of contacts that are not as promised: other spellings of fields, other types, broken characters."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
+
+from sendblue_data._shared.time import read_utc
 
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "contact_id": ("contact_id", "contactId", "id", "cid"),
@@ -30,6 +32,13 @@ Such a contact has no phone, so nobody texts it, or an unknown opt-out, which is
 """
 
 
+# A UTF-16 half without its other half: legal in JSON text, but no Unicode character.
+_LONE_SURROGATE = re.compile(
+    rb"(?<!\\)((?:\\\\)*)"  # an even number of backslashes before, so that this \u is an escape
+    rb"(?:(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+
+
 class Unreadable(Exception):  # noqa: N818 -- never leaves this package
     """A value that does not fit its field; its text is the kind of oddity."""
 
@@ -51,6 +60,18 @@ class Fields(list[tuple[str, Any]]):
     """A JSON object, with the names that it gives twice."""
 
 
+def with_whole_characters(body: bytes) -> bytes:
+    r"""Replace each half of a UTF-16 pair, which JSON text may hold and Unicode may not, by U+FFFD.
+
+    Example:
+        >>> with_whole_characters(rb'["\ud83d", "\ud83d\ude00"]')
+        b'["\\ufffd", "\\ud83d\\ude00"]'
+    """
+    if b"\\u" in body and any(match[2] is None for match in _LONE_SURROGATE.finditer(body)):
+        return _LONE_SURROGATE.sub(lambda match: match[0] if match[2] else match[1] + b"\\ufffd", body)
+    return body
+
+
 def loads(text: bytes) -> Any:
     """Decode JSON, with numbers as they were written and objects as `Fields`.
 
@@ -61,20 +82,6 @@ def loads(text: bytes) -> Any:
     return json.loads(
         text.decode(), object_pairs_hook=Fields, parse_int=Number, parse_float=Number, parse_constant=Number
     )
-
-
-def moment(text: str) -> datetime | None:
-    """Read ISO 8601 as a moment in UTC, which one without an offset is; None where it is none.
-
-    Example:
-        >>> moment("2025-01-02T03:04+02:00"), moment("soon")
-        (datetime.datetime(2025, 1, 2, 1, 4, tzinfo=datetime.timezone.utc), None)
-    """
-    try:
-        read = datetime.fromisoformat(text)
-        return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def repair(fields: Fields) -> Repaired:
@@ -116,7 +123,7 @@ def _first(stated: Sequence[Sequence[Any]], read: Callable[[Any], Any]) -> Any:
 
 
 def _agreed(stated: Sequence[Sequence[Any]], read: Callable[[Any], Any]) -> Any:
-    """Read what all spellings say; a null, or an empty text beside another, contradicts nothing."""
+    """Read what all spellings agree on; a null, or an empty text beside another, contradicts nothing."""
     said: list[Any] = []
     for values in stated:
         each = {read(value) for value in values}
@@ -181,7 +188,7 @@ def _read_moment(value: Any) -> str | None:
 def _first_moment(stated: Sequence[Sequence[Any]], read: Callable[[Any], Any]) -> Any:
     """Read the first spelling that is a moment, else the first that may be one."""
     texts = [value for value, *_ in stated if isinstance(value, str) and not isinstance(value, Number)]
-    return next((text for text in texts if moment(text)), None) or _first(stated, read)
+    return next((text for text in texts if read_utc(text)), None) or _first(stated, read)
 
 
 def _read_list(value: Any) -> list[str | None]:

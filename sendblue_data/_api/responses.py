@@ -1,4 +1,4 @@
-"""What an endpoint answered, checked before it is trusted: an object, a count, a contact, an amount.
+"""Decoders of the endpoints' answers, which check before they trust: an object, a count, a contact, an amount.
 
 A read must be what the API promises. A write that was answered well is done, whatever its answer lacks: what it
 left is for a read to say, so nothing here makes an error, or a warning, of such an answer's details.
@@ -12,10 +12,9 @@ from typing import Any, TypeVar
 import msgspec
 import polars as pl
 
+from sendblue_data._api.call import Call, error_message
 from sendblue_data._api.decoding import Oddity, decode_contact, decode_page
-from sendblue_data._api.malformed import with_whole_characters
-from sendblue_data._api.repairs import Unreadable, loads, read_flag, read_phone
-from sendblue_data._api.server_message import error_message
+from sendblue_data._api.repairs import Unreadable, loads, read_flag, read_phone, with_whole_characters
 from sendblue_data.errors import UnexpectedAnswerError
 from sendblue_data.schema import CONTACT_SCHEMA
 
@@ -24,99 +23,76 @@ _NOTHING = {b"", b"null"}
 Value = TypeVar("Value")
 
 
-def object_from(body: bytes, method: str, path: str) -> dict[str, Any]:
+def object_from(body: bytes, call: Call) -> dict[str, Any]:
     """Decode an answer that must be an object, and not one that reports an error with a good status.
 
     A write may be answered by nothing at all.
     """
-    lost: dict[str, Any] = {
-        "method": method,
-        "path": path,
-        "status": 200,
-        "may_have_applied": method != "GET",
-    }
-    if body.strip() in _NOTHING and method != "GET":
+    if body.strip() in _NOTHING and call.is_write:
         return {}
     if not body.strip():
-        raise UnexpectedAnswerError("the answer is empty.", cut_short=True, **lost)
+        raise call.unexpected("the answer is empty.", cut_short=True)
     try:
         answer = msgspec.json.decode(with_whole_characters(body))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UnexpectedAnswerError(
-            f"the answer is not JSON ({error}).",
-            cut_short=body[:1] == b"{" and "truncated" in str(error),
-            **lost,
-        ) from None
+        is_cut_short = body[:1] == b"{" and "truncated" in str(error)
+        raise call.unexpected(f"the answer is not JSON ({error}).", cut_short=is_cut_short) from None
     if not isinstance(answer, dict):
-        raise UnexpectedAnswerError(f"expected a JSON object, got {type(answer).__name__}.", **lost)
+        raise call.unexpected(f"expected a JSON object, got {type(answer).__name__}.")
     if str(answer.get("status", "")).upper() == "ERROR" or any(
         answer.get(key) and isinstance(answer[key], str | dict | list)
         for key in ("error", "error_message", "errors")
     ):
-        raise UnexpectedAnswerError(
-            f"status 200, yet the answer says ERROR: {error_message(body) or 'no message'}.", **lost
+        raise call.unexpected(
+            f"status 200, yet the answer says ERROR: {error_message(body) or 'no message'}."
         )
     return answer
 
 
-def count_answer(body: bytes, path: str) -> int:
+def count_answer(body: bytes, call: Call) -> int:
     """Decode the answer to a count."""
-    found = object_from(body, "GET", path).get("count")
+    found = object_from(body, call).get("count")
     count = _whole_number(found)
     if count is None or count < 0:
-        raise UnexpectedAnswerError(
-            f"field count: expected a whole number, got {found!r}.",
-            method="GET",
-            path=path,
-            status=200,
-            field="count",
-        )
+        raise call.unexpected(f"expected a whole number, got {found!r}.", field="count")
     return count
 
 
-def contact_answer(body: bytes, method: str, path: str) -> tuple[dict[str, Any], tuple[Oddity, ...]]:
+def contact_answer(body: bytes, call: Call) -> tuple[dict[str, Any], tuple[Oddity, ...]]:
     """Decode the answer that holds one contact, and tell what of it can't be read; a write's may leave it out."""
-    found = object_from(body, method, path).get("contact")
-    if not isinstance(found, dict):
-        if method != "GET":
-            return dict.fromkeys(CONTACT_SCHEMA), ()
-        raise UnexpectedAnswerError(
-            f"field contact: expected an object, got {type(found).__name__}.",
-            method=method,
-            path=path,
-            status=200,
-            field="contact",
-        )
+    found = object_from(body, call).get("contact")
     try:
-        return decode_contact(_raw(body, "contact"), method=method, path=path)
+        if not isinstance(found, dict):
+            raise call.unexpected(f"expected an object, got {type(found).__name__}.", field="contact")
+        return decode_contact(_raw(body, "contact"), call)
     except UnexpectedAnswerError:
-        if method != "GET":
+        if call.is_write:
             return dict.fromkeys(CONTACT_SCHEMA), ()
         raise
 
 
-def contacts_answer(body: bytes, method: str, path: str) -> pl.DataFrame:
+def contacts_answer(body: bytes, call: Call) -> pl.DataFrame:
     """Decode the contacts that the answer to a bulk create lists."""
-    object_from(body, method, path)
+    object_from(body, call)
     try:
-        return decode_page(_raw(body, "contacts"), method=method, path=path, quiet=True).frame
+        return decode_page(_raw(body, "contacts"), call, quiet=True).frame
     except UnexpectedAnswerError:
         return CONTACT_SCHEMA.to_frame()
 
 
-def opt_out_answer(body: bytes, method: str, path: str) -> dict[str, Any]:
-    """Decode the answer to an opt-out: `number` and `opted_out`, None where it does not say."""
-    object_from(body, method, path)
+def opt_out_answer(body: bytes, call: Call) -> dict[str, Any]:
+    """Decode the answer to an opt-out: `phone` and `opted_out`, None where it does not say."""
+    object_from(body, call)
     opted_out = [_readable(read_flag, _raw(body, field)) for field in ("opted_out", "optedOut")]
     return {
-        "number": _readable(read_phone, _raw(body, "number")),
+        "phone": _readable(read_phone, _raw(body, "number")),
         "opted_out": next((said for said in opted_out if said is not None), None),
     }
 
 
-def amount_answer(body: bytes, method: str, path: str) -> int | None:
+def amount_answer(body: bytes, call: Call) -> int | None:
     """Decode the answer to a bulk delete: None where it does not say how many."""
-    return _whole_number(object_from(body, method, path).get("amount"))
+    return _whole_number(object_from(body, call).get("amount"))
 
 
 def _raw(body: bytes, field: str) -> bytes:

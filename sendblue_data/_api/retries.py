@@ -1,4 +1,4 @@
-"""The only waiter: the pace that all requests of a client keep, and when a read is tried again.
+"""The only place that waits: the pace that all requests of a client keep, and the retries of reads.
 
 A request that was turned away for its rate did not happen, so reads and writes alike are sent again. After any other
 fault only reads are: a write whose answer was lost may have happened, so it is never repeated blindly.
@@ -16,6 +16,7 @@ from random import Random
 from typing import TypeVar
 
 from sendblue_data._api.rate_limit import DOCUMENTED, RateLimit, Turn
+from sendblue_data._shared.logging import log
 from sendblue_data.errors import ApiError, ConnectionFailedError, RateLimitedError, ServerFaultError
 
 FIRST_WAIT = 0.1
@@ -28,8 +29,10 @@ PATIENCE = 20.0
 """Seconds of nothing but refusals after which a request gives up: twice the documented window."""
 LONG_PATIENCE = 75.0
 """The same where the server has answered before, so that the keys are right and a minute's limit is likely."""
+LONG_WAIT = 1.0
+"""Seconds of a wait that is worth a line in the log."""
 AWAKE_EVERY = 0.1
-"""Seconds after which a waiting thread looks whether it is to stop."""
+"""Seconds after which a waiting thread checks whether it should stop."""
 
 Answer = TypeVar("Answer")
 
@@ -93,6 +96,28 @@ class Pace:
         )
         self._changed = threading.Condition()
         self._answered_at: float | None = None
+        self._held_until = float("-inf")
+
+    def _seconds_left(self) -> float:
+        now = self._clock()
+        return max(self._limit.seconds_left(now), self._held_until - now)
+
+    def hold(self, seconds: float) -> None:
+        """Let no request start for so many seconds."""
+        with self._changed:
+            self._held_until = max(self._held_until, self._clock() + seconds)
+
+    def free_within(self, seconds: float) -> bool:
+        """Wait until a request may start; False at once where that takes so many seconds or longer."""
+        with self._changed:
+            ends = self._clock() + seconds
+            while True:
+                left = self._seconds_left()
+                if self._clock() + left >= ends:
+                    return False
+                if left <= 0:
+                    return True
+                self._changed.wait(min(left, AWAKE_EVERY))
 
     def wait(self, cancelled: threading.Event) -> Turn:
         """Wait for this thread's turn; each one has to end in `accepted`, `refused` or `ended`.
@@ -102,13 +127,14 @@ class Pace:
         """
         events = _CANCEL_ON.get()
         with self._changed:
+            if (left := self._seconds_left()) >= LONG_WAIT:
+                log.info("a request waits up to %.3g s for its turn", left)
             while True:
                 if cancelled.is_set():
                     raise Cancelled
-                now = self._clock()
-                left = self._limit.seconds_left(now)
+                left = self._seconds_left()
                 if left <= 0:
-                    return self._limit.start(now)
+                    return self._limit.start(self._clock())
                 if any(event.is_set() for event in events):
                     raise Cancelled
                 self._changed.wait(min(left, AWAKE_EVERY))
@@ -122,6 +148,7 @@ class Pace:
 
     def refused(self, turn: Turn, retry_after: float | None, *, teaches: bool = True) -> None:
         """Note that the server turned a request away, for its rate or (which teaches nothing) for its own state."""
+        log.info("a request was turned away, Retry-After: %s", retry_after)
         with self._changed:
             if (retry_after or 0.0) > LONGEST_RETRY_AFTER:  # nobody waits so long: an error is raised
                 self._limit.ended(turn, self._clock())
@@ -135,12 +162,12 @@ class Pace:
             self._limit.ended(turn, self._clock())
             self._changed.notify_all()
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Forget the requests of the process that this one was forked from, and whoever holds the lock there."""
         self._changed = threading.Condition()
         self._limit.forget_under_way()
 
-    def is_worn_out(self, refused_since: float) -> bool:
+    def is_hopeless(self, refused_since: float) -> bool:
         """Whether the server has taken no request of any thread for so long that to go on asking is no use."""
         answered_at = self._answered_at
         patience = PATIENCE if answered_at is None else LONG_PATIENCE
@@ -149,29 +176,29 @@ class Pace:
     def give_up(self) -> None:
         """Note that a request is not sent again: the next one need not wait as long as it would have."""
         with self._changed:
-            self._limit.look_soon(self._clock())
+            self._limit.probe_soon(self._clock())
 
     def now(self) -> float:
-        """Return the moment by the pace's clock."""
+        """Return the time by the pace's clock."""
         return self._clock()
 
 
 class Refusals:
-    """The refusals of one request, which is sent again after each, for as long as there is hope."""
+    """The refusals of one request, which is sent again after each until that is hopeless."""
 
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
         self._since: float | None = None
 
-    def bear(self, error: ApiError) -> None:
-        """Take one more, or raise it where it is of no use to go on.
+    def accept(self, error: ApiError) -> None:
+        """Note one more refusal, or raise it where it is hopeless to go on.
 
         Raises:
             ApiError: the server asks for too long a wait, or nobody gets through.
         """
         now = self._pace.now()
         self._since = now if self._since is None else self._since
-        if (error.retry_after or 0.0) > LONGEST_RETRY_AFTER or self._pace.is_worn_out(self._since):
+        if (error.retry_after or 0.0) > LONGEST_RETRY_AFTER or self._pace.is_hopeless(self._since):
             self._pace.give_up()
             raise error
 
@@ -211,19 +238,20 @@ def read_with_retries(
             return attempt()
         except ApiError as error:
             if isinstance(error, RateLimitedError) or error.retry_after is not None:
-                refusals.bear(error)
+                refusals.accept(error)
                 continue
-            if not _is_passing(error) or faults >= retries:
+            if not _is_transient(error) or faults >= retries:
                 raise
         most = min(FIRST_WAIT * 2**faults, LONGEST_WAIT)
         faults += 1
         _sleep(jitter.uniform(most / 2, most), cancelled)
 
 
-def _is_passing(error: ApiError) -> bool:
+def _is_transient(error: ApiError) -> bool:
     return isinstance(error, ServerFaultError | ConnectionFailedError) or error.cut_short
 
 
 def _sleep(seconds: float, cancelled: threading.Event) -> None:
+    log.info("read failed, to be sent again in %.3g s", seconds)
     if cancelled.wait(seconds):
         raise Cancelled

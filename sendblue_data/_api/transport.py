@@ -1,4 +1,4 @@
-"""How one request travels: URL, headers, time limits, connections, and what went wrong in plain words."""
+"""Sends one request: URL, headers, time limits, connections, and the error where no answer came."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import ipaddress
 import os
 import re
 import threading
+import time
 import weakref
 from collections.abc import Mapping
 from contextlib import closing
@@ -27,11 +28,13 @@ from urllib3.exceptions import (
     SSLError,
 )
 
+from sendblue_data._api.call import Call
 from sendblue_data._api.connections import Adapter, Connections
 from sendblue_data._api.error_responses import TOO_MANY, UNAVAILABLE, refusal_from, waits_for
 from sendblue_data._api.rate_limit import Turn
 from sendblue_data._api.retries import Cancelled, Pace, check_before_sending
-from sendblue_data.errors import ApiError, ConfigurationError, ConnectionFailedError, UnexpectedAnswerError
+from sendblue_data._shared.logging import log
+from sendblue_data.errors import ApiError, ConfigurationError, ConnectionFailedError
 
 CONNECT_TIMEOUT = 5.0
 """Seconds to open a connection, as in the vendor's SDK."""
@@ -54,7 +57,7 @@ class Reply(NamedTuple):
 class Transport:
     """Sends requests to one account over pooled connections. Safe to share between threads.
 
-    `sibling()` gives a second one for the same account with connections of its own: a pull uses it, so
+    `sibling()` returns a second one for the same account with connections of its own: a pull uses it, so
     that it can be stopped in the middle without harm to the client.
     """
 
@@ -66,14 +69,14 @@ class Transport:
         timeout: float,
         max_connections: int,
         pace: Pace,
-        places: threading.BoundedSemaphore | None = None,
+        slots: threading.BoundedSemaphore | None = None,
     ) -> None:
         self._base_url = base_url
         self._own_headers = headers
         self._timeout = timeout
         self.max_connections = max_connections
         self._pace = pace
-        self.places = places or threading.BoundedSemaphore(max_connections)
+        self.slots = slots or threading.BoundedSemaphore(max_connections)
         self.requests = 0
         # The environment (proxies, CA bundle) is read once: requests would read it for every call, which
         # costs more than the rest of the call, and it might add a .netrc login to ours.
@@ -106,12 +109,12 @@ class Transport:
             cert=self._settings["cert"],
         )
 
-    def begin_anew(self, places: threading.BoundedSemaphore) -> None:
+    def reset_after_fork(self, slots: threading.BoundedSemaphore) -> None:
         """Leave the connections to the process that this one was forked from: answers would go to either."""
         was_cancelled = self.cancelled.is_set()
         self._connect()
-        self.places = places
-        self._pace.begin_anew()
+        self.slots = slots
+        self._pace.reset_after_fork()
         if was_cancelled:
             self.cancelled.set()
 
@@ -119,14 +122,14 @@ class Transport:
         return f"Transport({self._base_url!r})"
 
     def sibling(self) -> Transport:
-        """Give a transport with connections of its own, sharing the pace and the number of places."""
+        """Return a transport with connections of its own, sharing the pace and the number of slots."""
         return Transport(
             self._base_url,
             self._own_headers,
             timeout=self._timeout,
             max_connections=self.max_connections,
             pace=self._pace,
-            places=self.places,
+            slots=self.slots,
         )
 
     def abort(self) -> None:
@@ -139,59 +142,41 @@ class Transport:
         self._adapter.close()
 
     def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: object | None = None,
+        self, call: Call, *, params: Mapping[str, str] | None = None, body: object | None = None
     ) -> bytes:
-        """Send one request, once, and give the body of a good answer.
+        """Send one request, once, and return the body of a good answer.
 
         Raises:
             ApiError: the leaf that fits; for a write whose answer was lost, `may_have_applied` is True.
             Cancelled: `abort` was called.
         """
-        reply = self.exchange(method, path, params=params, body=body)
-        if reply.status // 100 != 2:  # noqa: PLR2004 -- the class of good answers
-            raise refusal_from(
-                reply.status,
-                reply.reason,
-                reply.headers,
-                reply.body,
-                base_url=self._base_url,
-                method=method,
-                path=path,
-            )
-        return reply.body
+        status, headers, content, reason = self.exchange(call, params=params, body=body)
+        if status // 100 != 2:  # noqa: PLR2004 -- the class of good answers
+            raise refusal_from(status, reason, headers, content, base_url=self._base_url, call=call)
+        return content
 
     def exchange(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: object | None = None,
+        self, call: Call, *, params: Mapping[str, str] | None = None, body: object | None = None
     ) -> Reply:
-        """Send one request, once, and give the answer whatever its status.
+        """Send one request, once, and return the answer whatever its status.
 
         Raises:
             ApiError: no whole answer came.
             Cancelled: `abort` was called.
         """
-        is_write = method != "GET"
         sent = {} if body is None else {"body": msgspec.json.encode(body)}
         content_type = {} if body is None else {"Content-Type": "application/json"}
-        with self.places:
+        with self.slots:
             turn = self._pace.wait(self.cancelled)
             try:
-                if is_write:
+                if call.is_write:
                     check_before_sending()
                 with self._counting:
                     self.requests += 1
+                started = time.monotonic()
                 response = self._pool.urlopen(
-                    method,
-                    f"{self._root}{path}?{urlencode(params)}" if params else self._root + path,
+                    call.method,
+                    f"{self._root}{call.path}?{urlencode(params)}" if params else self._root + call.path,
                     **sent,
                     headers={**self._headers, **content_type},
                     retries=False,
@@ -207,12 +192,13 @@ class Transport:
             except (Urllib3Error, OSError, _TooLargeError) as error:
                 if self.cancelled.is_set():
                     raise Cancelled from None
-                raise _connection_error(error, method=method, path=path, is_write=is_write) from None
+                raise _connection_error(error, call) from None
             except BaseException as error:  # noqa: BLE001 -- it goes on, without what it passed on its way
-                # The frames below hold the headers, and some notebooks and loggers print every variable.
+                # The frames below hold the headers, and tracebacks may print local variables.
                 raise error.with_traceback(None) from None
             finally:
                 self._pace.ended(turn)
+        log.debug("%s: %s in %.3f s", call.endpoint, response.status, time.monotonic() - started)
         headers = CaseInsensitiveDict({name.lower(): value for name, value in response.headers.items()})
         return Reply(response.status, headers, content, response.reason or "")
 
@@ -279,16 +265,16 @@ def check_base_url(url: str) -> str:
 _OPEN: weakref.WeakSet[Transport] = weakref.WeakSet()
 
 
-def _begin_anew() -> None:
-    places: dict[threading.BoundedSemaphore, threading.BoundedSemaphore] = {}
+def _reset_after_fork() -> None:
+    slots: dict[threading.BoundedSemaphore, threading.BoundedSemaphore] = {}
     for transport in list(_OPEN):
         anew = threading.BoundedSemaphore(transport.max_connections)
-        shared = places.setdefault(transport.places, anew)
-        transport.begin_anew(shared)
+        shared = slots.setdefault(transport.slots, anew)
+        transport.reset_after_fork(shared)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)
+    os.register_at_fork(after_in_child=_reset_after_fork)
 
 
 def is_local(base_url: str) -> bool:
@@ -304,7 +290,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def account_label(base_url: str, api_key: str) -> str:
-    """Name the account without its key: the service and eight hex digits of the key's SHA-256.
+    """Return a name for the account that does not show its key: the service and eight hex digits of the key's SHA-256.
 
     One service has one name, however its address is written.
 
@@ -321,9 +307,10 @@ def account_label(base_url: str, api_key: str) -> str:
     return f"{host}{port}/{hashlib.sha256(api_key.encode()).hexdigest()[:8]}"
 
 
-def _connection_error(error: Exception, *, method: str, path: str, is_write: bool) -> ApiError:
+def _connection_error(error: Exception, call: Call) -> ApiError:
+    log.debug("%s: no whole answer (%s)", call.endpoint, type(error).__name__)
     if isinstance(error, _TooLargeError):
-        return UnexpectedAnswerError(f"{error}.", method=method, path=path, may_have_applied=is_write)
+        return call.unexpected(f"{error}.", status=None)
     causes = list(_causes(error))
     never_sent = any(isinstance(cause, ConnectTimeoutError | ProxyError) for cause in causes)
     if isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError):
@@ -336,13 +323,12 @@ def _connection_error(error: Exception, *, method: str, path: str, is_write: boo
         message = f"the secure connection failed ({causes[-1]})"
     else:
         message = f"the connection failed ({type(causes[-1]).__name__}: {causes[-1]})"
-    return ConnectionFailedError(
-        f"{message}.", method=method, path=path, may_have_applied=is_write and not never_sent
-    )
+    may_have_applied = call.is_write and not never_sent
+    return ConnectionFailedError(f"{message}.", may_have_applied=may_have_applied, **call._asdict())
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """Give the error and what lies under it: requests and urllib3 wrap one another several deep.
+    """Return an error and its causes: requests and urllib3 nest them several levels deep.
 
     Not `__context__`: that may be an earlier request's error, whose handler sent this one.
     """

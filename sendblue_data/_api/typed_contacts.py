@@ -1,4 +1,4 @@
-"""One contact of an answer, typed: as promised, or under any known spelling and with scalars for text."""
+"""msgspec types of one contact: as promised, or under any known spelling and with scalars for text."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def typed(raw: bytes | msgspec.Raw, row: int, new: set[str]) -> Any:
 
 
 def names_in(raw: bytes | msgspec.Raw, row: int) -> set[str]:
-    """Name the fields of what must be a contact.
+    """Return the names of the fields of what must be a contact.
 
     Raises:
         msgspec.ValidationError: it is no object, or none of its fields is a contact's.

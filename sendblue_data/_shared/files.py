@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under another name in the same folder, then renamed."""
+"""Atomic writes: a file is written under another name in the same folder, then renamed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ except ImportError:  # pragma: no cover -- Windows has no flock: leftovers are t
 OWNER_ONLY = 0o600
 OWNER_ONLY_FOLDER = 0o700
 STALE = 3600.0
-"""Seconds without a write after which a file that never took its place is a leftover: its process was killed."""
+"""Seconds without a write after which a temporary file is a leftover of a process that was killed."""
 _PART = re.compile(r"\..+\.[0-9a-f]{8}\.part", re.DOTALL)
 
 
@@ -48,7 +48,7 @@ def check_folder(path: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def replacing(path: str | os.PathLike[str], *, mode: int = OWNER_ONLY) -> Iterator[Path]:
-    """Give a name to write to; at the end of the block it takes the place of `path`, all at once.
+    """Yield a name to write to; at the end of the block that file replaces `path`, all at once.
 
     Where the block raises (Ctrl-C too), nothing is left, and a file that stood at `path` before still stands there.
 
@@ -88,7 +88,7 @@ def replacing(path: str | os.PathLike[str], *, mode: int = OWNER_ONLY) -> Iterat
 
 
 def _begin(path: Path) -> tuple[Path, int]:
-    """Make the empty file that will be `path`, and hold it, so that nobody takes it for a leftover.
+    """Create the empty file that will be `path`, and lock it, so that nobody takes it for a leftover.
 
     In the same folder, since only there is a rename one step; hidden, and of no suffix that is looked for.
     """
@@ -105,7 +105,7 @@ def _begin(path: Path) -> tuple[Path, int]:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what exports whose process was killed left in a folder: they hold people."""
+    """Remove leftovers of killed processes from a folder: they hold contacts."""
     for path in folder.glob(".*.part"):
         if _PART.fullmatch(path.name):
             with suppress(OSError):  # it is held, has become a file meanwhile, or is not ours to remove
@@ -133,7 +133,7 @@ def make_folder(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a new file's name last, as far as the file system lets its folders be opened."""
+    """Flush a folder to disk, so that a new file's name lasts, where the file system allows it."""
     with suppress(OSError):
         _to_disk(folder)
 

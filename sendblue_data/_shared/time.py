@@ -37,6 +37,29 @@ def in_utc(at: datetime, zone: tzinfo = UTC) -> datetime:
     return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
 
 
+def read_utc(text: str) -> datetime | None:
+    """Read ISO 8601 as a moment in UTC, which one without an offset is of; None where it is none.
+
+    Example:
+        >>> read_utc("2025-01-02T03:04+02:00"), read_utc("soon")
+        (datetime.datetime(2025, 1, 2, 1, 4, tzinfo=datetime.timezone.utc), None)
+    """
+    try:
+        return in_utc(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        return None
+
+
+def to_iso(at: datetime) -> str:
+    """Write a moment as the API reads it: ISO 8601 in UTC, to the microsecond.
+
+    Example:
+        >>> to_iso(datetime(2025, 1, 2))
+        '2025-01-02T00:00:00.000000Z'
+    """
+    return f"{in_utc(at).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
 def moment(name: str, given: Moment, *, time_zone: str = "UTC") -> datetime:
     """Read what a caller gave for a moment, in UTC: a date is its first moment.
 
@@ -86,12 +109,8 @@ def _zone(name: str) -> tzinfo:
         return UTC
     try:
         return ZoneInfo(name)
-    except (
-        KeyError,
-        ValueError,
-        TypeError,
-        OSError,
-    ):  # an unknown name, a path, no text, a folder of the data
+    except (KeyError, ValueError, TypeError, OSError):
+        # An unknown name, a path, no text, a folder of the time zone data.
         raise ConfigurationError(
             f"time_zone is {shown(name)}: expected a name of the IANA database, such as 'America/New_York'."
         ) from None

@@ -1,4 +1,4 @@
-"""What a caller gives is checked before anything is sent: numbers within their range, a client where one is needed."""
+"""Checks of arguments before anything is sent: numbers within their range, a client where one is needed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def check_number(name: str, given: object, holds: Callable[[Any], bool], expecte
 
 
 def is_whole_from(least: int) -> Callable[[Any], bool]:
-    """Give the test for a whole number of at least this."""
+    """Return the test for a whole number of at least this."""
     return lambda given: isinstance(given, Integral) and int(given) >= least
 
 

@@ -1,28 +1,21 @@
 """`sendblue-data COMMAND`, or `python -m sendblue_data COMMAND`: the package from a terminal.
 
-Exit codes: 0 done, 1 failed (one line on stderr says why), 2 wrong usage, 130 Ctrl-C, 143 a polite kill, 129 a
-terminal that was closed.
-Those of `doctor` and `snapshot` are in their help.
+Exit codes: 0 done, 1 failed (one line on stderr says why), 2 wrong usage, 130 Ctrl-C, 143 SIGTERM, 129 a closed
+terminal (SIGHUP). Those of `doctor` and `snapshot` are in their help.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
-import threading
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from importlib import import_module
-from io import TextIOWrapper
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sendblue_data._shared.text import one_line
+from sendblue_data.cli.terminal import exit_on_signals, say, say_error, short_warnings, tolerant_streams
 from sendblue_data.errors import ConfigurationError, HistoryRangeError, SendblueError
 
 if TYPE_CHECKING:
@@ -30,8 +23,6 @@ if TYPE_CHECKING:
     from sendblue_data.history.contact_history import ContactHistory
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
-_SIGNALLED = 128
-"""What shells add to the number of the signal that ended a process."""
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -43,7 +34,7 @@ _SYNTHETIC = "Synthetic contacts of a local sandbox: nobody of them exists."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and give its exit code.
+    """Run a command and return its exit code.
 
     Args:
         argv: the words after `sendblue-data`; those of this process when not given.
@@ -51,28 +42,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code; see above.
     """
-    with _streams_that_take_all():
+    with tolerant_streams():
         return _run(sys.argv[1:] if argv is None else list(argv))
 
 
 def _run(words: Sequence[str]) -> int:
     try:
-        with _killed_politely(), _short_warnings():
+        with exit_on_signals(), short_warnings():
             args = _parser(words).parse_args(words)
             run: Run = args.run
             code = run(args)
             sys.stdout.flush()
             return code
-    except SystemExit as leaving:  # argparse: usage, --help; and the polite kill
+    except SystemExit as leaving:  # argparse: usage, --help; and SIGTERM
         return leaving.code if isinstance(leaving.code, int) else FAILED
     except KeyboardInterrupt:
-        _say("Interrupted.")
+        say("Interrupted.")
         return INTERRUPTED
     except BrokenPipeError:  # `| head` has read enough; the interpreter must not try to write the rest
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except (SendblueError, OSError) as error:
-        _say(_one_line(error))
+        say_error(error)
         return FAILED
 
 
@@ -106,11 +97,9 @@ def _doctor_options(parser: argparse.ArgumentParser) -> None:
         f"with care, {EXIT_CODES['refused']} the keys are turned away, {EXIT_CODES['unreachable']} no answer to use."
     )
     parser.add_argument(
-        "--out",
-        metavar="FILE",
-        help="write a report without keys and contacts, to send to a maintainer (JSON)",
+        "out", metavar="OUT", nargs="?", help="a JSON file for the report, which holds no key and no contact"
     )
-    parser.add_argument("--quiet", action="store_true", help="print the verdict alone")
+    _quiet_option(parser, "print the verdict only")
     parser.set_defaults(run=_doctor)
 
 
@@ -121,12 +110,12 @@ def _pull_options(parser: argparse.ArgumentParser) -> None:
         "--since",
         metavar="MOMENT",
         type=_moment,
-        help="only contacts created since (ISO 8601); it can't see changes to older ones",
+        help="only contacts created at or after this moment (ISO 8601); changes to older ones are not seen",
     )
     parser.add_argument(
         "--exact-csv",
         action="store_true",
-        help="keep a CSV to the letter: no apostrophe before what a spreadsheet would run",
+        help="write CSV cells as they are: no apostrophe before what a spreadsheet would run as a formula",
     )
     _pulling_options(parser)
     parser.set_defaults(run=_pull)
@@ -135,7 +124,7 @@ def _pull_options(parser: argparse.ArgumentParser) -> None:
 def _report_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _CREDENTIALS
     parser.add_argument(
-        "--history", metavar="URI", help="a history made by `snapshot`: adds opt-outs over time"
+        "--history", metavar="URI", help="a history made by `snapshot`; adds opt-outs over time to the report"
     )
     _output_options(parser)
     _pulling_options(parser)
@@ -148,14 +137,14 @@ def _demo_options(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, default=0, help="the same seed gives the same people (%(default)s)"
     )
     _output_options(parser)
-    parser.add_argument("--quiet", action="store_true", help="show no progress bar")
+    _quiet_option(parser)
     parser.set_defaults(run=_demo)
 
 
 def _output_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--out", metavar="FOLDER", type=_folder, default="report",
-        help="folder for report.html and the plots, made when missing (%(default)s)",
+        "out", metavar="OUT", nargs="?", type=_folder, default="report",
+        help="folder for report.html and the plots; created if missing (%(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--unmasked", action="store_true", help="write phones, names and e-mail addresses in full"
@@ -165,55 +154,55 @@ def _output_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _pulling_options(parser: argparse.ArgumentParser) -> None:
+def _pulling_options(parser: argparse.ArgumentParser, quiet: str = "show no progress bar") -> None:
     parser.add_argument(
-        "--allow-incomplete", action="store_true", help="go on with a pull that can't show it is whole"
+        "--allow-incomplete", action="store_true", help="go on although contacts may be missing from the pull"
     )
-    _trust_options(parser)
-    parser.add_argument("--quiet", action="store_true", help="show no progress bar")
-
-
-def _trust_options(parser: argparse.ArgumentParser) -> None:
-    """Add what a pull takes for whole, and for readable."""
     parser.add_argument(
         "--trust",
         choices=("count", "seams"),
         default="count",
-        help="seams: take what is listed for all where no page is missing, though the account counts more",
+        help="seams: accept a list without gaps although the account counts more contacts",
     )
     parser.add_argument("--strict", action="store_true", help="fail where a contact's field can't be read")
+    _quiet_option(parser, quiet)
+
+
+def _quiet_option(parser: argparse.ArgumentParser, what: str = "show no progress bar") -> None:
+    parser.add_argument("--quiet", action="store_true", help=what)
 
 
 def _snapshot_options(parser: argparse.ArgumentParser) -> None:
     from sendblue_data.cli import snapshot as command  # noqa: PLC0415 -- needs the history extra
 
     command.add_arguments(parser)
-    _trust_options(parser)
+    _pulling_options(parser, "print nothing when it is recorded")
     parser.set_defaults(run=command.run)
 
 
 def _sandbox_options(parser: argparse.ArgumentParser) -> None:
-    from sendblue_data.cli import sandbox as command  # noqa: PLC0415 -- the other commands stand without it
+    from sendblue_data.cli import sandbox as command  # noqa: PLC0415 -- the other commands work without its extra
 
     def run(args: argparse.Namespace) -> int:
         try:
             return command.run(args)
         # An option's value: --switch and --fault are checked as it starts.
         except ConfigurationError as error:
-            _say(_one_line(error))
+            say_error(error)
             return WRONG_USAGE
 
     command.add_arguments(parser)
+    _quiet_option(parser, "print the export lines and nothing else")
     parser.set_defaults(run=run)
 
 
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
-    "doctor": ("look at the account without changing it, and say what holds of it", _doctor_options),
+    "doctor": ("check what holds of the account, without changing it", _doctor_options),
     "pull": ("write every contact to a file, and show that none is missing", _pull_options),
     "report": ("write a self-contained HTML report of the account, with its plots", _report_options),
     "snapshot": ("pull the account and record it in a history; for cron", _snapshot_options),
-    "sandbox": ("run an account of synthetic contacts on this machine", _sandbox_options),
-    "demo": ("show what the package does, on synthetic contacts", _demo_options),
+    "sandbox": ("serve an account of synthetic contacts on this machine", _sandbox_options),
+    "demo": ("write the report of a sandbox with synthetic contacts", _demo_options),
 }
 
 
@@ -241,10 +230,8 @@ def _moment(text: str) -> datetime:
 
     try:
         return moment("since", text)
-    except ConfigurationError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no moment in ISO 8601, such as 2026-01-31T09:00:00Z"
-        ) from None
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _count(text: str) -> int:
@@ -298,7 +285,7 @@ def _report(args: argparse.Namespace) -> int:
     with SendblueClient() as client:
         print(f"Reading account {client.account}")
         pulling = {name: getattr(args, name) for name in ("allow_incomplete", "trust", "strict")}
-        _tell(client, args, history=args.history, **pulling)
+        _write_report(client, args, history=args.history, **pulling)
     return 0
 
 
@@ -307,11 +294,11 @@ def _demo(args: argparse.Namespace) -> int:
 
     with Sandbox(args.contacts, seed=args.seed) as sandbox, sandbox.client() as client:
         print(_SYNTHETIC)
-        _tell(client, args, note=_SYNTHETIC, title="Contacts report: demo")
+        _write_report(client, args, note=_SYNTHETIC, title="Contacts report: demo")
     return 0
 
 
-def _tell(
+def _write_report(
     client: SendblueClient,
     args: argparse.Namespace,
     *,
@@ -336,13 +323,7 @@ def _tell(
     contacts, evidence = pull_contacts(client, progress=_bar(args), with_evidence=True, **pulling)
     print(f"\n{headline_tables(contacts, mask=not args.unmasked)}\n")
     report = build_report(
-        contacts,
-        past,
-        evidence=evidence,
-        mask=not args.unmasked,
-        theme=args.theme,
-        title=title,
-        note=note,
+        contacts, past, evidence=evidence, mask=not args.unmasked, theme=args.theme, title=title, note=note
     )
     path = save(report, page, plots=True)
     contacts_told, plots = _counted(evidence.contacts, "contact"), _counted(len(report.pictures), "plot")
@@ -365,76 +346,9 @@ def _history(uri: str | None) -> ContactHistory | None:
 
 
 def _bar(args: argparse.Namespace) -> bool:
-    """Show a bar only to someone who looks on: in a log it would be noise."""
+    """Show a bar in a terminal only: in a log it would be noise."""
     return not args.quiet and sys.stderr.isatty()
-
-
-def _one_line(error: BaseException) -> str:
-    return one_line(str(error)) or type(error).__name__
 
 
 def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
-
-
-def _say(words: str) -> None:
-    sys.stderr.write(f"sendblue-data: {words}\n")
-
-
-@contextmanager
-def _streams_that_take_all() -> Iterator[None]:
-    """Let a stream that the shell closed swallow what is said, and an ASCII terminal show marks, not a traceback.
-
-    Lines go out as they are said, into a pipe too: a pull takes minutes, and a reader that has gone is noticed.
-    """
-    changed: list[tuple[TextIOWrapper, str | None, bool]] = []
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 -- till the end
-        elif isinstance(stream, TextIOWrapper):
-            with suppress(ValueError):  # detached from what is below it
-                changed.append((stream, stream.errors, stream.line_buffering))
-                stream.reconfigure(errors="replace", line_buffering=True)
-    try:
-        yield
-    finally:
-        for stream, errors, line_buffering in changed:
-            with suppress(ValueError):
-                stream.reconfigure(errors=errors, line_buffering=line_buffering)
-
-
-@contextmanager
-def _short_warnings() -> Iterator[None]:
-    """Write a warning as a line of its own, without the path and source line that mean nothing to a user."""
-
-    def write(message: Warning | str, *_where: object) -> None:
-        _say(f"warning: {one_line(str(message))}")
-
-    with warnings.catch_warnings():
-        warnings.showwarning = write  # type: ignore[assignment]
-        yield
-
-
-@contextmanager
-def _killed_politely() -> Iterator[None]:
-    """Turn SIGTERM (cron's, a container's) and SIGHUP (a terminal that is closed) into an exit that cleans up.
-
-    No temporary file stays behind. Where SIGHUP is ignored, as by nohup, it stays so.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    polite = [signal.SIGTERM]
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        polite.append(signal.SIGHUP)
-    before = {number: signal.signal(number, _leave) for number in polite}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _leave(number: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(_SIGNALLED + number)

@@ -6,15 +6,13 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import fields
-from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from sendblue_data.errors import ConfigurationError
 from sendblue_data.sandbox.faults import Faults
-from sendblue_data.sandbox.personas import PERSONAS
+from sendblue_data.sandbox.settings import PERSONAS
 from sendblue_data.sandbox.switches import Switches
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ _NOT_BY_NAME = {"at", "churn", "rewrite", "latency", "meddle"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give a parser the options of `sendblue-data sandbox`."""
+    """Add the options of `sendblue-data sandbox` to a parser."""
     parser.add_argument("--contacts", type=int, default=5_000, help="synthetic people to start with (5000)")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (a free one)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same people (0)")
@@ -51,11 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what the API leaves unsaid, such as on_duplicate=reject; may be given again. "
         f"Names: {', '.join(_options(Switches))}",
     )
-    parser.add_argument("--quiet", action="store_true", help="print the export lines and nothing else")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run a sandbox until Ctrl-C (or a polite kill), and give the exit code.
+    """Run a sandbox until Ctrl-C or SIGTERM, and return the exit code.
 
     Prints the lines that point a client at it, to paste into another terminal.
 
@@ -66,23 +63,17 @@ def run(args: argparse.Namespace) -> int:
 
     settings: dict[str, Any] = dict(_setting(text, Faults) for text in args.fault)
     settings |= dict(_setting(text, Switches) for text in args.switch)
+    settings |= {name: getattr(args, name) for name in ("seed", "port", "latency", "churn")}
+    with suppress(ValueError):  # a thread of a test
+        # A shell ignores Ctrl-C for its jobs in the background.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with (
-            _interrupted_by_signals(),
-            Sandbox(
-                args.contacts,
-                seed=args.seed,
-                port=args.port,
-                latency=args.latency,
-                churn=args.churn,
-                null_created_at=args.null_created_at,
-                persona=args.persona,
-                **settings,
-            ) as sandbox,
-        ):
+        with Sandbox(
+            args.contacts, null_created_at=args.null_created_at, persona=args.persona, **settings
+        ) as sandbox:
             _announce(sandbox, quiet=args.quiet)
             threading.Event().wait()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         pass
     return 0
 
@@ -103,24 +94,6 @@ def _announce(sandbox: Sandbox, *, quiet: bool) -> None:
     sys.stdout.flush()
 
 
-@contextmanager
-def _interrupted_by_signals() -> Iterator[None]:
-    """Turn SIGTERM, and SIGINT where a shell has it ignored (a job in the background), into Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def _options(settings: type[Switches | Faults]) -> list[str]:
     return [item.name for item in fields(settings) if item.name not in _NOT_BY_NAME]
 
@@ -132,7 +105,7 @@ def _setting(text: str, settings: type[Switches | Faults]) -> tuple[str, object]
         raise ConfigurationError(
             f"{text!r} is not NAME=VALUE with one of these names: {', '.join(_options(settings))}."
         )
-    hint = get_type_hints(settings, localns={"Sandbox": object, "LoggedRequest": object})[name]
+    hint = get_type_hints(settings)[name]
     kinds = get_args(hint) or (hint,)
     if get_origin(hint) is not None and value in map(str, kinds):
         return name, next(kind for kind in kinds if str(kind) == value)

@@ -1,4 +1,4 @@
-"""`sendblue-data snapshot URI`: pull the account and record it, for cron."""
+"""`sendblue-data snapshot OUT`: pull the account and record it, for cron."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ _OPTIONS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `snapshot` to a parser."""
-    parser.add_argument("uri", metavar="URI", help="folder of the history, or s3://, gs://, abfss://")
+    parser.add_argument(
+        "out", metavar="OUT", help="the history to record to: a folder, or an s3://, gs:// or abfss:// URI"
+    )
     parser.add_argument(
         "--storage-options",
         metavar="JSON",
@@ -38,10 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="options for a bucket, as a JSON object of texts",
     )
     parser.add_argument(
-        "--allow-incomplete", action="store_true", help="record a pull that can't show it is whole"
-    )
-    parser.add_argument(
-        "--allow-other-account", action="store_true", help="record although the account differs"
+        "--allow-other-account", action="store_true", help="record although the history is of another account"
     )
     parser.add_argument(
         "--max-shrink", type=_share, default=0.2, metavar="SHARE",
@@ -57,15 +56,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Pull, record, and print one line: to stdout when recorded, else to stderr. Gives the exit code."""
+    """Pull, record, and print one line: to stdout when recorded, else to stderr. Return the exit code."""
     from sendblue_data._api.client import SendblueClient  # noqa: PLC0415 -- so that --help starts fast
     from sendblue_data.history.contact_history import ContactHistory  # noqa: PLC0415
     from sendblue_data.history.lock import lock_path, writer_lock  # noqa: PLC0415
     from sendblue_data.pull.pull import pull_contacts  # noqa: PLC0415
 
     try:
-        history = ContactHistory(args.uri, storage_options=args.storage_options)
-        history.exists()  # a history that can't be read is told before the pull, which may take minutes
+        history = ContactHistory(args.out, storage_options=args.storage_options)
+        history.exists()  # fails before the pull, which may take minutes, if the history can't be read
         # Locked before the pull, under a name of its own: two pulls at once would only slow each other down.
         with (
             writer_lock(lock_path(None, f"command:{history.uri}"), timeout=args.lock_timeout),
@@ -93,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
         return _failed(REFUSED, "refused", error)
     except (SendblueError, OSError) as error:
         return _failed(FAILED, "failed", error)
+    if args.quiet:
+        return DONE
     what = "recorded" if done.new else "unchanged"
     sys.stdout.write(
         f"{done.taken_at:%Y-%m-%dT%H:%M:%SZ} {what} snapshot={done.number} contacts={done.contacts} "

@@ -1,14 +1,15 @@
-"""Does the service answer, under which of the vendor's two hosts, and does it take the keys?"""
+"""Checks of the connection: does the service answer, under which of the vendor's two hosts, with these keys?"""
 
 from __future__ import annotations
 
-import ipaddress
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from sendblue_data._api.client import SendblueClient
-from sendblue_data.diagnosis.findings import Finding, Outcome
+from sendblue_data._api.transport import is_local
+from sendblue_data.diagnosis.findings import Finding, Outcome, Topic
 from sendblue_data.diagnosis.probe import Probe, Seen
 
 VENDOR_HOSTS = ("https://api.sendblue.co", "https://api.sendblue.com")
@@ -23,7 +24,7 @@ _HEADERS_SENT = (
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Connection:
-    """What was learnt of the hosts.
+    """What is known of the hosts.
 
     Attributes:
         probe: of the host to go on with: the client's own, or the vendor's other one where that alone works.
@@ -60,11 +61,11 @@ class _Host:
 
     @property
     def name(self) -> str:
-        """Its name, if it is the vendor's: another may be nobody's business."""
+        """Its name, if it is the vendor's: that of another host may be private."""
         place = _place(self.url)
         if any(place == _place(vendor) for vendor in VENDOR_HOSTS):
             return place
-        return "this machine" if _is_here(urlsplit(self.url).hostname or "") else "the client's host"
+        return "this machine" if is_local(self.url) else "the client's host"
 
 
 def connect(client: SendblueClient, opened: ExitStack) -> Connection:
@@ -109,22 +110,20 @@ def _ask(url: str, probe: Probe) -> _Host:
 
 
 def _host_finding(own: _Host) -> Finding:
+    topic = Topic("host", f"Host, {own.name}")
     seen = own.answer
     told = f"answers in {max(1, round(seen.took * 1000)):,} ms"
+    facts: dict[str, Any] = {
+        "host": own.name,
+        "status": seen.status,
+        "page": seen.page,
+        "ms": round(seen.took * 1000),
+    }
     if own.works:
-        found, remedy = told, ""
-    elif seen.refused_keys:
-        found, remedy = f"{told}, and turns the keys away", ""
-    else:
-        found, remedy = f"no answer to use: {seen}", _remedy(seen)
-    return Finding(
-        name="host",
-        looked_at=f"Host, {own.name}",
-        found=found,
-        verdict="problem" if remedy else "ok",
-        remedy=remedy,
-        facts={"host": own.name, "status": seen.status, "page": seen.page, "ms": round(seen.took * 1000)},
-    )
+        return topic.finding(told, **facts)
+    if seen.refused_keys:
+        return topic.finding(f"{told}, and turns the keys away", **facts)
+    return topic.finding(f"no answer to use: {seen}", "problem", _remedy(seen), **facts)
 
 
 def _remedy(seen: Seen) -> str:
@@ -138,54 +137,37 @@ def _remedy(seen: Seen) -> str:
 
 
 def _other_finding(own: _Host, other: _Host | None) -> Finding:
+    topic = Topic("other_host", "The vendor's other host")
     if other is None:
-        return Finding(
-            name="other_host",
-            looked_at="The vendor's other host",
-            found="not asked, since this client is for neither of the vendor's hosts and keys go to no other",
-            verdict="unseen",
-        )
-    took_keys = other.works
-    return Finding(
-        name="other_host",
-        looked_at=f"The vendor's other host, {other.name}",
-        found="takes the keys too"
-        if took_keys and own.works
-        else "takes the keys"
-        if took_keys
-        else str(other.count),
-        verdict="ok" if took_keys and own.works else "note",
-        remedy=f"Set SENDBLUE_API_BASE_URL={other.url}." if took_keys and not own.works else "",
-        facts={
-            "host": other.name,
-            "status": other.count.status,
-            "page": other.count.page,
-            "works": took_keys,
-        },
-    )
+        why = "not asked, since this client is for neither of the vendor's hosts and keys go to no other"
+        return topic.finding(why, "unseen")
+    topic = topic._replace(looked_at=f"{topic.looked_at}, {other.name}")
+    seen = other.count
+    facts: dict[str, Any] = {
+        "host": other.name,
+        "status": seen.status,
+        "page": seen.page,
+        "works": other.works,
+    }
+    if not other.works:
+        return topic.finding(str(seen), "note", **facts)
+    if own.works:
+        return topic.finding("takes the keys too", **facts)
+    return topic.finding("takes the keys", "note", f"Set SENDBLUE_API_BASE_URL={other.url}.", **facts)
 
 
 def _keys_finding(own: _Host, chosen: _Host) -> Finding:
-    looked_at = "Keys"
-    if own.works:
-        return Finding(name="keys", looked_at=looked_at, found=f"taken by {own.name}", verdict="ok")
-    if not own.count.refused_keys:
-        taken = chosen.works
-        found = f"taken by {chosen.name}" if taken else "not seen, since the service gave no answer to use"
-        return Finding(name="keys", looked_at=looked_at, found=found, verdict="ok" if taken else "unseen")
-    no_inputs = "inputs" in str(own.count)
-    if chosen.works:
-        remedy = f"The keys are good: set SENDBLUE_API_BASE_URL={chosen.url}."
-    else:
+    topic = Topic("keys", "Keys")
+    if own.count.refused_keys and not own.works:
+        no_inputs = "inputs" in str(own.count)
         remedy = _HEADERS_SENT if no_inputs else _CHECK_KEYS
-    return Finding(
-        name="keys",
-        looked_at=looked_at,
-        found=f"turned away by {own.name}: {own.count}",
-        verdict="problem",
-        remedy=remedy,
-        facts={"status": own.count.status, "no_inputs": no_inputs},
-    )
+        if chosen.works:
+            remedy = f"The keys are good: set SENDBLUE_API_BASE_URL={chosen.url}."
+        facts: dict[str, Any] = {"status": own.count.status, "no_inputs": no_inputs}
+        return topic.finding(f"turned away by {own.name}: {own.count}", "problem", remedy, **facts)
+    if chosen.works:
+        return topic.finding(f"taken by {chosen.name}")
+    return topic.finding("not seen, since the service gave no answer to use", "unseen")
 
 
 def _place(url: str) -> str:
@@ -201,10 +183,3 @@ def _other_host(base_url: str) -> str | None:
     if _place(base_url) not in places:
         return None
     return VENDOR_HOSTS[1 - places.index(_place(base_url))]
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

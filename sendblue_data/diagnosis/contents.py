@@ -1,4 +1,4 @@
-"""What the contacts of the sample look like: spelling, columns, kinds of values, moments, verification."""
+"""Checks of the sample's contacts: spelling, columns, kinds of values, moments, verification."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from sendblue_data.diagnosis.findings import Finding, Verdict
+from sendblue_data.diagnosis.findings import Finding, Topic, Verdict
 from sendblue_data.diagnosis.spelling import KNOWN, shown_name, value
 from sendblue_data.diagnosis.survey import MOST_OFFSET, PAGE, Survey, created
 from sendblue_data.schema import CONTACT_SCHEMA
@@ -25,17 +25,13 @@ _PROMISED = {"custom_variables": "map", "tags": "list", "opt_out": "flag", "veri
 _STYLES = {"snake": "snake_case", "camel": "camelCase", "older": "older names"}
 _NEW_IN_MOST = 0.5
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
-
-
-def _unseen(name: str, looked_at: str) -> Finding:
-    why = "can't be told: no contact that can be read"
-    return Finding(name=name, looked_at=looked_at, found=why, verdict="unseen")
+_NO_CONTACT = "no contact that can be read"
 
 
 def _spelling(found: Survey) -> Finding:
-    rows = found.sample
+    rows, topic = found.sample, Topic("spelling", "Spelling of fields")
     if not rows:
-        return _unseen("spelling", "Spelling of fields")
+        return topic.untold(_NO_CONTACT)
     fields: dict[str, Counter[str]] = {}
     new: Counter[str] = Counter()
     torn = 0
@@ -63,16 +59,15 @@ def _spelling(found: Survey) -> Finding:
         remedy = "Ask the vendor which of the two spellings holds."
     else:
         remedy = "Send this report to the maintainers, so that the new fields become columns." if new else ""
-    facts = {
-        "styles": styles,
-        "new_fields": [shown_name(name) for name in common[:40]],
-        "new": len(new),
-        "torn": torn,
-    }
-    return Finding(
-        name="spelling", looked_at=f"Spelling of fields, in {_counted(len(rows), 'contact')}", found=words,
-        verdict=verdict, remedy=remedy, facts=facts,
-    )  # fmt: skip
+    return topic._replace(looked_at=f"{topic.looked_at}, in {_counted(len(rows), 'contact')}").finding(
+        words,
+        verdict,
+        remedy,
+        styles=styles,
+        new_fields=[shown_name(name) for name in common[:40]],
+        new=len(new),
+        torn=torn,
+    )
 
 
 def _contradicts(row: dict[str, Any]) -> bool:
@@ -84,9 +79,9 @@ def _contradicts(row: dict[str, Any]) -> bool:
 
 
 def _columns(found: Survey) -> Finding:
-    rows = found.sample
+    rows, topic = found.sample, Topic("columns", "Columns that are filled")
     if not rows:
-        return _unseen("columns", "Columns that are filled")
+        return topic.untold(_NO_CONTACT)
     share = {
         field: sum(value(row, field) not in _EMPTY for row in rows) / len(rows) for field in CONTACT_SCHEMA
     }
@@ -97,69 +92,56 @@ def _columns(found: Survey) -> Finding:
     parts = [f"{always} of {len(CONTACT_SCHEMA)} columns always"]
     parts += [f"sometimes {', '.join(some)}"] if some else []
     parts += [f"never {', '.join(never)}"] if never else []
-    remedies = {
-        "phone": "Send this report to the maintainers: contacts without a phone can't be told apart or texted.",
-        "opt_out": "Treat everyone's opt-out as unknown: nobody is known to be reachable.",
-    }
-    return Finding(
-        name="columns",
-        looked_at=f"Columns that are filled, in {_counted(len(rows), 'contact')}",
-        found="; ".join(parts),
-        verdict="problem" if lacking else "note" if never else "ok",
-        remedy=remedies[lacking[0]]
-        if lacking
-        else "Don't build on the columns that are never filled."
-        if never
-        else "",
-        facts={"filled": {field: round(each, 4) for field, each in share.items()}, "contacts": len(rows)},
+    remedy = "Don't build on the columns that are never filled." if never else ""
+    if lacking == ["opt_out"]:
+        remedy = "Treat everyone's opt-out as unknown: nobody is known to be reachable."
+    elif lacking:
+        remedy = (
+            "Send this report to the maintainers: contacts without a phone can't be told apart or texted."
+        )
+    return topic._replace(looked_at=f"{topic.looked_at}, in {_counted(len(rows), 'contact')}").finding(
+        "; ".join(parts),
+        "problem" if lacking else "note" if never else "ok",
+        remedy,
+        filled={field: round(each, 4) for field, each in share.items()},
+        contacts=len(rows),
     )
 
 
 def _values(found: Survey) -> Finding:
-    rows = found.sample
+    rows, topic = found.sample, Topic("values", "Kinds of values")
     if not rows:
-        return _unseen("values", "Kinds of values")
+        return topic.untold(_NO_CONTACT)
     kinds = {field: Counter(_kind(value(row, field)) for row in rows) for field in CONTACT_SCHEMA}
     odd = {
         field: other
         for field, seen in kinds.items()
-        if (
-            other := {
-                kind: n for kind, n in seen.items() if kind not in {_PROMISED.get(field, "text"), "null"}
-            }
-        )
+        if (other := seen.keys() - {_PROMISED.get(field, "text"), "null"})
     }
     inner = Counter(
         _kind(each) for row in rows for field in ("tags", "custom_variables") for each in _inside(row, field)
     )
-    odd_inside = {kind: n for kind, n in inner.items() if kind not in {"text", "null"}}
-    told = [
-        f"{field}: {', '.join(f'{_counted(n, kind)}' for kind, n in sorted(other.items()))}"
-        for field, other in odd.items()
-    ]
-    if odd_inside:
-        told.append(
-            f"in tags and variables: {', '.join(_counted(n, kind) for kind, n in sorted(odd_inside.items()))}"
-        )
+    told = [f"{field}: {_kinds_of(kinds[field], other)}" for field, other in odd.items()]
+    if odd_inside := inner.keys() - {"text", "null"}:
+        told.append(f"in tags and variables: {_kinds_of(inner, odd_inside)}")
     unclear = sum(not _is_clear(row) for row in rows)
     if unclear:
         told.append(f"{_counted(unclear, 'contact')} whose phone or opt-out is not clear")
-    return Finding(
-        name="values",
-        looked_at="Kinds of values",
-        found="; ".join(told) if told else "as the API promises",
-        verdict="problem" if unclear else "note" if told else "ok",
-        remedy="Take none of these contacts for reachable: a pull gives null there, since the two are never guessed."
-        if unclear
-        else "Expect the text of numbers and flags, and null where nothing can be read."
-        if told
-        else "",
-        facts={
-            "kinds": {field: dict(seen) for field, seen in kinds.items()},
-            "inside": dict(inner),
-            "unclear": unclear,
-        },
+    remedy = "Expect the text of numbers and flags, and null where nothing can be read." if told else ""
+    if unclear:
+        remedy = "Take none of these contacts for reachable: a pull gives null there, since the two are never guessed."
+    return topic.finding(
+        "; ".join(told) or "as the API promises",
+        "problem" if unclear else "note" if told else "ok",
+        remedy,
+        kinds={field: dict(seen) for field, seen in kinds.items()},
+        inside=dict(inner),
+        unclear=unclear,
     )
+
+
+def _kinds_of(counts: Counter[str], kinds: Iterable[str]) -> str:
+    return ", ".join(_counted(counts[kind], kind) for kind in sorted(kinds))
 
 
 def _is_clear(row: dict[str, Any]) -> bool:
@@ -179,17 +161,14 @@ def _kind(given: object) -> str:
 
 
 def _moments(found: Survey) -> Finding:
-    rows, looked_at = found.sample, "Time stamps of created_at"
+    rows, topic = found.sample, Topic("moments", "Time stamps of created_at")
     if not rows:
-        return _unseen("moments", looked_at)
+        return topic.untold(_NO_CONTACT)
     given = [text for row in rows if (text := value(row, "created_at")) is not None]
     read = [moment for row in rows if (moment := created(row)) is not None]
     if not given:
-        return Finding(
-            name="moments", looked_at=looked_at, found="none of the contacts has one", verdict="problem",
-            remedy="Pull all the same: other orders reach accounts of up to 11,000 contacts.",
-            facts={"given": 0, "read": 0},
-        )  # fmt: skip
+        remedy = "Pull all the same: other orders reach accounts of up to 11,000 contacts."
+        return topic.finding("none of the contacts has one", "problem", remedy, given=0, read=0)
     unread = len(given) - len(read)
     finest = _precision(read)
     ties = max(Counter(read).values(), default=0)
@@ -216,10 +195,14 @@ def _moments(found: Survey) -> Finding:
     if finest == "day" and found.has_more_than(MOST_OFFSET + PAGE - 1):
         verdict = "problem"
         remedy = "Expect no more than 11,000 contacts of one day: the API can't list further ones of it."
-    return Finding(
-        name="moments", looked_at=looked_at, found="; ".join(parts), verdict=verdict, remedy=remedy,
-        facts={"precision": finest, "given": len(given), "read": len(read), "zoned": zoned, "most_ties": ties},
-    )  # fmt: skip
+    facts: dict[str, Any] = {
+        "precision": finest,
+        "given": len(given),
+        "read": len(read),
+        "zoned": zoned,
+        "most_ties": ties,
+    }
+    return topic.finding("; ".join(parts), verdict, remedy, **facts)
 
 
 def _precision(moments: list[datetime]) -> str | None:
@@ -242,25 +225,20 @@ def _has_zone(text: str) -> bool:
 
 
 def _verification(found: Survey) -> Finding:
-    rows = found.sample
+    rows, topic = found.sample, Topic("verification", "Verification")
     if not rows:
-        return _unseen("verification", "Verification")
-    flags = Counter(
-        {True: "yes", False: "no"}.get(value(row, "verified"), "unknown")
-        if isinstance(value(row, "verified"), bool)
-        else "unknown"
-        for row in rows
-    )
-    used = flags["yes"] > 0
-    return Finding(
-        name="verification",
-        looked_at=f"Verification, in {_counted(len(rows), 'contact')}",
-        found=f"used: {_percent(flags['yes'] / len(rows))} are verified"
-        if used
-        else "nobody is verified: the account does not seem to use it",
-        verdict="ok" if used else "note",
-        remedy="" if used else "Don't ask for verified contacts: take those who did not opt out.",
-        facts={"verified": dict(flags)},
+        return topic.untold(_NO_CONTACT)
+    words = {True: "yes", False: "no"}
+    given = [value(row, "verified") for row in rows]
+    flags = Counter(words[one] if isinstance(one, bool) else "unknown" for one in given)
+    topic = topic._replace(looked_at=f"{topic.looked_at}, in {_counted(len(rows), 'contact')}")
+    if flags["yes"]:
+        return topic.finding(f"used: {_percent(flags['yes'] / len(rows))} are verified", verified=dict(flags))
+    return topic.finding(
+        "nobody is verified: the account does not seem to use it",
+        "note",
+        "Don't ask for verified contacts: take those who did not opt out.",
+        verified=dict(flags),
     )
 
 
@@ -276,4 +254,4 @@ def _counted(number: int, what: str) -> str:
 
 
 CONTENTS = (_spelling, _columns, _values, _moments, _verification)
-"""Looks at a survey, at what its contacts hold."""
+"""Checks of a survey, at what its contacts hold."""

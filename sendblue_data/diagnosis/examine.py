@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from sendblue_data._api.client import SendblueClient
 from sendblue_data.diagnosis.connection import connect
 from sendblue_data.diagnosis.contents import CONTENTS
-from sendblue_data.diagnosis.findings import Diagnosis, Finding, Outcome, look_with
+from sendblue_data.diagnosis.findings import Diagnosis, Finding, Outcome, run_checks
 from sendblue_data.diagnosis.listing import LISTING
 from sendblue_data.diagnosis.probe import UNASKED
 from sendblue_data.diagnosis.service import SERVICE
-from sendblue_data.diagnosis.survey import no_survey, survey
+from sendblue_data.diagnosis.survey import Survey, survey
 from sendblue_data.errors import ConfigurationError
 
 _NEEDED = frozenset({"list", "order", "cursor", "count"})
@@ -51,12 +51,12 @@ def doctor(client: SendblueClient) -> Diagnosis:
     with ExitStack() as opened:
         connection = connect(client, opened)
         probe = connection.probe
-        found = survey(probe, connection.count) if connection.works else no_survey()
+        found = survey(probe, connection.count) if connection.works else Survey()
     findings = [
         *connection.findings,
-        *look_with(LISTING, found),
-        *look_with(CONTENTS, found),
-        *look_with(SERVICE, probe),
+        *run_checks(LISTING, found),
+        *run_checks(CONTENTS, found),
+        *run_checks(SERVICE, probe),
     ]
     outcome: Outcome = connection.outcome
     wrong = [one for one in findings if one.verdict == "problem" or _is_missed(one)]

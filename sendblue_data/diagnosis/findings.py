@@ -1,4 +1,4 @@
-"""What the doctor says: findings line by line, and a verdict; no word in them comes from the account."""
+"""What the doctor says: findings line by line, and a verdict. No word of them comes from the account."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from sendblue_data._shared.files import replacing
 
@@ -50,25 +50,34 @@ class Finding:
         return f"{self.verdict:<9}{self.looked_at}: {self.found}. {self.remedy}".rstrip()
 
 
-def look_with(looks: Sequence[Callable[[Subject], Finding]], subject: Subject) -> list[Finding]:
-    """Return what each look finds; one that an account makes fail is a finding too, and does not end the rest."""
+class Topic(NamedTuple):
+    """What is looked at: the name and the words of the findings on it."""
+
+    name: str
+    looked_at: str
+
+    def finding(self, found: str, verdict: Verdict = "ok", remedy: str = "", **facts: Any) -> Finding:
+        """Return what was found."""
+        return Finding(
+            name=self.name, looked_at=self.looked_at, found=found, verdict=verdict, remedy=remedy, facts=facts
+        )
+
+    def untold(self, why: str) -> Finding:
+        """Return that the contacts which are there can't tell it."""
+        return self.finding(f"can't be told: {why}", "unseen")
+
+
+def run_checks(checks: Sequence[Callable[[Subject], Finding]], subject: Subject) -> list[Finding]:
+    """Return what each check finds; one that fails on an account is a finding too, and does not end the rest."""
     findings = []
-    for look in looks:
+    for check in checks:
         try:
-            findings.append(look(subject))
+            findings.append(check(subject))
         except Exception as error:  # noqa: BLE001 -- what the account sends raises nothing
-            name = look.__name__.strip("_")
+            name = check.__name__.strip("_")
             failure = f"not seen, since looking failed ({type(error).__name__})"
-            remedy = "Send this report to the maintainers."
-            findings.append(
-                Finding(
-                    name=name,
-                    looked_at=name.replace("_", " "),
-                    found=failure,
-                    verdict="problem",
-                    remedy=remedy,
-                )
-            )
+            topic = Topic(name, name.replace("_", " "))
+            findings.append(topic.finding(failure, "problem", "Send this report to the maintainers."))
     return findings
 
 

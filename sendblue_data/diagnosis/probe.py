@@ -1,4 +1,4 @@
-"""The doctor's requests: reads only, few of them, in a minute; what comes instead of an answer is kept, not raised."""
+"""The doctor's requests: reads only, few, within a minute. Failures are kept, not raised."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
-from sendblue_data._api.client import CONTACTS, SendblueClient
+from sendblue_data._api.call import CONTACTS, Call
+from sendblue_data._api.client import SendblueClient
 from sendblue_data._api.retries import Cancelled, retry_after_seconds
 from sendblue_data._api.transport import Transport
 from sendblue_data.errors import ApiError
@@ -107,7 +108,7 @@ class Seen:
         return self.status == 429 or (self.status == 503 and "retry-after" in self.headers)  # noqa: PLR2004
 
     @property
-    def passing(self) -> bool:
+    def transient(self) -> bool:
         """Whether asking again may help."""
         if self.status is None:
             return self.asked
@@ -147,9 +148,9 @@ class Probe:
     def __init__(self, client: SendblueClient, *, after: Probe | None = None) -> None:
         self._client = client
         self._transport: Transport = client._transport.sibling()  # noqa: SLF001 -- raw bodies and headers
+        self._pace = client._pace  # noqa: SLF001 -- the only waiter
         self.began: float = after.began if after else time.monotonic()
         self._gap = 0.0
-        self._next = 0.0
         self._refusals = 0
         self._accepted = 0
         self.seen: list[Seen] = after.seen if after else []
@@ -188,7 +189,7 @@ class Probe:
                 self.asked_again.append(seen)
             seen = self._once(path, params)
             self.seen.append(seen)
-            if not seen.passing:
+            if not seen.transient:
                 break
             if attempt + 1 == TRIES or (not seen.busy and (attempt or len(self.asked_again) >= REASKED)):
                 break
@@ -197,12 +198,8 @@ class Probe:
         return seen
 
     def _may_ask(self) -> bool:
-        """Wait for the next turn; False where none is left."""
-        wait = max(0.0, self._next - time.monotonic())
-        if self.requests >= MOST_REQUESTS or self.seconds + wait >= LONGEST:
-            return False
-        time.sleep(wait)
-        return True
+        """Wait until the next request may start; False where none is left."""
+        return self.requests < MOST_REQUESTS and self._pace.free_within(LONGEST - self.seconds)
 
     def _slow_down(self, seen: Seen) -> bool:
         """Let no request start before the service allows it, and none as fast again; False where that is too late."""
@@ -211,15 +208,17 @@ class Probe:
         self._refusals += 1
         self._gap = max(self._gap, min(wait / max(1, self._accepted), SLOWEST_GAP * self._refusals))
         self._accepted = 0
-        self._next = time.monotonic() + wait
-        return self.seconds + wait < LONGEST
+        if self.seconds + wait >= LONGEST:
+            return False
+        self._pace.hold(wait)
+        return True
 
     def _once(self, path: str, params: Mapping[str, str]) -> Seen:
         sent, start = time.time(), time.monotonic()
         found = self._exchange(path, params, min(LONGEST_ANSWER, LONGEST - self.seconds))
         seen = Seen(**found, sent=sent, took=time.monotonic() - start)
         self._accepted += not seen.busy
-        self._next = max(self._next, time.monotonic() + self._gap)
+        self._pace.hold(self._gap)
         return seen
 
     def _exchange(self, path: str, params: Mapping[str, str], seconds: float) -> dict[str, Any]:
@@ -230,7 +229,7 @@ class Probe:
 
         def ask() -> None:
             try:
-                reply = transport.exchange("GET", path, params=params)
+                reply = transport.exchange(Call("GET", path), params=params)
                 answers.append({"status": reply.status, "headers": reply.headers, "body": reply.body})
             except ApiError as error:
                 answers.append({"trouble": _trouble(error)})
@@ -251,7 +250,7 @@ class Probe:
 
 
 def _trouble(error: ApiError) -> str:
-    """Say what happened in words of ours alone: the message may quote a proxy or a certificate."""
+    """Say what happened in our own words: the message may quote a proxy or a certificate."""
     kind = _ERROR_KIND.match(error.message)
     if kind:
         return f"the connection failed ({kind[1]})"

@@ -1,11 +1,12 @@
-"""What all answers together tell: rate limits, clocks, and how steadily the service answers."""
+"""Checks of all answers together: rate limits, clocks, and how steadily the service answers."""
 
 from __future__ import annotations
 
 from collections import Counter
 from email.utils import parsedate_to_datetime
+from typing import Any
 
-from sendblue_data.diagnosis.findings import Finding
+from sendblue_data.diagnosis.findings import Finding, Topic
 from sendblue_data.diagnosis.probe import Probe, Seen
 
 _LIMIT_HEADERS = frozenset(
@@ -19,9 +20,9 @@ _LIMIT_HEADERS = frozenset(
 
 def _rate_limit(probe: Probe) -> Finding:
     answered = [seen for seen in probe.seen if seen.status is not None]
-    looked_at = "Rate limit"
+    topic = Topic("rate_limit", "Rate limit")
     if not answered:
-        return Finding(name="rate_limit", looked_at=looked_at, found="no answer to tell by", verdict="unseen")
+        return topic.finding("no answer to tell by", "unseen")
     names = {name for seen in answered for name in seen.headers}
     shown = sorted(names & _LIMIT_HEADERS)
     others = sum("ratelimit" in name.replace("-", "") for name in names - _LIMIT_HEADERS)
@@ -31,21 +32,16 @@ def _rate_limit(probe: Probe) -> Finding:
         told += f", and {others} of other names"
     if refused:
         told += f"; asked to wait {refused} time{'s' if refused > 1 else ''}"
-    return Finding(
-        name="rate_limit",
-        looked_at=looked_at,
-        found=told,
-        verdict="note" if refused else "ok",
-        remedy="Pass requests_per_second= to the client if the account's other programs need their share."
-        if refused
-        else "",
-        facts={
-            "headers": shown,
-            "other_headers": others,
-            "refused": refused,
-            "cloudflare": "cf-ray" in names,
-        },
-    )
+    remedy = "Pass requests_per_second= to the client if the account's other programs need their share."
+    facts: dict[str, Any] = {
+        "headers": shown,
+        "other_headers": others,
+        "refused": refused,
+        "cloudflare": "cf-ray" in names,
+    }
+    if refused:
+        return topic.finding(told, "note", remedy, **facts)
+    return topic.finding(told, **facts)
 
 
 def _clock(probe: Probe) -> Finding:
@@ -55,26 +51,16 @@ def _clock(probe: Probe) -> Finding:
         for one in probe.seen
         if (date := _date(one)) is not None
     ]
-    looked_at = "The service's clock against this machine's"
+    topic = Topic("clock", "The service's clock against this machine's")
     if not bounds:
-        return Finding(
-            name="clock", looked_at=looked_at, found="not seen, since no answer has a Date that can be read",
-            verdict="unseen",
-        )  # fmt: skip
+        return topic.finding("not seen, since no answer has a Date that can be read", "unseen")
     low, high = max(low for low, _ in bounds), min(high for _, high in bounds)
     ahead = 0.0 if low <= 0 <= high else low if low > 0 else high
-    off = abs(ahead) >= 1
-    size = f"{abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
-    return Finding(
-        name="clock",
-        looked_at=looked_at,
-        found=size if off else "in step",
-        verdict="note" if off else "ok",
-        remedy="Set this machine's clock by a time server: moments that it writes down are compared with the service's."
-        if off
-        else "",
-        facts={"ahead_s": round(ahead)},
-    )
+    if abs(ahead) < 1:
+        return topic.finding("in step", ahead_s=round(ahead))
+    told = f"{abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
+    remedy = "Set this machine's clock by a time server: moments that it writes down are compared with the service's."
+    return topic.finding(told, "note", remedy, ahead_s=round(ahead))
 
 
 def _date(seen: Seen) -> float | None:
@@ -85,20 +71,16 @@ def _date(seen: Seen) -> float | None:
 
 
 def _steadiness(probe: Probe) -> Finding:
-    looked_at = f"{probe.requests} requests in {probe.seconds:.1f} s"
+    topic = Topic("steadiness", f"{probe.requests} requests in {probe.seconds:.1f} s")
     again = Counter(str(seen) for seen in probe.asked_again)
     told = ", ".join(f"{words} ({times})" if times > 1 else words for words, times in sorted(again.items()))
-    return Finding(
-        name="steadiness",
-        looked_at=looked_at,
-        found=f"some had to be sent again after {told}" if again else "none had to be sent again",
-        verdict="note" if again else "ok",
-        facts={
-            "sent_again": len(probe.asked_again),
-            "statuses": dict(Counter(str(s.status) for s in probe.seen)),
-        },
+    return topic.finding(
+        f"some had to be sent again after {told}" if again else "none had to be sent again",
+        "note" if again else "ok",
+        sent_again=len(probe.asked_again),
+        statuses=dict(Counter(str(s.status) for s in probe.seen)),
     )
 
 
 SERVICE = (_rate_limit, _clock, _steadiness)
-"""Looks at a probe that has asked all that it asks."""
+"""Checks of a probe that has asked all that it asks."""

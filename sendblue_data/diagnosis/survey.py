@@ -1,4 +1,4 @@
-"""Every request of a diagnosis but those that find the host: what was asked, and what came."""
+"""The survey: every request of a diagnosis but those that find the host, and its answer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+from sendblue_data._shared.time import read_utc, to_iso
 from sendblue_data.diagnosis.probe import NO_HOST, Probe, Seen
 from sendblue_data.diagnosis.spelling import value
 
@@ -21,9 +22,12 @@ _LATER = datetime(2999, 1, 1, tzinfo=UTC)
 _ORDER = "created_at"
 
 
+_NO_HOST = Seen(trouble=NO_HOST)
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Survey:
-    """What came of each request; None where the account gives no reason to ask.
+    """What came of each request; None where the account gives no reason to ask. By default no host was found to ask.
 
     Attributes:
         count: contacts counted first.
@@ -43,22 +47,22 @@ class Survey:
         cursor: the moment that `since` asked from.
     """
 
-    count: Seen
-    newest: Seen
-    oldest: Seen
-    plain: Seen
-    small: Seen
-    above: Seen
-    since: Seen | None
-    later: Seen | None
-    last: Seen | None
-    last_offset: int
-    at_cap: Seen | None
-    past_cap: Seen
-    by_phone: Seen
-    again: tuple[Seen, Seen]
-    recount: Seen
-    cursor: datetime | None
+    count: Seen = _NO_HOST
+    newest: Seen = _NO_HOST
+    oldest: Seen = _NO_HOST
+    plain: Seen = _NO_HOST
+    small: Seen = _NO_HOST
+    above: Seen = _NO_HOST
+    since: Seen | None = _NO_HOST
+    later: Seen | None = None
+    last: Seen | None = None
+    last_offset: int = 0
+    at_cap: Seen | None = None
+    past_cap: Seen = _NO_HOST
+    by_phone: Seen = _NO_HOST
+    again: tuple[Seen, Seen] = (_NO_HOST, _NO_HOST)
+    recount: Seen = _NO_HOST
+    cursor: datetime | None = None
 
     @cached_property
     def sample(self) -> list[dict[str, Any]]:
@@ -77,46 +81,25 @@ class Survey:
         return max(self.contacts or 0, *listed) > number
 
 
-def no_survey() -> Survey:
-    """Return the survey of an account that can't be asked."""
-    none = Seen(trouble=NO_HOST)
-    return Survey(
-        count=none,
-        newest=none,
-        oldest=none,
-        plain=none,
-        small=none,
-        above=none,
-        since=none,
-        later=None,
-        last=None,
-        last_offset=0,
-        at_cap=None,
-        past_cap=none,
-        by_phone=none,
-        again=(none, none),
-        recount=none,
-        cursor=None,
-    )
-
-
 def survey(probe: Probe, count: Seen) -> Survey:
     """Ask what a diagnosis needs, the most telling things first."""
-    newest = probe.contacts(limit=PAGE, order_by=_ORDER, order_direction="desc")
-    oldest = probe.contacts(limit=PAGE, order_by=_ORDER, order_direction="asc")
+    newest = _sorted(probe, "desc", limit=PAGE)
+    oldest = _sorted(probe, "asc", limit=PAGE)
     plain = probe.contacts()
     moments = sorted({moment for row in oldest.rows or () if (moment := created(row))})
     cursor = moments[len(moments) // 2] if moments else None
-    since = (
-        probe.contacts(created_at_gte=_iso(cursor), limit=PAGE, order_by=_ORDER, order_direction="asc")
-        if cursor
-        else None
-    )
-    later = (
-        probe.contacts(created_at_gte=_iso(_LATER), limit=1) if len(moments) <= 1 and oldest.rows else None
-    )
+    since = later = last = at_cap = None
+    if cursor:
+        since = _sorted(probe, "asc", created_at_gte=to_iso(cursor), limit=PAGE)
+    if len(moments) <= 1 and oldest.rows:
+        later = probe.contacts(created_at_gte=to_iso(_LATER), limit=1)
     number = count.count or 0
     last_offset = min(max(0, number - _LEFT), MOST_OFFSET)
+    small = _sorted(probe, "asc", limit=2, offset=1)
+    if len(oldest.rows or ()) != number <= MOST_OFFSET + PAGE - _LEFT:
+        last = _sorted(probe, "asc", limit=PAGE, offset=last_offset)
+    if number > MOST_OFFSET + 1:
+        at_cap = _sorted(probe, "asc", limit=1, offset=MOST_OFFSET)
     return Survey(
         count=count,
         newest=newest,
@@ -125,28 +108,24 @@ def survey(probe: Probe, count: Seen) -> Survey:
         cursor=cursor,
         since=since,
         later=later,
-        small=probe.contacts(limit=2, offset=1, order_by=_ORDER, order_direction="asc"),
-        last=probe.contacts(limit=PAGE, offset=last_offset, order_by=_ORDER, order_direction="asc")
-        if len(oldest.rows or ()) != number <= MOST_OFFSET + PAGE - _LEFT
-        else None,
+        small=small,
+        last=last,
         last_offset=last_offset,
-        at_cap=probe.contacts(limit=1, offset=MOST_OFFSET, order_by=_ORDER, order_direction="asc")
-        if number > MOST_OFFSET + 1
-        else None,
-        past_cap=probe.contacts(limit=1, offset=MOST_OFFSET + 1, order_by=_ORDER, order_direction="asc"),
+        at_cap=at_cap,
+        past_cap=_sorted(probe, "asc", limit=1, offset=MOST_OFFSET + 1),
         above=probe.contacts(limit=PAGE + 1),
         by_phone=probe.contacts(limit=AGAIN, order_by="phone", order_direction="asc"),
-        again=(_newest(probe), _newest(probe)),
+        again=(_sorted(probe, "desc", limit=AGAIN), _sorted(probe, "desc", limit=AGAIN)),
         recount=probe.count(),
     )
 
 
-def _newest(probe: Probe) -> Seen:
-    return probe.contacts(limit=AGAIN, order_by=_ORDER, order_direction="desc")
+def _sorted(probe: Probe, direction: str, **params: object) -> Seen:
+    return probe.contacts(**params, order_by=_ORDER, order_direction=direction)
 
 
 def key(row: dict[str, Any]) -> str:
-    """Return what tells a contact from another: its id, its phone, or all of it."""
+    """Return a contact's key: its id, its phone, or all of it."""
     found = value(row, "contact_id") or value(row, "phone")
     return repr(row if found is None else found)
 
@@ -159,12 +138,4 @@ def keys(rows: Iterable[dict[str, Any]]) -> list[str]:
 def created(row: dict[str, Any]) -> datetime | None:
     """Return when a contact was created, in UTC; None where that can't be read."""
     text = value(row, _ORDER)
-    try:
-        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-        return moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
-    except (ValueError, OverflowError):
-        return None
-
-
-def _iso(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return read_utc(text) if isinstance(text, str) else None

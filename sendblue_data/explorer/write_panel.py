@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from html import escape
 from typing import Any
@@ -23,6 +22,7 @@ from sendblue_data.explorer.writes import (
     takes_most,
     writes,
 )
+from sendblue_data.writeback.catalogue import PathLike
 from sendblue_data.writeback.plan import WritePlan
 from sendblue_data.writeback.result import WriteResult
 
@@ -54,7 +54,7 @@ class WritePanel:
     def __init__(
         self,
         client: SendblueClient | None,
-        journal_dir: str | os.PathLike[str] | None,
+        journal_dir: PathLike | None,
         selection: Callable[[], pl.DataFrame],
         written: Callable[[Outcome], object],
     ) -> None:

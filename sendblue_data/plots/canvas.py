@@ -78,7 +78,7 @@ def with_options(plot: Plot) -> Plot:
     signature = inspect.signature(plot)
     own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
     shared = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind.__forward_arg__)
         for name, kind in inspect.get_annotations(PlotOptions).items()
     ]
     plot.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]

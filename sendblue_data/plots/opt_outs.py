@@ -48,7 +48,7 @@ def opt_out_rate(
 
     Example:
         >>> from matplotlib.figure import Figure
-        >>> table = pl.DataFrame({"tags": ["VIP"], "contacts": [60], "unknown": [10], "opt_outs": [5],
+        >>> table = pl.DataFrame({"tag": ["VIP"], "contacts": [60], "unknown": [10], "opt_outs": [5],
         ...                       "rate": [0.1], "low": [0.0435], "high": [0.2136]})
         >>> ax = opt_out_rate(table, ax=Figure().subplots(), as_of="1 March 2026")
         >>> ax.get_title(), [label.get_text() for label in ax.get_yticklabels()]

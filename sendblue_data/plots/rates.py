@@ -11,7 +11,6 @@ from sendblue_data.plots.canvas import Canvas, Column, keep_top
 from sendblue_data.plots.labels import clean, interval, listed, moment_text, number, percent
 
 NOUNS = {
-    "tags": ("tag", "tags"),
     "tag": ("tag", "tags"),
     "company_name": ("company", "companies"),
     "sendblue_number": ("line", "lines"),

@@ -1,4 +1,4 @@
-"""What a pull can show of itself: the certificate that goes with a frame."""
+"""The evidence of a pull: how it went, and whether it shows that nothing is missing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Repair:
-    """What could not be read of one field, in one way: it is null in the frame.
+    """One kind of unreadable value of one field: it is null in the frame.
 
     Attributes:
         field: the field's name.
@@ -77,12 +77,11 @@ class PullEvidence:
     unfilled: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the fields as plain values: moments as ISO 8601 text, notes as a list, repairs as dicts."""
-        return {
-            name: value.isoformat()
-            if isinstance(value, datetime)
-            else list(value)
-            if isinstance(value, tuple)
-            else value
-            for name, value in asdict(self).items()
-        }
+        """Return the fields as plain values: moments as ISO 8601 text, notes as a list, repairs as dicts."""
+
+        def plain(value: object) -> object:
+            if isinstance(value, datetime):
+                return value.isoformat()
+            return list(value) if isinstance(value, tuple) else value
+
+        return {name: plain(value) for name, value in asdict(self).items()}

@@ -1,4 +1,4 @@
-"""Putting pages together: what tells contacts apart, and whether one page goes on where another ended.
+"""Joining pages: the keys that tell contacts apart, and whether a page continues where another ended.
 
 Neighbouring pages of a listing overlap by a few rows. Pages sorted by `created_at` are joined at a moment: all
 before the moment that a page ended with is taken from that page, and the moment itself and all after it
@@ -24,7 +24,7 @@ _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UT
 
 
 def placed(page: pl.DataFrame, unreadable: Sequence[int] = ()) -> pl.DataFrame:
-    """Give a page the column `PLACED`.
+    """Return a page with the column `PLACED`.
 
     Args:
         page: contacts in the order of the answer.
@@ -43,7 +43,7 @@ def placed(page: pl.DataFrame, unreadable: Sequence[int] = ()) -> pl.DataFrame:
 
 
 def keys(answer: pl.DataFrame) -> pl.Series:
-    """Give what tells the contacts of one answer apart.
+    """Return a key for each contact of one answer.
 
     That is the id; where the API gives none, the number and the moment of creation; without a number, the
     whole row. Rows without an id that still look the same are numbered: one answer lists nobody twice.
@@ -77,7 +77,7 @@ def _bare_keys(answer: pl.DataFrame) -> pl.Series:
 
 
 def key_at(answer: pl.DataFrame, row: int) -> str:
-    """Give the key of one row, without working out the others' where ids are given."""
+    """Return the key of one row, without working out the others' where ids are given."""
     found: str | None = answer["contact_id"][row]
     return found if found is not None else _bare_keys(answer)[row]
 
@@ -98,7 +98,7 @@ def before(rows: pl.DataFrame, end: datetime | None) -> pl.DataFrame:
 
 
 def grain(created: pl.Series) -> timedelta:
-    """Give how far a moment may lie after the one shown: a day where all are midnights, else a second.
+    """Return how far a moment may lie after the one shown: a day where all are midnights, else a second.
 
     Timestamps may be shown truncated; the server's filter sees them whole.
 
@@ -113,7 +113,7 @@ def grain(created: pl.Series) -> timedelta:
 
 
 def is_ordered(page: pl.DataFrame, cursor: datetime | None, *, descending: bool = False) -> bool:
-    """Tell whether a page is sorted by `created_at` and begins at the cursor, nulls together at one end."""
+    """Whether a page is sorted by `created_at` and begins at the cursor, nulls together at one end."""
     created = page[PLACED]
     if nulls := created.null_count():
         if created[:nulls].null_count() != nulls and created[-nulls:].null_count() != nulls:
@@ -204,7 +204,7 @@ def fit_together(pages: Sequence[pl.DataFrame], *, full: int, overlap: int) -> p
 
 
 def _rows_before(rows: pl.DataFrame, moment: datetime, nulls_at: datetime) -> int:
-    """Count the rows before a moment. They are sorted, so a few looks are enough."""
+    """Count the rows before a moment. They are sorted: a binary search."""
     created = rows[PLACED]
     return bisect_left(range(rows.height), moment, key=lambda row: created[row] or nulls_at)
 
@@ -231,3 +231,62 @@ def _shared(earlier: pl.DataFrame, page: pl.DataFrame, overlap: int) -> int:
         if (overlap + 1) // 2 <= shared <= earlier.height and (here[-shared:] == there[:shared]).all():
             return shared
     return 0
+
+
+class Listed:
+    """The contacts that a pull has listed, remembered in eight bytes each, so that it gives each once.
+
+    Attributes:
+        newest: the latest `created_at`, or the moment that the pull began at.
+        repeats: rows that were dropped since their contact was listed before.
+        came_late: contacts came after a sweep, so that what came is not in order.
+        filled: columns in which some contact has a value.
+    """
+
+    def __init__(self, since: datetime | None) -> None:
+        self.newest = since
+        self.repeats = 0
+        self.came_late = False
+        self.filled: set[str] = set()
+        self._all = [pl.Series(dtype=pl.UInt64)]
+        self._in_sweep = self._all[:]
+
+    def begin_sweep(self) -> None:
+        """Begin to count what one more sweep lists."""
+        self._in_sweep = self._all[:1]
+
+    def add(self, rows: pl.DataFrame, *, is_late: bool = True) -> pl.DataFrame:
+        """Remember contacts, and return those that are new.
+
+        Args:
+            rows: contacts, each once.
+            is_late: they may be any; otherwise they come from the next window, and only contacts without a
+                moment, or with one that the server's filter blurs, can have come before.
+        """
+        rows = rows.drop(PLACED)
+        found = keys(rows).hash()
+        self._in_sweep.append(found)
+        seen = self._all if is_late or rows["created_at"].null_count() else self._all[-1:]
+        is_new = ~found.is_in(pl.concat(seen).implode()) & found.is_first_distinct()
+        if not is_new.all():
+            self.repeats += rows.height - int(is_new.sum())
+            rows, found = rows.filter(is_new), found.filter(is_new)
+        self._all.append(found)
+        self.came_late |= is_late and rows.height > 0
+        self.filled.update(name for name in rows.columns if rows[name].null_count() < rows.height)
+        latest = rows["created_at"].max()
+        if isinstance(latest, datetime) and (self.newest is None or latest > self.newest):
+            self.newest = latest
+        return rows
+
+    def count(self) -> int:
+        """Count the contacts listed so far."""
+        return pl.concat(self._all).n_unique()
+
+    def count_in_sweep(self) -> int:
+        """Count the contacts that this sweep has listed."""
+        return pl.concat(self._in_sweep).n_unique()
+
+    def among(self, hashes: pl.Series) -> pl.Series:
+        """Return those of the hashed keys whose contacts are listed."""
+        return hashes.filter(hashes.is_in(pl.concat(self._all).implode()))

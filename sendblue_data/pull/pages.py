@@ -5,18 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
 import polars as pl
 
-from sendblue_data._api.client import SendblueClient, iso
+from sendblue_data._api.call import LIST
+from sendblue_data._api.client import SendblueClient
 from sendblue_data._api.decoding import Oddity
 from sendblue_data.pull.joining import is_ordered, keys, placed
 
 AWAKE_EVERY = 0.2
-"""Seconds after which a waiting thread looks up."""
+"""Seconds after which a waiting thread checks again."""
+_LOOKS = 3
+"""How often a page that is too short is asked for again, to see whether it stays so."""
 Answer = TypeVar("Answer")
 
 
@@ -82,7 +85,7 @@ class AccountNeverStill(Exception):  # noqa: N818 -- a finding that the pull act
 
 
 class Pages:
-    """Reads pages of one account, and gives up where that leads nowhere."""
+    """Reads pages of one account over a pool of threads, and gives up after far too many."""
 
     def __init__(
         self, client: SendblueClient, pool: ThreadPoolExecutor, caps: Caps, *, strict: bool = False
@@ -94,29 +97,57 @@ class Pages:
         self._lock = threading.Lock()
         self._under_way: set[Future[Any]] = set()
         self._walked = 0
+        self._most_walked = 1_000_000
         self.pages = 0
-        self.most_pages = 1_000_000
-        """Pages by `created_at` to read at most."""
         self.oddities: dict[int, tuple[str | None, list[tuple[str, str]]]] = {}
         """What could not be read, by the hash of the contact's key: its id, and the fields with their kinds."""
 
-    def page(
-        self,
-        cursor: datetime | None,
-        offset: int = 0,
-        *,
-        limit: int | None = None,
-        order_by: str | None = "created_at",
-        direction: str = "asc",
-    ) -> pl.DataFrame:
-        """Read one page of the contacts created at or after `cursor`.
+    def limit_walks(self, contacts: int, sweeps: int) -> None:
+        """Limit the pages read by `created_at` to what so many sweeps over so many contacts may need."""
+        self._most_walked = 400 + sweeps * (contacts // self.caps.step + 1)
+
+    def adopt_page_size(
+        self, first: pl.DataFrame, start: datetime | None, counted: int, order_by: str = "created_at"
+    ) -> bool:
+        """Find out whether the server's pages are smaller than the API says, and ask for such pages then.
+
+        Args:
+            first: the first page from `start` on.
+            start: None for the whole account.
+            counted: the contacts that the account counts.
+            order_by: the order in which the page was asked for.
+
+        Raises:
+            UnexpectedAnswerError: they are too small to be joined.
+        """
+        caps, size = self.caps, first.height
+        is_end = start is None and size >= counted
+        can_be_joined = size >= 2 * caps.overlap
+        # Of the whole account the count tells; of a part nothing does, so one more page is asked for.
+        if is_end or not 0 < size < caps.page or not (can_be_joined or start):
+            return False
+        if not self.page(start, size, order_by=order_by).height:
+            return False
+        if not can_be_joined:
+            # A page that is cut off stays as long; one that was followed by a new contact holds it by now.
+            if any(self.page(start, order_by=order_by).height != size for _ in range(_LOOKS)):
+                return False
+            raise LIST.unexpected(
+                f"a page holds {size} of the {caps.page:,} contacts asked for, and more follow: such pages are too "
+                "small to be joined."
+            )
+        self.caps = replace(caps, page=size)
+        return True
+
+    def page(self, cursor: datetime | None, offset: int = 0, **asked: Any) -> pl.DataFrame:
+        """Read one page of the contacts created at or after `cursor`, as `ask` does, and wait for it.
 
         Raises:
             OrderIgnored: it was to be sorted by `created_at` from the cursor on, and is not.
             AccountNeverStill: too many pages were needed.
             ApiError: the request failed for good.
         """
-        return self.result(self.ask(cursor, offset, limit=limit, order_by=order_by, direction=direction))
+        return self.result(self.ask(cursor, offset, **asked))
 
     def ask(
         self,
@@ -133,12 +164,12 @@ class Pages:
             with self._lock:
                 self.pages += 1
                 self._walked += order_by == "created_at"
-                if self._walked > self.most_pages:
-                    raise AccountNeverStill
+                if self._walked > self._most_walked:
+                    raise AccountNeverStill(f"{self._most_walked:,} pages were read")
             page, oddities = self._client._list_page(  # noqa: SLF001 -- its other half: oddities come with it
                 limit=limit or self.caps.page,
                 offset=offset,
-                created_at_gte=iso(cursor),
+                created_at_gte=cursor,
                 order_by=order_by,
                 order_direction=None if order_by is None else direction,
                 strict=self._strict,
@@ -178,7 +209,7 @@ class Pages:
         return future
 
     def stop(self) -> None:
-        """Break off every page under way, and return when no thread works on one any more."""
+        """Abort every page under way, and wait until no thread works on one."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._client.abort()
         # A connection that was being opened can be broken only once it is open, so: again until all are done.

@@ -1,4 +1,4 @@
-"""pull_contacts: every contact of an account, each once, or a clear word on what could not be shown."""
+"""`pull_contacts`, `iter_contacts`, `merge_contacts`: every contact of an account, each once."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Literal, overload
 import polars as pl
 
 from sendblue_data._api.client import SendblueClient
-from sendblue_data._shared.time import Moment, moment
-from sendblue_data.errors import FrameError, IncompletePullError
+from sendblue_data._shared.time import Moment
+from sendblue_data.errors import FrameError
 from sendblue_data.pull.evidence import PullEvidence
 from sendblue_data.pull.joining import keys
 from sendblue_data.pull.sweeps import Pull, Trust
@@ -56,18 +56,18 @@ def pull_contacts(
 
     Args:
         client: the account.
-        since: only contacts created at or after this moment (a moment without an offset is UTC). Merge the
-            result into an earlier frame by `merge_contacts`. Such a pull can't see updates, opt-outs or
+        since: only contacts created at or after this moment (in UTC; a date is its first moment). Merge
+            the result into an earlier frame by `merge_contacts`. Such a pull can't see updates, opt-outs or
             deletions of contacts that were created before: pull everything before you report a rate. And
             the API has no count for a part of the account, so only the seams between pages are checked.
         progress: show a bar, in a notebook or a terminal.
-        allow_incomplete: give what arrived instead of raising `IncompletePullError`.
+        allow_incomplete: return what arrived instead of raising `IncompletePullError`.
         trust: `"count"` raises where the account counts more contacts than it lists. `"seams"` takes what it lists
             for all of them, where nothing can be missing between the pages: for an account whose count includes
             contacts that no list gives.
         strict: raise `UnexpectedAnswerError` where a contact's field can't be read. Otherwise that value is null,
             and told: below the bar, or as a `RepairedFieldWarning`, and in the evidence's `repaired`.
-        with_evidence: give `(frame, PullEvidence)`.
+        with_evidence: return `(frame, PullEvidence)`.
 
     Returns:
         A contacts frame (`CONTACT_SCHEMA`), a row a contact, the oldest first.
@@ -85,19 +85,10 @@ def pull_contacts(
         >>> frame.height, evidence.complete
         (120, True)
     """
-    pull = Pull(
-        client,
-        None if since is None else moment("since", since),
-        progress=progress,
-        strict=strict,
-        trust=trust,
-    )
-    windows = list(pull.windows())
-    frame = pl.concat([CONTACT_SCHEMA.to_frame(), *windows])
-    if pull.came_late:
-        frame = frame.sort("created_at", maintain_order=True)
-    if pull.problem and not allow_incomplete:
-        raise IncompletePullError(pull.problem, frame=frame, expected=pull.count_after, missing=pull.missing)
+    pull = Pull(client, since, progress=progress, strict=strict, trust=trust)
+    frame = pull.in_order(pl.concat([CONTACT_SCHEMA.to_frame(), *pull.windows()]))
+    if not allow_incomplete:
+        pull.check(frame)
     return (frame, pull.evidence()) if with_evidence else frame
 
 
@@ -138,18 +129,10 @@ def iter_contacts(
         ...     sum(frame.height for frame in iter_contacts(client, progress=False))
         120
     """
-    pull = Pull(
-        client,
-        None if since is None else moment("since", since),
-        progress=progress,
-        strict=strict,
-        trust=trust,
-    )
+    pull = Pull(client, since, progress=progress, strict=strict, trust=trust)
     yield from pull.windows()
-    if pull.problem and not allow_incomplete:
-        raise IncompletePullError(
-            pull.problem, frame=CONTACT_SCHEMA.to_frame(), expected=pull.count_after, missing=pull.missing
-        )
+    if not allow_incomplete:
+        pull.check(CONTACT_SCHEMA.to_frame())
     return pull.evidence()
 
 

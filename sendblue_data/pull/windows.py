@@ -2,7 +2,7 @@
 
 The API lists at most 1,000 contacts a page and refuses (or clamps) an offset over 10,000. A window is what
 can be read from one `created_at_gte` cursor, sorted by `created_at`: 11 pages at offsets 0, 990, ... 9,900.
-Neighbouring pages overlap by 10 rows, and are joined at a moment (see `seams`). Where they can't be, the
+Neighbouring pages overlap by 10 rows, and are joined at a moment (see `joining`). Where they can't be, the
 account moved by more than that, and the rest of the window is read again page after page, each from a cursor
 of its own, at offset 0, where nothing can shift.
 
@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from sendblue_data._api.client import SendblueClient
+from sendblue_data._shared.logging import log
 from sendblue_data.pull.joining import (
     PLACED,
     before,
@@ -34,6 +35,8 @@ from sendblue_data.pull.joining import (
 from sendblue_data.pull.pages import AWAKE_EVERY, Caps, Pages
 from sendblue_data.schema import CONTACT_SCHEMA
 
+UNORDERED = "phone"
+"""What to ask for where `created_at` is ignored; it need not be honoured either."""
 TIE_TRIES = 5
 WINDOWS_AHEAD = 3
 """Windows under way at once; more would only hold more pages in memory."""
@@ -58,10 +61,19 @@ class Reader(Pages):
         self.undated_shown = False
         """Whether the contacts without a moment were within reach of a walk, if there are any."""
 
+    @property
+    def is_proven(self) -> bool:
+        """Whether nothing that stayed can be missing between the pages."""
+        return not self.crowded and not self.unproven
+
+    def begin_sweep(self) -> None:
+        """Forget the moments that were in doubt: they are read again."""
+        self.unproven = 0
+
     def walk(
         self, start: datetime | None, expected: int | None, first: Future[pl.DataFrame] | None = None
     ) -> Iterator[pl.DataFrame]:
-        """Give the contacts created at or after `start`, window by window, pages of a window in parallel.
+        """Yield the contacts created at or after `start`, window by window, pages of a window in parallel.
 
         Args:
             start: the first window's cursor; None for the whole account.
@@ -93,12 +105,13 @@ class Reader(Pages):
             wait(awaited, timeout=AWAKE_EVERY, return_when=FIRST_COMPLETED)
 
     def _finish(self, window: _Window) -> tuple[pl.DataFrame, datetime | None]:
-        """Join a window's pages where their seams hold, else read on from there; go round a crowd that ends it.
+        """Join a window's pages as far as they fit, and read the rest page after page, past a crowded end.
 
         Returns:
             The window's contacts, and the next window's cursor where no window is under way there.
         """
         self.windows += 1
+        log.debug("pull: window %d, %d pages", self.windows, len(window.futures()))
         pages = [future.result() for future in window.futures()]
         if window.start is None and pages[0].height and pages[0][PLACED][0] is None:
             self.undated_shown = True
@@ -156,7 +169,7 @@ class Reader(Pages):
         return self.ask(start, limit=1 if start is None else None, direction="desc")
 
     def undated(self, newest: pl.DataFrame) -> pl.DataFrame:
-        """Give the contacts without `created_at` that a server lists before the newest when it sorts downwards.
+        """Return the contacts without `created_at` that a server lists before the newest when it sorts downwards.
 
         Such contacts lie behind all others when it sorts upwards, out of a large account's reach.
 
@@ -169,6 +182,32 @@ class Reader(Pages):
         if not is_whole:
             self.crowded.append(None)
         return rows
+
+    def give_up_order(self) -> None:
+        """Forget what was found by `created_at`: the server does not sort by it."""
+        self.crowded.clear()
+        self.unproven = 0
+
+    def unordered(self, cursor: datetime | None) -> list[pl.DataFrame]:
+        """Read the pages that offsets reach, in the server's own order."""
+        pages: list[pl.DataFrame] = []
+        for offset in self.caps.offsets(self.caps.overlap):
+            pages.append(self.page(cursor, offset, order_by=UNORDERED))
+            if pages[-1].height < self.caps.page:
+                break
+        return pages
+
+    def all_unordered(self, start: datetime | None) -> tuple[list[pl.DataFrame], bool]:
+        """Read as `unordered` does, and find out whether the pages show that nothing is missing between them.
+
+        Returns:
+            The pages, and whether the last of them ends the list.
+        """
+        pages = self.unordered(start)
+        is_end = pages[-1].height < self.caps.page
+        joined = fit_together(pages, full=self.caps.page, overlap=self.caps.overlap) if is_end else None
+        self.unproven = int(joined is None)
+        return pages, is_end
 
     def _one_moment(self, cursor: datetime | None) -> tuple[pl.DataFrame, datetime | None]:
         """Read the contacts that share the moment at the cursor, a page or more of them.
@@ -275,7 +314,7 @@ class _Window:
                 self._by_offset[offset] = self._reader.ask(self.start, offset)
 
     def reach_end(self) -> bool:
-        """Find out where this window ends, asking for more pages where it goes on. True once it is known."""
+        """Find where this window ends, asking for more pages as needed. True once it is known."""
         caps = self._reader.caps
         while not self._ended:
             end = self._by_offset[max(self._by_offset)]
@@ -295,18 +334,18 @@ class _Window:
         return True
 
     def is_read(self) -> bool:
-        """Tell whether the end is known and every page is here."""
+        """Whether the end is known and every page is here."""
         return self._ended and not self.pending()
 
     def pending(self) -> set[Future[pl.DataFrame]]:
-        """Give the pages that are still on their way."""
+        """Return the pages that are still on their way."""
         return {future for future in self._by_offset.values() if not future.done()}
 
     def pending_end(self) -> set[Future[pl.DataFrame]]:
-        """Give the page that tells where the window ends, while it is on its way."""
+        """Return the page that tells where the window ends, while it is on its way."""
         end = self._by_offset[max(self._by_offset)]
         return set() if end.done() else {end}
 
     def futures(self) -> list[Future[pl.DataFrame]]:
-        """Give the pages in the order of their offsets."""
+        """Return the pages in the order of their offsets."""
         return [self._by_offset[offset] for offset in sorted(self._by_offset)]

@@ -16,7 +16,7 @@ _SAID = 12
 """Rows that the text for a picture lists."""
 READ_WHOLE = "Yes: every page fits the next, and the account's own count agrees."
 READ_BY_SEAMS = "Yes: every page fits the next. The account counts more than it lists, which was set aside."
-READ_PARTLY = "No: contacts are missing, or can't be readable not to be."
+READ_PARTLY = "No: contacts are missing, or can't be shown not to be."
 READ_SINCE = "Every page fits the next; the API has no count for a part of the account."
 
 

@@ -1,4 +1,4 @@
-"""A local account that speaks Sendblue's Contacts API, with a switch for all that the API leaves unsaid.
+"""A local account that serves Sendblue's Contacts API, with a switch for everything that the API leaves open.
 
 It imports nothing of the client side, so that it can contradict the client. The server behind `Sandbox` is
 loaded when it is first asked for: the command line can describe its options without the `sandbox` extra.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from secrets import compare_digest
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
@@ -15,20 +14,15 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from sendblue_data.sandbox import bodies
-from sendblue_data.sandbox.bodies import RefusedError
+from sendblue_data.sandbox.account import Account
+from sendblue_data.sandbox.bodies import RefusedError, tidied
 from sendblue_data.sandbox.fields import Contact, whole
-from sendblue_data.sandbox.shown import Answer, int_id, lists_are_plain, shown
-from sendblue_data.sandbox.spellings import DOCUMENTED_ORDERS, SORTABLE
+from sendblue_data.sandbox.shown import DOCUMENTED_ORDERS, SORTABLE, Answer, int_id, lists_are_plain, shown
 from sendblue_data.sandbox.store import Store, moment
-from sendblue_data.sandbox.tidying import tidied
-
-if TYPE_CHECKING:
-    from sendblue_data.sandbox.sandbox import Sandbox
 
 DEFAULT_LIMIT, MOST_LIMIT, MOST_OFFSET = 100, 1_000, 10_000
 _ROOT = "/api/v2/contacts"
 _NO_CONTENT = 204
-_KEY_HEADERS = (b"sb-api-key-id", b"sb-api-secret-key")
 
 
 class _PhoneConvertor(StringConvertor):
@@ -40,9 +34,9 @@ class _PhoneConvertor(StringConvertor):
 register_url_convertor("phone", _PhoneConvertor())
 
 
-def application(sandbox: Sandbox) -> Starlette:
-    """Build the application that serves a sandbox's account."""
-    api = _Api(sandbox)
+def application(account: Account) -> Starlette:
+    """Build the application that serves an account."""
+    api = _Api(account)
     routes = [
         Route(_ROOT, api.list_, methods=["GET"]),
         Route(_ROOT, api.create, methods=["POST"]),
@@ -56,8 +50,7 @@ def application(sandbox: Sandbox) -> Starlette:
         Route(f"{_ROOT}/{{phone_number:phone}}", api.delete, methods=["DELETE"]),
     ]
     return Starlette(
-        routes=routes,
-        exception_handlers={RefusedError: api.refused, HTTPException: api.not_routed},
+        routes=routes, exception_handlers={RefusedError: api.refused, HTTPException: api.not_routed}
     )
 
 
@@ -66,36 +59,20 @@ def error_answer(
 ) -> Response:
     """Return an error as the API words it, the message in a place of this shape."""
     if shape == "nested":
-        return _json({"error": {"code": status, "message": message}}, status, headers)
-    return _json({"status": "ERROR", shape: message}, status, headers)
+        return json_answer({"error": {"code": status, "message": message}}, status, headers)
+    return json_answer({"status": "ERROR", shape: message}, status, headers)
 
 
-def authorised(sandbox: Sandbox, headers: Mapping[bytes, bytes]) -> bool:
-    """Whether a request carries the sandbox's key and secret."""
-    key, secret = (headers.get(name, b"") for name in _KEY_HEADERS)
-    return compare_digest(key, sandbox.api_key.encode()) and compare_digest(
-        secret, sandbox.api_secret.encode()
-    )
-
-
-def unauthorised_answer(sandbox: Sandbox, headers: Mapping[bytes, bytes]) -> Response:
-    """Refuse a request whose keys are wrong, or that has none."""
-    if sandbox.switches.errors == "plain":
-        return error_answer(401, "Invalid API credentials", shape=sandbox.switches.error_shape)
-    if all(name in headers for name in _KEY_HEADERS):
-        return error_answer(401, "Invalid Credentials")
-    return _json({"message": "Did not get inputs for authorization"}, 403)
-
-
-def _json(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_answer(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an answer in JSON."""
     return Response(msgspec.json.encode(content), status, headers, media_type="application/json")
 
 
 class _Api:
     """One method an endpoint; every one runs in the server's thread, from its first line to its last."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self.sandbox = sandbox
+    def __init__(self, account: Account) -> None:
+        self._account = account
 
     async def refused(self, _: Request, error: Exception) -> Response:
         if not isinstance(error, RefusedError):
@@ -112,18 +89,18 @@ class _Api:
         return self._error(error.status_code, error.detail, headers)
 
     def _error(self, status: int, message: str, headers: Mapping[str, str]) -> Response:
-        return error_answer(status, message, headers, shape=self.sandbox.switches.error_shape)
+        return error_answer(status, message, headers, shape=self._account.switches.error_shape)
 
     async def list_(self, request: Request) -> Response:
-        switches, query = self.sandbox.switches, request.query_params
-        self.sandbox.churn()
+        switches, query = self._account.switches, request.query_params
+        self._account.churn()
         limit = _whole_number(query.get("limit"), "limit", DEFAULT_LIMIT, least=1)
         offset = _whole_number(query.get("offset"), "offset", 0, least=0)
         if offset > MOST_OFFSET and switches.offset_past_cap == "refuse":
             raise RefusedError(400, f"offset is {offset}; at most {MOST_OFFSET}")
         order_by, descending = self._order(query)
         plain, cid = lists_are_plain(switches), query.get("cid")
-        page = self.sandbox.reads("list").page(
+        page = self._account.reads("list").page(
             limit=min(limit, MOST_LIMIT),
             offset=min(offset, MOST_OFFSET),
             order_by=order_by,
@@ -138,16 +115,16 @@ class _Api:
         )
         if plain:
             return Response(page, media_type="application/json")
-        return _json([self._shown(whole(contact), "list") for contact in msgspec.json.decode(page)])
+        return json_answer([self._shown(whole(contact), "list") for contact in msgspec.json.decode(page)])
 
     def _text_id(self, number: str | None) -> str | None:
         """Return the id in the store that this number stands for; itself where there is none."""
-        ids = self.sandbox.store.contact_ids() if number else ()
+        ids = self._account.store.contact_ids() if number else ()
         return next((text for text in ids if str(int_id(text)) == number), number)
 
     def _order(self, query: Mapping[str, str]) -> tuple[str | None, bool]:
-        """Give the field to sort by, None for the order of insertion, and whether it descends."""
-        switches = self.sandbox.switches
+        """Return the field to sort by, None for the order of insertion, and whether it descends."""
+        switches = self._account.switches
         order_by, way = query.get("order_by"), query.get("order_direction")
         takes = DOCUMENTED_ORDERS if switches.order_names == "documented" else tuple(SORTABLE)
         if order_by is not None and order_by not in takes:
@@ -162,18 +139,18 @@ class _Api:
         return SORTABLE[order_by], way == "desc"
 
     async def count(self, _: Request) -> Response:
-        return _json({"count": self.sandbox.reads("count").count() + self.sandbox.switches.count_off})
+        return json_answer({"count": self._account.reads("count").count() + self._account.switches.count_off})
 
     async def retrieve(self, request: Request) -> Response:
         number = _path_phone(request)
-        contact = self._known(number, self.sandbox.reads("get"))
-        return _json({"contact": self._shown(contact, "get"), "status": "OK"})
+        contact = self._known(number, self._account.reads("get"))
+        return json_answer({"contact": self._shown(contact, "get"), "status": "OK"})
 
     async def create(self, request: Request) -> Response:
         body = bodies.json_object(await request.body())
-        number, fields = bodies.number_of(body), tidied(bodies.created(body), self.sandbox.switches)
+        number, fields = bodies.number_of(body), tidied(bodies.created(body), self._account.switches)
         overwrite = bodies.flag(body, "update_if_exists", default=False)
-        store = self.sandbox.store
+        store = self._account.store
         with store.transaction(lagging=True):
             found = store.get(number)
             if found is None:
@@ -186,13 +163,13 @@ class _Api:
 
     def _insert(self, fields: Contact, *, created_at: str) -> Contact:
         if fields.get("company_name") is None:
-            fields = {**fields, "company_name": self.sandbox.switches.default_company}
-        return self.sandbox.store.insert(fields, created_at=created_at)
+            fields = {**fields, "company_name": self._account.switches.default_company}
+        return self._account.store.insert(fields, created_at=created_at)
 
     async def update(self, request: Request) -> Response:
         number = _path_phone(request)
-        fields = tidied(bodies.updated(bodies.json_object(await request.body())), self.sandbox.switches)
-        store = self.sandbox.store
+        fields = tidied(bodies.updated(bodies.json_object(await request.body())), self._account.switches)
+        store = self._account.store
         with store.transaction(lagging=True):
             contact = store.change(number, bodies.merged(self._known(number), fields))
             if isinstance(fields.get("opt_out"), bool):
@@ -203,31 +180,31 @@ class _Api:
         number = _path_phone(request)
         self._known(number)
         self._remove([number])
-        return self._done({"status": "OK"}, self.sandbox.switches.delete_status)
+        return self._done({"status": "OK"}, self._account.switches.delete_status)
 
     def _remove(self, phones: list[str]) -> int:
-        with self.sandbox.store.transaction(lagging=True):
-            return self.sandbox.remove(phones)
+        with self._account.store.transaction(lagging=True):
+            return self._account.remove(phones)
 
     async def opt_out(self, request: Request) -> Response:
         body = bodies.json_object(await request.body())
         number, opted_out = bodies.number_of(body), bodies.flag(body, "opted_out", default=True)
-        store = self.sandbox.store
+        store = self._account.store
         with store.transaction(lagging=True):
-            if self.sandbox.switches.opt_out_unknown == "refuse":
+            if self._account.switches.opt_out_unknown == "refuse":
                 self._known(number)
-            self.sandbox.opt_out(number, opted_out=opted_out)
+            self._account.opt_out(number, opted_out=opted_out)
         return self._done({"number": number, "opted_out": opted_out, "status": "OK"})
 
     async def verify(self, request: Request) -> Response:
         number = bodies.number_of(bodies.json_object(await request.body()))
         self._known(number)
-        if self.sandbox.switches.verify_finds == "none":
+        if self._account.switches.verify_finds == "none":
             raise RefusedError(404, "No contact found for this number")
-        self.sandbox.verifications.append(number)
-        if self.sandbox.switches.verify_marks:
-            with self.sandbox.store.transaction(lagging=True):
-                self.sandbox.store.change(number, {"verified": True})
+        self._account.verifications.append(number)
+        if self._account.switches.verify_marks:
+            with self._account.store.transaction(lagging=True):
+                self._account.store.change(number, {"verified": True})
         return self._done({"status": "OK"})
 
     async def bulk_create(self, request: Request) -> Response:
@@ -236,20 +213,20 @@ class _Api:
         good: list[dict[str, Any]] = []
         for number, row in enumerate(rows):
             try:
-                good.append(tidied(bodies.bulk_row(row, number), self.sandbox.switches))
+                good.append(tidied(bodies.bulk_row(row, number), self._account.switches))
             except RefusedError:
-                if self.sandbox.switches.invalid_row == "reject":
+                if self._account.switches.invalid_row == "reject":
                     raise
         touched = self._create_all(good)
-        new_only = self.sandbox.switches.bulk_answer == "new"
-        store = self.sandbox.store
+        new_only = self._account.switches.bulk_answer == "new"
+        store = self._account.store
         found = [store.get(phone) for phone, is_new in touched.items() if is_new or not new_only]
         contacts = [self._shown(contact, "create") for contact in found if contact]
         return self._done({"contacts": contacts, "status": "OK"})
 
     def _create_all(self, rows: list[dict[str, Any]]) -> dict[str, bool]:
-        """Create in one transaction, with one moment for all; give each phone, and whether it is new."""
-        store, on_duplicate = self.sandbox.store, self.sandbox.switches.on_duplicate
+        """Create in one transaction, with one moment for all; return each phone, and whether it is new."""
+        store, on_duplicate = self._account.store, self._account.switches.on_duplicate
         touched: dict[str, bool] = {}
         duplicate = None
         with store.transaction(lagging=True):
@@ -283,30 +260,30 @@ class _Api:
         if not all(isinstance(phone, str) for phone in phones):
             raise RefusedError(400, "contact_ids must be an array of phone numbers")
         removed = self._remove(phones)
-        amount = len(phones) if self.sandbox.switches.delete_amount == "all" else removed
-        return self._done({"amount": amount, "status": "OK"}, self.sandbox.switches.delete_status)
+        amount = len(phones) if self._account.switches.delete_amount == "all" else removed
+        return self._done({"amount": amount, "status": "OK"}, self._account.switches.delete_status)
 
     def _refuse_size(self, size: int, name: str) -> None:
-        most = self.sandbox.switches.max_bulk
+        most = self._account.switches.max_bulk
         if most is not None and size > most:
             raise RefusedError(
-                self.sandbox.switches.max_bulk_status, f"{name} has {size} items; at most {most}"
+                self._account.switches.max_bulk_status, f"{name} has {size} items; at most {most}"
             )
 
     def _known(self, number: str, store: Store | None = None) -> Contact:
-        contact = (store or self.sandbox.store).get(number)
+        contact = (store or self._account.store).get(number)
         if contact is None:
             raise RefusedError(404, f"No contact with the number {number}")
         return contact
 
     def _done(self, content: object, status: int = 200) -> Response:
         """Answer a write that went well."""
-        if status == _NO_CONTENT or self.sandbox.switches.empty_writes:
+        if status == _NO_CONTENT or self._account.switches.empty_writes:
             return Response(status_code=_NO_CONTENT)
-        return _json(content, status)
+        return json_answer(content, status)
 
     def _shown(self, contact: Contact, answer: Answer) -> Contact:
-        return shown(contact, self.sandbox.switches, answer, seed=self.sandbox.seed)
+        return shown(contact, self._account.switches, answer, seed=self._account.seed)
 
 
 def _path_phone(request: Request) -> str:

@@ -1,4 +1,4 @@
-"""Reading request bodies: which fields each call takes, under which spellings, and what is refused."""
+"""Request bodies: which fields each call takes, under which spellings, what is refused, and how they are stored."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+
+from sendblue_data.sandbox.switches import Switches
 
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
@@ -18,12 +20,9 @@ _CREATE = {
     "tags": ("tags",),
     "custom_variables": ("custom_variables",),
 }
-_UPDATE = {
-    **_CREATE,
-    "company_name": ("company_name", "companyName"),
-    "opt_out": ("opt_out", "optOut"),
-}
+_UPDATE = {**_CREATE, "company_name": ("company_name", "companyName"), "opt_out": ("opt_out", "optOut")}
 _BULK = {name: (name,) for name in ("first_name", "last_name", "company_name", "tags", "custom_variables")}
+_TIDIED_TEXTS = ("first_name", "last_name", "company_name")
 _NUMBER = ("number", "phone_number", "phoneNumber")
 
 
@@ -60,12 +59,12 @@ def number_of(body: Mapping[str, Any]) -> str:
 
 
 def created(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the fields of `POST /contacts` that were sent, under their own names."""
+    """Return the fields of `POST /contacts` that were sent, under their own names."""
     return _sent(body, _CREATE)
 
 
 def updated(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the fields of `PUT /contacts/{phone_number}` that were sent, under their own names."""
+    """Return the fields of `PUT /contacts/{phone_number}` that were sent, under their own names."""
     return _sent(body, _UPDATE)
 
 
@@ -98,7 +97,7 @@ def flag(body: Mapping[str, Any], name: str, *, default: bool) -> bool:
 
 
 def merged(contact: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the fields of an update with its custom variables merged into the contact's own."""
+    """Return the fields of an update with its custom variables merged into the contact's own."""
     if fields.get("custom_variables") is None:
         return dict(fields)
     return {
@@ -132,3 +131,31 @@ def _checked(name: str, value: Any) -> Any:
     elif not isinstance(value, str):
         raise RefusedError(400, f"{name} must be a string")
     return value
+
+
+def tidied(fields: Mapping[str, Any], switches: Switches) -> dict[str, Any]:
+    """Return fields as the server stores them."""
+    stored = dict(fields)
+    if stored.get("tags") is not None:
+        stored["tags"] = _tidy_tags(stored["tags"], switches.tidy_tags)
+    if switches.tidy_text:
+        for name in _TIDIED_TEXTS:
+            if stored.get(name) is not None:
+                stored[name] = " ".join(stored[name].split())
+    return stored
+
+
+def _tidy_tags(tags: list[str], way: str) -> list[str]:
+    """Do one thing to tags, or all, in an order in which each sees what the others left.
+
+    Example:
+        >>> _tidy_tags(["VIP", " vip", "a"], "all")
+        ['a', 'vip']
+    """
+    if way in ("trim", "all"):
+        tags = [tag.strip() for tag in tags]
+    if way in ("lower", "all"):
+        tags = [tag.lower() for tag in tags]
+    if way in ("dedupe", "all"):
+        tags = list(dict.fromkeys(tags))
+    return sorted(tags) if way in ("sort", "all") else tags

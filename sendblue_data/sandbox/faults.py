@@ -1,17 +1,13 @@
-"""Faults to live through, on requests that are counted, so that a run repeats."""
+"""Faults that hit requests by their number, so that a run can be repeated."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from sendblue_data.errors import ConfigurationError
-from sendblue_data.sandbox.choices import check_choices, check_seconds
-
-if TYPE_CHECKING:
-    from sendblue_data.sandbox.misbehave import LoggedRequest
-    from sendblue_data.sandbox.sandbox import Sandbox
+from sendblue_data.sandbox.switches import check_choices, check_seconds
 
 FaultName = Literal[
     "429",
@@ -32,9 +28,29 @@ FaultName = Literal[
 _ODD_STATUSES = range(101, 400)
 
 
+class _Line(NamedTuple):
+    method: str
+    path: str
+    status: int
+
+
+class LoggedRequest(_Line):
+    """One request of `Sandbox.request_log`: `method, path, status`, where status 0 means no answer.
+
+    Attributes:
+        query: the query's parameters.
+        fault: the fault that hit it, or None.
+        body: its body, where `Faults.meddle` is called with it; the log keeps none.
+    """
+
+    query: Mapping[str, str]
+    fault: str | None = None
+    body: bytes = b""
+
+
 @dataclass(kw_only=True)
 class Faults:
-    """Faults to live through, the same in each run: requests are counted, and every N-th one is hit.
+    """Faults, the same in each run: requests are counted, and every N-th one is hit.
 
     Counted are the requests with good credentials that `only` names. Where two faults fall on one request,
     the rarer one happens, so that each kind has its turn.
@@ -89,8 +105,8 @@ class Faults:
     every_error_200: int = 0
     only: Literal["all", "reads", "writes"] = "all"
     at: Mapping[int, FaultName] = field(default_factory=dict)
-    churn: float | Callable[[Sandbox], object] = 0.0
-    meddle: Callable[[Sandbox, LoggedRequest], object] | None = None
+    churn: float | Callable[[Any], object] = 0.0
+    meddle: Callable[[Any, LoggedRequest], object] | None = None
 
     def __post_init__(self) -> None:
         check_choices(self)

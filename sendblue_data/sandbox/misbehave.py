@@ -1,4 +1,4 @@
-"""Between the network and the API: credentials, rate limit, latency and faults, and a log of it all."""
+"""Middleware before the API: credentials, rate limit, latency, faults, and the log of requests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import socket
 import struct
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from secrets import compare_digest
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -16,72 +17,51 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sendblue_data.sandbox import cdn
-from sendblue_data.sandbox.api import authorised, error_answer, unauthorised_answer
-from sendblue_data.sandbox.faults import FaultName
-from sendblue_data.sandbox.rate import RateLimit
+from sendblue_data.sandbox.account import Account
+from sendblue_data.sandbox.api import error_answer, json_answer
+from sendblue_data.sandbox.faults import FaultName, LoggedRequest
+from sendblue_data.sandbox.rate import RequestQuota
 
-if TYPE_CHECKING:
-    from sendblue_data.sandbox.sandbox import Sandbox
-
+_KEY_HEADERS = (b"sb-api-key-id", b"sb-api-secret-key")
 _SUCCESS = range(200, 300)
 _AFTER = ("late", "reset_after", "500_after", "odd_status", "empty_200", "cut")
 _UNANSWERED = ("reset", "late", "reset_after")
 _BODILESS = {*range(100, 200), 204, 304}
 
 
-class _Line(NamedTuple):
-    method: str
-    path: str
-    status: int
-
-
-class LoggedRequest(_Line):
-    """One request of `Sandbox.request_log`: `method, path, status`, where status 0 means no answer.
-
-    Attributes:
-        query: the query's parameters.
-        fault: the fault that hit it, or None.
-        body: its body, where `Faults.meddle` is called with it; the log keeps none.
-    """
-
-    query: Mapping[str, str]
-    fault: str | None = None
-    body: bytes = b""
-
-
 class Misbehaving:
-    """An ASGI application around the API's own, which does to each request what the sandbox was told."""
+    """ASGI middleware around the API that applies the switches and faults of an account."""
 
-    def __init__(self, sandbox: Sandbox, api: ASGIApp) -> None:
-        self._sandbox = sandbox
+    def __init__(self, account: Account, api: ASGIApp) -> None:
+        self._account = account
         self._api = api
         self._in_flight = 0
         self._counted = 0
-        self._rate_limit = RateLimit()
+        self._quota = RequestQuota()
         self._late: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        sandbox = self._sandbox
+        account = self._account
         arrived = time.monotonic()
         self._in_flight += 1
-        sandbox.max_in_flight = max(sandbox.max_in_flight, self._in_flight)
+        account.max_in_flight = max(account.max_in_flight, self._in_flight)
         try:
             # Read whole before anything else: a client that is answered while it sends fails at random places.
             body = await _body(receive)
             if body is None:
                 return
-            if sandbox.faults.meddle is not None:
+            if account.faults.meddle is not None:
                 request = _logged(scope, 0)
                 request.body = body
-                sandbox.faults.meddle(sandbox, request)
+                account.faults.meddle(account, request)
             fault, answer = await self._answer(scope, body)
             # The work is done by now: it hides in the latency, so that N requests wait side by side.
-            await asyncio.sleep(arrived + sandbox.faults.latency - time.monotonic())
+            await asyncio.sleep(arrived + account.faults.latency - time.monotonic())
             status = 0 if fault in _UNANSWERED else answer.status
             line = _logged(scope, status)
             line.fault = fault
-            sandbox.request_log.append(line)
+            account.request_log.append(line)
             if status == 0:
                 await _reset(scope, receive)
             elif fault == "cut":
@@ -93,12 +73,12 @@ class Misbehaving:
 
     async def _answer(self, scope: Scope, body: bytes) -> tuple[FaultName | None, _Answer]:
         fault, answer = await self._judged(scope, body)
-        if self._sandbox.switches.cdn_headers and not any(name == b"cf-ray" for name, _ in answer.headers):
+        if self._account.switches.cdn_headers and not any(name == b"cf-ray" for name, _ in answer.headers):
             answer.headers += [(name.encode(), value.encode()) for name, value in cdn.headers().items()]
         return fault, answer
 
     async def _judged(self, scope: Scope, body: bytes) -> tuple[FaultName | None, _Answer]:
-        sandbox, switches, receive = self._sandbox, self._sandbox.switches, _again(body)
+        account, switches, receive = self._account, self._account.switches, _again(body)
         refusal = self._refusal(scope, body)
         if refusal is not None:
             return None, await _captured(refusal, scope, receive)
@@ -113,7 +93,7 @@ class Misbehaving:
         if fault == "500_after":
             return fault, await _captured(self._error(500, "Internal server error"), scope, receive)
         if fault in ("odd_status", "empty_200"):
-            status = sandbox.faults.odd_status if fault == "odd_status" else 200
+            status = account.faults.odd_status if fault == "odd_status" else 200
             return fault, await _captured(Response(status_code=status), scope, receive)
         if switches.rewrite is not None and answer.status in _SUCCESS and answer.status not in _BODILESS:
             answer.body = switches.rewrite(scope["method"], scope["path"], answer.body)
@@ -121,11 +101,11 @@ class Misbehaving:
 
     def _refusal(self, scope: Scope, body: bytes) -> ASGIApp | None:
         """Return what keeps a request from being counted: keys, the rate limit, a firewall; None to let it in."""
-        switches = self._sandbox.switches
+        switches = self._account.switches
         headers = dict(scope["headers"])
-        if not authorised(self._sandbox, headers):
-            return unauthorised_answer(self._sandbox, headers)
-        wait = self._rate_limit.wait(switches)
+        if not _is_authorised(self._account, headers):
+            return _unauthorised(self._account, headers)
+        wait = self._quota.wait(switches)
         if wait is not None:
             retry_after = {"retry-after": str(math.ceil(wait))} if switches.retry_after else {}
             return self._error(429, "Too many requests", retry_after)
@@ -138,25 +118,25 @@ class Misbehaving:
         return None
 
     def _error(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> ASGIApp:
-        return error_answer(status, message, headers, shape=self._sandbox.switches.error_shape)
+        return error_answer(status, message, headers, shape=self._account.switches.error_shape)
 
     def _land_later(self, scope: Scope, body: bytes) -> None:
         """Let a request take effect after a while, whoever is there no more to hear of it."""
 
         async def land() -> None:
             try:
-                await asyncio.sleep(self._sandbox.faults.late_by)
+                await asyncio.sleep(self._account.faults.late_by)
                 await _captured(self._api, dict(scope), _again(body))
             finally:
-                self._sandbox.late_ended()
+                self._account.late_ended()
 
-        self._sandbox.late_began()
+        self._account.late_began()
         task = asyncio.get_running_loop().create_task(land())
         self._late.add(task)  # the loop alone would let go of it
         task.add_done_callback(self._late.discard)
 
     def _fault(self, method: str) -> FaultName | None:
-        faults = self._sandbox.faults
+        faults = self._account.faults
         if faults.only != "all" and (faults.only == "reads") != (method == "GET"):
             return None
         self._counted += 1
@@ -166,7 +146,7 @@ class Misbehaving:
         """Return the answer of a fault that keeps the request from the API; None to let it through."""
         if fault is None or fault in _AFTER:
             return None
-        faults = self._sandbox.faults
+        faults = self._account.faults
         if fault == "cdn":
             return cdn.page(faults.cdn_status)
         wait = faults.retry_after
@@ -179,6 +159,23 @@ class Misbehaving:
         if fault == "error_200":
             return self._error(200, "Something went wrong")
         return self._error(500, "Internal server error")
+
+
+def _is_authorised(account: Account, headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a request carries the account's key and secret."""
+    key, secret = (headers.get(name, b"") for name in _KEY_HEADERS)
+    return compare_digest(key, account.api_key.encode()) and compare_digest(
+        secret, account.api_secret.encode()
+    )
+
+
+def _unauthorised(account: Account, headers: Mapping[bytes, bytes]) -> Response:
+    """Refuse a request whose keys are wrong, or that has none."""
+    if account.switches.errors == "plain":
+        return error_answer(401, "Invalid API credentials", shape=account.switches.error_shape)
+    if all(name in headers for name in _KEY_HEADERS):
+        return error_answer(401, "Invalid Credentials")
+    return json_answer({"message": "Did not get inputs for authorization"}, 403)
 
 
 def _logged(scope: Scope, status: int) -> LoggedRequest:

@@ -1,4 +1,4 @@
-"""What synthetic people are called, and where they work: many scripts and lengths, and hostile ones."""
+"""Names, companies and other values of synthetic people: many scripts and lengths, and hostile ones."""
 
 from __future__ import annotations
 

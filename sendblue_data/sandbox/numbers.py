@@ -1,4 +1,4 @@
-"""Phone numbers that belong to nobody: set aside for fiction, and made up once those are used."""
+"""Phone numbers that belong to nobody: those reserved for fiction, then made-up ones."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _british() -> list[str]:
 
 
 def made_up(number: int) -> str:
-    """Give a number under +999, a country code that is assigned to nobody.
+    """Return a number under +999, a country code that is assigned to nobody.
 
     Example:
         >>> made_up(42)
@@ -58,7 +58,7 @@ def made_up(number: int) -> str:
 
 
 def phones(count: int, random: Random) -> list[str]:
-    """Give that many different numbers, shuffled.
+    """Return that many different numbers, shuffled.
 
     First those set aside for fiction (about 41,000 in the United States and Canada, 13,000 in the United
     Kingdom, one in twelve British while both last), then made-up ones under +999.

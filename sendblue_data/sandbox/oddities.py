@@ -1,4 +1,4 @@
-"""Fields in another form than promised: some that a lenient reader can read, some that nobody can."""
+"""Odd values of fields: some that a lenient reader can read, some that nobody can."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class _Place(NamedTuple):
     kind: OddKind
 
 
-class Oddity(_Place):
+class OddField(_Place):
     """One field that answers show in another form: `phone, field, kind`.
 
     The kind is `"scalar"` (a number or a flag where text belongs, or `opt_out` and `verified` as 0, 1, "true" or
@@ -44,7 +44,7 @@ _UNREADABLE: Mapping[str, tuple[Any, ...]] = {
 }
 
 
-def odd(contact: Mapping[str, Any], *, share: float, seed: int) -> Oddity | None:
+def odd(contact: Mapping[str, Any], *, share: float, seed: int) -> OddField | None:
     """Return what is odd about a contact: the same each time, and nothing for all but this share."""
     who = f"odd {seed} {contact['phone'] or contact['contact_id']}"
     # Most are not: a generator of their own for each would take most of a page's time.
@@ -57,7 +57,7 @@ def odd(contact: Mapping[str, Any], *, share: float, seed: int) -> Oddity | None
     else:
         field, kind = random.choice(list(_UNREADABLE)), "unreadable"
         shown = random.choice(_UNREADABLE[field])
-    oddity = Oddity(contact["phone"], field, kind)
+    oddity = OddField(contact["phone"], field, kind)
     oddity.shown = shown
     return oddity
 
@@ -80,7 +80,7 @@ def _readable(contact: Mapping[str, Any], random: Random) -> list[tuple[str, Odd
     return found
 
 
-def oddities(contacts: Iterable[Contact], *, share: float, seed: int) -> list[Oddity]:
+def odd_fields(contacts: Iterable[Contact], *, share: float, seed: int) -> list[OddField]:
     """Return what is odd about each of these contacts."""
     found = (odd(contact, share=share, seed=seed) for contact in contacts)
     return [oddity for oddity in found if oddity is not None]

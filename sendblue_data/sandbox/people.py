@@ -81,7 +81,7 @@ def contacts(
 
 
 def newcomer(number: int) -> dict[str, Any]:
-    """Give a contact that comes while others look on: plain, with a phone that no other synthetic one has.
+    """Return a contact that comes while others look on: plain, with a phone that no other synthetic one has.
 
     Example:
         >>> newcomer(3)["phone"]
@@ -126,7 +126,7 @@ def _moments(
 
 
 def _import_sizes(count: int, random: np.random.RandomState) -> list[int]:
-    """Give sizes of bulk imports, none so large that its contacts can't all be listed."""
+    """Return sizes of bulk imports, none so large that its contacts can't all be listed."""
     left = int(count * _IMPORTED_SHARE)
     most = max(2, min(_MOST_IMPORTED, count // 12))
     sizes: list[int] = []
@@ -220,7 +220,7 @@ def _pick(choices: Sequence[_T], chance: float) -> _T:
 
 
 def _some(choices: Sequence[str], chance: _Chance, *, share: float) -> list[str | None]:
-    """Give one of the choices to this share, the early ones more often, and None to the rest."""
+    """Return one of the choices to this share, the early ones more often, and None to the rest."""
     place = ((chance / share) ** 1.5 * len(choices)).astype(np.int64).tolist()
     return [choices[at] if at < len(choices) else None for at in place]
 

@@ -9,7 +9,7 @@ from time import monotonic
 from sendblue_data.sandbox.switches import Switches
 
 
-class RateLimit:
+class RequestQuota:
     """Counts requests in a window, sliding or fixed, and says how long those above the limit have to wait."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""A replica of the account that reads lag behind in."""
+"""A read replica of the account, which lags behind writes."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def _listen(port: int) -> socket.socket:
 
 
 def _protocol() -> type[asyncio.Protocol]:
-    """Give uvicorn's HTTP protocol, httptools' if it is there, with the transport laid open."""
+    """Return uvicorn's HTTP protocol, httptools' if it is there, with the transport laid open."""
     if importlib.util.find_spec("httptools") is not None:
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as Base  # noqa: PLC0415
     else:

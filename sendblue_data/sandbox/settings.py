@@ -1,15 +1,36 @@
-"""Changing of what a sandbox was told: switches and faults, each under its own name."""
+"""What a sandbox is told: switches and faults by name, and personas, which are switches that were seen together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
 from difflib import get_close_matches
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 from sendblue_data.errors import ConfigurationError
 from sendblue_data.sandbox.faults import Faults
 from sendblue_data.sandbox.switches import Switches
+
+Persona = Literal["observed"]
+
+PERSONAS: Mapping[Persona, Mapping[str, Any]] = MappingProxyType(
+    {
+        # What authors of public code say that they saw live, in 2026. Left out: that reads of one of the vendor's two
+        # hosts answer 403, which no account on this machine can show, and the CDN's pages, which are a fault.
+        "observed": MappingProxyType(
+            {
+                "write_spelling": "both",
+                "create_answer": "partial",
+                "write_created_at": "day",
+                "default_company": "owner@example.com",
+                "errors": "observed",
+                "verify_finds": "none",
+                "cdn_headers": True,
+            }
+        )
+    }
+)
 
 
 def changed(switches: Switches, faults: Faults, changes: Mapping[str, Any]) -> tuple[Switches, Faults]:

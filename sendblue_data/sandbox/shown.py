@@ -1,15 +1,16 @@
-"""A contact as answers show it, by the switches."""
+"""A contact as answers show it, by the switches: its fields, their spelling and their precision."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from typing import Literal
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Literal
 
-from sendblue_data.sandbox.fields import Contact
+from sendblue_data.sandbox.fields import FIELDS, Contact
 from sendblue_data.sandbox.oddities import odd
-from sendblue_data.sandbox.spellings import spelled
-from sendblue_data.sandbox.switches import Switches
+from sendblue_data.sandbox.switches import Spelling, Switches
 
 Answer = Literal["list", "get", "create", "write"]
 
@@ -18,6 +19,30 @@ _UNKNOWN_LEFT_OUT = ("custom_variables", "tags")
 _NOT_IN_PARTIAL = ("contact_id", "opt_out", "verified", "assigned_to_email")
 _DIGITS = re.compile("[1-9][0-9]{0,14}")
 _BITS_OF_AN_ID = 52  # what every JSON reader keeps whole
+
+
+def camel_case(name: str) -> str:
+    """Return a name in camelCase.
+
+    Example:
+        >>> camel_case("assigned_to_email")
+        'assignedToEmail'
+    """
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
+_CAMEL = {name: name if name == "created_at" else camel_case(name) for name in FIELDS}
+"""As the vendor's guide shows them."""
+_OLDER = {
+    "contact_id": "id",
+    "phone": "contact_primary_phone",
+    "first_name": "contact_first_name",
+    "last_name": "contact_last_name",
+}
+SORTABLE = {spelling: name for name in FIELDS for spelling in (name, camel_case(name))}
+"""Every name that `order_by` understands, with the field that it means."""
+DOCUMENTED_ORDERS = ("created_at", "firstName", "lastName", "phone")
 
 
 def lists_are_plain(switches: Switches) -> bool:
@@ -102,3 +127,30 @@ def int_id(contact_id: str) -> int:
 def with_int_ids(contacts: list[Contact]) -> list[Contact]:
     """Return contacts with the digits of their numbers as ids."""
     return [{**contact, "contact_id": str(int_id(contact["contact_id"]))} for contact in contacts]
+
+
+def spelled(contact: Mapping[str, Any], spelling: Spelling, id_spelling: str) -> dict[str, Any]:
+    """Return a contact with the names of its fields spelled so.
+
+    Example:
+        >>> spelled({"contact_id": "c1", "first_name": "Ada"}, "both", "contact_id")
+        {'contact_id': 'c1', 'contactId': 'c1', 'first_name': 'Ada', 'firstName': 'Ada'}
+        >>> spelled({"contact_id": "c1", "first_name": "Ada"}, "camel", "cid")
+        {'cid': 'c1', 'firstName': 'Ada'}
+    """
+    if spelling == "snake" and id_spelling == "contact_id":
+        return dict(contact)
+    names = _names(spelling, id_spelling)
+    return {shown: value for name, value in contact.items() for shown in names[name]}
+
+
+@cache
+def _names(spelling: Spelling, id_spelling: str) -> dict[str, tuple[str, ...]]:
+    tables: dict[Spelling, dict[str, tuple[str, ...]]] = {
+        "snake": {name: (name,) for name in FIELDS},
+        "camel": {name: (shown,) for name, shown in _CAMEL.items()},
+        "both": {name: tuple(dict.fromkeys((name, camel_case(name)))) for name in FIELDS},
+        "older": {name: (_OLDER.get(name, name),) for name in FIELDS},
+    }
+    names = tables[spelling]
+    return names if id_spelling == "contact_id" else {**names, "contact_id": (id_spelling,)}

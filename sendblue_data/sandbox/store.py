@@ -55,7 +55,7 @@ class Change(NamedTuple):
 
 
 def moment(value: str | datetime | None) -> str | None:
-    """Give a moment as the store keeps it: UTC, microseconds, fixed width, so that text sorts as time.
+    """Return a moment as the store keeps it: UTC, microseconds, fixed width, so that text sorts as time.
 
     Args:
         value: ISO 8601 with any offset or `Z`, a datetime, or None. Without an offset it is UTC.
@@ -193,7 +193,7 @@ class Store:
     # One contact
 
     def get(self, phone: str) -> Contact | None:
-        """Give the contact with this phone."""
+        """Return the contact with this phone."""
         with self.lock:
             found = self._base.execute("SELECT body FROM contacts WHERE phone = ?", (phone,)).fetchone()
             return whole(_decode(found[0])) if found else None
@@ -271,7 +271,7 @@ class Store:
         digits: str = "us",
         with_id: bool = True,
     ) -> bytes:
-        """Give one page of contacts as the JSON array that the API answers with."""
+        """Return one page of contacts as the JSON array that the API answers with."""
         filters: dict[str, str] = {}
         if created_from is not None:
             filters["created_at >= ?"] = created_from
@@ -305,7 +305,7 @@ class Store:
     # Parts
 
     def now(self) -> str:
-        """Give the moment, later than every one given before."""
+        """Return the moment, later than every one given before."""
         with self.lock:
             self._last_moment = max(time.time_ns() // 1000, self._last_moment + 1)
             return (_EPOCH + timedelta(microseconds=self._last_moment)).isoformat(timespec="microseconds")
@@ -375,7 +375,7 @@ class Store:
 
 
 def _body(digits: str, *, with_id: bool) -> str:
-    """Give the SQL for a contact's JSON with so many digits of a second, with or without its id."""
+    """Return the SQL for a contact's JSON with so many digits of a second, with or without its id."""
     body = "body"
     if digits != "us":
         end, kept, then = _ENDS[digits]

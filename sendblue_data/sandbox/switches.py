@@ -1,14 +1,13 @@
-"""What the API leaves unsaid, or does otherwise than it says, as choices."""
+"""Switches: one choice for each thing that the API leaves open, or does otherwise than documented."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from sendblue_data.errors import ConfigurationError
-from sendblue_data.sandbox.choices import check_choices, check_seconds
 from sendblue_data.sandbox.fields import FIELDS
 
 Spelling = Literal["snake", "camel", "both", "older"]
@@ -160,3 +159,23 @@ class Switches:
                 raise ConfigurationError(
                     f"{name} has {wrong[0]!r}; expected a tuple of fields: {', '.join(FIELDS)}."
                 )
+
+
+def check_choices(settings: object) -> None:
+    """Refuse a value that is not among those its field's type names."""
+    hints = get_type_hints(type(settings))
+    for name, hint in hints.items():
+        value = getattr(settings, name)
+        if get_origin(hint) is Literal and value not in get_args(hint):
+            choices = ", ".join(repr(choice) for choice in get_args(hint))
+            raise ConfigurationError(f"{name} is {value!r}; expected one of {choices}.")
+        if hint is bool and not isinstance(value, bool):
+            raise ConfigurationError(f"{name} is {value!r}; expected True or False.")
+
+
+def check_seconds(settings: Any, *names: str) -> None:
+    """Refuse seconds that are negative or endless."""
+    for name in names:
+        value = getattr(settings, name)
+        if not 0 <= value < math.inf:
+            raise ConfigurationError(f"{name} is {value}; expected seconds, 0 or more.")

@@ -1,4 +1,4 @@
-"""Tags of synthetic people: how common each is, whom it comes with, and what it does to opting out."""
+"""Tags of synthetic people: how common each is, which come together, and their effect on opting out."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ def draw(random: np.random.RandomState, count: int) -> npt.NDArray[np.bool_]:
 
 
 def effect(has: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Give what each contact's tags add to the log-odds of opting out."""
+    """Return what each contact's tags add to the log-odds of opting out."""
     added: npt.NDArray[np.float64] = has @ _WEIGHTS
     return added
 
 
 def names(has: npt.NDArray[np.bool_]) -> list[list[str]]:
-    """Give each contact's tags as a list of names."""
+    """Return each contact's tags as a list of names."""
     rows, columns = has.nonzero()
     ends = np.searchsorted(rows, np.arange(1, len(has) + 1)).tolist()
     flat = [TAGS[column].name for column in columns.tolist()]

@@ -6,8 +6,8 @@ Whether one bad row fails a bulk request, and how many rows one takes, the API's
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -34,8 +34,6 @@ SAMPLE = 3
 MOST_CONFLICTS = 8
 """409s, the last of them for the row alone, of a row that the account does not show."""
 
-Write = Callable[[list[Row]], Any]
-
 
 class Chunks:
     """Sends bulk requests, a few at once.
@@ -61,11 +59,11 @@ class Chunks:
 
     def create(self, rows: list[Row]) -> None:
         """Create contacts."""
-        self._in_chunks("create", rows, self._create)
+        self._in_chunks("create", rows)
 
     def delete(self, rows: list[Row]) -> None:
         """Delete contacts."""
-        self._in_chunks("delete", rows, self._delete)
+        self._in_chunks("delete", rows)
 
     def _create(self, rows: list[Row]) -> Any:
         return self._client.bulk_create_contacts(
@@ -81,7 +79,7 @@ class Chunks:
     def _delete(self, rows: list[Row]) -> object:
         return self._client.bulk_delete_contacts([row.number for row in rows])
 
-    def _in_chunks(self, kind: str, rows: list[Row], write: Write) -> None:
+    def _in_chunks(self, kind: str, rows: list[Row]) -> None:
         """Send rows in chunks, those that failed before in smaller ones, a few chunks at once."""
         ordered = sorted(rows, key=self._size_for, reverse=True)
         chunks = [
@@ -89,7 +87,7 @@ class Chunks:
             for size, group in groupby(ordered, key=self._size_for)
             for chunk in pieces_of(list(group), size)
         ]
-        self._requests.wait_for(self._pool.submit(self._chunk, kind, chunk, write) for chunk in chunks)
+        self._requests.wait_for(self._pool.submit(self._chunk, kind, chunk) for chunk in chunks)
 
     def _size_for(self, row: Row) -> int:
         """Rows that go on failing are sent with fewer and fewer others, so that one does not hold up many."""
@@ -97,43 +95,43 @@ class Chunks:
             return 1
         return max(1, self._size >> max(0, row.tries - 2, row.conflicts - 1))
 
-    def _chunk(self, kind: str, rows: list[Row], write: Write) -> bool:
+    def _chunk(self, kind: str, rows: list[Row]) -> bool:
         """Send a chunk; halve it where it is refused. True when it was taken whole."""
         if len(rows) > self._size:
-            parts = pieces_of(rows, self._size)
-            taken = [self._chunk(kind, piece, write) for piece in parts]  # every one, taken or not
-            return all(taken)
-        outcome, rows = self._request(kind, rows, write)
+            return self._all_taken(kind, pieces_of(rows, self._size))
+        outcome, rows = self._request(kind, rows)
         if not rows or outcome.end == "answered":
             self._any_taken = self._any_taken or bool(rows)
             return True
         if outcome.end == "conflict" and len(rows) == 1 and rows[0].conflicts >= MOST_CONFLICTS:
             self._reject(rows, f"the server says it exists, the account does not show it: {outcome.note}")
-        if outcome.end not in ("refused", "too large", "gone"):
-            return False
-        if len(rows) == 1:
-            self._refuse_one(rows[0], outcome)
-            return False
+        elif outcome.end in ("refused", "too large", "gone"):
+            if len(rows) == 1:
+                self._refuse_one(rows[0], outcome)
+            else:
+                self._halve(kind, rows, outcome)
+        return False
+
+    def _all_taken(self, kind: str, parts: list[list[Row]]) -> bool:
+        taken = [self._chunk(kind, part) for part in parts if part]  # every one, taken or not
+        return all(taken)
+
+    def _halve(self, kind: str, rows: list[Row], outcome: Outcome) -> None:
         if outcome.end == "refused" and not self._any_taken and self._refused_alone >= REFUSED_ALONE:
-            rows = self._sampled(kind, rows, write, outcome)
-            if len(rows) < 2:  # noqa: PLR2004 -- there is nothing to halve
-                for row in rows:
-                    self._chunk(kind, [row], write)
-                return False
+            rows = self._sampled(kind, rows, outcome)
         half = (len(rows) + 1) // 2
         if outcome.end == "too large":
             self._shrink(half)
-        taken = [self._chunk(kind, part, write) for part in (rows[:half], rows[half:])]
-        if outcome.end == "refused" and all(taken):
+        is_taken = self._all_taken(kind, [rows[:half], rows[half:]])
+        if outcome.end == "refused" and is_taken and len(rows) > 1:
             self._shrink(half)  # it was not a row of it that was refused, but its size
-        return False
 
-    def _sampled(self, kind: str, rows: list[Row], write: Write, outcome: Outcome) -> list[Row]:
+    def _sampled(self, kind: str, rows: list[Row], outcome: Outcome) -> list[Row]:
         """Send a few rows of a refused chunk alone; reject the others if none is taken, else give them back."""
         sample = [rows[0], rows[len(rows) // 2], rows[-1]] if len(rows) > SAMPLE else rows
         others = without(rows, sample)
         for row in sample:
-            self._chunk(kind, [row], write)
+            self._chunk(kind, [row])
         if self._any_taken:
             return others
         self._reject(
@@ -159,7 +157,7 @@ class Chunks:
         with self._size_lock:
             self._size = min(self._size, size)
 
-    def _request(self, kind: str, rows: list[Row], write: Write) -> tuple[Outcome, list[Row]]:
+    def _request(self, kind: str, rows: list[Row]) -> tuple[Outcome, list[Row]]:
         """Send one request for rows as they were seen just now, written down before and after.
 
         Returns:
@@ -171,14 +169,15 @@ class Chunks:
                 return Outcome("answered"), rows
             try:
                 # Of a server that is slower than that, nothing fresher can be had.
-                return self._sent(kind, rows, write, leniency=1.2**number), rows
+                return self._sent(kind, rows, leniency=1.2**number), rows
             except StaleError:
                 continue
         raise StillFailingError(TURNED_AWAY)
 
-    def _sent(self, kind: str, rows: list[Row], write: Write, *, leniency: float) -> Outcome:
+    def _sent(self, kind: str, rows: list[Row], *, leniency: float) -> Outcome:
         phones = (row.phone or "" for row in rows)
-        guarded = self._requests.cache.guard(phones, lambda: write(rows), leniency=leniency)
+        write = partial(self._create if kind == "create" else self._delete, rows)
+        guarded = self._requests.cache.guard(phones, write, leniency=leniency)
         attempt = Attempt(self._requests.journal, kind, rows)
         try:
             outcome = self._requests.outcome(guarded, contacts=len(rows))

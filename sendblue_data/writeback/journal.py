@@ -165,7 +165,8 @@ class Journal:
 
     def timeout(self) -> float:
         """Return the seconds for which a request of the run that was not answered may still take effect."""
-        return float(self.meta().get("timeout", QUIET))
+        with self._guarded() as base:
+            return float(read_meta(base).get("timeout", QUIET))
 
     def in_flight(self) -> list[tuple[Row, float]]:
         """Return the rows whose request may still take effect, with the seconds until it no longer can."""

@@ -229,18 +229,11 @@ class Ledger:
             return
         people = self._people(contact["phone"] for contact in listed)
         with self._writing() as (base, part):
-            base.executemany(
-                "INSERT OR REPLACE INTO created VALUES (?, ?, ?, ?)",
-                (
-                    (
-                        part,
-                        people[contact["phone"]],
-                        contact.get("contact_id"),
-                        _text(contact.get("created_at")),
-                    )
-                    for contact in listed
-                ),
-            )
+            for contact in listed:
+                at = contact.get("created_at")
+                at = at.isoformat() if isinstance(at, datetime) else at
+                row = (part, people[contact["phone"]], contact.get("contact_id"), at)
+                base.execute("INSERT OR REPLACE INTO created VALUES (?, ?, ?, ?)", row)
 
     def created_by_runs(self, phones: Iterable[str | None]) -> dict[str, Contact]:
         """Return `contact_id` and `created_at` of the contact that a run created last under each number."""
@@ -363,7 +356,7 @@ def _take_over(folder: Path, place: Path, *, rebuild: bool) -> None:
         try:
             with reading(path) as base:
                 meta = read_meta(base)
-                labels: list[str] = [meta["account"], *meta.get("also", [])]
+                labels = [str(label) for label in (meta["account"], *meta.get("also", []))]
                 sql = "SELECT phone, opted_out, status, left FROM rows WHERE phone IS NOT NULL"
                 rows = [
                     (out, status, {**msgspec.json.decode(left or "{}"), "phone": phone})
@@ -439,7 +432,3 @@ def _among(
     else:
         for person in people:
             yield from base.execute(f"{sql} AND person = ?", (part, person))
-
-
-def _text(value: Any) -> str | None:
-    return value.isoformat() if isinstance(value, datetime) else value

@@ -11,7 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from sendblue_data._api.client import CONTACTS, SendblueClient
+from sendblue_data._api.call import CONTACTS, Call
+from sendblue_data._api.client import SendblueClient
 from sendblue_data._api.retries import before_sending
 from sendblue_data._shared.masking import mask_phone
 from sendblue_data.errors import InvalidRequestError, NotFoundError, UnexpectedAnswerError
@@ -261,7 +262,7 @@ def _one_by_one(client: SendblueClient, phones: Collection[str]) -> list[Contact
 
 def _one(client: SendblueClient, phone: str) -> list[Contact]:
     try:
-        listed = client.list_contacts(phone_number=phone)
+        listed = client.list_contacts(phone=phone)
         found = listed.filter(identities(listed["phone"]) == identity(phone)).to_dicts()
         if found:
             return found  # with their contact_id, which only lists give
@@ -284,9 +285,5 @@ def _one(client: SendblueClient, phone: str) -> list[Contact]:
 
 
 def _another(phone: str, path: str) -> UnexpectedAnswerError:
-    return UnexpectedAnswerError(
-        f"asked for {mask_phone(phone)}, the answer is about another contact.",
-        method="GET",
-        path=path,
-        status=200,
-    )
+    found = f"asked for {mask_phone(phone)}, the answer is about another contact."
+    return Call("GET", path).unexpected(found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -54,7 +53,7 @@ def headline(table: pl.DataFrame) -> str:
             parts.append(f"{actions[action]:,} {words}{also}")
     there = actions.get("update", 0) + actions.get("unchanged", 0)
     if there:
-        parts.append(f"{_counted(there, 'is', 'are')} there: {', '.join(_consequences(table, actions))}")
+        parts.append(f"{_counted(there, 'is', 'are')} there: {', '.join(_consequences(table))}")
     if "absent" in actions:
         parts.append(_absent(table, actions["absent"]))
     if "invalid" in actions:
@@ -64,46 +63,42 @@ def headline(table: pl.DataFrame) -> str:
 
 
 def _absent(table: pl.DataFrame, number: int) -> str:
-    another = int(table["another"].sum()) if "another" in table.columns else 0
+    another = _true(table, "another")
     gone = number - another
     words = [f"{gone:,} not in the account"] if gone else []
     return "; ".join([*words, *([f"{another:,} replaced by another contact since"] if another else [])])
 
 
-def _consequences(table: pl.DataFrame, actions: Mapping[str, int]) -> list[str]:
-    updates = table.filter(pl.col("action") == "update")
+def _consequences(table: pl.DataFrame) -> list[str]:
+    updates, stays = (table.filter(pl.col("action") == action) for action in ("update", "unchanged"))
     words = {
         "gains_tag": ("gains a tag", "gain a tag"),
         "loses_tag": ("loses a tag", "lose a tag"),
         **{f"set_{name}": (f"changes {word}", f"change {word}") for name, word in _NAMES.items()},
         **{f"clears_{name}": (f"loses {word}", f"lose {word}") for name, word in _NAMES.items()},
     }
-    found = []
-    for flag, (one, many) in words.items():
-        if flag in updates.columns:
-            number = int(updates[flag].sum())
-            cleared = flag.replace("set_", "clears_")
-            if flag.startswith("set_") and cleared in updates.columns:
-                number -= int(updates[cleared].sum())
-            if number:
-                found.append(_counted(number, one, many))
+    counts = [(_true(updates, flag) - _cleared(updates, flag), *told) for flag, told in words.items()]
     if "set_opt_out" in updates.columns:
-        for is_out, one, many in ((True, "opts out", "opt out"), (False, "opts back in", "opt back in")):
-            number = int(updates.select((pl.col("set_opt_out") & (pl.col("out") == is_out)).sum()).item())
-            if number:
-                found.append(_counted(number, one, many))
-    stay = table.filter(pl.col("action") == "unchanged")
-    conflicts = [name for name in stay.columns if name.startswith("other_")]
-    left = int(stay.select(pl.any_horizontal(conflicts)).to_series().sum()) if conflicts else 0
-    if left:
-        found.append(f"{left:,} left as somebody else has it")
-    for flag, why in _SILENT.items():
-        if flag in stay.columns and (number := int(stay[flag].sum())):
-            left += number
-            found.append(f"{number:,} {why}")
-    if actions.get("unchanged", 0) - left:
-        found.append(f"{actions['unchanged'] - left:,} unchanged")
-    return found
+        out = int(updates.select((pl.col("set_opt_out") & pl.col("out")).sum()).item())
+        counts.append((out, "opts out", "opt out"))
+        counts.append((_true(updates, "set_opt_out") - out, "opts back in", "opt back in"))
+    conflicts = [name for name in stays.columns if name.startswith("other_")]
+    others = int(stays.select(pl.any_horizontal(conflicts)).to_series().sum()) if conflicts else 0
+    left = {"left as somebody else has it": others}
+    left |= {why: _true(stays, flag) for flag, why in _SILENT.items()}
+    left["unchanged"] = stays.height - sum(left.values())
+    return [_counted(*told) for told in counts if told[0]] + [
+        f"{number:,} {why}" for why, number in left.items() if number
+    ]
+
+
+def _true(table: pl.DataFrame, flag: str) -> int:
+    return int(table[flag].sum()) if flag in table.columns else 0
+
+
+def _cleared(table: pl.DataFrame, flag: str) -> int:
+    """Return how many of the contacts that change a field lose it."""
+    return _true(table, flag.replace("set_", "clears_")) if flag.startswith("set_") else 0
 
 
 def _counted(number: int, one: str, many: str) -> str:

@@ -175,15 +175,20 @@ def _update(row: Row, there: Contact | None) -> None:
     elif row.answered:
         return
     elif other := [name for name in missing if name != "opt_out" and not _is_as_before(row, name, there)]:
-        row.note(f"{CHANGED}: {', '.join(other)}: left as it is")
-        if row.wanted.get("opt_out") is True and "opt_out" in missing:
-            row.wanted, row.add_tags, row.remove_tags = {"opt_out": True}, (), ()
-        else:
-            row.finish("unknown" if row.sent else "unchanged", left=there)
+        _leave_to_others(row, there, other, missing)
     elif _is_given_up(row):
         if row.wanted.get("opt_out") is True and "opt_out" in missing:
             row.note(NOT_OUT)
         row.finish(_not_done(row), f"without {', '.join(missing)}: {row.last_error}", left=there)
+
+
+def _leave_to_others(row: Row, there: Contact, other: list[str], missing: list[str]) -> None:
+    """Leave alone what somebody else changed, and write an opt-out all the same."""
+    row.note(f"{CHANGED}: {', '.join(other)}: left as it is")
+    if row.wanted.get("opt_out") is True and "opt_out" in missing:
+        row.wanted, row.add_tags, row.remove_tags = {"opt_out": True}, (), ()
+    else:
+        row.finish("unknown" if row.sent else "unchanged", left=there)
 
 
 def _is_as_before(row: Row, field: str, there: Contact) -> bool:

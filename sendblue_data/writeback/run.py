@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack
 
 from sendblue_data._api.client import SendblueClient
+from sendblue_data._shared.logging import log
 from sendblue_data._shared.validation import check_client, shown
 from sendblue_data.errors import (
     ApiError,
@@ -228,11 +229,13 @@ def carry_out(
     """
     meta = journal.meta()
     is_resumed, rows = rows is None, journal.rows() if rows is None else rows
+    log.info("run %s %s, %d rows", journal.run_id, "resumed" if is_resumed else "begun", len(rows))
     with interruptible(journal, rows):
         engine_for(client, journal, rows, resumed=is_resumed, **options).run(seen, seen_at)
     if not meta.get("finished"):
         journal.save([], finished=datetime.now(UTC).isoformat())
     result = result_of(meta["kind"], rows, journal.run_id)
+    log.info("run %s ended: %s", journal.run_id, result.counts)
     if options.get("raise_on_errors") and not result.ok:
         raise WriteIncompleteError(
             f"The run {journal.run_id!r} ended with {result.problems.height:,} rows that are invalid, "
@@ -277,6 +280,7 @@ def interruptible(journal: Journal, rows: list[Row]) -> Iterator[None]:
         error.add_note(f"What was done is kept: {how}")
         raise
     except (ApiError, StillFailingError) as error:
+        log.info("run %s interrupted (%s)", journal.run_id, type(error).__name__)
         raise WriteInterruptedError(
             f"The run {journal.run_id!r} could not go on: {error} What was done is kept: {how}",
             run_id=journal.run_id,

@@ -97,7 +97,7 @@ def send(write: Callable[[], Any], pace: Pace, *stop: threading.Event) -> Outcom
                 raise StoppedError from None
             raise
         except RateLimitedError as error:
-            refusals.bear(error)
+            refusals.accept(error)
         except AuthenticationError:
             raise
         except ApiError as error:

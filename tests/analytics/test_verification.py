@@ -71,7 +71,7 @@ def waiting(rows):
     ("by", "name", "key"),
     [
         ("company_name", "company_name", company_of),
-        ("tags", "tags", tags_of),
+        ("tags", "tag", tags_of),
         (created_period(), "created_month", month_of),
     ],
     ids=["company", "tags", "month"],

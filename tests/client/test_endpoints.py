@@ -1,7 +1,7 @@
 """The ten endpoints, with every parameter that the reference documents, against the sandbox."""
 
 import json
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from string import ascii_letters, digits
 from urllib.parse import unquote
 
@@ -69,9 +69,10 @@ def test_list_contacts(account):
         ({"created_at_gte": datetime(2025, 1, 2, 10, tzinfo=UTC)}, [BOB]),
         ({"created_at_gte": datetime(2025, 1, 2, 12, tzinfo=timezone(timedelta(hours=2)))}, [BOB]),
         ({"created_at_gte": datetime(2025, 1, 2, 10)}, [BOB]),
+        ({"created_at_gte": date(2025, 1, 2)}, [BOB]),
         ({"created_at_gte": datetime(1, 1, 1, tzinfo=UTC), "order_by": "phone"}, [ANN, BOB]),
-        ({"phone_number": BOB}, [BOB]),
-        ({"cid": "a1"}, [ANN]),
+        ({"phone": BOB}, [BOB]),
+        ({"contact_id": "a1"}, [ANN]),
     ],
 )
 def test_list_parameters(account, asked, found):
@@ -79,7 +80,15 @@ def test_list_parameters(account, asked, found):
     assert client.list_contacts(**asked)["phone"].to_list() == found
     (request,) = sandbox.request_log
     assert request == ("GET", ROOT, 200)
-    assert set(request.query) == set(asked)
+    on_the_wire = {"phone": "phone_number", "contact_id": "cid"}
+    assert set(request.query) == {on_the_wire.get(name, name) for name in asked}
+
+
+def test_a_cursor_that_is_no_moment_is_refused(account):
+    sandbox, client = account
+    with pytest.raises(ConfigurationError, match="created_at_gte is 'soon': expected a moment"):
+        client.list_contacts(created_at_gte="soon")
+    assert sandbox.request_log == []
 
 
 def test_an_empty_list_is_an_empty_contacts_frame(open_account):
@@ -164,9 +173,9 @@ def test_delete_contact(account):
 
 def test_opt_out_contact(account):
     sandbox, client = account
-    assert client.opt_out_contact(BOB) == {"number": BOB, "opted_out": True}
+    assert client.opt_out_contact(BOB) == {"phone": BOB, "opted_out": True}
     assert sandbox.rows()[1]["opt_out"] is True
-    assert client.opt_out_contact(BOB, opted_out=False) == {"number": BOB, "opted_out": False}
+    assert client.opt_out_contact(BOB, opted_out=False) == {"phone": BOB, "opted_out": False}
     assert sandbox.rows()[1]["opt_out"] is False
     assert sandbox.request_log == [("POST", f"{ROOT}/opt-out", 200)] * 2
 
@@ -224,7 +233,7 @@ def test_a_number_stays_one_part_of_the_path(serve, given):
 
 def test_a_number_in_a_query_is_encoded(serve):
     server, client = serve(answer(b"[]"))
-    client.list_contacts(phone_number=ANN)
+    client.list_contacts(phone=ANN)
     assert sent(server)[0] == f"GET {ROOT}?phone_number=%2B12125550100 HTTP/1.1"
 
 

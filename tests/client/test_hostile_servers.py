@@ -247,7 +247,7 @@ NOTHING_SAID = {
     "create_contact": NO_CONTACT,
     "update_contact": NO_CONTACT,
     "delete_contact": None,
-    "opt_out_contact": {"number": None, "opted_out": None},
+    "opt_out_contact": {"phone": None, "opted_out": None},
     "verify_contact": None,
     "bulk_create_contacts": [],
     "bulk_delete_contacts": None,
@@ -301,12 +301,12 @@ AS_READ = {
         (
             "opt_out_contact",
             b'{"number": "+12125550100", "optedOut": 1}',
-            {"number": PHONE, "opted_out": True},
+            {"phone": PHONE, "opted_out": True},
         ),
         (
             "opt_out_contact",
             b'{"opted_out": null, "optedOut": false, "number": ' + b"[" * 900 + b"]" * 900 + b"}",
-            {"number": None, "opted_out": False},
+            {"phone": None, "opted_out": False},
         ),
     ],
 )

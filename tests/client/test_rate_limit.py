@@ -160,5 +160,5 @@ def test_who_comes_after_others_gave_up_looks_soon():
         now += limit.seconds_left(now)
         limit.refused(limit.start(now), now, None)
     assert limit.seconds_left(now) > 10 * rate_limit.FIRST_PROBE
-    limit.look_soon(now)
+    limit.probe_soon(now)
     assert limit.seconds_left(now) == pytest.approx(rate_limit.FIRST_PROBE)

@@ -36,7 +36,7 @@ def test_quiet_prints_the_verdict_alone(account, capsys):
 
 
 def test_out_writes_the_report(account, capsys, tmp_path):
-    code, lines, _ = run(capsys, "--out", "found.json", "--quiet")
+    code, lines, _ = run(capsys, "found.json", "--quiet")
     assert (code, lines[-1]) == (0, "found.json")
     report = (tmp_path / "found.json").read_text()
     assert json.loads(report)["outcome"] == "ready"
@@ -56,7 +56,7 @@ def test_the_exit_code_tells_how_it_ended(account, capsys, monkeypatch):
 
 
 def test_a_folder_that_is_missing_is_told_before_any_request(account, capsys):
-    code, lines, err = run(capsys, "--out", "nowhere/found.json")
+    code, lines, err = run(capsys, "nowhere/found.json")
     assert (code, lines, err.count("\n")) == (1, [], 1)
     assert "does not exist" in err
     assert account.request_log == []

@@ -84,6 +84,7 @@ def files_of(folder, pattern):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_file_of_rows_is_named(made, copied, damage):
     told = 0
@@ -149,6 +150,7 @@ def test_a_place_that_is_none_is_refused(uri):
         ContactHistory(uri)
 
 
+@pytest.mark.slow
 def test_bytes_that_changed_raise_nothing_but_the_family(made, copied):
     chance = random.Random(7)
     told = 0

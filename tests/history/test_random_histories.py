@@ -29,6 +29,7 @@ def recorded(world: w.World, folder: str, *, compact_at: int = 0) -> ContactHist
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@pytest.mark.slow
 @quick
 @given(w.worlds())
 def test_each_snapshot_comes_back_exactly(world: w.World) -> None:
@@ -41,6 +42,7 @@ def test_each_snapshot_comes_back_exactly(world: w.World) -> None:
         assert ContactHistory(folder).snapshots()["looks"].sum() == len(world.taken)
 
 
+@pytest.mark.slow
 @settings(quick, max_examples=8)  # each takes a history apart, and builds it again
 @given(w.worlds(), st.integers(0, 3))
 def test_a_pull_that_is_taken_back_leaves_the_history_before_it(world: w.World, compact_at: int) -> None:
@@ -65,6 +67,7 @@ def test_a_pull_that_is_taken_back_leaves_the_history_before_it(world: w.World, 
             assert_frame_equal(history.scan(at=at).collect(), w.frame(contacts), check_row_order=False)
 
 
+@pytest.mark.slow
 @quick
 @given(w.worlds())
 def test_events_are_those_that_happened(world: w.World) -> None:

@@ -33,7 +33,7 @@ def sizes(count):
     return [max(1_200_000 // (n + 1) ** 2, 3 + n % 4) for n in range(count)]
 
 
-def rates(count, first="tags", hits="opt_outs"):
+def rates(count, first="tag", hits="opt_outs"):
     size = sizes(count)
     return pl.DataFrame(
         {
@@ -103,7 +103,7 @@ def opt_out_cohorts(count):
     """A cohort a week, of one group."""
     return (
         rates(count)
-        .drop("tags")
+        .drop("tag")
         .select(
             pl.Series("cohort", [date(2024, 1, 1) + timedelta(weeks=n) for n in range(count)], dtype=pl.Date),
             pl.all(),
@@ -117,7 +117,7 @@ def opt_out_cohorts_by(count):
     """Six cohorts of each group."""
     table = rates(count).with_columns(exposure_days=pl.lit(30.0), unequal_exposure=pl.lit(value=True))
     cohorts = [
-        table.select("tags", pl.lit(date(2025, month, 1)).alias("cohort"), pl.exclude("tags"))
+        table.select("tag", pl.lit(date(2025, month, 1)).alias("cohort"), pl.exclude("tag"))
         for month in range(1, 7)
     ]
     return pl.concat(cohorts)
@@ -185,7 +185,7 @@ def verification_funnel(count):
         for name, n in zip(called, size, strict=True)
         for at, step in enumerate(["all", "verified", "not opted out", "reachable"])
     ]
-    schema = {"tags": pl.String, "step": pl.String, "contacts": pl.Int64, "unknown": pl.Int64}
+    schema = {"tag": pl.String, "step": pl.String, "contacts": pl.Int64, "unknown": pl.Int64}
     return pl.DataFrame(rows, schema=schema, orient="row").with_columns(pl.col("unknown").fill_null(0))
 
 
@@ -205,7 +205,7 @@ def verification_backlog(count):
 
 def opt_out_trend(count):
     """A week a row, of one group."""
-    table = rates(count).drop("tags")
+    table = rates(count).drop("tag")
     return table.select(
         pl.Series(
             "period",
@@ -225,7 +225,7 @@ def opt_out_trend_by(count):
     table = rates(count)
     weeks = [
         table.select(
-            "tags",
+            "tag",
             pl.lit(date(2025, 1, 6) + timedelta(weeks=week)).alias("period"),
             at_risk="contacts",
             opt_outs="opt_outs",
@@ -245,7 +245,7 @@ def survival(count):
         for name, n in zip(names(count), sizes(count), strict=True)
         for step in range(3)
     ]
-    schema = {"tags": pl.String, "day": pl.Float64, "at_risk": pl.Int64, "opt_outs": pl.Int64}
+    schema = {"tag": pl.String, "day": pl.Float64, "at_risk": pl.Int64, "opt_outs": pl.Int64}
     schema |= dict.fromkeys(["survival", "low", "high"], pl.Float64)
     return pl.DataFrame(rows, schema=schema, orient="row")
 

@@ -73,7 +73,7 @@ def test_contacts_without_a_date_and_small_cohorts_are_counted():
 def test_cohorts_of_groups_are_lines_beside_each_other():
     sizes = {"a": 1, "b": 3, "c": 2}
     table = pl.concat(
-        COHORTS.select(pl.lit(name).alias("tags"), pl.all()).with_columns(pl.col("contacts") * times)
+        COHORTS.select(pl.lit(name).alias("tag"), pl.all()).with_columns(pl.col("contacts") * times)
         for name, times in sizes.items()
     )
     ax = plots.opt_out_cohorts(table, ax=axes(), top=2)
@@ -182,7 +182,7 @@ def test_numbers_along_the_top_don_t_touch(weeks, rotation, written):
 
 
 def test_trends_of_groups_say_how_many_were_at_risk():
-    table = pl.concat(TREND.select(pl.lit(name).alias("tags"), pl.all()) for name in ("a", "b"))
+    table = pl.concat(TREND.select(pl.lit(name).alias("tag"), pl.all()) for name in ("a", "b"))
     ax = plots.opt_out_trend(table, ax=axes())
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a (0 to 400)", "b (0 to 400)"]
 

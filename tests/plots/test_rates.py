@@ -11,7 +11,7 @@ from tests.plots.tables import dots, notes, words
 
 BY_TAG = pl.DataFrame(
     {
-        "tags": ["Lead", "VIP", "new"],
+        "tag": ["Lead", "VIP", "new"],
         "contacts": [500, 110, 12],
         "unknown": [20, 10, 0],
         "opt_outs": [48, 5, 6],
@@ -95,8 +95,8 @@ def test_the_largest_are_drawn_in_the_table_s_order():
 
 def test_a_group_of_whom_nobody_is_known_has_no_dot():
     table = BY_TAG.with_columns(
-        unknown=pl.when(pl.col("tags") == "VIP").then("contacts").otherwise("unknown"),
-        **{name: pl.when(pl.col("tags") != "VIP").then(name) for name in ("rate", "low", "high")},
+        unknown=pl.when(pl.col("tag") == "VIP").then("contacts").otherwise("unknown"),
+        **{name: pl.when(pl.col("tag") != "VIP").then(name) for name in ("rate", "low", "high")},
     )
     ax = plots.opt_out_rate(table, ax=axes())
     assert [row for _, row, *_ in dots(ax)] == [0, 2]
@@ -104,7 +104,7 @@ def test_a_group_of_whom_nobody_is_known_has_no_dot():
 
 
 def test_groups_by_several_columns_are_named_by_all():
-    table = BY_TAG.select(pl.Series("company_name", ["A", None, "C"]), pl.all()).rename({"tags": "plan"})
+    table = BY_TAG.select(pl.Series("company_name", ["A", None, "C"]), pl.all()).rename({"tag": "plan"})
     ax = plots.opt_out_rate(table, ax=axes())
     assert ax.get_title() == "Opt-out rate by company and plan"
     assert [label.get_text() for label in ax.get_yticklabels()] == [

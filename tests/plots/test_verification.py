@@ -54,7 +54,7 @@ def test_funnels_of_groups_stand_below_each_other_largest_first():
     sizes = {"few": 0.02, "VIP": 1, "Lead": 3, None: 0.5}
     table = pl.concat(
         FUNNEL.select(
-            pl.lit(name, pl.String).alias("tags"), "step", (pl.col("contacts") * times).cast(pl.Int64)
+            pl.lit(name, pl.String).alias("tag"), "step", (pl.col("contacts") * times).cast(pl.Int64)
         )
         for name, times in sizes.items()
     )

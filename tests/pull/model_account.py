@@ -74,8 +74,6 @@ class ModelAccount:
     def _list_page(
         self, *, limit, offset, created_at_gte=None, order_by=None, order_direction="asc", **_strict
     ) -> DecodedPage:
-        if created_at_gte is not None:
-            created_at_gte = datetime.fromisoformat(created_at_gte)
         assert offset <= self.caps.last_offset, f"offset {offset} is past the cap"
         assert limit <= self.caps.page
         with self.lock:

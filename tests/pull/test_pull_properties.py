@@ -175,6 +175,7 @@ def test_a_part_of_the_account_has_all_that_was_created_since(people, since, eve
     assert account.stayed - earlier <= set(found) <= account.ever - earlier
 
 
+@pytest.mark.slow
 def test_equal_moments_may_come_in_any_order_in_a_part_too():
     """There is no count to betray one that hides behind another's repeat: the seams alone must.
 

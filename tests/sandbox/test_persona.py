@@ -3,7 +3,7 @@
 import pytest
 
 from sendblue_data.sandbox import Sandbox, Switches
-from sendblue_data.sandbox.personas import PERSONAS
+from sendblue_data.sandbox.settings import PERSONAS
 
 PHONE, NEW = "+12125550100", "+12125550101"
 

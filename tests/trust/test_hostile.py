@@ -231,7 +231,7 @@ def test_the_terminal_is_not_driven(opened, monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("SENDBLUE_API_API_KEY", sandbox.api_key)
     monkeypatch.setenv("SENDBLUE_API_API_SECRET", sandbox.api_secret)
     monkeypatch.setenv("SENDBLUE_API_BASE_URL", sandbox.url)
-    assert cli.main(["report", "--out", str(tmp_path / "report"), "--quiet"]) == 0
+    assert cli.main(["report", str(tmp_path / "report"), "--quiet"]) == 0
     assert cli.main(["snapshot", str(tmp_path / "history")]) == 0
     out, err = capsys.readouterr()
     assert "tag_summary" in out

@@ -8,6 +8,7 @@ import pickle
 import re
 import stat
 import subprocess
+import sys
 import threading
 import traceback
 import warnings
@@ -306,6 +307,55 @@ def test_a_good_answer_that_says_them_back_is_not_quoted_in_a_warning_or_a_log(c
     assert_none_in((caplog.text + "".join(str(one.message) for one in told)).encode(), KEY, SECRET)
 
 
+def test_our_log_tells_requests_retries_waits_and_runs_and_no_person(open_account, caplog, monkeypatch):
+    caplog.set_level(logging.DEBUG, logger="sendblue_data")
+    monkeypatch.setattr(engine, "FAILED_ROUNDS", 2)
+    said = "Ann\n<script>\x1b[31m%s"
+    fields = {"first_name": said, "tags": [said], "custom_variables": {said: said}, "company_name": said}
+    sandbox, client = open_account(people(30, **fields), every_500=5, every_429=7, only="reads")
+    pull_contacts(client, progress=False)
+    more = contacts_frame([{"phone": phone(n), **fields} for n in range(40, 44)])
+    bulk_create(client, more, progress=False)
+    client.get_contact(phone(40))
+    sandbox.set(every_500=1, only="writes", error_shape="error")
+    with pytest.raises(SendblueError):
+        bulk_delete(client, more, progress=False)
+    with pytest.raises(SendblueError):
+        client.update_contact(phone(0), first_name=said)
+    ours = [record for record in caplog.records if record.name == "sendblue_data"]
+    told = [record.getMessage() for record in ours]
+    for words in (
+        r"GET /api/v2/contacts: 200 in \d",
+        r"GET /api/v2/contacts/count: (500|429) in \d|GET /api/v2/contacts: (500|429) in \d",
+        r"GET /api/v2/contacts/\{phone\}: 200",
+        r"PUT /api/v2/contacts/\{phone\}: 500",
+        r"a request was turned away, Retry-After: None",
+        r"read failed, to be sent again in",
+        r"pull: window 1",
+        r"pull: 30 contacts listed, 30 counted",
+        r"run \S+-create-\S+ begun, 4 rows",
+        r"run \S+-create-\S+ ended: \{'created': 4\}",
+        r"run \S+-delete-\S+ interrupted \(",
+    ):
+        assert [line for line in told if re.search(words, line)], words
+    everything_told = "\n".join(told + [repr(vars(record)) for record in ours])
+    assert_none_in(everything_told, sandbox.api_key, sandbox.api_secret)
+    for person in (*people(30), *more.to_dicts()):
+        assert person["phone"][1:] not in everything_told
+    assert "Ann" not in everything_told
+    assert "script" not in everything_told
+
+
+def test_our_log_is_silent_until_it_is_configured():
+    program = (
+        "from sendblue_data import Sandbox\n"
+        "with Sandbox(3, every_429=1, only='writes') as sandbox, sandbox.client() as client:\n"
+        "    client.count_contacts()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, cwd=ROOT)
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
 def test_no_error_keeps_the_one_that_it_was_made_of():
     """Some loggers print that one too, whatever is suppressed."""
     said = answer(json.dumps({"count": 1, SECRET: [KEY]}).encode()[:-1])
@@ -396,7 +446,7 @@ def test_the_terminal_shows_none(open_account, monkeypatch, tmp_path, capsys):
     try:
         codes = [
             cli.main(["pull", str(tmp_path / "contacts.csv"), "--quiet"]),
-            cli.main(["report", "--out", str(tmp_path / "report"), "--quiet"]),
+            cli.main(["report", str(tmp_path / "report"), "--quiet"]),
             cli.main(["snapshot", str(tmp_path / "history")]),
         ]
         sandbox.set(every_reset=1)

@@ -313,4 +313,4 @@ Others.TestCase.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-TestOthersAtWork = pytest.mark.timeout(900)(Others.TestCase)
+TestOthersAtWork = pytest.mark.slow(pytest.mark.timeout(900)(Others.TestCase))

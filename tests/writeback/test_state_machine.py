@@ -119,7 +119,7 @@ class Account(RuleBasedStateMachine):
         self.client = self.sandbox.client(
             max_connections=1, timeout=5
         )  # one at a time, so that a failure can be replayed
-        self.client.timeout = 0.05  # for which an undo waits, where an answer was lost
+        self.client.timeout = 0.2  # for which an undo waits, where an answer was lost
         self.remembers = switches["remember_opt_outs"]
         self.model = state(start)
         self.api_memory = {}  # opt-outs that outlive their contact, where the API remembers
@@ -322,5 +322,5 @@ Account.TestCase.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-TestAccount = pytest.mark.timeout(900)(Account.TestCase)
+TestAccount = pytest.mark.slow(pytest.mark.timeout(900)(Account.TestCase))
 assert set(BULK_FIELDS) < set(WRITABLE)

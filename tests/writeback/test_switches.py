@@ -277,6 +277,7 @@ def test_updates_go_to_those_that_differ(open_account):
     assert [line.method for line in sandbox.request_log if line.method != "GET"] == ["PUT"]
 
 
+@pytest.mark.slow
 def test_all_switches_at_once_end_in_the_same_account(open_account):
     mine = contacts_frame(
         [person(n, contact_id=None, created_at=None, opt_out=n % 3 == 0, tags=["A"]) for n in range(2, 30)]

@@ -87,7 +87,7 @@ def write_contacts(
         IncompletePullError: from `iter_contacts`; nothing is written.
 
     Example:
-        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data import contacts_frame
         >>> people = contacts_frame([{"phone": "+12125550100", "first_name": "=1+1", "tags": ["VIP"]}])
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     written = write_contacts(people.select("phone", "first_name", "tags"), f"{folder}/people.csv")

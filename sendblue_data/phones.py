@@ -62,7 +62,7 @@ def normalize_phones(frame: Frame, column: str, region: str | None = None) -> Fr
 
     Example:
         >>> import polars as pl
-        >>> from sendblue_data.phones import normalize_phones
+        >>> from sendblue_data import normalize_phones
         >>> people = pl.DataFrame({"phone": ["(212) 555-0123", "212-555-0145 x9", "555-0123", None]})
         >>> normalize_phones(people, "phone", region="US")
         shape: (4, 2)

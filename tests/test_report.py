@@ -26,7 +26,7 @@ from sendblue_data import (
     write_report,
 )
 from sendblue_data._shared.masking import mask_text
-from sendblue_data.errors import ConfigurationError, FrameError
+from sendblue_data.errors import ConfigurationError, FrameError, WrongAccountError
 from sendblue_data.plots.style import DARK, LIGHT
 from sendblue_data.report import images as pictures
 from sendblue_data.report.words import readable
@@ -350,7 +350,7 @@ def test_a_history_of_another_account_is_refused(write, undrawn, tmp_path):
     history.snapshot(people(), PULLED, evidence=evidence())
     other = people().with_columns(contact_id="other-" + pl.col("contact_id"))
     for account in (None, "api.example.com/0ther"):
-        with pytest.raises(ConfigurationError, match="another account"):
+        with pytest.raises(WrongAccountError, match="another account"):
             write(other, history, as_of=PULLED, account=account)
     write(people(), history, as_of=PULLED, account="the account under its new key")
     write(people().drop("contact_id"), history, as_of=PULLED)
@@ -358,7 +358,7 @@ def test_a_history_of_another_account_is_refused(write, undrawn, tmp_path):
     write(people().drop("contact_id").with_columns(phone=pl.lit("+1305•••0100")), history, as_of=PULLED)
     new = other.with_columns(created_at=PULLED + timedelta(hours=1))  # not there yet at the last look
     write(new, history, as_of=PULLED)
-    with pytest.raises(ConfigurationError, match="another account"):
+    with pytest.raises(WrongAccountError, match="another account"):
         write(other.drop("contact_id").with_columns(phone=pl.lit("+12125550100")), history, as_of=PULLED)
     write(people().filter(opt_out=True), history, as_of=PULLED)
     write(duckdb.from_arrow(people().to_arrow()), history, as_of=PULLED)

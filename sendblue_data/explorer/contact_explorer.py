@@ -49,7 +49,7 @@ class ContactExplorer:
         FrameError: it is no contacts frame.
 
     Example:
-        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data import contacts_frame
         >>> from sendblue_data import has_tag
         >>> people = [{"phone": f"+1212555010{n}", "tags": ["VIP"] * (n < 2)} for n in range(4)]
         >>> explorer = ContactExplorer(contacts_frame(people))

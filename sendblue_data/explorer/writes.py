@@ -158,7 +158,7 @@ def is_confirmed(plan: WritePlan, typed: str) -> bool:
     """Tell whether what was typed is the number of contacts that would be written to, and that is not none.
 
     Example:
-        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data import contacts_frame
         >>> from sendblue_data import plan_delete
         >>> account = contacts_frame([{"phone": f"+1212555010{n}"} for n in range(4)])
         >>> plan = plan_delete(account, account.head(2))

@@ -62,7 +62,7 @@ class ContactHistory:
 
         >>> import tempfile
         >>> from datetime import datetime, UTC
-        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data import contacts_frame
         >>> folder = tempfile.TemporaryDirectory()
         >>> history = ContactHistory(folder.name)
         >>> ann, bob = {"phone": "+13055550101", "opt_out": False}, {"phone": "+13055550102", "opt_out": False}

@@ -49,7 +49,7 @@ def keys(answer: pl.DataFrame) -> pl.Series:
     whole row. Rows without an id that still look the same are numbered: one answer lists nobody twice.
 
     Example:
-        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data import contacts_frame
         >>> keys(contacts_frame([{"contact_id": "c1"}, {"phone": "+12125550100"}])).to_list()
         ['c1', '+12125550100 created -']
     """

@@ -79,7 +79,7 @@ def pull_contacts(
         ConfigurationError: `client` is no client, `since` no moment, or `trust` neither of the two.
 
     Example:
-        >>> from sendblue_data.sandbox import Sandbox
+        >>> from sendblue_data import Sandbox
         >>> with Sandbox(contacts=120, seed=1) as sandbox, sandbox.client() as client:
         ...     frame, evidence = pull_contacts(client, progress=False, with_evidence=True)
         >>> frame.height, evidence.complete
@@ -124,7 +124,7 @@ def iter_contacts(
         ConfigurationError: as in `pull_contacts`.
 
     Example:
-        >>> from sendblue_data.sandbox import Sandbox
+        >>> from sendblue_data import Sandbox
         >>> with Sandbox(contacts=120, seed=1) as sandbox, sandbox.client() as client:
         ...     sum(frame.height for frame in iter_contacts(client, progress=False))
         120
@@ -154,7 +154,7 @@ def merge_contacts(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
         FrameError: a column is in one of them alone, or of two types.
 
     Example:
-        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data import contacts_frame
         >>> old = contacts_frame([{"phone": "+12125550100"}, {"phone": "+12125550101"}])
         >>> new = contacts_frame([{"phone": "+12125550101", "opt_out": True}])
         >>> merge_contacts(old, new).select("phone", "opt_out").rows()

@@ -16,7 +16,7 @@ from sendblue_data._shared.time import Moment, moment
 from sendblue_data.analytics.opt_outs import opt_out_rate
 from sendblue_data.analytics.unfilled import unfilled_columns, unfilled_in_words
 from sendblue_data.analytics.verification import UNUSED, verification_funnel, verification_rate
-from sendblue_data.errors import ConfigurationError, HistoryRangeError
+from sendblue_data.errors import ConfigurationError, HistoryRangeError, WrongAccountError
 from sendblue_data.plots.labels import moment_text, number, percent
 from sendblue_data.pull.evidence import PullEvidence
 from sendblue_data.report.images import check_theme
@@ -72,11 +72,12 @@ def write_report(
 
     Raises:
         FrameError: a column is missing or of another type.
-        ConfigurationError: no such folder, no such theme, no such moment, or a history of another account.
+        ConfigurationError: no such folder, no such theme, or no such moment.
+        WrongAccountError: the history is of another account.
 
     Example:
         >>> import tempfile
-        >>> from sendblue_data.schema import CONTACT_SCHEMA
+        >>> from sendblue_data import CONTACT_SCHEMA
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     page = write_report(CONTACT_SCHEMA.to_frame(), f"{folder}/report.html").read_text()
         >>> "This account has no contacts." in page
@@ -226,7 +227,7 @@ def _check_same_account(history: ContactHistory, contacts: Any, account: str | N
     shared, smaller = _shared(history, contacts, snapshots["seen_until"][-1])
     if shared < SAME_ACCOUNT_SHARE * smaller:
         of = f" (recorded of {labels[-1]})" if len(labels) else ""
-        raise ConfigurationError(
+        raise WrongAccountError(
             f"Only {shared:,} of {smaller:,} contacts are in the last snapshot of {history.uri}{of}: this looks like "
             "the history of another account. Give the report the history of its own account."
         )

@@ -119,7 +119,7 @@ def mentions(text: str) -> Segment:
         SegmentError: the text is blank.
 
     Example:
-        >>> from sendblue_data.contacts import contacts_frame
+        >>> from sendblue_data import contacts_frame
         >>> people = contacts_frame([{"first_name": "Ada", "last_name": "Lovelace"}, {"first_name": "Bo"}])
         >>> people.filter(mentions("ada love"))["first_name"].to_list()
         ['Ada']

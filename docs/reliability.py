@@ -100,32 +100,32 @@ MACHINE = (
 ELSEWHERE = (
     (
         "one byte a second, in body, headers or status line",
-        "tests/client/test_hostile_servers.py",
+        "tests/api/test_hostile_servers.py",
         "test_a_server_that_drips_ends_within_the_timeout",
     ),
     (
         "endless redirect, and one with an endless body",
-        "tests/client/test_hostile_servers.py",
+        "tests/api/test_hostile_servers.py",
         "test_a_redirect_with_an_endless_body_ends",
     ),
-    ("gzip bomb of 100 MB in 100 kB", "tests/client/test_hostile_servers.py", "test_a_gzip_bomb_is_refused"),
+    ("gzip bomb of 100 MB in 100 kB", "tests/api/test_hostile_servers.py", "test_a_gzip_bomb_is_refused"),
     (
         "page of over 64 MB",
-        "tests/client/test_hostile_servers.py",
+        "tests/api/test_hostile_servers.py",
         "test_a_page_of_over_64_megabytes_is_refused",
     ),
-    ("HTTP/1.0", "tests/client/test_hostile_servers.py", "test_an_http_1_0_server"),
+    ("HTTP/1.0", "tests/api/test_hostile_servers.py", "test_an_http_1_0_server"),
     (
         "proxy in the environment",
-        "tests/client/test_addresses.py",
+        "tests/api/test_addresses.py",
         "test_https_goes_by_the_proxy_of_the_environment_which_sees_no_key",
     ),
     (
         "proxy in the environment, and an account on this machine",
-        "tests/client/test_addresses.py",
+        "tests/api/test_addresses.py",
         "test_plain_keys_go_to_this_machine_and_through_no_proxy",
     ),
-    ("IPv6", "tests/client/test_addresses.py", "test_the_ipv6_loopback"),
+    ("IPv6", "tests/api/test_addresses.py", "test_the_ipv6_loopback"),
     ("`kill -9` in the middle of a write", "tests/writeback/test_killed.py", "test_"),
     ("crashes, faults and third parties in any order", "tests/writeback/test_state_machine.py", "Account"),
 )

@@ -16,7 +16,7 @@ from sendblue_data.contacts import contacts_frame
 from sendblue_data.report import images as pictures
 from sendblue_data.schema import CONTACT_SCHEMA
 from tests.plots.tables import words
-from tests.test_report import evidence
+from tests.report.test_report import evidence
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SEGMENTS = {"may": sd.reachable(), "sure": sd.reachable(verified=True), "VIP": sd.has_tag("VIP")}

@@ -32,7 +32,7 @@ from sendblue_data.errors import (
 from sendblue_data.export import write_contacts
 from sendblue_data.writeback import catalogue, run
 from sendblue_data.writeback.journal import Journal
-from tests.client.servers import Server, answer
+from tests.api.servers import Server, answer
 from tests.writeback.people import people, phone, state, statuses
 
 MINE = contacts_frame(
@@ -233,7 +233,7 @@ BEGIN = {
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("operation", BEGIN)
 def test_a_hostile_server_ends_in_an_error_of_the_family(monkeypatch, name, operation):
-    """The client's own tests do this call by call (tests/client/test_hostile_servers.py), with 100 MB and more."""
+    """The client's own tests do this call by call (tests/api/test_hostile_servers.py), with 100 MB and more."""
     monkeypatch.setattr(transport, "LARGEST_BODY", 8 << 20)
     with (
         Server(HOSTILE[name]) as server,

@@ -44,7 +44,7 @@ from sendblue_data.export import write_contacts
 from sendblue_data.report import images as pictures
 from sendblue_data.sandbox import Sandbox
 from sendblue_data.writeback import engine, journal
-from tests.client.servers import Server, answer
+from tests.api.servers import Server, answer
 from tests.writeback.people import people, phone
 
 ROOT = Path(__file__).parents[2]

@@ -2,7 +2,7 @@ import pytest
 
 from sendblue_data import Sandbox, SendblueClient
 from sendblue_data._api import rate_limit, retries
-from tests.client.servers import Server
+from tests.api.servers import Server
 
 KEY, SECRET = "key-made-up-for-tests", "secret-made-up-for-tests"
 

@@ -2,7 +2,7 @@ import pytest
 
 from sendblue_data import SendblueClient, doctor
 from sendblue_data.diagnosis import probe
-from tests.doctor.model import Account
+from tests.diagnosis.model import Account
 
 KEY, SECRET = "key-made-up-for-tests", "secret-made-up-for-tests"
 

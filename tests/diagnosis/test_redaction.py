@@ -10,8 +10,8 @@ from hypothesis import given, settings, strategies as st
 
 from sendblue_data import CONTACT_SCHEMA, SendblueClient, doctor
 from sendblue_data.errors import ConfigurationError, FileNotWrittenError
-from tests.doctor.conftest import named
-from tests.doctor.model import Account, error, ok, people
+from tests.diagnosis.conftest import named
+from tests.diagnosis.model import Account, error, ok, people
 
 MARK = "zqxj"  # in no word of ours, in any case
 letters = st.text("abcdefgxyz", min_size=4, max_size=12)

@@ -16,9 +16,9 @@ from sendblue_data.errors import (
     UnexpectedAnswerError,
 )
 from sendblue_data.writeback.sending import send
-from tests.client.conftest import KEY, SECRET
-from tests.client.servers import answer
-from tests.client.test_retries import PHONE, READS, WRITES
+from tests.api.conftest import KEY, SECRET
+from tests.api.servers import answer
+from tests.api.test_retries import PHONE, READS, WRITES
 
 RAY = "8f2b4c6d7e8f9a0b-FRA"
 PAGE = (

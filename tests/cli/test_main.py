@@ -243,7 +243,7 @@ def test_a_terminal_that_takes_ascii_alone_gets_the_report_too(account):
         [sys.executable, "-m", "sendblue_data", "report", "--quiet"],
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=150,
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
     )
     assert (done.returncode, done.stderr) == (0, b"")
@@ -282,7 +282,7 @@ def test_a_reader_that_has_enough_ends_it_without_a_word(account, unbuffered):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=150,
         env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
     )
     assert (done.stdout, done.stderr) == ("R", "")
@@ -296,7 +296,7 @@ def test_a_closed_stream_is_no_failure(account, closed):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=150,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert len(pl.read_csv("out.csv")) == 80
@@ -454,7 +454,7 @@ def test_demo_of_nobody(capsys):
 def without(module, *words):
     code = f"import sys; sys.modules[{module!r}] = None\nfrom sendblue_data.cli.main import main\nsys.exit(main({list(words)}))"
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=150
     )
 
 

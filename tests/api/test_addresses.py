@@ -6,8 +6,8 @@ import pytest
 
 from sendblue_data import SendblueClient
 from sendblue_data.errors import ConfigurationError, ConnectionFailedError
-from tests.client.conftest import KEY, SECRET
-from tests.client.servers import Server, answer
+from tests.api.conftest import KEY, SECRET
+from tests.api.servers import Server, answer
 
 COUNT = answer(b'{"count": 7}')
 

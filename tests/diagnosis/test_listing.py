@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from sendblue_data import Sandbox, doctor
-from tests.doctor.conftest import named
-from tests.doctor.model import error, ok, people
+from tests.diagnosis.conftest import named
+from tests.diagnosis.model import error, ok, people
 
 
 @pytest.mark.parametrize("contacts", [0, 1, 2, 1_000, 2_500, 11_500])

@@ -10,8 +10,8 @@ import pytest
 from sendblue_data import CONTACT_SCHEMA
 from sendblue_data._api import transport
 from sendblue_data.errors import ConnectionFailedError, RepairedFieldWarning, UnexpectedAnswerError
-from tests.client.conftest import KEY, SECRET
-from tests.client.servers import Server, answer
+from tests.api.conftest import KEY, SECRET
+from tests.api.servers import Server, answer
 
 ROOT = "/api/v2/contacts"
 PHONE = "+12125550100"

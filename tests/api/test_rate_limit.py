@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings, strategies as st
 
 from sendblue_data._api import rate_limit
 from sendblue_data._api.rate_limit import DOCUMENTED, RateLimit
-from tests.client.limited import SAYS, LimitedServer, run
+from tests.api.limited import SAYS, LimitedServer, run
 
 LATENCY = st.sampled_from([0.005, 0.02, 0.05])
 

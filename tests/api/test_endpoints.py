@@ -10,7 +10,7 @@ import pytest
 
 from sendblue_data import CONTACT_SCHEMA
 from sendblue_data.errors import ConfigurationError
-from tests.client.servers import answer
+from tests.api.servers import answer
 
 ROOT = "/api/v2/contacts"
 ANN, BOB, NEW = "+12125550100", "+12125550101", "+12125550102"

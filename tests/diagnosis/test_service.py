@@ -8,9 +8,9 @@ import pytest
 
 from sendblue_data import Sandbox, SendblueClient, doctor
 from sendblue_data.diagnosis import probe
-from tests.client.servers import Server
-from tests.doctor.conftest import KEY, SECRET, named
-from tests.doctor.model import Account, error, people
+from tests.api.servers import Server
+from tests.diagnosis.conftest import KEY, SECRET, named
+from tests.diagnosis.model import Account, error, people
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from sendblue_data.errors import (
     RateLimitedError,
     UnexpectedAnswerError,
 )
-from tests.client.conftest import KEY, SECRET
-from tests.client.servers import answer
+from tests.api.conftest import KEY, SECRET
+from tests.api.servers import answer
 
 KEYS = {"API_KEY": KEY, "API_SECRET": SECRET}
 

@@ -10,9 +10,9 @@ import pytest
 from sendblue_data import Sandbox, SendblueClient, doctor
 from sendblue_data.diagnosis import connection
 from sendblue_data.errors import ConfigurationError
-from tests.client.servers import Server, answer
-from tests.doctor.conftest import KEY, SECRET, named
-from tests.doctor.model import Account, error, people
+from tests.api.servers import Server, answer
+from tests.diagnosis.conftest import KEY, SECRET, named
+from tests.diagnosis.model import Account, error, people
 
 NO_INPUTS = answer(b'{"message": "Did not get inputs for authorization"}', status="403 Forbidden")
 CDN = answer(

@@ -8,7 +8,7 @@ import pytest
 import urllib3
 
 from sendblue_data._api.retries import Cancelled
-from tests.client.servers import answer
+from tests.api.servers import answer
 
 PHONE = "+12125550100"
 SOON = 20  # seconds; what is not broken off would take a minute

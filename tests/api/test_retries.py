@@ -21,7 +21,7 @@ from sendblue_data.errors import (
     ServerFaultError,
     UnexpectedAnswerError,
 )
-from tests.client.servers import answer
+from tests.api.servers import answer
 
 ROOT = "/api/v2/contacts"
 PHONE, NEW = "+12125550100", "+12125550101"

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from sendblue_data import CONTACT_SCHEMA, Sandbox, doctor
-from tests.doctor.conftest import named
-from tests.doctor.model import people
+from tests.diagnosis.conftest import named
+from tests.diagnosis.model import people
 
 
 def camel(name):

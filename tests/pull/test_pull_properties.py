@@ -326,6 +326,19 @@ def test_equal_counts_of_a_moving_account_hide_nobody(events, size):
     assert error is None or size > 2 * SMALL.reach
 
 
+def test_a_contact_that_went_before_the_second_page_does_not_stand_in_for_one_that_hides():
+    """Hypothesis found it: the first page is as old as the count, and shows one that went at once."""
+    groups = [(0, 1), (1, 1), (7, 1), (6, 1), (8, 1), (5, 1), (4, 1), (3, 83), (2, 18)]
+    account = ModelAccount(
+        People(1, groups, 260), {2: [("delete", 1), ("create", 1)]}, nulls_first=False, nulls_stay=True
+    )
+
+    frame, error = pulled(account)
+
+    assert error is None
+    assert account.stayed <= set(numbers(frame)) <= account.ever
+
+
 @pytest.mark.parametrize("size", [150, 259])
 def test_a_still_account_larger_than_a_window_is_read_once(size):
     people = People(0, [(minute * 60_000, 1) for minute in range(size)], size)

@@ -128,12 +128,6 @@ def test_days_hide_the_order_within_them_and_nobody(size, churn):
 
 @holds_for(people=people(), events=churn, truncate_to=truncations, nulls=nulls, shows=fields_shown)
 def test_a_contact_that_stays_is_never_missing(people, events, truncate_to, nulls, shows):
-    if nulls["nulls_stay"] and not nulls["nulls_first"]:
-        # There the dates tell who was there at the count, so none is created with an earlier one: quiet-api.md.
-        events = {
-            nth: [("create now" if event == "create" else event, one) for event, one in happens]
-            for nth, happens in events.items()
-        }
     account = ModelAccount(people, events, truncate_to=truncate_to, shows=shows, **nulls)
 
     frame, error = pulled(account)

@@ -233,27 +233,6 @@ def _shared(earlier: pl.DataFrame, page: pl.DataFrame, overlap: int) -> int:
     return 0
 
 
-def meet(upwards: Sequence[pl.DataFrame], downwards: Sequence[pl.DataFrame]) -> bool:
-    """Whether pages sorted by phone, from the first up and from the last down, leave no gap between them.
-
-    Each must begin before the one ahead of it ended, so that whoever stayed is on one of them.
-    """
-    first, last = (_reached(pages, descending=way) for pages, way in ((downwards, True), (upwards, False)))
-    return first is not None and last is not None and first < last
-
-
-def _reached(pages: Sequence[pl.DataFrame], *, descending: bool) -> str | None:
-    """Return the phone that pages reach without a gap; None where they have one, or are not in order."""
-    reached: str | None = None
-    for phones in (page["phone"] for page in pages if page.height):
-        if phones.null_count() or not phones.is_sorted(descending=descending):
-            return None
-        if reached is not None and not (phones[0] > reached if descending else phones[0] < reached):
-            return None
-        reached = phones[-1]
-    return reached
-
-
 class Listed:
     """The contacts that a pull has listed, remembered in eight bytes each, so that it gives each once.
 
@@ -271,25 +250,10 @@ class Listed:
         self.filled: set[str] = set()
         self._all = [pl.Series(dtype=pl.UInt64)]
         self._in_sweep = self._all[:]
-        self._maybe_new = self._all[:]  # listed in this sweep, and perhaps created since the count before it
-        self._old_until: datetime | None = None
-        self._known = self._all[0]  # there at the count, whatever their moment
-
-    def know(self, newest: pl.DataFrame, started: datetime) -> None:
-        """Remember who is there before the account is counted.
-
-        Args:
-            newest: the newest contacts, sorted downwards.
-            started: nobody who is created from now on is dated before this moment.
-        """
-        latest = newest[PLACED].max()
-        self._old_until = max(latest, started) if isinstance(latest, datetime) else started
-        self._known = keys(newest).hash()
 
     def begin_sweep(self) -> None:
-        """Begin to count what one more sweep lists. The account was counted just before."""
-        self._in_sweep, self._maybe_new = self._all[:1], self._all[:1]
-        self._known, self._old_until = pl.concat(self._all), None
+        """Begin to count what one more sweep lists."""
+        self._in_sweep = self._all[:1]
 
     def add(self, rows: pl.DataFrame, *, is_late: bool = True) -> pl.DataFrame:
         """Remember contacts, and return those that are new.
@@ -299,10 +263,9 @@ class Listed:
             is_late: they may be any; otherwise they come from the next window, and only contacts without a
                 moment, or with one that the server's filter blurs, can have come before.
         """
+        rows = rows.drop(PLACED)
         found = keys(rows).hash()
         self._in_sweep.append(found)
-        self._maybe_new.append(found.filter(self._may_be_new(rows[PLACED], found)))
-        rows = rows.drop(PLACED)
         seen = self._all if is_late or rows["created_at"].null_count() else self._all[-1:]
         is_new = ~found.is_in(pl.concat(seen).implode()) & found.is_first_distinct()
         if not is_new.all():
@@ -315,18 +278,6 @@ class Listed:
         if isinstance(latest, datetime) and (self.newest is None or latest > self.newest):
             self.newest = latest
         return rows
-
-    def _may_be_new(self, created: pl.Series, found: pl.Series) -> pl.Series:
-        """Whether contacts may have been created since the count before this sweep."""
-        is_unknown = ~found.is_in(self._known.implode())
-        if self._old_until is not None:
-            # Who is created meanwhile is dated, and not before those that were there.
-            is_unknown &= (created >= self._old_until).fill_null(value=False)
-        return is_unknown
-
-    def count_old(self) -> int:
-        """Count the contacts of this sweep that were there when the account was counted before it."""
-        return self.count_in_sweep() - pl.concat(self._maybe_new).n_unique()
 
     def count(self) -> int:
         """Count the contacts listed so far."""

@@ -6,8 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from itertools import chain
+from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 import polars as pl
@@ -24,7 +23,7 @@ from sendblue_data.errors import (
     RepairedFieldWarning,
 )
 from sendblue_data.pull.evidence import PullEvidence, Repair
-from sendblue_data.pull.joining import PLACED, Listed, meet, placed
+from sendblue_data.pull.joining import PLACED, Listed
 from sendblue_data.pull.pages import API_CAPS, AccountNeverStill, OrderIgnored
 from sendblue_data.pull.windows import UNORDERED, Reader
 from sendblue_data.schema import CONTACT_SCHEMA
@@ -42,8 +41,6 @@ LAG_PAUSES = (0.5, 2.0)
 OTHER_ORDERS = [(name, way) for name in ("phone", "firstName", "lastName") for way in ("asc", "desc")]
 """What to sort by where `created_at` can't reach all. Source: the vendor's API guide, which names no others."""
 UNORDERED_CURSORS = 8
-CLOCKS_DIFFER = timedelta(days=2)
-"""So far the server's clock may be behind ours, its time zone and timestamps cut to days included."""
 
 
 class Pull:
@@ -188,8 +185,7 @@ class Pull:
             is_smaller = reader.adopt_page_size(reader.result(first), self._since, self._count_before)
             # Enough for every sweep; an account that needs more never holds still.
             reader.limit_walks(self._count_before, SWEEPS + 2)
-            newest = self._know_who_is_there()
-            yield from self._sweep(expected, None if is_smaller else first, newest)
+            yield from self._sweep(expected, None if is_smaller else first)
             yield from self._reconcile()
         except OrderIgnored:
             self._notes.append("The server does not sort by created_at as asked; read by offset alone.")
@@ -210,33 +206,13 @@ class Pull:
     def _recount(self) -> None:
         self._count_after = self._reader.result(self._reader.count())
 
-    def _know_who_is_there(self) -> Future[pl.DataFrame] | None:
-        """Look at the newest contacts of an account larger than a window, so that a later one is told by its date.
-
-        They have to be there before the account is counted. Where they are so young that they may have been
-        created since it was, it is counted again.
-        """
-        reader, long_ago = self._reader, self._started - CLOCKS_DIFFER
-        if self._since is not None:
-            return None
-        newest = reader.newest(None) if self._count_before > reader.caps.most_in_window else None
-        page = reader.result(newest) if newest else placed(CONTACT_SCHEMA.to_frame())
-        self._listed.know(page, long_ago)
-        if (page[PLACED] >= long_ago).any():
-            self._count_before = reader.result(reader.count())
-        return newest
-
     def _sweep(
-        self,
-        expected: int | None,
-        first: Future[pl.DataFrame] | None = None,
-        newest: Future[pl.DataFrame] | None = None,
-        *,
-        is_late: bool = False,
+        self, expected: int | None, first: Future[pl.DataFrame] | None = None, *, is_late: bool = False
     ) -> Iterator[pl.DataFrame]:
         """Read the whole account by `created_at`, then what only the other end of that order shows."""
         reader = self._reader
-        if newest is None and (expected is None or expected > reader.caps.most_in_window):
+        newest: Future[pl.DataFrame] | None = None
+        if expected is None or expected > reader.caps.most_in_window:
             newest = reader.newest(self._since)
         for rows in reader.walk(self._since, expected, first):
             yield self._listed.add(rows, is_late=is_late)
@@ -253,7 +229,6 @@ class Pull:
         reader, listed = self._reader, self._listed
         count_before = self._count_before
         for sweep in range(1, SWEEPS + 1):
-            has_looked = False
             for nth in range(COUNTS):
                 if nth:
                     # Created since the last window was read? Then the newest end has them.
@@ -261,19 +236,16 @@ class Pull:
                 self._recount()
                 if self._is_shown(count_before):
                     return
-                if self._undated_may_hide() and not has_looked:
-                    has_looked = True
+                if self._undated_may_hide():
                     yield from self._look_for_undated()
-            if (sweep == 1 or self._undated_hide or reader.crowded) and (
-                reader.windows > 1 or not reader.is_proven
-            ):
+            if (sweep == 1 or self._undated_hide) and (reader.windows > 1 or not reader.is_proven):
                 yield from self._other_orders()
                 self._recount()
                 if self._is_shown(count_before):
                     return
             if reader.is_proven:
                 self._excess.append(self._count_after - listed.count_in_sweep())
-            if sweep == SWEEPS or (reader.crowded and self._missing):
+            if sweep == SWEEPS or reader.crowded:
                 break
             log.info("pull: waits %g s before another sweep", LAG_PAUSES[sweep - 1])
             time.sleep(LAG_PAUSES[sweep - 1])
@@ -293,14 +265,11 @@ class Pull:
         if reader.is_proven and (reader.undated_shown or self._undated_hide is False):
             # More than are counted have gone since they were listed.
             return self._trusts_seams or not self._missing
-        if reader.is_order_given_up and reader.is_proven:
-            return self._listed.count_in_sweep() == self._count_after == count_before
-        # As many as were counted are listed, and were there when they were counted: then those are all. That the
-        # counts agree is not enough: one that was listed and has gone stands in for one that was not listed.
-        return not self._missing and self._listed.count_old() == count_before
+        # One that was listed and has gone would stand in for one that was not listed.
+        return self._listed.count_in_sweep() == self._count_after == count_before
 
     def _undated_may_hide(self) -> bool:
-        """Whether contacts without a moment may be there, out of the windows' reach, as far as is known."""
+        """Whether contacts without a moment may be there, out of the windows' reach, and nobody has looked."""
         return self._since is None and not self._reader.undated_shown and self._undated_hide is None
 
     def _look_for_undated(self) -> Iterator[pl.DataFrame]:
@@ -308,17 +277,13 @@ class Pull:
 
         A server that sorts them behind all others, upwards and downwards, shows none of them in windows, and
         the count does not tell: one that was listed and has gone stands in for one of them. What both ends of
-        another order show is all of 22,000 contacts, and of a larger account a sample, which shows nothing.
+        another order show is all of 22,000 contacts, and of a larger account a sample.
         """
-        ends = [self._in_order(None, order_by, direction) for order_by, direction in OTHER_ORDERS[:2]]
-        for answer in chain(*ends):
-            yield self._listed.add(answer)
-        if meet(*ends):
-            self._undated_hide = False
-        elif any(answer[PLACED].null_count() for answer in chain(*ends)):
-            self._undated_hide = True
-        elif self._trusts_seams:
-            self._undated_hide = False
+        self._undated_hide = False
+        for order_by, direction in OTHER_ORDERS[:2]:
+            for answer in self._in_order(None, order_by, direction):
+                self._undated_hide |= answer[PLACED].null_count() > 0
+                yield self._listed.add(answer)
 
     def _what_is_missing(self) -> str:
         listed, counted = self._listed.count(), self._count_after

@@ -58,7 +58,6 @@ class Reader(Pages):
         """Moments that more contacts share than an offset reaches; None for contacts without a moment."""
         self.unproven = 0
         """Moments whose pages never fitted together, however often they were read."""
-        self.is_order_given_up = False
         self.undated_shown = False
         """Whether the contacts without a moment were within reach of a walk, if there are any."""
 
@@ -122,9 +121,8 @@ class Reader(Pages):
             return rows, following
         joined = join_by_moment(pages, full=self.caps.page, overlap=self.caps.overlap)
         rows, read_on_from = joined.rows, joined.broke_at
-        # Equal moments come in another order each time, so what was joined within one is in doubt.
-        is_in_doubt = keys(rows).n_unique() < rows.height
-        if is_in_doubt or (window.has_early_page and window.next_start and self._has_moved(pages[:2])):
+        if keys(rows).n_unique() < rows.height:
+            # Equal moments come in another order each time, so what was joined within one is in doubt.
             rows, read_on_from = rows[:0], None
         elif joined.is_whole:
             self.undated_shown |= window.start is None and window.next_start is None
@@ -136,15 +134,6 @@ class Reader(Pages):
             return self.one_by_one(window.start, window.next_start), None
         rest = self.one_by_one(read_on_from, window.next_start)
         return pl.concat([before(rows, window.next_start), rest], rechunk=True), None
-
-    def _has_moved(self, pages: list[pl.DataFrame]) -> bool:
-        """Whether contacts of the first page may have gone before the second was read.
-
-        The first page may be older than the count, and whoever went before the account was counted must not
-        stand in for somebody who was counted.
-        """
-        joined = join_by_moment(pages, full=self.caps.page, overlap=self.caps.overlap)
-        return joined.rows.height != self.caps.step + pages[1].height
 
     def one_by_one(self, start: datetime | None, end: datetime | None = None) -> pl.DataFrame:
         """Read the contacts created from `start` on and before `end`, page after page: the fallback.
@@ -174,10 +163,10 @@ class Reader(Pages):
     def newest(self, start: datetime | None) -> Future[pl.DataFrame]:
         """Ask for what a server lists first when it sorts downwards.
 
-        Of the whole account that is the newest contacts, or some without a moment. For a part of it no count
-        betrays a server that ignores the order it is asked for, but this page does.
+        For the whole account one contact is enough: the newest, or one without a moment. For a part of it a
+        page: no count betrays a server there that ignores the order it is asked for, but this page does.
         """
-        return self.ask(start, direction="desc")
+        return self.ask(start, limit=1 if start is None else None, direction="desc")
 
     def undated(self, newest: pl.DataFrame) -> pl.DataFrame:
         """Return the contacts without `created_at` that a server lists before the newest when it sorts downwards.
@@ -185,9 +174,9 @@ class Reader(Pages):
         Such contacts lie behind all others when it sorts upwards, out of a large account's reach.
 
         Args:
-            newest: the first page, sorted downwards.
+            newest: the first contact, sorted downwards.
         """
-        if not newest[PLACED][:1].null_count():
+        if not newest[PLACED].null_count():
             return newest[:0]
         rows, _, is_whole = self._by_offset(None, direction="desc")
         if not is_whole:
@@ -196,7 +185,6 @@ class Reader(Pages):
 
     def give_up_order(self) -> None:
         """Forget what was found by `created_at`: the server does not sort by it."""
-        self.is_order_given_up = True
         self.crowded.clear()
         self.unproven = 0
 
@@ -311,7 +299,6 @@ class _Window:
     ) -> None:
         self.start = start
         self.next_start: datetime | None = None
-        self.has_early_page = first is not None
         self.is_crowded = False
         self._reader = reader
         self._ended = False

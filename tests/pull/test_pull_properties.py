@@ -305,50 +305,6 @@ def test_one_that_was_listed_and_has_gone_does_not_stand_in_for_one_that_hides(u
     assert evidence.complete
 
 
-@pytest.mark.parametrize("size", [109, 150, 259])
-@pytest.mark.parametrize(
-    "events",
-    [
-        {2: [("delete", 1), ("create", 1)]},
-        {2: [("create now", 0)], 20: [("delete", 3)]},
-        {19: [("delete", 3), ("create now", 0)]},
-    ],
-    ids=str,
-)
-def test_equal_counts_of_a_moving_account_hide_nobody(events, size):
-    """As many came as went, so the counts agree; one without a moment lies behind all others both ways."""
-    people = People(1, [(minute * 60_000, 1) for minute in range(size - 1)], size)
-    account = ModelAccount(people, events, nulls_first=False, nulls_stay=True)
-
-    frame, error = pulled(account)
-
-    assert account.stayed <= set(numbers(frame)) or error is not None
-    assert error is None or size > 2 * SMALL.reach
-
-
-def test_a_contact_that_went_before_the_second_page_does_not_stand_in_for_one_that_hides():
-    """Hypothesis found it: the first page is as old as the count, and shows one that went at once."""
-    groups = [(0, 1), (1, 1), (7, 1), (6, 1), (8, 1), (5, 1), (4, 1), (3, 83), (2, 18)]
-    account = ModelAccount(
-        People(1, groups, 260), {2: [("delete", 1), ("create", 1)]}, nulls_first=False, nulls_stay=True
-    )
-
-    frame, error = pulled(account)
-
-    assert error is None
-    assert account.stayed <= set(numbers(frame)) <= account.ever
-
-
-@pytest.mark.parametrize("size", [150, 259])
-def test_a_still_account_larger_than_a_window_is_read_once(size):
-    people = People(0, [(minute * 60_000, 1) for minute in range(size)], size)
-    account = ModelAccount(people)
-
-    assert pull_contacts(account, progress=False).height == size
-    assert account.counts == 2
-    assert account.lists <= size // SMALL.step + 4
-
-
 @pytest.mark.parametrize("honours_order", [True, False])
 def test_small_pages_are_not_taken_for_the_end(honours_order):
     """With `since` no count tells that more contacts follow."""

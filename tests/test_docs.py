@@ -94,7 +94,8 @@ def test_the_reliability_page_has_the_lines_that_are_kept_by_hand():
 
 
 NAMED = re.findall(
-    r"`pytest ([^`]+)`|`make ([a-z0-9.-]+)", (ROOT / "docs" / "reliability-lines.txt").read_text(encoding="utf-8")
+    r"`pytest ([^`]+)`|`make ([a-z0-9.-]+)",
+    (ROOT / "docs" / "reliability-lines.txt").read_text(encoding="utf-8"),
 )
 
 

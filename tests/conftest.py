@@ -2,6 +2,8 @@ import warnings
 
 import pytest
 
+from sendblue_data import Sandbox
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -16,6 +18,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("spark"))
         elif "/browser/" in item.nodeid:
             item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture
+def no_settings_from_outside(monkeypatch):
+    """Neither credentials nor proxies of the machine reach a test."""
+    for name in ("API_KEY", "API_SECRET", "BASE_URL"):
+        monkeypatch.delenv(f"SENDBLUE_API_{name}", raising=False)
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def open_account():
+    """Open sandboxes with a client each; all are closed after the test."""
+    opened = []
+
+    def opener(*args, client=None, **options):
+        sandbox = Sandbox(*args, **options)
+        opened.append(sandbox)
+        opened.append(sandbox.client(**(client or {})))
+        opened[-1].timeout = 0.2  # for which an undo waits, where an answer was lost
+        return opened[-2:]
+
+    yield opener
+    for thing in reversed(opened):
+        thing.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
-from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,7 @@ from sendblue_data.analytics.opt_outs import opt_out_rate
 from sendblue_data.analytics.tags import tag_summary
 from sendblue_data.analytics.verification import verification_funnel, verification_rate
 from sendblue_data.plots.labels import number, percent
+from sendblue_data.report.images import save_png
 from sendblue_data.report.words import in_words
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def tags_html(contacts: pl.DataFrame) -> str:
     """Draw the tags of a selection."""
     table = tag_summary(contacts)
     return _image(
-        lambda: plots.tag_summary(table, top=_DRAWN),
+        plots.tag_summary(table, top=_DRAWN),
         in_words("Contacts by tag", table, "tag", "contacts", number),
     )
 
@@ -43,7 +42,7 @@ def opt_outs_html(contacts: pl.DataFrame) -> str:
     table = opt_out_rate(contacts, by="tags")
     overall = opt_out_rate(contacts).item(0, "rate")
     return _image(
-        lambda: plots.opt_out_rate(table, top=_DRAWN, reference=overall, reference_label="the selection"),
+        plots.opt_out_rate(table, top=_DRAWN, reference=overall, reference_label="the selection"),
         in_words("Opt-out rate by tag", table, "tag", "rate", percent),
     )
 
@@ -53,9 +52,9 @@ def verification_html(contacts: pl.DataFrame) -> str:
     steps = verification_funnel(contacts)
     table = verification_rate(contacts, by="tags")
     return _image(
-        lambda: plots.verification_funnel(steps), in_words("Verification", steps, "step", "contacts", number)
+        plots.verification_funnel(steps), in_words("Verification", steps, "step", "contacts", number)
     ) + _image(
-        lambda: plots.verification_rate(table, top=_DRAWN),
+        plots.verification_rate(table, top=_DRAWN),
         in_words("Verified rate by tag", table, "tag", "rate", percent),
     )
 
@@ -69,22 +68,13 @@ def history_html(history: ContactHistory) -> str:
     trend, survived = history.opt_out_trend(), history.survival()
     return (
         _said(words)
-        + _image(
-            lambda: plots.opt_out_trend(trend), in_words("Opt-outs by week", trend, "period", "rate", percent)
-        )
-        + _image(lambda: plots.survival(survived), "Share of contacts still subscribed by age in days.")
+        + _image(plots.opt_out_trend(trend), in_words("Opt-outs by week", trend, "period", "rate", percent))
+        + _image(plots.survival(survived), "Share of contacts still subscribed by age in days.")
     )
 
 
-def _image(draw: Callable[[], Axes], words: str) -> str:
-    from matplotlib import pyplot as plt  # noqa: PLC0415 -- importing the explorer must not load pyplot
-
-    figure = draw().get_figure(root=True)
-    try:
-        file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=_DOTS)  # type: ignore[union-attr]
-    finally:
-        plt.close(figure)  # a notebook would show it a second time
+def _image(axes: Axes, words: str) -> str:
+    file, *_ = save_png(axes, _DOTS)
     data = base64.b64encode(file.getvalue()).decode()
     return f'<img class="sb-plot" src="data:image/png;base64,{data}" alt="{escape(words, quote=True)}">'
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import polars as pl
 
+from sendblue_data._shared.signatures import spell_out_options
 from sendblue_data._shared.time import Moment
 from sendblue_data.errors import FrameError
 from sendblue_data.plots.labels import (
@@ -75,13 +75,7 @@ class PlotOptions(TypedDict, total=False):
 
 def with_options(plot: Plot) -> Plot:
     """Show the options of `PlotOptions` in a plot's signature, as if they were written out there."""
-    signature = inspect.signature(plot)
-    own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
-    shared = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind.__forward_arg__)
-        for name, kind in inspect.get_annotations(PlotOptions).items()
-    ]
-    plot.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]
+    spell_out_options(plot, PlotOptions)
     return plot
 
 

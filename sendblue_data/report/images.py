@@ -44,17 +44,30 @@ def picture(name: str, draw: Draw, alt: str, theme: str) -> Picture:
 
 
 def _png(draw: Draw, theme: Theme) -> tuple[bytes, int, int]:
-    from matplotlib import pyplot as plt  # noqa: PLC0415 -- importing the report must not load pyplot
+    file, width, height = save_png(draw(theme), 2 * PIXELS, compress_level=1)
+    return _smaller(file), round(width * PIXELS), round(height * PIXELS)
 
-    figure = draw(theme).get_figure(root=True)
+
+def save_png(axes: Axes, dpi: int, **options: int) -> tuple[io.BytesIO, float, float]:
+    """Return the figure of a plot as PNG, with its width and height in inches.
+
+    It is closed: a notebook would show it a second time.
+
+    Args:
+        axes: what the plot returned.
+        dpi: dots to the inch.
+        **options: how Pillow writes it.
+    """
+    from matplotlib import pyplot as plt  # noqa: PLC0415 -- importing a report or an explorer must not load pyplot
+
+    figure = axes.get_figure(root=True)
     assert figure is not None  # noqa: S101 -- a plot's axes are on a figure
     try:
         file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=2 * PIXELS, pil_kwargs={"compress_level": 1})
-        width, height = figure.get_size_inches()
+        figure.savefig(file, format="png", dpi=dpi, pil_kwargs=options)
+        return file, *figure.get_size_inches()
     finally:
         plt.close(figure)
-    return _smaller(file), round(width * PIXELS), round(height * PIXELS)
 
 
 def _smaller(png: io.BytesIO) -> bytes:

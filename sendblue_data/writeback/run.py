@@ -13,6 +13,7 @@ from typing import Any, TypedDict, TypeVar, Unpack
 
 from sendblue_data._api.client import SendblueClient
 from sendblue_data._shared.logging import log
+from sendblue_data._shared.signatures import spell_out_options
 from sendblue_data._shared.validation import check_client, shown
 from sendblue_data.errors import (
     ApiError,
@@ -59,22 +60,9 @@ _OPTIONS_LINE = "    **options: as in `RunOptions`."
 
 
 def with_run_options(function: Function) -> Function:
-    """Spell `**options: Unpack[RunOptions]` out in a function's signature and docstring, for `help` and the reference.
-
-    Type checkers and editors read them from the annotation.
-    """
-    signature = inspect.signature(function)
-    *own, _ = signature.parameters.values()
-    spelled = [
-        inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation.__forward_arg__
-        )
-        for (name, default), annotation in zip(
-            _DEFAULTS.items(), inspect.get_annotations(RunOptions).values(), strict=True
-        )
-    ]
+    """Spell `**options: Unpack[RunOptions]` out in a function's signature and docstring."""
+    spell_out_options(function, RunOptions, _DEFAULTS)
     described = inspect.cleandoc(RunOptions.__doc__ or "").partition("Attributes:\n")[2]
-    function.__signature__ = signature.replace(parameters=[*own, *spelled])  # type: ignore[attr-defined]
     function.__doc__ = inspect.cleandoc(function.__doc__ or "").replace(_OPTIONS_LINE, described)
     return function
 

@@ -8,13 +8,8 @@ KEY, SECRET = "key-made-up-for-tests", "secret-made-up-for-tests"
 
 
 @pytest.fixture(autouse=True)
-def no_settings_from_outside(monkeypatch):
-    """Neither credentials nor proxies of the machine reach a test, and no retry waits long."""
-    for name in ("API_KEY", "API_SECRET", "BASE_URL"):
-        monkeypatch.delenv(f"SENDBLUE_API_{name}", raising=False)
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+def no_long_waits(no_settings_from_outside, monkeypatch):
+    """No retry waits long."""
     monkeypatch.setattr(retries, "FIRST_WAIT", 0.002)
     monkeypatch.setattr(rate_limit, "FIRST_PROBE", 0.002)
     monkeypatch.setattr(retries, "PATIENCE", 0.05)

@@ -9,22 +9,9 @@ from hypothesis import given, settings, strategies as st
 
 from sendblue_data import CONTACT_SCHEMA
 from sendblue_data._api.decoding import Oddity, decode_page
+from tests.test_contacts import PHONE, WHOLE
 
-PHONE, OTHER = "+12125550100", "+12125550101"
-WHOLE = {
-    "contact_id": "c1",
-    "phone": PHONE,
-    "first_name": "Ann",
-    "last_name": "Ohm",
-    "company_name": "Acme",
-    "created_at": "2025-01-02T03:04:05.678901Z",
-    "custom_variables": {"city": "Lyon"},
-    "opt_out": False,
-    "verified": True,
-    "sendblue_number": "+12125550190",
-    "tags": ["VIP"],
-    "assigned_to_email": "owner@example.com",
-}
+OTHER = "+12125550101"
 READ = {**WHOLE, "created_at": datetime(2025, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)}
 CAMEL = {
     "contact_id": "contactId",

@@ -1,28 +1,8 @@
 import pytest
 
-from sendblue_data.sandbox import Sandbox
-
 
 @pytest.fixture(autouse=True)
 def journals(tmp_path, monkeypatch):
     folder = tmp_path / "runs"
     monkeypatch.setenv("SENDBLUE_DATA_JOURNAL", str(folder))
     return folder
-
-
-@pytest.fixture
-def open_account():
-    """Open sandboxes with a client each; all are closed after the test."""
-    opened = []
-
-    def opener(*args, **options):
-        sandbox = Sandbox(*args, **options)
-        client = sandbox.client()
-        client.timeout = 0.2  # for which an undo waits, where an answer was lost
-        opened.append((sandbox, client))
-        return sandbox, client
-
-    yield opener
-    for sandbox, client in opened:
-        client.close()
-        sandbox.close()

@@ -11,6 +11,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in a hook of the same name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together, with `--dist loadgroup`, what shares something that is slow to start: a JVM, a JupyterLab."""
     for item in items:

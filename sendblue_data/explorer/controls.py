@@ -128,6 +128,7 @@ class Controls:
         }
         self.variable = _choice("Variable", ())
         self.test = _choice("Test", TESTS)
+        self.test.value = Filters().test
         self.value = _field("Value", "text to compare with")
         self.clear = widgets.Button(
             description="Clear all filters", tooltip="Select every contact again", layout={"width": _FULL}

@@ -93,6 +93,16 @@ def test_each_control_filters(looking, field):
     assert explorer.tabs.table.html.value.count("<tr>") == 1 + min(25, explorer.selection.height)
 
 
+def test_controls_begin_as_they_are_once_cleared(explorer):
+    assert explorer.controls.filters == Filters()
+    explorer.controls.variable.value = "Plan"
+    chosen = explorer.selection
+    assert chosen.height > 0
+    explorer.controls.clear.click()
+    explorer.controls.variable.value = "Plan"
+    assert explorer.selection.equals(chosen)
+
+
 def test_setting_the_predicate_moves_every_control(explorer):
     explorer.predicate = predicate_of(EVERYTHING)
     assert explorer.controls.filters == EVERYTHING

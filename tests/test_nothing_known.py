@@ -154,6 +154,7 @@ def test_every_table_and_plot_is_tried():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_and_its_plot_say_nothing_of_what_is_not_known(name):
     make, plot = TABLES[name]
@@ -187,6 +188,7 @@ WORDS = "opt_out is null for all 60 contacts: nothing is known about opt-outs."
 UNUSED = "No contact is verified: the account does not seem to use verification."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["opt_out", "verified", "created_at", "tags", "phone", "all", "1 of all", "no rows"]
 )

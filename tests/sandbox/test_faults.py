@@ -213,5 +213,5 @@ def test_closing_as_clients_connect_leaves_no_socket_open(sends, capfd):
         sandbox.close()
         for client in clients:
             client.close()
-        gc.collect()
+    gc.collect()
     assert capfd.readouterr().err == ""

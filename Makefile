@@ -42,7 +42,7 @@ test: $(VENV)/.dev ## Run the quick tests, the docstrings' examples and the READ
 	$(BIN)/python -m pytest -q -n 2 -m 'not slow' --cov --cov-report=term:skip-covered
 
 test-slow: $(VENV)/.slow ## Run the long tests: Spark, kill -9, fuzz, browser
-	$(BIN)/python -m pytest -q -n 3 --dist loadgroup -m slow tests
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m slow tests
 
 search: $(VENV)/.slow ## Try the properties on new random examples, many more of them (an hour or more)
 	PULL_EXAMPLES=6000 WRITEBACK_EXAMPLES=250 TRUST_EXAMPLES=20000 $(BIN)/python -m pytest -q -n 2 --hypothesis-profile=search \
@@ -83,23 +83,22 @@ ANYWHERE := python -m pytest -q -n 2 -m 'not slow' --ignore tests/browser --igno
 
 # The hardening. What is no dependency of ours has an environment of its own; docs/reliability.md tells what was seen.
 
+# $(call elsewhere,NAME,PYTHON,OPTIONS OF PIP): an environment of its own, and there those tests.
+define elsewhere
+	$(2) -m venv $(VENV)-$(1)
+	$(VENV)-$(1)/bin/python $(PIP_INSTALL) -c constraints.txt $(NEW_PIP)
+	$(VENV)-$(1)/bin/python $(PIP_INSTALL) $(3) $(TESTED) --group test
+	$(VENV)-$(1)/bin/$(ANYWHERE)
+endef
+
 test-least: ## Run the quick tests with the oldest dependencies that the bounds allow
-	$(PYTHON) -m venv $(VENV)-least
-	$(VENV)-least/bin/python $(PIP_INSTALL) -c constraints.txt $(NEW_PIP)
-	$(VENV)-least/bin/python $(PIP_INSTALL) -c constraints-least.txt $(TESTED) --group test
-	$(VENV)-least/bin/$(ANYWHERE)
+	$(call elsewhere,least,$(PYTHON),-c constraints-least.txt)
 
 test-3.12: ## Run the quick tests on Python 3.12
-	"$$(hardening/python.sh 3.12)" -m venv $(VENV)-3.12
-	$(VENV)-3.12/bin/python $(PIP_INSTALL) -c constraints.txt $(NEW_PIP)
-	$(VENV)-3.12/bin/python $(PIP_INSTALL) -c constraints.txt $(TESTED) --group test
-	$(VENV)-3.12/bin/$(ANYWHERE)
+	$(call elsewhere,3.12,"$$(hardening/python.sh 3.12)",-c constraints.txt)
 
 test-newest: ## Run the quick tests on the newest Python here, with the newest dependencies, pinned by nothing
-	"$$(hardening/python.sh 3.14 3.13)" -m venv $(VENV)-newest
-	$(VENV)-newest/bin/python $(PIP_INSTALL) --upgrade pip
-	$(VENV)-newest/bin/python $(PIP_INSTALL) --upgrade --upgrade-strategy eager $(TESTED) --group test
-	$(VENV)-newest/bin/$(ANYWHERE)
+	$(call elsewhere,newest,"$$(hardening/python.sh 3.14 3.13)",--upgrade --upgrade-strategy eager)
 
 FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 1

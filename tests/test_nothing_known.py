@@ -207,6 +207,7 @@ def test_a_report_says_what_the_api_did_not(name, tmp_path, monkeypatch):
         assert f"{name} is null for all 60 contacts: nothing is known about" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["opt_out", "verified", "created_at", "tags", "phone", "all", "1 of all", "no rows"]
 )
@@ -222,6 +223,7 @@ def test_the_explorer_says_what_the_api_did_not(name):
         assert ">0.0%" not in explorer.headline.value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["opt_out", "created_at", "all but empty tags"])
 def test_a_history_of_what_the_api_did_not_say(name, tmp_path, monkeypatch):
     monkeypatch.setattr(pictures, "PIXELS", 15)

@@ -91,6 +91,7 @@ SPELLINGS = st.text(alphabet="0123456789+ ().-", max_size=18) | st.from_regex(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(SPELLINGS, max_size=8), st.sampled_from([None, "US", "CA", "JM", "GB"]))
 def test_the_quick_path_agrees_with_phonenumbers(texts, region):

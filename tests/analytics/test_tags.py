@@ -150,6 +150,7 @@ def test_no_tags_give_empty_tables_of_the_same_types(constructor):
         assert tag_combinations(made)["contacts"].sum() == empty.height
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(CONTACTS, st.randoms(use_true_random=False))
 def test_tables_agree_with_python_in_any_row_order(rows, random):

@@ -62,6 +62,7 @@ def test_the_frame_is_what_the_account_holds():
     assert dated.is_sorted()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "switches",
     [

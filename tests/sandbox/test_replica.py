@@ -112,6 +112,7 @@ def test_the_lag_changes_while_it_runs(open_raw, clock):
     assert set(seen(raw)) == {PHONE, OTHER, NEW}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_after_the_lag_reads_show_the_truth_whatever_was_done(open_raw, clock, seed):
     """In every order of writes through the API and behind it, of three contacts that come and go."""

@@ -40,6 +40,7 @@ def account(request):
         yield sandbox, client
 
 
+@pytest.mark.slow
 def test_pull_history_report_doctor_and_explorer_tell_the_truth(account, tmp_path):
     sandbox, client = account
     contacts, evidence = pull_contacts(client, progress=False, with_evidence=True)

@@ -111,6 +111,7 @@ def merged(base, mine, theirs, on_conflict):
     return theirs if conflict and on_conflict == "refuse" else now
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(base=CONTACT, mine=CONTACT, theirs=CONTACT, on_conflict=st.sampled_from(["refuse", "ours", "theirs"]))
 def test_a_merge_is_what_it_is_field_by_field(base, mine, theirs, on_conflict):

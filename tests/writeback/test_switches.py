@@ -111,6 +111,7 @@ def test_one_bad_row_does_not_lose_the_others(open_account, monkeypatch, invalid
         assert "is not in E.164 format" in result.frame["detail"][4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [413, 400])
 @pytest.mark.parametrize("most", [1, 7, 64])
 def test_a_size_that_is_refused_is_halved_and_remembered(open_account, status, most):

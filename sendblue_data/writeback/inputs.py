@@ -12,13 +12,13 @@ import narwhals as nw
 import polars as pl
 
 from sendblue_data._shared.masking import mask_phone
+from sendblue_data._shared.opt_out_names import speaks_of_opting_out
 from sendblue_data._shared.validation import shown
 from sendblue_data.errors import ConfigurationError, FrameError, WrongAccountError
 from sendblue_data.schema import E164, IS_E164
 from sendblue_data.writeback import columns
 from sendblue_data.writeback.fields import UNWRITABLE, WRITABLE
 from sendblue_data.writeback.identity import identities
-from sendblue_data.writeback.opt_out_names import speaks_of_opting_out
 from sendblue_data.writeback.rows import Kind, Options
 
 LONGEST_VARIABLE = 1_000

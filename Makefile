@@ -6,7 +6,7 @@ SOURCES := sendblue_data tests benchmarks hardening docs notebooks
 # Not compiled at once: most modules are never imported.
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 # What the tests need of the package's extras; pip reads dependency groups from 25.1 on.
-TESTED := -e '.[sandbox,duckdb,history,similar]'
+TESTED := -e '.[sandbox,duckdb,history,similar,excel]'
 NEW_PIP := 'pip>=25.1'
 .DEFAULT_GOAL := help
 

@@ -105,7 +105,9 @@ def _doctor_options(parser: argparse.ArgumentParser) -> None:
 
 def _pull_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _CREDENTIALS
-    parser.add_argument("out", metavar="OUT", type=_target, help="a .parquet, .csv, .ndjson or .jsonl file")
+    parser.add_argument(
+        "out", metavar="OUT", type=_target, help="a .csv, .xlsx, .parquet, .ndjson or .jsonl file"
+    )
     parser.add_argument(
         "--since",
         metavar="MOMENT",

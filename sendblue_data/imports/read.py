@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from sendblue_data._frames.contact_text import MICROSECONDS, contacts_from_text
 from sendblue_data._shared.phone_cells import SeveralPhones
 from sendblue_data._shared.time import read_utc
 from sendblue_data._shared.validation import shown
@@ -23,8 +24,6 @@ from sendblue_data.imports.tag_cells import read_tags
 from sendblue_data.phones import check_region, check_several, read_phones
 from sendblue_data.schema import CONTACT_SCHEMA
 
-_APOSTROPHE = r"^'('*(?:[\x00\t\r\n\ufeff\u200b]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20]))"
-"""What a safe CSV of ours puts an apostrophe before."""
 _ADDRESS = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 _ENTRIES = pl.List(pl.Struct({"key": pl.String, "value": pl.String}))
 _BLANK = r"^[\s\p{Cf}\p{Cc}]*$"
@@ -101,10 +100,8 @@ def read_contacts(
     if sheet is not None and (isinstance(sheet, bool) or not isinstance(sheet, (str, int))):
         raise ConfigurationError(f"sheet is {shown(sheet)}: expected a sheet's name, or its number from 1.")
     table = read_source(source, sheet)
-    layout = (
-        None if set(table.headers) <= {*CONTACT_SCHEMA, "row", "phone_problem"} else layout_of(table.headers)
-    )
     table = _without_our_own_marks(table)
+    layout = None if {*table.headers} <= {*CONTACT_SCHEMA} else layout_of(table.headers)
     names = _named_phones(table)
     claims = claim_fields(names, layout, mapping)
     if not claims.of("phone"):
@@ -166,7 +163,7 @@ class _Reading:
         if text.dtype != pl.String:
             text = _as_text(text)
         if self.claims.is_ours:
-            return text.str.replace(_APOSTROPHE, "$1") if self.table.is_csv else text
+            return text
         text = text.str.replace_all("\u00a0", " ").str.strip_chars()
         return text.set(text.str.contains(_BLANK).fill_null(value=False), None)
 
@@ -366,7 +363,12 @@ def _without_our_own_marks(table: Table) -> Table:
         kept = [n for n in kept if table.headers[n] not in ("row", "phone_problem")]
     headers = [table.headers[n] for n in kept]
     columns = [table.columns[n] for n in kept]
-    return Table(table.label, headers, columns, table.rows, table.notes, table.broken, table.is_csv)
+    ours = {*CONTACT_SCHEMA, MICROSECONDS}
+    if table.form is not None and len({*headers}) == len(headers) and {*headers} <= ours:
+        text = pl.DataFrame([column.alias(header) for column, header in zip(columns, headers, strict=True)])
+        typed = contacts_from_text(text, table.form)
+        headers, columns = typed.columns, typed.get_columns()
+    return Table(table.label, headers, columns, table.rows, table.notes, table.broken, table.form)
 
 
 def _named_phones(table: Table) -> list[str]:

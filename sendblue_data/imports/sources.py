@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import narwhals as nw
 import polars as pl
-from narwhals import dependencies
 
+from sendblue_data._frames.conversion import is_frame, to_polars
 from sendblue_data.errors import ConfigurationError, FrameError, MissingExtraError
 from sendblue_data.imports.table import Table, one_error, table_of
 from sendblue_data.imports.text_files import read_sheet, read_text
@@ -139,37 +138,16 @@ def _told(value: Any) -> str | None:
 
 
 def _frame_of(source: Any) -> tuple[pl.DataFrame, int, list[str]]:
-    if isinstance(source, pl.LazyFrame):
-        source = source.collect()
-    if isinstance(source, pl.DataFrame):
-        return _as_text(source), 0, ["a Polars frame"]
-    if dependencies.is_pandas_dataframe(source):
-        return _of_pandas(source), 0, ["a pandas frame"]
-    try:
-        frame = nw.from_native(source).lazy().collect("polars").to_native()
-    except (TypeError, AttributeError):
+    if not is_frame(source):
         raise FrameError(
             f"read_contacts takes a path, bytes or a frame, not {type(source).__name__}: "
             "give the path of a CSV, Excel, Parquet or NDJSON file."
-        ) from None
-    except ImportError as error:
-        raise MissingExtraError(
-            f"A frame of this kind needs {error.name or 'pyarrow'}: pip install {error.name or 'pyarrow'}."
-        ) from None
-    return _as_text(frame), 0, [f"a frame ({type(source).__module__.partition('.')[0]})"]
-
-
-def _of_pandas(frame: Any) -> pl.DataFrame:
-    """Turn a pandas frame into texts, column by column: its own way needs pyarrow, and one type in a column."""
-    names = [str(name) for name in frame.columns]
-    if len(set(names)) < len(names):
-        double = next(name for name in names if names.count(name) > 1)
-        raise FrameError(f"The frame has two columns named {double!r}: rename or drop one.")
-    columns = []
-    for place, name in enumerate(names):
-        values = [None if _is_missing(value) else _told(value) for value in frame.iloc[:, place].tolist()]
-        columns.append(pl.Series(name, values, dtype=pl.String))
-    return pl.DataFrame(columns)
+        )
+    return (
+        _as_text(to_polars(source, objects=True)),
+        0,
+        [f"a frame ({type(source).__module__.partition('.')[0]})"],
+    )
 
 
 def _is_missing(value: Any) -> bool:

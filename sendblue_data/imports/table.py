@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from sendblue_data._frames.contact_text import Form
 from sendblue_data._shared.text import one_line
 from sendblue_data.errors import FrameError, SendblueError
 
@@ -27,7 +28,7 @@ class Table:
         rows: the number of each row, as whoever made the list counts.
         notes: how it was read.
         broken: by position, why the cells of a row can't be told apart.
-        is_csv: whether spreadsheets may have been told, by an apostrophe, that a cell is text.
+        form: of a file of texts, how one of ours would be written.
     """
 
     label: str
@@ -36,7 +37,7 @@ class Table:
     rows: pl.Series
     notes: list[str] = field(default_factory=list)
     broken: dict[int, str] = field(default_factory=dict)
-    is_csv: bool = False
+    form: Form | None = None
 
     @property
     def height(self) -> int:

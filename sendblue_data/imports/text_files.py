@@ -12,9 +12,11 @@ from contextlib import suppress
 import polars as pl
 from charset_normalizer import from_bytes
 
+from sendblue_data._frames.contact_text import MICROSECONDS, Form, csv_form
 from sendblue_data._shared.phone_cells import bare
 from sendblue_data.errors import FrameError
 from sendblue_data.imports.table import Table
+from sendblue_data.schema import CONTACT_SCHEMA
 
 _SAMPLE = 65_536
 """Bytes from which encoding and separator are found out."""
@@ -42,6 +44,7 @@ def read_text(label: str, data: bytes) -> Table:
     Raises:
         FrameError: it is empty, a quote is never closed, or it is no text.
     """
+    form = csv_form(data[:_SAMPLE])
     data, notes = _as_utf8(label, data)
     skipped = 0
     if hint := re.match(rb'"?sep=(.)"?\r?\n', data):  # Excel's own, which it doesn't show as a row
@@ -51,7 +54,7 @@ def read_text(label: str, data: bytes) -> Table:
     notes.append(f"cells separated by {_SEPARATORS.get(separator, repr(separator))}")
     frame, broken = _cells(label, data, separator)
     del data
-    return _with_header(label, frame, broken, notes, first=1 + skipped)
+    return _with_header(label, frame, broken, notes, first=1 + skipped, form=form)
 
 
 def _as_utf8(label: str, data: bytes) -> tuple[bytes, list[str]]:
@@ -203,7 +206,7 @@ def _width(rows: list[list[str]]) -> int:
 
 
 def _with_header(
-    label: str, frame: pl.DataFrame, broken: dict[int, str], notes: list[str], first: int
+    label: str, frame: pl.DataFrame, broken: dict[int, str], notes: list[str], *, first: int, form: Form
 ) -> Table:
     """Take the first row that says anything for the header, unless it is a person's."""
     given = (
@@ -217,6 +220,9 @@ def _with_header(
     if any(_LOOKS_LIKE_PHONE.fullmatch(bare(header)) for header in headers):
         headers = [f"column {n}" for n in range(1, len(headers) + 1)]
         notes.append("no header: the first row holds a phone")
+    elif {header.removeprefix("'") for header in headers} <= {*CONTACT_SCHEMA, MICROSECONDS}:
+        # A file of ours: a contact of which nothing is known is a row too.
+        filled = pl.int_range(at + 1, frame.height, dtype=pl.UInt32, eager=True)
     else:
         filled = filled.slice(1)
     moved = dict(zip(filled.to_list(), range(filled.len()), strict=True)) if broken else {}
@@ -232,14 +238,14 @@ def _with_header(
         (filled + first).cast(pl.UInt32).alias("row"),
         notes,
         {moved[position]: why for position, why in broken.items() if position in moved},
-        is_csv=True,
+        form=form,
     )
 
 
 def _clean(cell: object) -> str:
-    return " ".join(str(cell or "").replace("\ufeff", "").split()).removeprefix("'")
+    return " ".join(str(cell or "").replace("\ufeff", "").split())
 
 
 def read_sheet(label: str, frame: pl.DataFrame, notes: list[str]) -> Table:
     """Make a table of a sheet that was read without a header, every cell text."""
-    return _with_header(label, frame.cast(pl.String), {}, notes, first=1)
+    return _with_header(label, frame.cast(pl.String), {}, notes, first=1, form="xlsx")

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
-import narwhals as nw
 import polars as pl
 
+from sendblue_data._frames.conversion import to_polars
 from sendblue_data._shared.masking import mask_phone
 from sendblue_data._shared.opt_out_names import speaks_of_opting_out
 from sendblue_data._shared.validation import shown
@@ -132,7 +132,7 @@ class Asked:
 
 def read_source(contacts: Any, longest_variable: int = LONGEST_VARIABLE) -> Source:
     """Read a frame of any engine."""
-    table = as_polars(contacts)
+    table = to_polars(contacts, objects=True)
     if "phone" not in table.columns:
         raise FrameError(
             f"The frame has no column 'phone': it has {', '.join(map(repr, table.columns)) or 'none'}. "
@@ -163,21 +163,6 @@ def read_source(contacts: Any, longest_variable: int = LONGEST_VARIABLE) -> Sour
     says_out = columns.says_yes(table["opt_out"]) if "opt_out" in table.columns else _never(table.height)
     told = {name: problem for name, problem in problems.items() if problem is not None}
     return Source(pl.DataFrame(read), told, says_out, table.columns, _not_written(table))
-
-
-def as_polars(frame: Any) -> pl.DataFrame:
-    """Return a frame of any engine as Polars'."""
-    if isinstance(frame, pl.DataFrame):
-        return frame
-    if isinstance(frame, pl.LazyFrame):
-        return frame.collect()
-    try:
-        table: pl.DataFrame = nw.from_native(frame).lazy().collect("polars").to_native()
-    except (TypeError, AttributeError):
-        raise FrameError(
-            f"Expected a frame (Polars, or one that Narwhals knows), got {type(frame).__name__}."
-        ) from None
-    return table
 
 
 def _never(height: int) -> pl.Series:

@@ -299,7 +299,7 @@ PEOPLE = contacts_frame(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".ndjson"])
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".parquet", ".ndjson"])
 def test_what_write_contacts_wrote_reads_back_the_same(tmp_path, suffix):
     written = write_contacts(PEOPLE, tmp_path / f"list{suffix}")
     for source in (written, written.path, str(written.path), written.path.read_bytes()):

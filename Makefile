@@ -6,7 +6,7 @@ SOURCES := sendblue_data tests benchmarks hardening docs notebooks
 # Not compiled at once: most modules are never imported.
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 # What the tests need of the package's extras; pip reads dependency groups from 25.1 on.
-TESTED := -e '.[sandbox,duckdb,history,similar]'
+TESTED := -e '.[sandbox,duckdb,history,similar,excel]'
 NEW_PIP := 'pip>=25.1'
 .DEFAULT_GOAL := help
 
@@ -69,6 +69,7 @@ bench: $(VENV)/.dev ## Print the benchmarks' ratios, and keep them in docs/bench
 	-$(BIN)/python -m benchmarks.keep analytics --contacts 5000000
 	-$(BIN)/python -m benchmarks.keep analytics:growth --growth 100000 1000000 10000000
 	-$(BIN)/python -m benchmarks.keep history
+	-$(BIN)/python -m benchmarks.keep imports
 
 cassettes: $(VENV)/.dev ## Record the cassettes again, against the sandbox
 	rm -f cassettes/*.yaml
@@ -106,7 +107,7 @@ fuzz: ## Fuzz the readers of pages, segments and journals with atheris (FUZZ_SEC
 	$(PYTHON) -m venv $(VENV)-fuzz
 	$(VENV)-fuzz/bin/python $(PIP_INSTALL) -c constraints.txt -e . atheris
 	mkdir -p artifacts
-	set -e; for target in decoder segment toml journal; do \
+	set -e; for target in decoder segment toml journal list; do \
 	  $(VENV)-fuzz/bin/python -m hardening.fuzz $$target -max_total_time=$(FUZZ_SECONDS) -seed=$(FUZZ_SEED) \
 	    -print_final_stats=1 -verbosity=0 -artifact_prefix=artifacts/; done
 

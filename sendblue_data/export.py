@@ -1,30 +1,28 @@
-"""Contacts to a file: Parquet, CSV or NDJSON, frame by frame, and never half of it under the final name."""
+"""Contacts to a file: CSV, Excel, Parquet or NDJSON, frame by frame, and never half of it under the final name."""
 
 from __future__ import annotations
 
+import codecs
 import os
-import re
 import tempfile
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import polars as pl
 
+from sendblue_data._frames.contact_text import Form, check_separator, contacts_to_text
+from sendblue_data._frames.conversion import is_frame, to_polars
+from sendblue_data._frames.engines import require_columns
+from sendblue_data._frames.workbook import check_excel, workbook
 from sendblue_data._shared.files import check_folder, replacing
+from sendblue_data._shared.validation import shown
 from sendblue_data.errors import ConfigurationError, FileNotWrittenError, FrameError, SendblueError
 from sendblue_data.pull.evidence import PullEvidence
-from sendblue_data.schema import CONTACT_SCHEMA, IS_E164
+from sendblue_data.schema import CONTACT_SCHEMA
 
-PHONE_COLUMNS = ("phone", "sendblue_number")
-"""Columns in which `+` and digits are a phone, and stay as they are in a safe CSV."""
-
-# What spreadsheets take for the start of a formula, the full-width forms that they fold into it included, and
-# blanks before it, which some of them cut off.
-_FORMULA = r"^(?:[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20])"
 _ROW_GROUP = 65_536
 """Rows of a Parquet row group: a reader that wants a part of a large account skips the rest."""
 
@@ -33,7 +31,7 @@ _Write = Callable[[pl.DataFrame], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What `write_contacts` wrote.
+    """What `write_contacts` wrote. It stands for its path wherever a path is taken.
 
     Attributes:
         path: the file.
@@ -47,70 +45,119 @@ class Written:
     size: int
     evidence: PullEvidence | None = None
 
+    def __fspath__(self) -> str:
+        """Return the path, so that `read_contacts(write_contacts(...))` reads what was written."""
+        return os.fspath(self.path)
+
 
 def write_contacts(
-    contacts: pl.DataFrame | pl.LazyFrame | Iterable[pl.DataFrame],
+    contacts: Any,
     path: str | os.PathLike[str],
     *,
+    columns: Sequence[str] | None = None,
+    tags_separator: str | None = "; ",
+    bom: bool | None = None,
     safe_csv: bool = True,
 ) -> Written:
-    """Write contacts to a Parquet, CSV or NDJSON file, by the path's suffix.
+    """Write contacts to a CSV, Excel, Parquet or NDJSON file, by the path's suffix.
 
     Frames are written as they come, so that an account need not fit in memory. The file is written under
     another name in the same folder, flushed to the disk, then renamed: an error, a pull that is incomplete
     and Ctrl-C leave nothing under `path`, or the file that was there before. Only its owner may read it.
 
+    `read_contacts` reads each of them back to the same frame.
+
+    - `.csv`: for spreadsheets and other products. UTF-8 with a byte order mark, by which Excel knows it. Tags are
+      joined by `tags_separator`; a tag that holds one is in quotes (`"Austin, TX"; VIP`), and a list that can't be
+      joined (no tags, a null among them) is JSON. `created_at` is ISO 8601 in UTC, maps are JSON, null is an empty
+      field and an empty text is `""`; every text is in quotes, so that Polars and DuckDB read `+12125550100` as text
+      (tell pandas `dtype=str`). Excel makes a number of a phone when it opens a CSV: give it `.xlsx`.
+    - `.xlsx`: for Excel. Phones are text, `created_at` is a date in UTC, and no text can run; lists and maps as in a
+      CSV, and an empty text is an apostrophe. A hidden column `created_at_us` keeps what a moment has beyond the
+      milliseconds. Needs the extra `excel`.
     - `.parquet`: every type is kept; `custom_variables` is a map, `tags` a list, for Polars, DuckDB, Spark
       and PyArrow alike. Compressed with zstd.
-    - `.csv`: every text is in quotes, so that Polars and DuckDB read `+12125550100` as the text it is; tell
-      pandas `dtype=str`, and a spreadsheet's import dialog that the column is text. `created_at` is ISO 8601
-      in UTC, lists and maps are JSON, null is an empty field and an empty text is `""`.
     - `.ndjson` or `.jsonl`: an object a line, with the API's own field names.
       `pl.read_ndjson(path, schema=CONTACT_SCHEMA)` gives the frame back.
 
     Args:
-        contacts: a frame, a lazy frame, or frames one after another, such as `iter_contacts(client)`.
+        contacts: a frame of any engine that Narwhals knows, a lazy frame, or Polars frames one after another, such
+            as `iter_contacts(client)`.
         path: where to; its folder must exist.
+        columns: those to write, in this order; all by default.
+        tags_separator: what stands between tags in a CSV or a workbook: `;`, `,` or `|`, with blanks around it or
+            not. None writes lists as JSON.
+        bom: whether a CSV begins with a byte order mark; by default where `safe_csv` is true.
         safe_csv: in a CSV, put an apostrophe before each text that a spreadsheet would run as a formula: one
-            that begins with `=`, `+`, `-`, `@` (or blanks and one of them), a tab or a line break. E.164
-            phones in `phone` and `sendblue_number` stay as they are: digits after a `+` can do no harm, and
-            an apostrophe would make them useless as keys. Give False for a file that no spreadsheet will
-            open, to keep every text to the letter.
+            that begins with a tab or a line break, or with `=`, `+`, `-`, `@` after blanks, control characters
+            (NUL) or characters without width (U+FEFF, U+200B), or none. A text that has such apostrophes
+            already gets one more, so that they are told apart. E.164 phones in `phone` and `sendblue_number` stay
+            as they are: digits after a `+` can do no harm, and an apostrophe would make them useless as keys.
+            Give False for a file that no spreadsheet will open: every text to the letter, every list as JSON.
 
     Returns:
         What was written, with the pull's certificate where there is one.
 
     Raises:
-        ConfigurationError: a suffix that is none of these, or no such folder.
+        ConfigurationError: a suffix that is none of these, no such folder, or a separator that tags can't be told
+            apart by.
         FileNotWrittenError: the disk does not take it.
-        FrameError: a frame has other columns or types than the one before it, or a lazy one can't be computed.
+        FrameError: a column is missing, a frame has other columns or types than the one before it, a lazy one can't
+            be computed, or the file's kind can't hold a value: the message names its column and row.
         IncompletePullError: from `iter_contacts`; nothing is written.
+        MissingExtraError: an `.xlsx` without the extra `excel`.
 
     Example:
         >>> from sendblue_data import contacts_frame
-        >>> people = contacts_frame([{"phone": "+12125550100", "first_name": "=1+1", "tags": ["VIP"]}])
+        >>> people = contacts_frame([{"phone": "+12125550100", "first_name": "=1+1", "tags": ["VIP", "Lead"]}])
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     written = write_contacts(people.select("phone", "first_name", "tags"), f"{folder}/people.csv")
-        ...     print(written.path.read_text())
-        "phone","first_name","tags"
-        "+12125550100","'=1+1","[""VIP""]"
+        ...     written = write_contacts(people, f"{folder}/people.csv", columns=["phone", "first_name", "tags"])
+        ...     print(written.path.read_text(encoding="utf-8-sig"))
+        phone,first_name,tags
+        "+12125550100","'=1+1","VIP; Lead"
         >>> written.contacts
         1
     """
     suffix = check_target(path)
-    if isinstance(contacts, pl.DataFrame):
-        contacts = [contacts]
-    elif isinstance(contacts, pl.LazyFrame):
-        contacts = _computed(contacts)
-    frames = _Frames(contacts)
+    check_separator(tags_separator)
+    if bom and suffix != ".csv":
+        raise ConfigurationError(
+            f"bom=True is for .csv, and {os.fspath(path)} ends in {suffix!r}: leave it out."
+        )
+    kind = _Kind(
+        suffix,
+        form="xlsx" if suffix == ".xlsx" else "csv" if safe_csv else "exact csv",
+        separator=tags_separator,
+        bom=safe_csv if bom is None else bom,
+    )
+    frames = _Frames(_each_frame(contacts), _checked_names(columns))
     with replacing(path) as part:
-        with _written(path), _writer(part, suffix, safe_csv=safe_csv) as write:
+        with _written(path), kind.writer(part) as write:
             for frame in frames:
                 write(frame)
             if not frames.count:
-                write(CONTACT_SCHEMA.to_frame())
+                write(frames.chosen(CONTACT_SCHEMA.to_frame()))
         size = part.stat().st_size
     return Written(path=Path(path), contacts=frames.rows, size=size, evidence=frames.evidence)
+
+
+def _checked_names(columns: Sequence[str] | None) -> list[str] | None:
+    if columns is None:
+        return None
+    named = list(columns) if isinstance(columns, Iterable) and not isinstance(columns, str) else []
+    if not named or any(not isinstance(name, str) for name in named) or len(set(named)) < len(named):
+        raise ConfigurationError(
+            f"columns is {shown(columns)}: expected a list of names, each once, such as ['phone', 'tags']."
+        )
+    return named
+
+
+def _each_frame(contacts: Any) -> Iterable[pl.DataFrame]:
+    if isinstance(contacts, pl.DataFrame):
+        return [contacts]
+    if isinstance(contacts, pl.LazyFrame):
+        return _computed(contacts)
+    return [to_polars(contacts)] if is_frame(contacts) else contacts
 
 
 @contextmanager
@@ -131,26 +178,30 @@ def check_target(path: str | os.PathLike[str]) -> str:
 
     Raises:
         ConfigurationError: a suffix that is none of ours, or no such folder.
+        MissingExtraError: an `.xlsx` without the extra `excel`.
 
     Example:
-        >>> check_target("contacts.xlsx")
+        >>> check_target("contacts.xls")
         Traceback (most recent call last):
             ...
-        sendblue_data.errors.ConfigurationError: contacts.xlsx ends in '.xlsx'; use .parquet, ...
+        sendblue_data.errors.ConfigurationError: contacts.xls ends in '.xls'; use .csv, .xlsx, ...
     """
     suffix = Path(path).suffix.lower()
     if suffix not in _SUFFIXES:
         found = f"ends in {suffix!r}" if suffix else "has no suffix"
-        raise ConfigurationError(f"{os.fspath(path)} {found}; use .parquet, .csv, .ndjson or .jsonl.")
+        raise ConfigurationError(f"{os.fspath(path)} {found}; use .csv, .xlsx, .parquet, .ndjson or .jsonl.")
     check_folder(path)
+    if suffix == ".xlsx":
+        check_excel()
     return suffix
 
 
 class _Frames:
     """The frames to write: all of one schema. Counts rows, and keeps what the generator returns."""
 
-    def __init__(self, frames: Iterable[pl.DataFrame]) -> None:
+    def __init__(self, frames: Iterable[pl.DataFrame], columns: Sequence[str] | None) -> None:
         self._frames = frames
+        self._columns = columns
         self._schema: pl.Schema | None = None
         self.count = self.rows = 0
         self.evidence: PullEvidence | None = None
@@ -185,7 +236,18 @@ class _Frames:
             )
         self.count += 1
         self.rows += frame.height
-        return frame
+        return self.chosen(frame)
+
+    def chosen(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the frame with the columns that are asked for.
+
+        Raises:
+            FrameError: it has not all of them.
+        """
+        if self._columns is None:
+            return frame
+        require_columns(frame.columns, self._columns)
+        return frame.select(self._columns)
 
 
 def _computed(contacts: pl.LazyFrame) -> Iterator[pl.DataFrame]:
@@ -213,47 +275,52 @@ def _parquet(part: Path) -> Iterator[_Write]:
 
 
 @contextmanager
-def _appended(part: Path, append: Callable[[pl.DataFrame, BinaryIO], None]) -> Iterator[_Write]:
+def _ndjson(part: Path) -> Iterator[_Write]:
     with part.open("wb") as file:
-        yield lambda frame: append(frame, file)
+        yield lambda frame: frame.write_ndjson(file)
 
 
-def _append_csv(frame: pl.DataFrame, file: BinaryIO, *, safe: bool) -> None:
-    _flat(frame, safe=safe).write_csv(file, include_header=not file.tell(), quote_style="non_numeric")
+_SUFFIXES = (".csv", ".xlsx", ".parquet", ".ndjson", ".jsonl")
 
 
-def _flat(frame: pl.DataFrame, *, safe: bool) -> pl.DataFrame:
-    """Make each column one that CSV can hold: lists and maps as JSON, moments as ISO 8601 text."""
-    columns = []
-    for name, kind in frame.schema.items():
-        column = pl.col(name)
-        if kind.is_nested():
-            # The encoder takes structs alone: make one of a field, and take the field's JSON out of it.
-            json = pl.struct(v=column).struct.json_encode().str.strip_prefix('{"v":').str.strip_suffix("}")
-            column = pl.when(column.is_not_null()).then(json)
-        elif isinstance(kind, pl.Datetime):
-            if kind.time_zone:
-                column = column.dt.convert_time_zone("UTC")
-            column = column.dt.strftime(f"%Y-%m-%dT%H:%M:%S%.6f{'Z' if kind.time_zone else ''}")
-        elif kind == pl.String and safe:
-            runs = column.str.contains(_FORMULA)
-            if name in PHONE_COLUMNS:
-                runs &= ~column.str.contains(IS_E164)
-            column = pl.when(runs).then("'" + column).otherwise(column)
-        columns.append(column.alias(_headed(name) if safe else name))
-    return frame.select(columns)
+@dataclass(frozen=True)
+class _Kind:
+    """How a file is written."""
 
+    suffix: str
+    form: Form
+    separator: str | None
+    bom: bool
 
-def _headed(name: str) -> str:
-    return f"'{name}" if re.match(_FORMULA, name) else name
+    def writer(self, part: Path) -> AbstractContextManager[_Write]:
+        if self.suffix == ".parquet":
+            return _parquet(part)
+        if self.suffix == ".xlsx":
+            return self._xlsx(part)
+        return self._csv(part) if self.suffix == ".csv" else _ndjson(part)
 
+    @contextmanager
+    def _csv(self, part: Path) -> Iterator[_Write]:
+        with part.open("wb") as file:
+            begun = False
 
-_SUFFIXES = (".parquet", ".csv", ".ndjson", ".jsonl")
+            def write(frame: pl.DataFrame) -> None:
+                nonlocal begun
+                text = contacts_to_text(frame, self.form, self.separator)
+                if not begun:
+                    file.write(codecs.BOM_UTF8 if self.bom else b"")
+                    # By the quotes around its headers a file is known as one to the letter: see `csv_form`.
+                    in_quotes = self.form == "exact csv"
+                    text.clear().write_csv(file, quote_style="always" if in_quotes else "necessary")
+                    begun = True
+                text.write_csv(file, include_header=False, quote_style="non_numeric")
 
+            yield write
 
-def _writer(part: Path, suffix: str, *, safe_csv: bool) -> AbstractContextManager[_Write]:
-    if suffix == ".parquet":
-        return _parquet(part)
-    return _appended(
-        part, partial(_append_csv, safe=safe_csv) if suffix == ".csv" else pl.DataFrame.write_ndjson
-    )
+    @contextmanager
+    def _xlsx(self, part: Path) -> Iterator[_Write]:
+        with (
+            tempfile.TemporaryDirectory(dir=part.parent, prefix=part.name) as folder,
+            workbook(part, Path(folder)) as append,
+        ):
+            yield lambda frame: append(contacts_to_text(frame, self.form, self.separator))

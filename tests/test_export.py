@@ -25,6 +25,7 @@ from sendblue_data._shared.files import replacing
 from sendblue_data.errors import ConfigurationError, FrameError, SendblueError
 
 HOSTILE = ["=1+1", "+1+1", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", " =1", "\xa0 +1", "'=1"]
+UNSEEN = ["\0=1", "\ufeff=1", "\u200b@SUM(A1)", "\u2060\x01 -2"]
 PLAIN = ["Ann", "", 'O\'Neil, "Al"', "line\nbreak", "\u202eevil", "🙂", "<b>", "2-1", None]
 
 
@@ -49,7 +50,7 @@ def halves(frame):
 
 
 def rows_of(path):
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))
 
 
@@ -98,10 +99,18 @@ def test_a_safe_csv_has_no_cell_that_runs(tmp_path):
     assert [text for text in cells if text.lstrip()[:1] in set("=+-@\uff1d")] == []
     assert [text for text in cells if text[:1] in set("\t\r\n")] == []
     assert [row["first_name"] for row in rows] == [
-        *("'" + name for name in HOSTILE[:-1]),
-        "'=1",
+        *("'" + name for name in HOSTILE),
         *("" if name is None else name for name in PLAIN),
     ]
+
+
+def test_no_cell_runs_that_begins_with_what_is_not_seen(tmp_path):
+    frame = pl.DataFrame({"first_name": UNSEEN, "company_name": pl.Series(UNSEEN, dtype=pl.Categorical)})
+    write_contacts(frame.rename({"company_name": "\u200b=x"}), tmp_path / "out.csv")
+    rows = rows_of(tmp_path / "out.csv")
+    assert len(rows) == 4
+    assert [[*row.values()] for row in rows] == [["'" + text] * 2 for text in UNSEEN]
+    assert "'\u200b=x" in rows[0]
 
 
 def test_an_exact_csv_keeps_every_text(tmp_path):
@@ -130,7 +139,7 @@ def test_what_is_no_phone_is_not_spared_in_a_phone_column(tmp_path):
     assert "'=x" in rows[0]
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".ndjson", ".jsonl"])
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".xlsx", ".ndjson", ".jsonl"])
 @pytest.mark.parametrize(
     "none", [lambda: iter([]), CONTACT_SCHEMA.to_frame, lambda: CONTACT_SCHEMA.to_frame().lazy()]
 )
@@ -143,7 +152,7 @@ def test_nobody_is_a_file_too(tmp_path, suffix, none):
         assert written.path.read_text().count("\n") == 1
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".ndjson"])
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".xlsx", ".ndjson"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 @pytest.mark.parametrize("before", [None, b"yesterday's"])
 def test_what_is_cut_off_leaves_nothing(tmp_path, suffix, error, before):
@@ -187,7 +196,7 @@ def test_the_certificate_comes_with_a_pull(tmp_path):
     assert written.size == written.path.stat().st_size > 0
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".ndjson"])
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".xlsx", ".ndjson"])
 def test_only_the_owner_may_read_it(tmp_path, suffix):
     path = tmp_path / f"out{suffix}"
     path.touch(0o644)
@@ -202,7 +211,7 @@ def test_only_the_owner_may_read_it(tmp_path, suffix):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("out.xlsx", r"'\.xlsx'; use \.parquet, \.csv, \.ndjson or \.jsonl"),
+        ("out.xls", r"'\.xls'; use \.csv, \.xlsx, \.parquet, \.ndjson or \.jsonl"),
         ("out", "no suffix"),
         ("nowhere/out.csv", "nowhere does not exist. Make it first"),
         ("folder.csv", "is a folder"),

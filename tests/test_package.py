@@ -303,7 +303,18 @@ except MissingExtraError as error:
 
 def test_without_extras_all_but_the_sandbox_and_the_history_is_there(tmp_path):
     """Each says which extra it needs; nothing else needs one."""
-    extras = ["deltalake", "starlette", "uvicorn", "rapidfuzz", "duckdb", "pyarrow", "pandas", "pyspark"]
+    extras = [
+        "deltalake",
+        "starlette",
+        "uvicorn",
+        "rapidfuzz",
+        "duckdb",
+        "pyarrow",
+        "pandas",
+        "pyspark",
+        "xlsxwriter",
+        "fastexcel",
+    ]
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", WITHOUT_EXTRAS, tmp_path / "a.html", *extras],
         capture_output=True,
@@ -316,7 +327,7 @@ def test_without_extras_all_but_the_sandbox_and_the_history_is_there(tmp_path):
         assert f"pip install 'sendblue-data[{extra}]'" in told[name]
 
 
-@pytest.mark.parametrize("extra", ["", "duckdb", "history", "sandbox", "similar"])
+@pytest.mark.parametrize("extra", ["", "duckdb", "excel", "history", "sandbox", "similar"])
 def test_the_least_versions_are_those_that_the_bounds_allow(extra):
     """`make test-least` shows the bounds by these pins."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -11,7 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from sendblue_data._frames.engines import PortableExpr, columns_of, require_columns, sum_batches
+from sendblue_data._frames.conversion import column_names
+from sendblue_data._frames.engines import PortableExpr, require_columns, sum_batches
 from sendblue_data.errors import SegmentError
 
 
@@ -36,7 +37,7 @@ def count(contacts: Any, masks: Mapping[str, pl.Expr], sums: Mapping[str, pl.Exp
         _require_portable(contacts, masks)
     roots = [name for expr in (*masks.values(), *sums.values()) for name in expr.meta.root_names()]
     needed = [name for name in dict.fromkeys(roots) if name not in masks]
-    require_columns(columns_of(contacts), needed)
+    require_columns(column_names(contacts), needed)
     if isinstance(contacts, (pl.DataFrame, pl.LazyFrame)):
         _require_boolean(contacts.lazy(), masks)
     columns = [mask.fill_null(value=False).alias(name) for name, mask in masks.items()]

@@ -18,8 +18,8 @@ import narwhals as nw
 import polars as pl
 from narwhals import dependencies
 
+from sendblue_data._frames.conversion import as_contacts, column_names, to_polars
 from sendblue_data.errors import FrameError
-from sendblue_data.schema import CONTACT_SCHEMA
 
 DAY_US = 86_400_000_000
 _ERA_DAYS = 1_000_000
@@ -78,7 +78,7 @@ def project(contacts: Any, wanted: Mapping[str, Recipe]) -> nw.LazyFrame[Any]:
     Raises:
         FrameError: not a frame, a column is missing or of the wrong type, or an expression can't run there.
     """
-    known = columns_of(contacts)
+    known = column_names(contacts)
     needed = {name for recipe in wanted.values() for name in roots(recipe)}
     require_columns(known, needed)
     read = [name for name in known if name in needed]
@@ -94,23 +94,6 @@ def project(contacts: Any, wanted: Mapping[str, Recipe]) -> nw.LazyFrame[Any]:
         for n, recipe in enumerate(wanted.values())
     ]
     return frame.select(column.alias(name) for column, name in zip(columns, wanted, strict=True))
-
-
-def columns_of(contacts: Any) -> list[str]:
-    """Return the names of the columns of any frame.
-
-    Raises:
-        FrameError: Narwhals does not know it.
-    """
-    if _is_polars(contacts):
-        return cast("list[str]", contacts.collect_schema().names())
-    try:
-        return list(nw.from_native(contacts).collect_schema().names())
-    except TypeError:
-        raise FrameError(
-            f"a {type(contacts).__name__} is not a frame: bring Polars, DuckDB, PySpark "
-            "or another that Narwhals knows."
-        ) from None
 
 
 def require_columns(known: Sequence[str], needed: Iterable[str]) -> None:
@@ -184,7 +167,7 @@ def sum_batches(
     """Compute sums that only Polars can say, in the engine's own batches: next to nothing in memory.
 
     Args:
-        contacts: a frame that `columns_of` took.
+        contacts: a frame that `column_names` took.
         columns: what the sums read.
         names: columns of the result, Int64.
         sums: makes of some contacts one row of sums. Spark runs it in its executors, which need this package
@@ -244,17 +227,11 @@ def _batches(contacts: Any, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         relation = contacts.project(", ".join(map(_quoted, columns)))
         yield from map(_from_arrow, relation.to_arrow_reader(_BATCH_ROWS))
     else:
-        yield _from_arrow(nw.from_native(contacts).lazy().select(columns).collect("pyarrow").to_native())
+        yield to_polars(contacts, columns)
 
 
 def _from_arrow(batch: Any) -> pl.DataFrame:
-    return _as_contacts(cast("pl.DataFrame", pl.from_arrow(batch)).lazy()).collect()
-
-
-def _as_contacts(frame: pl.LazyFrame) -> pl.LazyFrame:
-    """Cast to the types of a contacts frame: engines have zones and precisions of their own."""
-    known = {name: CONTACT_SCHEMA[name] for name in frame.collect_schema().names() if name in CONTACT_SCHEMA}
-    return frame.with_columns(pl.col(name).cast(kind) for name, kind in known.items())
+    return as_contacts(cast("pl.DataFrame", pl.from_arrow(batch)).lazy()).collect()
 
 
 def _canonical(name: str, kind: pl.DataType) -> pl.Expr:
@@ -298,15 +275,13 @@ def _on_an_engine(contacts: Any, recipes: Iterable[Recipe], known: list[str], re
     if is_duckdb:
         if has_narwhals:
             raise FrameError("a Polars and a Narwhals expression can't be mixed here: use one kind.")
-        return _as_contacts(contacts.project(", ".join(map(_quoted, read))).pl(lazy=True))
+        return as_contacts(contacts.project(", ".join(map(_quoted, read))).pl(lazy=True))
     if _is_spark(contacts):
         raise FrameError(
             f"{polars_only[0]} is a Polars expression, which Spark can't run: "
             "use a Narwhals expression, variable(name), or a column made in Spark."
         )
-    columns = known if has_narwhals else read
-    polars = nw.from_native(contacts).lazy().select(columns).collect("polars").to_native()
-    return _as_contacts(cast("pl.DataFrame", polars).lazy())
+    return to_polars(contacts, known if has_narwhals else read).lazy()
 
 
 def _with_own_columns(contacts: Any, own: Mapping[str, Recipe]) -> Any:

@@ -11,11 +11,11 @@ from typing import Any, TypeAlias
 import narwhals as nw
 import polars as pl
 
+from sendblue_data._frames.conversion import column_names
 from sendblue_data._frames.engines import (
     Days,
     Recipe,
     collect,
-    columns_of,
     each_tag,
     output_name,
     polars_expr,
@@ -117,7 +117,7 @@ def _key(contacts: Any, by: Any) -> Key:
     if isinstance(by, str):
         if by == "custom_variables":
             raise ConfigurationError("by: name one custom variable: by=variable('Plan').")
-        is_tags = by == TAGS or (by == TAG and TAG not in columns_of(contacts))
+        is_tags = by == TAGS or (by == TAG and TAG not in column_names(contacts))
         return Key(TAG, TAGS) if is_tags else Key(by, by)
     if isinstance(by, CreatedPeriod):
         return Key(by.name, Days(), by.every)

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from sendblue_data._frames.engines import columns_of
+from sendblue_data._frames.conversion import column_names
 from sendblue_data._frames.grouping import By, Key, grouped, keys_of
 from sendblue_data._shared.validation import shown
 from sendblue_data.analytics.opt_outs import COUNTS, UNKNOWN, check_min_contacts
@@ -101,7 +101,7 @@ def _chosen(contacts: Any, factors: Mapping[str, By] | Sequence[str] | None) -> 
     if isinstance(factors, Mapping):
         return factors
     if factors is None:
-        has = columns_of(contacts)
+        has = column_names(contacts)
         chosen = {name: by for name, by in FACTORS.items() if by in has}
         if not chosen:
             raise FrameError(f"the frame has none of the columns {', '.join(map(str, FACTORS.values()))}.")

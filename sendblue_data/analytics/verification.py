@@ -10,7 +10,8 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
-from sendblue_data._frames.engines import Days, collect, columns_of, project
+from sendblue_data._frames.conversion import column_names
+from sendblue_data._frames.engines import Days, collect, project
 from sendblue_data._frames.grouping import By, Key, Measure, grouped, in_order, keys_of
 from sendblue_data._shared.time import Moment, as_of as moment_of
 from sendblue_data.analytics.opt_outs import rate_by_group
@@ -279,7 +280,7 @@ def verification_worklist(contacts: Any, *, even_if_unused: bool = False) -> pl.
         >>> verification_worklist(people)["phone"].to_list()
         ['+12125550100']
     """
-    wanted = dict.fromkeys([*columns_of(contacts), "phone", "verified", "opt_out"])
+    wanted = dict.fromkeys([*column_names(contacts), "phone", "verified", "opt_out"])
     frame = project(contacts, {name: name for name in wanted})
     waiting = collect(frame.filter(~_VERIFIED, _SUBSCRIBED, _HAS_PHONE))
     if waiting.height and not even_if_unused and nobody_verified(contacts, of_known=_SHOWING):

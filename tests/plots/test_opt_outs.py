@@ -86,6 +86,30 @@ def test_cohorts_of_groups_are_lines_beside_each_other():
     assert "The 2 largest of 3 tags; 1 more not drawn." in notes(ax)
 
 
+@pytest.mark.parametrize("called", [["_hidden", "b"], ["_hidden", "__"]])
+def test_lines_whose_names_begin_with_an_underscore_are_named(called):
+    cohorts = [COHORTS.select(pl.lit(name).alias("tag"), pl.all()) for name in called]
+    ax = plots.opt_out_cohorts(pl.concat(cohorts), ax=axes())
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [f"{name} (910)" for name in called]
+    looks = pl.DataFrame(
+        {
+            "day": [0.0, 7.0],
+            "at_risk": [90, 80],
+            "opt_outs": [0, 5],
+            "survival": [1.0, 0.9],
+            "low": [1.0, 0.8],
+            "high": [1.0, 0.95],
+        }
+    )
+    ax = plots.survival(pl.concat(looks.select(pl.lit(name).alias("tag"), pl.all()) for name in called))
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == called
+    growth = pl.concat(
+        pl.DataFrame({"tag": name, "period": QUARTERS, "contacts": [1, 2, 3], "cumulative": [1, 3, 6]})
+        for name in called
+    )
+    assert {f"{name}  6" for name in called} <= set(words(plots.tag_growth(growth, ax=axes())))
+
+
 DRIVERS = pl.DataFrame(
     {
         "factor": ["tag", "tag", "company", "line", "tag", "tag"],

@@ -11,7 +11,8 @@ from sendblue_data._frames.engines import columns_of
 from sendblue_data._frames.grouping import By, Key, grouped, keys_of
 from sendblue_data._shared.validation import shown
 from sendblue_data.analytics.opt_outs import COUNTS, UNKNOWN, check_min_contacts
-from sendblue_data.analytics.rates import benjamini_hochberg, rate_of, relative_risk
+from sendblue_data.analytics.rates import benjamini_hochberg, rate_of
+from sendblue_data.analytics.two_groups import relative_risk
 from sendblue_data.errors import ConfigurationError, FrameError
 
 FACTORS: Mapping[str, By] = {
@@ -56,8 +57,9 @@ def opt_out_drivers(
         Smallest p first (then the larger set): `factor`; `level`, the tag, company, ... as text; `contacts`,
         `unknown`, `opt_outs` and `opt_out_rate` of the set; the same of the rest as `rest_contacts`,
         `rest_unknown`, `rest_opt_outs`, `rest_opt_out_rate`; `relative_risk` = opt_out_rate /
-        rest_opt_out_rate, with Katz's log interval `relative_risk_low` to `relative_risk_high`; `p`,
-        two-sided, Pearson's chi-squared; `q`, Benjamini and Hochberg's over every test in the table;
+        rest_opt_out_rate, with Koopman's score interval `relative_risk_low` to `relative_risk_high`; `p`,
+        two-sided, Fisher's exact where counts are small, else Pearson's chi-squared; `q`, Benjamini and
+        Hochberg's over every test in the table;
         `left_out`: how many sets of this factor were too small. Unknown opt-outs are in no rate. Contacts
         without a value (no company, no tag) are no set of their own, but part of every rest. For what is null
         or infinite where nobody opted out, see `relative_risk`.
@@ -74,7 +76,7 @@ def opt_out_drivers(
         ... })
         >>> table = opt_out_drivers(people, ["tag"])
         >>> table.select("level", "opt_out_rate", "relative_risk", "relative_risk_low", "relative_risk_high").rows()
-        [('Warm', 0.05, 0.2, 0.0586..., 0.6819...), ('Cold', 0.25, 5.0, 1.4664..., 17.0482...)]
+        [('Warm', 0.05, 0.2, 0.0620..., 0.6287...), ('Cold', 0.25, 5.0, 1.5903..., 16.1100...)]
     """
     check_min_contacts(min_contacts)
     everyone = grouped(contacts, [], {"opt_out": "opt_out"}, COUNTS)

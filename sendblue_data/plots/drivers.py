@@ -103,24 +103,24 @@ def opt_out_drivers(
 
 
 def risk_text(risk: float | None, low: float | None, high: float | None) -> str:
-    """Write a relative risk with its interval; an end that can't be given is left open.
+    """Write a relative risk with its interval.
 
     Example:
-        >>> risk_text(2.978, 2.41, 3.68), risk_text(0.0, 0.0, None), risk_text(inf, None, inf)
-        ('2.98 (2.41 to 3.68)', '0 (none opted out)', '∞ (none of the rest)')
+        >>> risk_text(2.978, 2.41, 3.68), risk_text(0.0, 0.0, 1.904), risk_text(inf, 2.88, inf)
+        ('2.98 (2.41 to 3.68)', '0 (0 to 1.90)', '∞ (2.88 or more)')
         >>> risk_text(None, None, None)
         'n/a'
     """
-    if risk is None:
+    if risk is None or low is None or high is None:
         return "n/a"
-    if risk == 0:
-        return "0 (none opted out)"
-    if risk == inf or low is None or high is None:
-        return "∞ (none of the rest)"
+    if risk == inf:
+        return f"∞ ({_times(low)} or more)"
     return f"{_times(risk)} ({_times(low)} to {_times(high)})"
 
 
 def _times(value: float) -> str:
+    if value == 0:
+        return "0"
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else number(value)  # noqa: PLR2004
 
 

@@ -118,8 +118,8 @@ DRIVERS = pl.DataFrame(
         "unknown": [0, 20, 0, 0, 0, 0],
         "opt_outs": [110, 3, 0, 9, 1, 4],
         "relative_risk": [3.3, 0.25, 0.0, inf, None, 1.4],
-        "relative_risk_low": [2.7, 0.1, 0.0, None, None, 0.001],
-        "relative_risk_high": [4.0, 0.6, None, inf, None, 900.0],
+        "relative_risk_low": [2.7, 0.1, 0.0, 2.9, None, 0.001],
+        "relative_risk_high": [4.0, 0.6, 1.904, inf, None, 900.0],
         "q": [1e-9, 0.03, 0.2, 0.004, None, 0.9],
         "left_out": [7, 7, 40, 0, 7, 7],
     }
@@ -136,7 +136,8 @@ def test_risks_stand_on_a_log_axis_with_1_marked():
         (1.4, 5, LIGHT.accent, LIGHT.background),
     ]
     spans = {line.get_ydata()[0]: list(line.get_xdata()) for line in ax.lines if line.get_linewidth() > 2}
-    assert spans == {0: [2.7, 4.0], 1: [0.1, 0.6], 5: list(ax.get_xlim())}
+    left, right = ax.get_xlim()
+    assert spans == {0: [2.7, 4.0], 1: [0.1, 0.6], 2: [left, 1.904], 3: [2.9, right], 5: [left, right]}
     assert {"3.30 (2.70 to 4.00)", "<0.001", "0.030", "110 / 571", "3 / 380"} <= set(words(ax))
 
 
@@ -144,7 +145,7 @@ def test_risks_of_nothing_and_without_end_are_arrows_at_their_edge():
     ax = plots.opt_out_drivers(DRIVERS, ax=axes())
     arrows = [(line.get_marker(), line.get_ydata()[0]) for line in ax.lines if line.get_marker() in "<>"]
     assert sorted(arrows) == [("<", 2), ("<", 5), (">", 3), (">", 5)]
-    assert {"0 (none opted out)", "∞ (none of the rest)"} <= set(words(ax))
+    assert {"0 (0 to 1.90)", "∞ (2.90 or more)"} <= set(words(ax))
     assert words(ax).count("n/a") == 2
     assert "An arrow at the edge: the risk or its interval goes on past it." in notes(ax)
 

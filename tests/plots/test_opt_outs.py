@@ -86,6 +86,17 @@ def test_cohorts_of_groups_are_lines_beside_each_other():
     assert "The 2 largest of 3 tags; 1 more not drawn." in notes(ax)
 
 
+def test_adjusted_risks_are_written_beside_the_crude_ones():
+    table = DRIVERS.with_columns(
+        adjusted_relative_risk=pl.lit(1.25),
+        adjusted_relative_risk_low=pl.lit(0.9),
+        adjusted_relative_risk_high=pl.lit(1.75),
+    )
+    ax = plots.opt_out_drivers(table, ax=axes())
+    assert {"adjusted (interval)", "1.25 (0.90 to 1.75)", "3.30 (2.70 to 4.00)"} <= set(words(ax))
+    assert "adjusted (interval)" not in words(plots.opt_out_drivers(DRIVERS, ax=axes()))
+
+
 @pytest.mark.parametrize("called", [["_hidden", "b"], ["_hidden", "__"]])
 def test_lines_whose_names_begin_with_an_underscore_are_named(called):
     cohorts = [COHORTS.select(pl.lit(name).alias("tag"), pl.all()) for name in called]

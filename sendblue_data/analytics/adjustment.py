@@ -122,8 +122,6 @@ def count_cells(
         cells = gathered(cells, keys, {"known": "sum", "opt_outs": "sum"})
     if not key.is_tags:
         cells = cells.with_columns(pl.col("level").cast(pl.String))
-    if with_tags:
-        cells = cells.with_columns(pl.col("tags").list.unique().list.drop_nulls())
     return cells
 
 
@@ -182,24 +180,23 @@ def _tag_model(cells: pl.DataFrame, strata: Sequence[str], min_contacts: int, z:
     )
     names = sorted(sizes.filter(pl.col("known") >= max(min_contacts, 1))["tags"].to_list())
     ordered = _numbered(cells, strata).with_row_index("row")
-    marks = np.zeros((ordered.height, len(names)), np.bool_)
-    found = (
-        ordered.select("row", "tags")
-        .explode("tags", empty_as_null=True)
-        .join(pl.DataFrame({"tags": names}, schema={"tags": pl.String}).with_row_index("mark"), on="tags")
+    place = pl.DataFrame({"tags": names}, schema={"tags": pl.String}).with_row_index("mark")
+    found = ordered.select("row", pl.col("tags").list.unique()).explode("tags", empty_as_null=True)
+    found = found.join(place, on="tags").sort("row", "mark").cast({"row": pl.Int64, "mark": pl.Int64})
+    rows, marks = found["row"].to_numpy(), found["mark"].to_numpy()
+    made = Cells(
+        ordered["stratum"].to_numpy(),
+        ordered["part"].to_numpy(),
+        ordered["known"].cast(pl.Float64).to_numpy(),
+        ordered["opt_outs"].cast(pl.Float64).to_numpy(),
+        rows,
+        marks,
+        len(names),
     )
-    marks[found["row"].to_numpy(), found["mark"].to_numpy()] = True
-    model = modified_poisson(
-        Cells(
-            ordered["stratum"].to_numpy(),
-            ordered["part"].to_numpy(),
-            marks,
-            ordered["known"].cast(pl.Float64).to_numpy(),
-            ordered["opt_outs"].cast(pl.Float64).to_numpy(),
-        ),
-        z,
-    )
-    return _TagModel(names, model.ratios, ordered, np.where(marks, model.logs, 0.0).sum(axis=1))
+    model = modified_poisson(made, z)
+    logs = np.zeros(ordered.height)
+    np.add.at(logs, rows, model.logs[marks])
+    return _TagModel(names, model.ratios, ordered, logs)
 
 
 def _expected(cells: pl.DataFrame, held: Sequence[str], min_contacts: int, z: float) -> pl.DataFrame:
@@ -219,7 +216,11 @@ def _one_by_one(
     sums = [pl.col("opt_outs", "expected", "known").sum()]
     ordered = _numbered(cells.drop("stratum", "part", strict=False), held)
     whole = ordered.group_by("stratum").agg(sums)
-    each = ordered.rename({"tags": "level"}).explode("level", empty_as_null=True) if key.is_tags else ordered
+    if key.is_tags:
+        tags = pl.col("tags").list.unique()
+        each = ordered.with_columns(level=tags).explode("level", empty_as_null=True)
+    else:
+        each = ordered
     table = (
         each.drop_nulls("level")
         .group_by("level", "stratum", "part")

@@ -14,8 +14,9 @@ comes with Matplotlib and loads when first used. Sources:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     Wholes = npt.NDArray[np.int64]
     Flags = npt.NDArray[np.bool_]
 
-_ROWS = 50_000
-"""Cells that are looked at together: a model of 100 tags then takes 40 MB, whatever the account's size."""
+_AT_ONCE = 2_000_000
+"""Sums, of a stratum and a mark, that are held together: 16 MB, whatever the account's size."""
 _STEPS, _CLOSE = 60, 1e-10
 _SAME = 1e-8
 """Share of a tag's own information below which it can't be told from other tags."""
@@ -169,46 +170,98 @@ class Cells:
 
     Attributes:
         stratum: its number, rising from 0 without a gap.
-        part: as in `Strata`.
-        marks: a row a cell, a column a mark: who has it.
+        part: as in `Strata`; cells of one stratum are of one part.
         contacts: whose state is known.
         events: opt-outs.
+        rows: number of a cell, rising, for each mark that a cell has.
+        marks: the mark's number, of the same length.
+        kinds: how many marks there are.
     """
 
     stratum: Wholes
     part: Wholes
-    marks: Flags
     contacts: Floats
     events: Floats
+    rows: Wholes
+    marks: Wholes
+    kinds: int
+
+    @cached_property
+    def strata(self) -> int:
+        """How many there are."""
+        return int(self.stratum[-1]) + 1 if len(self.stratum) else 0
+
+    @cached_property
+    def marked_stratum(self) -> Wholes:
+        """The stratum of each mark."""
+        return self.stratum[self.rows]
+
+    @cached_property
+    def pairs(self) -> tuple[Wholes, Wholes]:
+        """Every two marks of one cell, each with itself too: the cell's number, and the pair's."""
+        import numpy as np  # noqa: PLC0415 -- as above
+
+        sizes = np.bincount(self.rows, minlength=len(self.stratum))
+        many = sizes[self.rows]
+        first = np.repeat(np.arange(len(self.rows)), many)
+        starts = (np.cumsum(sizes) - sizes)[self.rows]
+        nth = np.arange(len(first)) - np.repeat(np.cumsum(many) - many, many)
+        second = starts[first] + nth
+        return self.rows[first], self.marks[first] * self.kinds + self.marks[second]
+
+    def by_stratum(self, values: Floats) -> Floats:
+        """Sum values of cells over each stratum."""
+        import numpy as np  # noqa: PLC0415 -- as above
+
+        return np.bincount(self.stratum, values, self.strata).astype(np.float64)
+
+    def by_mark(self, values: Floats) -> Floats:
+        """Sum values of cells over those that have each mark."""
+        import numpy as np  # noqa: PLC0415 -- as above
+
+        return np.bincount(self.marks, values[self.rows], self.kinds).astype(np.float64)
+
+    def by_pair(self, values: Floats) -> Floats:
+        """Sum values of cells over those that have each two marks."""
+        import numpy as np  # noqa: PLC0415 -- as above
+
+        rows, pairs = self.pairs
+        sums = np.bincount(pairs, values[rows], self.kinds**2).astype(np.float64)
+        return sums.reshape(self.kinds, self.kinds)
 
     def only(self, keep: Flags) -> Cells:
         """Return some cells, and of these the strata that tell something: two cells or more, and an event."""
         import numpy as np  # noqa: PLC0415 -- as above
 
-        strata = int(self.stratum[-1]) + 1 if len(self.stratum) else 0
-        rows = np.bincount(self.stratum[keep], minlength=strata)
-        events = np.bincount(self.stratum[keep], self.events[keep], minlength=strata)
-        keep = keep & ((rows > 1) & (events > 0))[self.stratum]
+        cells = np.bincount(self.stratum[keep], minlength=self.strata)
+        events = np.bincount(self.stratum[keep], self.events[keep], minlength=self.strata)
+        keep = keep & ((cells > 1) & (events > 0))[self.stratum]
         _, numbers = np.unique(self.stratum[keep], return_inverse=True)
+        kept = keep[self.rows]
+        rows = (np.cumsum(keep) - 1)[self.rows[kept]]
         return Cells(
-            numbers.astype(np.int64),
-            self.part[keep],
-            self.marks[keep],
-            self.contacts[keep],
-            self.events[keep],
-        )
+            numbers.astype(np.int64), self.part[keep], self.contacts[keep], self.events[keep],
+            rows, self.marks[kept], self.kinds,
+        )  # fmt: skip
 
-    def blocks(self) -> Iterator[slice]:
-        """Yield whole strata, some thousand cells at a time."""
+    def products(self, one: Floats, other: Floats, scale: Floats) -> Floats:
+        """Sum over strata, times its scale, the sums by mark of one and of the other, each by each."""
         import numpy as np  # noqa: PLC0415 -- as above
 
-        ends = np.append(np.flatnonzero(np.diff(self.stratum)) + 1, len(self.stratum))
-        start = 0
-        while start < len(self.stratum):
-            reach = ends[np.searchsorted(ends, start + _ROWS, side="right") - 1]
-            stop = int(reach if reach > start else ends[np.searchsorted(ends, start, side="right")])
-            yield slice(start, stop)
-            start = stop
+        total = np.zeros((self.kinds, self.kinds))
+        width = max(_AT_ONCE // max(self.kinds, 1), 1)
+        for start in range(0, self.strata, width):
+            stop = min(start + width, self.strata)
+            some = slice(*np.searchsorted(self.marked_stratum, [start, stop]))
+            place = (self.marked_stratum[some] - start) * self.kinds + self.marks[some]
+            left, right = (
+                np.bincount(place, values[self.rows[some]], (stop - start) * self.kinds).reshape(
+                    -1, self.kinds
+                )
+                for values in (one, other)
+            )
+            total += left.T @ (scale[start:stop, None] * right)
+        return total
 
 
 def modified_poisson(cells: Cells, z: float) -> Model:
@@ -220,21 +273,21 @@ def modified_poisson(cells: Cells, z: float) -> Model:
     """
     import numpy as np  # noqa: PLC0415 -- as above
 
-    marks = cells.marks.shape[1]
-    silent = np.zeros(marks, np.bool_)
+    silent = np.zeros(cells.kinds, np.bool_)
     told = cells.only(np.ones(len(cells.stratum), np.bool_))
     while True:
         # Nobody with such a mark opted out: its ratio is 0, and its contacts say nothing of the other marks.
-        found: Flags = np.logical_and(told.events @ told.marks == 0, ~silent)
+        found: Flags = np.logical_and(told.by_mark(told.events) == 0, ~silent)
         if not found.any():
             break
         silent |= found
-        told = told.only(np.logical_not(told.marks[:, silent].any(axis=1)))
+        hushed = np.bincount(told.rows, silent[told.marks], len(told.stratum)) > 0
+        told = told.only(np.logical_not(hushed))
     logs = _fit(told, ~silent)
     errors, is_sure = _errors(told, logs, ~silent)
     varies, contacts = _parts(told, logs), _alike(cells)
     ratios = []
-    for mark in range(marks):
+    for mark in range(cells.kinds):
         if silent[mark]:
             ratios.append(_silent(cells, logs, silent, mark, z))
         elif not is_sure[mark]:
@@ -246,30 +299,28 @@ def modified_poisson(cells: Cells, z: float) -> Model:
     return Model(ratios, np.where(silent, -np.inf, logs))
 
 
-@dataclass(frozen=True)
-class _Block:
-    """Some strata under given coefficients."""
-
-    x: Floats
-    mean: Floats
-    """Of the marks in each cell's stratum, weighed by expected events."""
-    expected: Floats
-    likelihood: float
-
-
-def _block(cells: Cells, some: slice, logs: Floats) -> _Block:
+def _linear(cells: Cells, logs: Floats) -> Floats:
+    """Return the sum of the coefficients of each cell's marks."""
     import numpy as np  # noqa: PLC0415 -- as above
 
-    x = cells.marks[some].astype(np.float64)
-    stratum = cells.stratum[some]
-    starts = np.flatnonzero(np.diff(stratum, prepend=stratum[0] - 1))
-    place = np.cumsum(np.diff(stratum, prepend=stratum[0]) > 0)
-    linear = x @ logs
-    weight = cells.contacts[some] * np.exp(linear)
-    total, events = np.add.reduceat(weight, starts), np.add.reduceat(cells.events[some], starts)
-    mean = np.add.reduceat(x * weight[:, None], starts) / total[:, None]
-    likelihood = float(cells.events[some] @ linear - events @ np.log(total))
-    return _Block(x, mean[place], weight * (events / total)[place], likelihood)
+    return np.bincount(cells.rows, logs[cells.marks], len(cells.stratum)).astype(np.float64)
+
+
+def _likelihood(cells: Cells, logs: Floats) -> float:
+    import numpy as np  # noqa: PLC0415 -- as above
+
+    linear = _linear(cells, logs)
+    total = cells.by_stratum(cells.contacts * np.exp(linear))
+    return float(cells.events @ linear - cells.by_stratum(cells.events) @ np.log(total))
+
+
+def _expected(cells: Cells, logs: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return the expected events of each cell, those of each stratum, and the coefficients' information."""
+    import numpy as np  # noqa: PLC0415 -- as above
+
+    weight, events = cells.contacts * np.exp(_linear(cells, logs)), cells.by_stratum(cells.events)
+    expected = weight * (events / cells.by_stratum(weight))[cells.stratum]
+    return expected, events, cells.by_pair(expected) - cells.products(expected, expected, 1 / events)
 
 
 def _fit(cells: Cells, used: Flags) -> Floats:
@@ -277,25 +328,16 @@ def _fit(cells: Cells, used: Flags) -> Floats:
     import numpy as np  # noqa: PLC0415 -- as above
 
     logs = np.zeros(len(used))
-    blocks = list(cells.blocks())
-
-    def likelihood(at: Floats) -> float:
-        return sum(_block(cells, some, at).likelihood for some in blocks)
-
-    best = likelihood(logs)
+    best = _likelihood(cells, logs)
     for _ in range(_STEPS):
-        slope, bend = np.zeros(len(used)), np.zeros((len(used), len(used)))
-        for some in blocks:
-            block = _block(cells, some, logs)
-            slope += block.x.T @ (cells.events[some] - block.expected)
-            apart = block.x - block.mean
-            bend += apart.T @ (block.expected[:, None] * apart)
+        expected, _, bend = _expected(cells, logs)
+        slope = cells.by_mark(cells.events - expected)
         step = np.zeros(len(used))
         step[used] = np.linalg.pinv(bend[np.ix_(used, used)], rcond=_SAME, hermitian=True) @ slope[used]
         if slope @ step < _CLOSE:
             return logs + step
         size = 1.0
-        while size > _SAME and (found := likelihood(logs + size * step)) < best:
+        while size > _SAME and (found := _likelihood(cells, logs + size * step)) < best:
             size /= 2
         if size <= _SAME:
             break
@@ -307,25 +349,23 @@ def _errors(cells: Cells, logs: Floats, used: Flags) -> tuple[Floats, Flags]:
     """Return Zou's robust standard errors, and which marks the data can tell apart at all."""
     import numpy as np  # noqa: PLC0415 -- as above
 
-    bend, meat = np.zeros((2, len(used), len(used)))
-    sizes = np.bincount(cells.stratum, cells.contacts)
-    for some in cells.blocks():
-        block, n, y = _block(cells, some, logs), cells.contacts[some], cells.events[some]
-        apart, chance = block.x - block.mean, block.expected / n
-        bend += apart.T @ (block.expected[:, None] * apart)
-        # A stratum's level is made of its own contacts, so what they miss it by is a little too small.
-        size = sizes[cells.stratum[some]]
-        missed = (y * (1 - 2 * chance) + n * chance**2) * size / np.maximum(size - 1, 1)
-        meat += apart.T @ (missed[:, None] * apart)
-    own = np.sqrt(np.diag(bend))
-    used = used & (own > 0) & (np.abs(logs) < _ENDLESS)
+    expected, events, bend = _expected(cells, logs)
+    n, y, chance = cells.contacts, cells.events, expected / cells.contacts
+    # A stratum's level is made of its own contacts, so what they miss it by is a little too small.
+    size = cells.by_stratum(n)[cells.stratum]
+    missed = (y * (1 - 2 * chance) + n * chance**2) * size / np.maximum(size - 1, 1)
+    across = cells.products(missed, expected, 1 / events)
+    around = cells.products(expected, expected, cells.by_stratum(missed) / events**2)
+    meat = cells.by_pair(missed) - across - across.T + around
+    own = np.sqrt(np.maximum(np.diag(bend), 0))
+    used = used & (own > _SAME) & (np.abs(logs) < _ENDLESS)
     errors = np.full(len(used), np.nan)
     if used.any():
         scaled = bend[np.ix_(used, used)] / np.outer(own[used], own[used])
         values, vectors = np.linalg.eigh(scaled)
         mixed = (np.abs(vectors[:, values < _SAME]) > _SAME**0.5).any(axis=1)
         inverse = np.linalg.pinv(bend[np.ix_(used, used)], rcond=_SAME, hermitian=True)
-        errors[used] = np.sqrt(np.diag(inverse @ meat[np.ix_(used, used)] @ inverse))
+        errors[used] = np.sqrt(np.maximum(np.diag(inverse @ meat[np.ix_(used, used)] @ inverse), 0))
         used[np.flatnonzero(used)[mixed]] = False
     return errors, used
 
@@ -334,40 +374,47 @@ def _parts(cells: Cells, logs: Floats) -> list[float | None]:
     """Return for each mark the p that its ratio is one in all parts."""
     import numpy as np  # noqa: PLC0415 -- as above
 
-    marks, parts = cells.marks.shape[1], int(cells.part.max(initial=0)) + 1
-    missed, spread = np.zeros((2, parts, marks))
-    for some in cells.blocks():
-        block, part = _block(cells, some, logs), cells.part[some]
-        apart = block.x - block.mean
-        np.add.at(missed, part, (cells.events[some] - block.expected)[:, None] * apart)
-        np.add.at(spread, part, block.expected[:, None] * apart**2)
+    if not cells.strata:
+        return [None] * cells.kinds
+    parts = int(cells.part.max()) + 1
+    expected, events, _ = _expected(cells, logs)
+    place = cells.part[cells.rows] * cells.kinds + cells.marks
+    missed, spread = (
+        np.bincount(place, values[cells.rows], parts * cells.kinds)
+        .astype(np.float64)
+        .reshape(parts, cells.kinds)
+        for values in (cells.events - expected, expected)
+    )
+    first = np.flatnonzero(np.diff(cells.stratum, prepend=-1))
+    for part in range(parts):
+        inside = np.where(cells.part[first] == part, 1 / events, 0.0)
+        spread[part] -= np.diag(cells.products(expected, expected, inside))
     every = np.arange(parts)
-    return [_varies_p(every, missed[:, mark], spread[:, mark]) for mark in range(marks)]
+    return [_varies_p(every, missed[:, mark], np.maximum(spread[:, mark], 0)) for mark in range(cells.kinds)]
 
 
 def _alike(cells: Cells) -> list[int]:
     """Count for each mark the contacts with it that have some without it in their stratum."""
     import numpy as np  # noqa: PLC0415 -- as above
 
-    whole = np.bincount(cells.stratum, cells.contacts)
-    found = []
-    for mark in range(cells.marks.shape[1]):
-        size = np.bincount(cells.stratum, cells.contacts * cells.marks[:, mark])
-        found.append(int(size[size < whole].sum()))
-    return found
+    pairs = cells.marked_stratum * cells.kinds + cells.marks
+    places, which = np.unique(pairs, return_inverse=True)
+    size = np.bincount(which, cells.contacts[cells.rows])
+    some = size < cells.by_stratum(cells.contacts)[places // cells.kinds]
+    counts = np.bincount(places[some] % cells.kinds, size[some], cells.kinds)
+    return [int(count) for count in counts]
 
 
 def _silent(cells: Cells, logs: Floats, silent: Flags, mark: int, z: float) -> Ratio:
     """Return the ratio of a mark with which nobody opted out: 0, and up to where none would be rare."""
     import numpy as np  # noqa: PLC0415 -- as above
 
-    others = cells.marks[:, silent].sum(axis=1) - cells.marks[:, mark]
-    weight = np.where(others == 0, cells.contacts * np.exp(cells.marks @ np.where(silent, 0.0, logs)), 0.0)
-    has, strata = cells.marks[:, mark], int(cells.stratum.max(initial=0)) + 1
-
-    def summed(values: Floats) -> Floats:
-        return np.bincount(cells.stratum, values, strata).astype(np.float64)
-
-    silence, part = np.zeros(strata), np.zeros(strata, np.int64)
-    expected, rest, size = summed(weight * has), summed(weight * ~has), summed(cells.contacts * has)
-    return mantel_haenszel(Strata(silence, expected, summed(cells.events), rest, size, part), z, counts=False)
+    has = np.bincount(cells.rows, cells.marks == mark, len(cells.stratum)) > 0
+    others = np.bincount(cells.rows, silent[cells.marks], len(cells.stratum)) > has
+    weight = np.where(others, 0.0, cells.contacts * np.exp(_linear(cells, np.where(silent, 0.0, logs))))
+    silence, part = np.zeros(cells.strata), np.zeros(cells.strata, np.int64)
+    expected, rest = cells.by_stratum(weight * has), cells.by_stratum(weight * ~has)
+    sets = Strata(
+        silence, expected, cells.by_stratum(cells.events), rest, cells.by_stratum(cells.contacts * has), part
+    )
+    return mantel_haenszel(sets, z, counts=False)

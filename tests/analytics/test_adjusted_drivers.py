@@ -130,10 +130,8 @@ def test_in_a_large_stratum_robust_errors_are_statsmodels_hc0():
     random = np.random.default_rng(2)
     marks = random.random((40_000, 2)) < 0.3
     events = random.random(40_000) < 0.05 * np.where(marks[:, 0], 2.0, 1) * np.where(marks[:, 1], 0.7, 1)
-    ones = np.ones(40_000)
-    model = modified_poisson(
-        Cells(np.zeros(40_000, int), np.zeros(40_000, int), marks, ones, events.astype(float)), Z
-    )
+    ones, none = np.ones(40_000), np.zeros(40_000, int)
+    model = modified_poisson(Cells(none, none, ones, events.astype(float), *marks.nonzero(), 2), Z)
     fit = sm.GLM(
         events.astype(float), np.column_stack([marks.astype(float), ones]), family=sm.families.Poisson()
     )

@@ -28,8 +28,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import duckdb  # noqa: E402
 import polars as pl  # noqa: E402
 
-import sendblue_data.analytics as ours  # noqa: E402
+import sendblue_data as ours  # noqa: E402
 from benchmarks.contacts_parquet import write_contacts  # noqa: E402
+from sendblue_data._frames.grouping import Key  # noqa: E402
+from sendblue_data.analytics.adjustment import count_cells  # noqa: E402
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 MACROS = """
@@ -67,6 +69,32 @@ def drivers_sql() -> str:
         "(s.opt_outs / s.known) / ((t.opt_outs - s.opt_outs) / (t.known - s.known)) AS risk "
         f"FROM ({sets}) s, (SELECT {COUNTS} FROM contacts) t WHERE s.contacts >= 20"
     )
+
+
+DAYS = "date_diff('microsecond', created_at, TIMESTAMPTZ '2026-03-01 00:00:00+00') // 86400000000"
+BAND = "CASE WHEN days < 7 THEN days WHEN days < 56 THEN days - days % 7 ELSE days - days % 28 END"
+
+
+def adjusted_sql(keys: str) -> str:
+    source = f"(SELECT *, {DAYS} AS days FROM contacts WHERE opt_out IS NOT NULL)"
+    counts = "count(*) AS contacts, count(*) FILTER (opt_out) AS opt_outs"
+    return f"SELECT {BAND} AS age, sendblue_number, {keys}, {counts} FROM {source} GROUP BY ALL"
+
+
+def adjusted_cells(contacts: Any, key: Key) -> pl.DataFrame:
+    cells = count_cells(contacts, key, ["age", "line"], with_tags=True, as_of=NOW)
+    return cells.rename({"known": "contacts"})
+
+
+def pandas_cells(path: str, *keys: str) -> Any:
+    import pandas as pd
+
+    frame = read(path, "tags", "company_name", "sendblue_number", "created_at", "opt_out")
+    frame = frame[frame["opt_out"].notna()]
+    days = (pd.Timestamp(NOW) - frame["created_at"]).dt.days
+    frame["age"] = days.where(days < 7, (days // 7 * 7).where(days < 56, days // 28 * 28))
+    frame["tags"] = frame["tags"].map(lambda tags: tuple(tags) if tags is not None else ())
+    return group(frame, ["age", "sendblue_number", *keys])
 
 
 def group(frame: Any, keys: list[str]) -> Any:
@@ -187,6 +215,16 @@ AGGREGATES = {
         pandas_monthly,
     ),
     "opt_out_drivers": Aggregate(ours.opt_out_drivers, drivers_sql(), pandas_drivers),
+    "opt_out_drivers, adjusted: its cells": Aggregate(
+        lambda contacts: adjusted_cells(contacts, Key("tag", "tags")),
+        adjusted_sql("tags"),
+        lambda path: pandas_cells(path, "tags"),
+    ),
+    "opt_out_drivers, adjusted: cells of companies": Aggregate(
+        lambda contacts: adjusted_cells(contacts, Key("company_name", "company_name")),
+        adjusted_sql("company_name, tags"),
+        lambda path: pandas_cells(path, "company_name", "tags"),
+    ),
     "tag_summary": Aggregate(
         ours.tag_summary,
         f"SELECT tag, {RATE}, contacts / (SELECT count(*) FROM contacts) AS share, verified, first, last "

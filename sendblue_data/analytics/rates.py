@@ -1,20 +1,16 @@
-"""Statistics of rates: Wilson and Newcombe intervals, relative risk, false discovery rate.
+"""Statistics of rates: Wilson and Newcombe intervals, false discovery rate.
 
 Closed formulas over Polars columns. `statistics.NormalDist` (Wichura's AS 241, about 1e-16) gives the normal
-quantile and `math.erfc` its tail, so SciPy isn't needed. Sources:
+quantile, so SciPy isn't needed. Sources:
 
 - Wilson score interval: E. B. Wilson (1927), JASA 22:209; Brown, Cai and DasGupta (2001),
   Statist. Sci. 16:101.
 - Difference of two rates: R. G. Newcombe (1998), Statist. Med. 17:873, method 10.
-- Relative risk on the log scale: Katz and others (1978), Biometrics 34:469.
-- p of two rates: Pearson's chi-squared of the 2 by 2 table, one degree of freedom, no continuity correction,
-  which is the squared pooled z-test. Unlike the log scale, it can also judge a group without any event.
 - q: Benjamini and Hochberg (1995), JRSS B 57:289.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple, TypeAlias, overload
@@ -190,7 +186,7 @@ def newcombe_difference(
         >>> newcombe_difference([56], [70], [48], [80]).row(0)
         (0.20..., 0.0524..., 0.3338...)
     """
-    frame = _two_groups(successes, trials, other_successes, other_trials)
+    frame = two_groups(successes, trials, other_successes, other_trials)
     low1, high1 = wilson_bounds(pl.col("a"), pl.col("n"), confidence)
     low2, high2 = wilson_bounds(pl.col("c"), pl.col("m"), confidence)
     p1, p2 = rate_of("a", "n"), rate_of("c", "m")
@@ -200,62 +196,6 @@ def newcombe_difference(
         difference_low=difference - ((p1 - low1) ** 2 + (high2 - p2) ** 2).sqrt(),
         difference_high=difference + ((high1 - p1) ** 2 + (p2 - low2) ** 2).sqrt(),
     )
-
-
-def relative_risk(
-    successes: Counts,
-    trials: Counts,
-    other_successes: Counts,
-    other_trials: Counts,
-    confidence: float = 0.95,
-) -> pl.DataFrame:
-    """Return how many times higher a rate is than another, with Katz's log interval and a p of no difference.
-
-    The interval and the two-sided p come from two approximations: at the edge, one may call a difference
-    where the other does not.
-
-    Args:
-        successes: how many were counted in each group, of `trials`.
-        trials: size of each group.
-        other_successes: the same for the rest that it is compared with; one value serves all.
-        other_trials: its size.
-        confidence: share of such intervals that hold the true ratio.
-
-    Returns:
-        A row a comparison: `relative_risk, relative_risk_low, relative_risk_high, p`, Float64. All null where
-        either size is 0. Without a success in the group, the risk and its lower bound are 0 and the upper is
-        null; without one in the rest, the risk and its upper bound are infinite and the lower is null;
-        without one in both, the first three are null. p is null where nobody, or everybody, in both is a
-        success.
-
-    Raises:
-        ConfigurationError: the confidence isn't between 0 and 1.
-        FrameError: more successes than trials.
-
-    Example:
-        >>> relative_risk([27], [122], [44], [487]).row(0)
-        (2.4495..., 1.5836..., 3.7886..., 5.56...e-05)
-    """
-    frame = _two_groups(successes, trials, other_successes, other_trials)
-    z = normal_quantile(confidence)
-    a, n, c, m = (pl.col(name).cast(pl.Float64) for name in ("a", "n", "c", "m"))
-    ratio = a * m / (c * n)
-    reach = z * ((1 / a - 1 / n) + (1 / c - 1 / m)).sqrt()
-    sized, some = (n > 0) & (m > 0), (a > 0) | (c > 0)
-    chi2 = (a * (m - c) - c * (n - a)) ** 2 * (n + m) / (n * m * (a + c) * (n + m - a - c))
-    mixed = (a + c > 0) & (a + c < n + m)
-    table = frame.select(
-        relative_risk=pl.when(sized & some).then(ratio),
-        relative_risk_low=pl.when(sized & (c > 0)).then(
-            pl.when(a > 0).then(ratio * (-reach).exp()).otherwise(0.0)
-        ),
-        relative_risk_high=pl.when(sized & (a > 0)).then(
-            pl.when(c > 0).then(ratio * reach.exp()).otherwise(math.inf)
-        ),
-        p=pl.when(sized & mixed).then(chi2),
-    )
-    tails = [None if value is None else math.erfc(math.sqrt(value / 2)) for value in table["p"]]
-    return table.with_columns(pl.Series("p", tails, pl.Float64))
 
 
 def benjamini_hochberg(p: pl.Series | Sequence[float | None]) -> pl.Series:
@@ -301,8 +241,8 @@ def with_share(table: pl.DataFrame, part: str, total: int) -> pl.DataFrame:
     return table.with_columns(share.alias("share"))
 
 
-def _two_groups(a: Counts, n: Counts, c: Counts, m: Counts) -> pl.DataFrame:
-    """Lay out the counts of two groups: `a` of `n`, and `c` of `m`."""
+def two_groups(a: Counts, n: Counts, c: Counts, m: Counts) -> pl.DataFrame:
+    """Lay out the counts of two groups, checked: `a` of `n`, and `c` of `m`."""
     frame = _columns(a=a, n=n, c=c, m=m)
     _check_counts(frame, "a", "n")
     _check_counts(frame, "c", "m")

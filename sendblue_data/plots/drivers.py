@@ -50,7 +50,8 @@ def opt_out_drivers(
     """Draw the relative risk of each set against the rest with its interval, on a log axis.
 
     Args:
-        table: what `opt_out_drivers(contacts)` gives. Rows keep their order, the smallest p first.
+        table: what `opt_out_drivers(contacts)` gives. Rows keep their order, the smallest p first. Adjusted
+            risks, where it has them, are written beside the crude ones that are drawn.
         top: most sets drawn, the first; the rest is counted in a note. None draws all.
         grey_below: sets with fewer known contacts are greyed.
         max_q: sets with a larger q, which may well differ by chance, are drawn as rings.
@@ -80,6 +81,7 @@ def opt_out_drivers(
         _draw_risks(drawing, risks, faint, [q is None or q > max_q for q in kept["q"]])
         drawing.columns(
             Column("risk (interval)", risks, lambda risk: risk_text(*risk)),
+            *_adjusted(drawing, kept),
             Column("q", kept["q"], probability),
             of_known(kept["opt_outs"], known),
         )
@@ -103,24 +105,24 @@ def opt_out_drivers(
 
 
 def risk_text(risk: float | None, low: float | None, high: float | None) -> str:
-    """Write a relative risk with its interval; an end that can't be given is left open.
+    """Write a relative risk with its interval.
 
     Example:
-        >>> risk_text(2.978, 2.41, 3.68), risk_text(0.0, 0.0, None), risk_text(inf, None, inf)
-        ('2.98 (2.41 to 3.68)', '0 (none opted out)', '∞ (none of the rest)')
+        >>> risk_text(2.978, 2.41, 3.68), risk_text(0.0, 0.0, 1.904), risk_text(inf, 2.88, inf)
+        ('2.98 (2.41 to 3.68)', '0 (0 to 1.90)', '∞ (2.88 or more)')
         >>> risk_text(None, None, None)
         'n/a'
     """
-    if risk is None:
+    if risk is None or low is None or high is None:
         return "n/a"
-    if risk == 0:
-        return "0 (none opted out)"
-    if risk == inf or low is None or high is None:
-        return "∞ (none of the rest)"
+    if risk == inf:
+        return f"∞ ({_times(low)} or more)"
     return f"{_times(risk)} ({_times(low)} to {_times(high)})"
 
 
 def _times(value: float) -> str:
+    if value == 0:
+        return "0"
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else number(value)  # noqa: PLR2004
 
 
@@ -167,6 +169,15 @@ def _risk_ticks(drawing: Canvas, left: float, right: float) -> None:
     axis.set_major_locator(FixedLocator([tick for tick in ticks if left <= tick <= right]))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda times, _: f"{times:g}"))
+
+
+def _adjusted(drawing: Canvas, table: pl.DataFrame) -> list[Column]:
+    """Return the column of adjusted risks, where the table has them."""
+    columns = [f"adjusted_relative_risk{end}" for end in ("", "_low", "_high")]
+    if not set(columns) <= set(table.columns):
+        return []
+    drawing.notes.append("Adjusted: among contacts who are alike in what opt_out_drivers(adjust=...) held.")
+    return [Column("adjusted (interval)", table.select(columns).rows(), lambda risk: risk_text(*risk))]
 
 
 def _left_out(table: pl.DataFrame) -> list[str]:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from math import inf
 
 from sendblue_data._shared.time import Moment
 from sendblue_data.plots.style import font_families
@@ -141,10 +142,10 @@ def decimal(value: float | None) -> str:
     """Write an index or a ratio.
 
     Example:
-        >>> decimal(0.125), decimal(None)
-        ('0.12', 'n/a')
+        >>> decimal(0.125), decimal(float("inf")), decimal(None)
+        ('0.12', '∞', 'n/a')
     """
-    return "n/a" if value is None else f"{value:.2f}"
+    return "n/a" if value is None else "∞" if value == inf else f"{value:.2f}"
 
 
 def interval(bounds: Sequence[float | None]) -> str:

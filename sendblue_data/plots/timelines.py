@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ LINES_APART = 3.5
 """Points between the marks that lines have at one date."""
 MOST_NUMBERS = 40
 """Points that still leave room for a number above each; beyond, every second, third, ... is written."""
+_UNNAMED = re.compile(r"_child[0-9]+")
+"""What matplotlib calls a line that was given no name."""
 
 
 def time_axis(ax: Axes) -> None:
@@ -159,15 +162,19 @@ def write_sizes(drawing: Canvas, moments: Sequence[date | datetime], sizes: Sequ
 def label_lines(drawing: Canvas) -> None:
     """Name the lines above the axes, as many beside each other as there is room for."""
     ax = drawing.ax
-    names = [str(line.get_label()) for line in ax.lines if not str(line.get_label()).startswith("_")]
+    lines = [line for line in ax.lines if not _UNNAMED.fullmatch(str(line.get_label()))]
+    names = [str(line.get_label()) for line in lines]
     most = max(1, min(len(names), int(drawing.room()[0] / (36 + widest(names, 9)))))
     rows = -(-len(names) // most)
     columns = -(-len(names) // rows)
+    # Matplotlib leaves a name out that begins with "_", so each is written only when its place is there.
     legend = ax.legend(
-        loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2, handlelength=1.4
-    )
-    for text in legend.get_texts():
+        lines, ["name"] * len(lines),
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2, handlelength=1.4,
+    )  # fmt: skip
+    for text, name in zip(legend.get_texts(), names, strict=True):
         text.set_parse_math(False)
+        text.set_text(name)
     drawing.lift = 8 + 15.5 * rows
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -320,4 +321,6 @@ def _day(moment: datetime) -> str:
 
 def _ratio_interval(bounds: Sequence[float | None]) -> str:
     low, high = bounds
-    return "n/a" if low is None or high is None else f"{low:.2f} to {high:.2f}"
+    if low is None or high is None:
+        return "n/a"
+    return f"{low:.2f} or more" if high == inf else f"{low:.2f} to {high:.2f}"

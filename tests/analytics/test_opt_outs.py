@@ -17,7 +17,8 @@ from sendblue_data import (
     variable,
     verification_rate,
 )
-from sendblue_data.analytics.rates import benjamini_hochberg, relative_risk, wilson_interval
+from sendblue_data.analytics.rates import benjamini_hochberg, wilson_interval
+from sendblue_data.analytics.two_groups import relative_risk
 from sendblue_data.errors import ConfigurationError, FrameError
 from sendblue_data.segments.regions import phone_region_code
 from tests.analytics.people import (

@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 from hypothesis import example, given, strategies as st
 from scipy import stats
-from scipy.stats.contingency import relative_risk as scipy_relative_risk
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
@@ -15,7 +14,6 @@ from sendblue_data.analytics.rates import (
     benjamini_hochberg,
     newcombe_difference,
     normal_quantile,
-    relative_risk,
     wilson_interval,
     with_rate,
 )
@@ -72,37 +70,12 @@ def test_newcombe_is_statsmodels(one, other, confidence):
     assert close([low, high], list(theirs))
 
 
-@given(PARTS, PARTS, CONFIDENCES)
-@example((0, 5), (2, 5), 0.95)
-@example((2, 5), (0, 5), 0.95)
-@example((0, 5), (0, 5), 0.95)
-@example((5, 5), (5, 5), 0.95)
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # scipy's own division by zero
-def test_relative_risk_is_scipys(one, other, confidence):
-    row = relative_risk(*([value] for value in one), *([value] for value in other), confidence).row(0)
-    risk, low, high, p = (math.nan if value is None else value for value in row)
-    theirs = scipy_relative_risk(*one, *other)
-    interval = theirs.confidence_interval(confidence)
-    assert [risk, low, high] == pytest.approx(
-        [theirs.relative_risk, interval.low, interval.high], rel=1e-9, nan_ok=True
-    )
-    table = [[one[0], one[1] - one[0]], [other[0], other[1] - other[0]]]
-    if 0 < one[0] + other[0] < one[1] + other[1]:
-        assert p == pytest.approx(
-            stats.chi2_contingency(table, correction=False).pvalue, rel=1e-9, abs=1e-300
-        )
-    else:
-        assert math.isnan(p)
-
-
 def test_nobody_to_judge_is_null():
     assert newcombe_difference([0, 1], [0, 3], [1, 0], [2, 0]).rows() == [(None,) * 3] * 2
-    assert relative_risk([0, 1], [0, 3], [1, 0], [2, 0]).rows() == [(None,) * 4] * 2
 
 
 def test_one_comparison_group_serves_all():
     assert newcombe_difference([1, 2], [4, 4], [1], [8]).height == 2
-    assert relative_risk([1, 2], [4, 4], 1, 8).rows() == relative_risk([1, 2], [4, 4], [1, 1], [8, 8]).rows()
 
 
 P = st.floats(0, 1) | st.sampled_from([0.0, 1.0, 0.05, 1e-300])

@@ -86,6 +86,41 @@ def test_cohorts_of_groups_are_lines_beside_each_other():
     assert "The 2 largest of 3 tags; 1 more not drawn." in notes(ax)
 
 
+def test_adjusted_risks_are_written_beside_the_crude_ones():
+    table = DRIVERS.with_columns(
+        adjusted_relative_risk=pl.lit(1.25),
+        adjusted_relative_risk_low=pl.lit(0.9),
+        adjusted_relative_risk_high=pl.lit(1.75),
+    )
+    ax = plots.opt_out_drivers(table, ax=axes())
+    assert {"adjusted (interval)", "1.25 (0.90 to 1.75)", "3.30 (2.70 to 4.00)"} <= set(words(ax))
+    assert "adjusted (interval)" not in words(plots.opt_out_drivers(DRIVERS, ax=axes()))
+
+
+@pytest.mark.parametrize("called", [["_hidden", "b"], ["_hidden", "__"]])
+def test_lines_whose_names_begin_with_an_underscore_are_named(called):
+    cohorts = [COHORTS.select(pl.lit(name).alias("tag"), pl.all()) for name in called]
+    ax = plots.opt_out_cohorts(pl.concat(cohorts), ax=axes())
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [f"{name} (910)" for name in called]
+    looks = pl.DataFrame(
+        {
+            "day": [0.0, 7.0],
+            "at_risk": [90, 80],
+            "opt_outs": [0, 5],
+            "survival": [1.0, 0.9],
+            "low": [1.0, 0.8],
+            "high": [1.0, 0.95],
+        }
+    )
+    ax = plots.survival(pl.concat(looks.select(pl.lit(name).alias("tag"), pl.all()) for name in called))
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == called
+    growth = pl.concat(
+        pl.DataFrame({"tag": name, "period": QUARTERS, "contacts": [1, 2, 3], "cumulative": [1, 3, 6]})
+        for name in called
+    )
+    assert {f"{name}  6" for name in called} <= set(words(plots.tag_growth(growth, ax=axes())))
+
+
 DRIVERS = pl.DataFrame(
     {
         "factor": ["tag", "tag", "company", "line", "tag", "tag"],
@@ -94,8 +129,8 @@ DRIVERS = pl.DataFrame(
         "unknown": [0, 20, 0, 0, 0, 0],
         "opt_outs": [110, 3, 0, 9, 1, 4],
         "relative_risk": [3.3, 0.25, 0.0, inf, None, 1.4],
-        "relative_risk_low": [2.7, 0.1, 0.0, None, None, 0.001],
-        "relative_risk_high": [4.0, 0.6, None, inf, None, 900.0],
+        "relative_risk_low": [2.7, 0.1, 0.0, 2.9, None, 0.001],
+        "relative_risk_high": [4.0, 0.6, 1.904, inf, None, 900.0],
         "q": [1e-9, 0.03, 0.2, 0.004, None, 0.9],
         "left_out": [7, 7, 40, 0, 7, 7],
     }
@@ -112,7 +147,8 @@ def test_risks_stand_on_a_log_axis_with_1_marked():
         (1.4, 5, LIGHT.accent, LIGHT.background),
     ]
     spans = {line.get_ydata()[0]: list(line.get_xdata()) for line in ax.lines if line.get_linewidth() > 2}
-    assert spans == {0: [2.7, 4.0], 1: [0.1, 0.6], 5: list(ax.get_xlim())}
+    left, right = ax.get_xlim()
+    assert spans == {0: [2.7, 4.0], 1: [0.1, 0.6], 2: [left, 1.904], 3: [2.9, right], 5: [left, right]}
     assert {"3.30 (2.70 to 4.00)", "<0.001", "0.030", "110 / 571", "3 / 380"} <= set(words(ax))
 
 
@@ -120,7 +156,7 @@ def test_risks_of_nothing_and_without_end_are_arrows_at_their_edge():
     ax = plots.opt_out_drivers(DRIVERS, ax=axes())
     arrows = [(line.get_marker(), line.get_ydata()[0]) for line in ax.lines if line.get_marker() in "<>"]
     assert sorted(arrows) == [("<", 2), ("<", 5), (">", 3), (">", 5)]
-    assert {"0 (none opted out)", "∞ (none of the rest)"} <= set(words(ax))
+    assert {"0 (0 to 1.90)", "∞ (2.90 or more)"} <= set(words(ax))
     assert words(ax).count("n/a") == 2
     assert "An arrow at the edge: the risk or its interval goes on past it." in notes(ax)
 

@@ -1,0 +1,242 @@
+"""Drivers of opting out among contacts who are alike: of one age, on one line, with the same other tags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+import polars as pl
+
+from sendblue_data._frames.engines import Days, Recipe, collect, project
+from sendblue_data._frames.grouping import Key, counted, gathered
+from sendblue_data._shared.time import Moment, as_of as moment_of
+from sendblue_data._shared.validation import shown
+from sendblue_data.analytics.rates import normal_quantile
+from sendblue_data.analytics.stratified import Cells, Ratio, Strata, mantel_haenszel, modified_poisson
+from sendblue_data.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+ADJUSTABLE = ("age", "line", "tags")
+_WEEK, _MONTH = 7, 28
+_DAILY, _WEEKLY = 7, 56
+"""Ages in days up to which contacts are alike who are of one day, or of one week; from there, of four weeks."""
+_PARTS = (28, 91, 182, 365)
+"""Ages in days at which a ratio may change; the test asks whether it does."""
+_LINE = "sendblue_number"
+RISKS = {
+    "adjusted_relative_risk": pl.Float64,
+    "adjusted_relative_risk_low": pl.Float64,
+    "adjusted_relative_risk_high": pl.Float64,
+    "adjusted_contacts": pl.Int64,
+    "homogeneity_p": pl.Float64,
+}
+_RATIOS = pl.Schema({"level": pl.String, **RISKS})
+
+
+def check_adjust(adjust: Sequence[str] | str | None) -> tuple[str, ...]:
+    """Return what is to be held, each once.
+
+    Raises:
+        ConfigurationError: it is none of `ADJUSTABLE`.
+    """
+    names = (adjust,) if isinstance(adjust, str) else tuple(adjust or ())
+    if unknown := [name for name in names if name not in ADJUSTABLE]:
+        raise ConfigurationError(
+            f"adjust names {shown(unknown[0])}: give some of {', '.join(ADJUSTABLE)}, as in adjust=('age', 'tags')."
+        )
+    return tuple(name for name in ADJUSTABLE if name in names)
+
+
+def adjusted_risks(
+    contacts: Any,
+    key: Key,
+    adjust: Sequence[str],
+    *,
+    as_of: Moment | None,
+    confidence: float,
+    min_contacts: int,
+) -> pl.DataFrame:
+    """Return the relative risk of each set of one factor against the rest, while other things are held.
+
+    Args:
+        contacts: a contacts frame of any engine; the cells are counted there.
+        key: what makes the factor's sets.
+        adjust: some of `ADJUSTABLE`.
+        as_of: the moment that ages are counted to.
+        confidence: of the intervals.
+        min_contacts: tags with fewer contacts whose state is known are in no model.
+
+    Returns:
+        A row a set: `level`, and the columns of `RISKS`.
+    """
+    is_line = isinstance(key.recipe, str) and key.recipe == _LINE
+    held = [name for name in adjust if name != "tags" and not (name == "line" and is_line)]
+    cells = count_cells(contacts, key, held, with_tags="tags" in adjust or key.is_tags, as_of=as_of)
+    z = normal_quantile(confidence)
+    if "tags" not in adjust:
+        rows = _one_by_one(
+            cells.with_columns(expected=pl.col("known").cast(pl.Float64)), key, held, z, counts=True
+        )
+    elif key.is_tags:
+        found = _tag_model(cells, held, min_contacts, z)
+        rows = dict(zip(found.tags, found.ratios, strict=True))
+    else:
+        rows = _one_by_one(_expected(cells, held, min_contacts, z), key, held, z, counts=False)
+    return pl.DataFrame(
+        [(level, one.ratio, one.low, one.high, one.contacts, one.varies_p) for level, one in rows.items()],
+        schema=_RATIOS,
+        orient="row",
+    )
+
+
+def count_cells(
+    contacts: Any, key: Key, held: Sequence[str], *, with_tags: bool, as_of: Moment | None
+) -> pl.DataFrame:
+    """Count the contacts that are alike, where they are: `level`, `age`, `line`, `tags`, `known`, `opt_outs`.
+
+    Columns that are not asked for are left out; `age` is the first day of its band, and null where nobody knows.
+    """
+    wanted: dict[str, Recipe] = {"opt_out": "opt_out"}
+    if not key.is_tags:
+        wanted["level"] = key.recipe
+    if "age" in held:
+        # From just after `as_of`, so that ages are whole days: see `verification_backlog`.
+        wanted["age"] = Days(moment_of(as_of) + timedelta(microseconds=1))
+    if "line" in held:
+        wanted["line"] = _LINE
+    if with_tags:
+        wanted["tags"] = "tags"
+    frame = project(contacts, wanted).filter(~nw.col("opt_out").is_null())
+    if "age" in held:
+        frame = frame.with_columns(age=_band(-nw.col("age") - 1))
+    names = [name for name in wanted if name != "opt_out"]
+    cells = collect(frame.group_by(*names).agg(known=nw.len(), opt_outs=counted("opt_out")))
+    if key.every:
+        keys = [Key(name, name, key.every if name == "level" else None) for name in names]
+        cells = gathered(cells, keys, {"known": "sum", "opt_outs": "sum"})
+    if not key.is_tags:
+        cells = cells.with_columns(pl.col("level").cast(pl.String))
+    return cells
+
+
+def _band(days: nw.Expr) -> nw.Expr:
+    """Return the first day of an age's band: days at first, then weeks, then four weeks."""
+    weeks, months = days - days % _WEEK, days - days % _MONTH
+    return (
+        nw.when(days < 0)
+        .then(nw.lit(0))
+        .otherwise(
+            nw.when(days < _DAILY).then(days).otherwise(nw.when(days < _WEEKLY).then(weeks).otherwise(months))
+        )
+    )
+
+
+def _numbered(cells: pl.DataFrame, strata: Sequence[str]) -> pl.DataFrame:
+    """Number the strata and the parts of cells, and put the strata in order."""
+    if not strata:
+        return cells.with_columns(stratum=pl.lit(0, pl.Int64), part=pl.lit(0, pl.Int64))
+    numbers = cells.select(strata).unique().sort(strata).with_row_index("stratum").cast({"stratum": pl.Int64})
+    part = (
+        pl.sum_horizontal((pl.col("age") >= edge).cast(pl.Int64) for edge in _PARTS).fill_null(
+            len(_PARTS) + 1
+        )
+        if "age" in strata
+        else pl.col("line").rank("dense").fill_null(0).cast(pl.Int64)
+        if "line" in strata
+        else pl.lit(0, pl.Int64)
+    )
+    return (
+        cells.join(numbers, on=list(strata), how="left", nulls_equal=True)
+        .with_columns(part=part)
+        .sort("stratum")
+    )
+
+
+@dataclass(frozen=True)
+class _TagModel:
+    """Tags with the ratio of each, and the cells in order with the logarithm of what their tags multiply to."""
+
+    tags: list[str]
+    ratios: list[Ratio]
+    cells: pl.DataFrame
+    logs: npt.NDArray[np.float64]
+
+
+def _tag_model(cells: pl.DataFrame, strata: Sequence[str], min_contacts: int, z: float) -> _TagModel:
+    """Fit a ratio for each tag that enough contacts have, all at once."""
+    import numpy as np  # noqa: PLC0415 -- importing the package must not load it
+
+    sizes = (
+        cells.explode("tags", empty_as_null=True)
+        .drop_nulls("tags")
+        .group_by("tags")
+        .agg(pl.col("known").sum())
+    )
+    names = sorted(sizes.filter(pl.col("known") >= max(min_contacts, 1))["tags"].to_list())
+    ordered = _numbered(cells, strata).with_row_index("row")
+    place = pl.DataFrame({"tags": names}, schema={"tags": pl.String}).with_row_index("mark")
+    found = ordered.select("row", pl.col("tags").list.unique()).explode("tags", empty_as_null=True)
+    found = found.join(place, on="tags").sort("row", "mark").cast({"row": pl.Int64, "mark": pl.Int64})
+    rows, marks = found["row"].to_numpy(), found["mark"].to_numpy()
+    made = Cells(
+        ordered["stratum"].to_numpy(),
+        ordered["part"].to_numpy(),
+        ordered["known"].cast(pl.Float64).to_numpy(),
+        ordered["opt_outs"].cast(pl.Float64).to_numpy(),
+        rows,
+        marks,
+        len(names),
+    )
+    model = modified_poisson(made, z)
+    logs = np.zeros(ordered.height)
+    np.add.at(logs, rows, model.logs[marks])
+    return _TagModel(names, model.ratios, ordered, logs)
+
+
+def _expected(cells: pl.DataFrame, held: Sequence[str], min_contacts: int, z: float) -> pl.DataFrame:
+    """Weigh cells by what their tags multiply opt-outs by, as found among contacts of the same level."""
+    import numpy as np  # noqa: PLC0415 -- as above
+
+    found = _tag_model(cells, [*held, "level"], min_contacts, z)
+    # Any common factor will do: none but that no weight is too large for a float.
+    largest = found.logs.max(initial=0.0)
+    return found.cells.with_columns(expected=pl.col("known") * pl.Series(np.exp(found.logs - largest)))
+
+
+def _one_by_one(
+    cells: pl.DataFrame, key: Key, held: Sequence[str], z: float, *, counts: bool
+) -> dict[str, Ratio]:
+    """Return Mantel and Haenszel's ratio of each level against all others in its strata."""
+    sums = [pl.col("opt_outs", "expected", "known").sum()]
+    ordered = _numbered(cells.drop("stratum", "part", strict=False), held)
+    whole = ordered.group_by("stratum").agg(sums)
+    if key.is_tags:
+        tags = pl.col("tags").list.unique()
+        each = ordered.with_columns(level=tags).explode("level", empty_as_null=True)
+    else:
+        each = ordered
+    table = (
+        each.drop_nulls("level")
+        .group_by("level", "stratum", "part")
+        .agg(sums)
+        .join(whole, on="stratum", suffix="_of_all")
+        .sort("level", "stratum")
+    )
+    rows = {}
+    for (level,), part in table.group_by("level", maintain_order=True):
+        a, e1, n1, both, whole_expected = (
+            part[name].cast(pl.Float64).to_numpy()
+            for name in ("opt_outs", "expected", "known", "opt_outs_of_all", "expected_of_all")
+        )
+        alone = (part["known"] == part["known_of_all"]).to_numpy()
+        rest = whole_expected - e1
+        rest[alone] = 0.0
+        strata = Strata(a, e1, both - a, rest, n1, part["part"].to_numpy())
+        rows[str(level)] = mantel_haenszel(strata, z, counts=counts)
+    return rows

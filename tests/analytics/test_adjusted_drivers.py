@@ -1,0 +1,267 @@
+"""Adjusted drivers against statsmodels, plain Python, and what one knows of the contacts made up."""
+
+import math
+from collections import defaultdict
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+import statsmodels.api as sm
+from hypothesis import given, settings, strategies as st
+from polars.testing import assert_frame_equal
+from scipy import stats
+from statsmodels.stats.contingency_tables import StratifiedTable
+
+from sendblue_data import created_period, opt_out_drivers, variable
+from sendblue_data.analytics.stratified import Cells, Strata, chi_squared_p, mantel_haenszel, modified_poisson
+from sendblue_data.errors import ConfigurationError, FrameError
+from tests.analytics.people import NOW, frame_of, made_up
+
+Z = stats.norm.isf(0.025)
+ADJUSTED = ["adjusted_relative_risk", "adjusted_relative_risk_low", "adjusted_relative_risk_high"]
+
+
+def band(days):
+    """The first day of an age's band, in words of its own."""
+    if days is None or days < 7:
+        return days if days is None else max(days, 0)
+    return days // 7 * 7 if days < 56 else days // 28 * 28
+
+
+def people(count=1_500, seed=5):
+    """Contacts of three lines and four tags, whose chance to opt out depends on age, line and tags."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for _ in range(count):
+        days = int(random.integers(0, 200))
+        line = int(random.integers(0, 3))
+        tags = [
+            tag for tag, share in (("A", 0.5), ("B", 0.2 + days / 400), ("C", 0.3)) if random.random() < share
+        ]
+        chance = (
+            0.03 * (1 + days / 100) * (1 + line) * (2.0 if "A" in tags else 1) * (0.5 if "C" in tags else 1)
+        )
+        rows.append(
+            {
+                "tags": tags,
+                "sendblue_number": f"+1305555010{line}",
+                "created_at": NOW - timedelta(days=days, hours=3),
+                "opt_out": None if random.random() < 0.03 else bool(random.random() < chance),
+            }
+        )
+    return rows
+
+
+def strata_of(rows, *keys):
+    found = defaultdict(list)
+    for row in rows:
+        if row["opt_out"] is not None:
+            days = None if row["created_at"] is None else max((NOW - row["created_at"]).days, 0)
+            found[tuple({"age": band(days), "line": row["sendblue_number"]}[key] for key in keys)].append(row)
+    return list(found.values())
+
+
+@pytest.mark.parametrize("keys", [("age",), ("line",), ("age", "line")])
+def test_with_strata_alone_the_risk_is_mantel_and_haenszels(keys):
+    rows = people()
+    table = opt_out_drivers(frame_of(rows), ["tag"], adjust=keys, as_of=NOW)
+    assert table["level"].sort().to_list() == ["A", "B", "C"]
+    for row in table.iter_rows(named=True):
+        above = below = spread = contacts = 0
+        for stratum in strata_of(rows, *keys):
+            own = [one["opt_out"] for one in stratum if row["level"] in one["tags"]]
+            rest = [one["opt_out"] for one in stratum if row["level"] not in one["tags"]]
+            if own and rest:
+                size = len(stratum)
+                above += sum(own) * len(rest) / size
+                below += sum(rest) * len(own) / size
+                spread += (
+                    len(own) * len(rest) * (sum(own) + sum(rest)) - sum(own) * sum(rest) * size
+                ) / size**2
+                contacts += len(own)
+        reach = math.exp(Z * math.sqrt(spread / above / below))
+        ratio = above / below
+        assert [row[name] for name in ADJUSTED] == pytest.approx(
+            [ratio, ratio / reach, ratio * reach], rel=1e-9
+        )
+        assert row["adjusted_contacts"] == contacts
+        assert row["expected_opt_out_rate"] == pytest.approx(row["opt_out_rate"] / ratio)
+
+
+def test_the_ratio_of_strata_is_statsmodels():
+    random = np.random.default_rng(1)
+    n1, n0 = random.integers(20, 90, (2, 6)).astype(float)
+    a, b = (
+        random.binomial(n1.astype(int), 0.3).astype(float),
+        random.binomial(n0.astype(int), 0.2).astype(float),
+    )
+    ours = mantel_haenszel(Strata(a, n1, b, n0, n1, np.arange(6)), Z, counts=True)
+    tables = StratifiedTable(
+        [np.array([[w, x - w], [y, z - y]]) for w, x, y, z in zip(a, n1, b, n0, strict=True)]
+    )
+    assert ours.ratio == pytest.approx(tables.riskratio_pooled, rel=1e-12)
+    assert ours.low < ours.ratio < ours.high
+
+
+def test_with_tags_held_the_risks_are_a_poisson_regressions():
+    rows = people()
+    table = opt_out_drivers(frame_of(rows), ["tag"], adjust=("age", "line", "tags"), as_of=NOW).sort("level")
+    strata = strata_of(rows, "age", "line")
+    told = [stratum for stratum in strata if any(row["opt_out"] for row in stratum)]
+    x = np.array([[float(tag in row["tags"]) for tag in "ABC"] for stratum in told for row in stratum])
+    y = np.array([float(row["opt_out"]) for stratum in told for row in stratum])
+    which = np.repeat(np.arange(len(told)), [len(stratum) for stratum in told])
+    design = np.hstack([x, np.eye(len(told))[which]])
+    fit = sm.GLM(y, design, family=sm.families.Poisson()).fit(tol=1e-12, maxiter=200)
+    # Zou's sandwich, in statsmodels' own residuals, and a stratum's size over one less than it.
+    sizes = np.bincount(which)[which]
+    weight = (y - fit.mu) ** 2 * sizes / np.maximum(sizes - 1, 1)
+    bread = np.linalg.inv(design.T @ (fit.mu[:, None] * design))
+    errors = np.sqrt(np.diag(bread @ (design.T @ (weight[:, None] * design)) @ bread))[:3]
+    theirs = np.exp(
+        np.column_stack([fit.params[:3], fit.params[:3] - Z * errors, fit.params[:3] + Z * errors])
+    )
+    assert np.array(table.select(ADJUSTED).rows()) == pytest.approx(theirs, rel=1e-6)
+
+
+def test_in_a_large_stratum_robust_errors_are_statsmodels_hc0():
+    """With strata so large that the correction is nothing, the errors are those of `cov_type="HC0"`."""
+    random = np.random.default_rng(2)
+    marks = random.random((40_000, 2)) < 0.3
+    events = random.random(40_000) < 0.05 * np.where(marks[:, 0], 2.0, 1) * np.where(marks[:, 1], 0.7, 1)
+    ones, none = np.ones(40_000), np.zeros(40_000, int)
+    model = modified_poisson(Cells(none, none, ones, events.astype(float), *marks.nonzero(), 2), Z)
+    fit = sm.GLM(
+        events.astype(float), np.column_stack([marks.astype(float), ones]), family=sm.families.Poisson()
+    )
+    theirs = fit.fit(cov_type="HC0", tol=1e-14, maxiter=200)
+    assert model.logs == pytest.approx(theirs.params[:2], abs=1e-8)
+    low = [math.log(one.low) for one in model.ratios]
+    assert low == pytest.approx(theirs.conf_int()[:2, 0], abs=1e-5)
+
+
+def test_a_set_of_whom_nobody_opted_out_has_an_end_that_is_exact():
+    rows = [{"tags": ["none"] if n < 40 else [], "opt_out": n >= 40 and n % 5 == 0} for n in range(140)]
+    frame = frame_of([{**row, "created_at": NOW, "sendblue_number": "+13055550101"} for row in rows])
+    for held in (("age",), ("age", "tags")):
+        row = opt_out_drivers(frame, ["tag"], adjust=held, as_of=NOW).row(0, named=True)
+        # Each of the 20 that opted out is the tag's with a chance of 40 r / (40 r + 100).
+        ratio = row["adjusted_relative_risk_high"]
+        assert (100 / (40 * ratio + 100)) ** 20 == pytest.approx(0.025)
+        assert (row["adjusted_relative_risk"], row["after_adjusting"]) == (0, "holds")
+        assert row["expected_opt_out_rate"] is None
+
+
+def test_tags_that_always_go_together_cannot_be_told_apart():
+    rows = people(600)
+    for row in rows:
+        row["tags"] = [*row["tags"], *(["A too"] if "A" in row["tags"] else [])]
+    table = opt_out_drivers(frame_of(rows), ["tag"], adjust=("tags",), as_of=NOW).sort("level")
+    assert table["adjusted_relative_risk"].is_null().to_list() == [True, True, False, False]
+    assert table["after_adjusting"].to_list()[:2] == ["not comparable"] * 2
+    alone = opt_out_drivers(frame_of(people(600)), ["tag"], adjust=("tags",), as_of=NOW).sort("level")
+    assert table[2:].select(ADJUSTED).rows() == [
+        pytest.approx(row, rel=1e-6) for row in alone[1:].select(ADJUSTED).rows()
+    ]
+
+
+def test_a_set_that_is_like_nobody_of_the_rest_is_not_comparable():
+    rows = [
+        {
+            "tags": ["old"] if n % 2 else [],
+            "created_at": NOW - timedelta(days=300 * (n % 2)),
+            "opt_out": n % 7 == 0,
+        }
+        for n in range(80)
+    ]
+    for held in (("age",), ("age", "tags")):
+        row = opt_out_drivers(frame_of(rows), ["tag"], adjust=held, as_of=NOW).row(0, named=True)
+        assert (row["adjusted_relative_risk"], row["adjusted_contacts"]) == (None, 0)
+        assert row["after_adjusting"] == "not comparable"
+
+
+def test_what_became_of_a_difference_is_said_in_a_word():
+    """An old list opts out as everyone does: its crude risk is its age. A new one hides its own behind its youth."""
+    random = np.random.default_rng(0)
+    rows = []
+    for n in range(6_000):
+        is_old = n % 2 == 0
+        days = int(random.integers(300, 330)) if is_old else int(random.integers(0, 30))
+        tags = [
+            tag
+            for tag, chance in (("list", 0.8 if is_old else 0.1), ("bad", 0.02 if is_old else 0.3))
+            if random.random() < chance
+        ]
+        chance = (0.3 if is_old else 0.05) * (2.2 if "bad" in tags else 1)
+        rows.append(
+            {
+                "tags": tags,
+                "created_at": NOW - timedelta(days=days),
+                "opt_out": bool(random.random() < chance),
+            }
+        )
+    table = opt_out_drivers(frame_of(rows), ["tag"], adjust=("age",), as_of=NOW)
+    found = {row["level"]: row for row in table.iter_rows(named=True)}
+    assert found["list"]["relative_risk"] > 2
+    assert found["list"]["after_adjusting"] == "fades"
+    assert found["bad"]["relative_risk"] < 1
+    assert found["bad"]["after_adjusting"] == "reverses"
+    assert found["bad"]["adjusted_relative_risk_low"] < 2.2 < found["bad"]["adjusted_relative_risk_high"]
+
+
+def test_a_risk_that_differs_by_age_has_a_small_homogeneity_p():
+    random = np.random.default_rng(0)
+    rows = []
+    for n in range(4_000):
+        days, tagged = (400, 10)[n % 2], bool(random.random() < 0.5)
+        chance = 0.1 * ((3 if days > 100 else 0.4) if tagged else 1)
+        rows.append(
+            {
+                "tags": ["T"] * tagged,
+                "created_at": NOW - timedelta(days=days),
+                "opt_out": bool(random.random() < chance),
+            }
+        )
+    for held in (("age",), ("age", "tags")):
+        assert opt_out_drivers(frame_of(rows), ["tag"], adjust=held, as_of=NOW)["homogeneity_p"].item() < 1e-6
+        alike = opt_out_drivers(frame_of(people()), ["tag"], adjust=held, as_of=NOW)["homogeneity_p"]
+        assert (alike > 0.001).all()
+
+
+@given(st.floats(0, 200), st.integers(1, 40))
+def test_the_tail_is_scipys(value, freedom):
+    assert chi_squared_p(value, freedom) == pytest.approx(stats.chi2.sf(value, freedom), rel=1e-9, abs=1e-300)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 1_000), st.sampled_from([("age",), ("line", "tags"), ("age", "line", "tags")]))
+def test_odd_contacts_give_bounds_in_order_and_the_crude_columns_untouched(seed, held):
+    frame = frame_of(made_up(seed=seed))
+    table = opt_out_drivers(frame, adjust=held, as_of=NOW, min_contacts=5)
+    crude = opt_out_drivers(frame, min_contacts=5)
+    assert_frame_equal(table.select(crude.columns), crude)
+    low, risk, high = (table[f"adjusted_relative_risk{end}"] for end in ("_low", "", "_high"))
+    assert ((low <= risk) & (risk <= high)).fill_null(value=True).all()
+    assert low.is_null().to_list() == risk.is_null().to_list() == high.is_null().to_list()
+    assert not table.select(pl.col("after_adjusting").is_null().any()).item()
+    assert table["homogeneity_p"].drop_nulls().is_between(0, 1).all()
+
+
+def test_every_engine_counts_the_same_cells(constructor):
+    frame = frame_of(made_up(seed=1))
+    held = {"adjust": ("age", "line", "tags"), "as_of": NOW, "min_contacts": 5}
+    for factors in (None, {"plan": variable("Plan"), "month": created_period()}):
+        ours = opt_out_drivers(frame, factors, **held)
+        assert_frame_equal(opt_out_drivers(constructor(frame), factors, **held), ours, rel_tol=1e-9)
+    assert ours["adjusted_relative_risk"].drop_nulls().len() > 3
+
+
+def test_what_can_not_be_held_is_refused():
+    frame = frame_of(made_up(40))
+    with pytest.raises(ConfigurationError, match="adjust names 'colour': give some of age, line, tags"):
+        opt_out_drivers(frame, adjust=("age", "colour"))
+    with pytest.raises(FrameError, match="no column 'created_at'"):
+        opt_out_drivers(frame.drop("created_at"), ["tag"], adjust="age")
+    assert opt_out_drivers(frame.clear(), adjust=("age", "tags")).height == 0
+    assert "adjusted_relative_risk" not in opt_out_drivers(frame).columns

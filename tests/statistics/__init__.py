@@ -1,0 +1,1 @@
+"""Simulations: what a table claims is so, as often as it says."""

@@ -22,11 +22,11 @@ from sendblue_data.errors import (
 from sendblue_data.history import maintenance
 from sendblue_data.history.changes import changes
 from sendblue_data.history.damage import wrap_corruption_errors
+from sendblue_data.history.events import opt_out_events
 from sendblue_data.history.lock import lock_path, writer_lock
 from sendblue_data.history.record import Snapshot, record
 from sendblue_data.history.refusals import Evidence, Limits, check_evidence, check_frame
 from sendblue_data.history.scan import scan
-from sendblue_data.history.spells import opt_out_events
 from sendblue_data.history.state import contacts_at, looks, snapshot_at
 from sendblue_data.history.survival import survival
 from sendblue_data.history.table import HistoryTable
@@ -209,56 +209,87 @@ class ContactHistory:
         end = None if until is None else moment("until", until, time_zone=time_zone)
         return self._ask(lambda: changes(self._table, start, end))
 
-    def opt_out_events(self) -> pl.DataFrame:
+    def opt_out_events(self, *, count_arrived: bool = True) -> pl.DataFrame:
         """Return every opt-out and opt-in that the snapshots show, oldest first.
 
-        The event lies in (`after`, `before`]. A contact that is opted out when it is first seen has none: nobody
-        knows when it left. An `opt_out` that is null for a time, or a contact that is gone for a time, ends nothing:
-        if it comes back with another value, the event lies between the last and the next known value.
+        The event lies in (`after`, `before`]. A contact that is opted out when it is first seen has one only if it
+        was created since the look before: else nobody knows when it left. An `opt_out` that is null for a time, or a
+        contact that is gone for a time, ends nothing: if it comes back with another value, the event lies between
+        the last and the next known value.
+
+        Args:
+            count_arrived: whether a contact that arrives opted out has left since its creation. It may be an
+                import, of somebody who had opted out before; False takes all of these for imports.
 
         Returns:
             `phone`, `contact_id` (at `before`), `event` (`"opt_out"` or `"opt_in"`), `after` (UTC, the last look
-            that shows the old value), `before` (the first that shows the new one), `after_snapshot`,
-            `before_snapshot` (their numbers), and `recreated`: True when the contact's id or `created_at` changed
-            in between. An opt-in with `recreated` is likely no opt-in: the contact was deleted and created again,
-            and its opt-out was lost.
+            that shows the old value, or the creation of one that `arrived`), `before` (the first look that shows the
+            new one), `after_snapshot` (null for one that arrived), `before_snapshot` (their numbers), `recreated`
+            (whether the contact's id or `created_at` changed in between) and `arrived` (whether it was opted out
+            when it was first seen). An opt-in with `recreated` is likely no opt-in: the contact was deleted and
+            created again, and its opt-out was lost.
 
         Example:
-            >>> history.opt_out_events().select("phone", "event", "recreated").rows()
-            [('+13055550102', 'opt_out', False)]
+            >>> history.opt_out_events().select("phone", "event", "recreated", "arrived").rows()
+            [('+13055550102', 'opt_out', False, False)]
         """
-        return self._ask(lambda: opt_out_events(self._table))
+        return self._ask(lambda: opt_out_events(self._table, count_arrived=count_arrived))
 
     def opt_out_trend(
-        self, every: str = "1w", by: By | Sequence[By] | None = None, *, confidence: float = 0.95
+        self,
+        every: str = "1w",
+        by: By | Sequence[By] | None = None,
+        *,
+        confidence: float = 0.95,
+        time_zone: str = "UTC",
+        count_arrived: bool = True,
     ) -> pl.DataFrame:
         """Count opt-outs per contact at risk, by period.
 
         A contact is at risk in a period when a look in that period shows its opt-out as known, and the last known
         value before that look was "not opted out". Events count in the period of the first look that shows them.
+        A contact that was created since the look before it was first seen is at risk from its creation on; if it
+        is opted out by then, that is an opt-out, counted in `arrived_opted_out` too: it may be an import, of
+        somebody who had opted out before. `count_arrived=False` takes all of these for imports.
 
         Args:
-            every: `"1d"`, `"1w"` (from Monday), `"1mo"`, `"1q"`, `"1y"`, or a multiple such as `"2w"`; in UTC.
+            every: `"1d"`, `"1w"` (from Monday), `"1mo"`, `"1q"`, `"1y"`, or a multiple such as `"2w"`.
             by: a column, several, a Polars expression over contact fields, or `"tags"` (a contact counts in each).
                 A contact counts in the group it had before the event; moving to another group is no growth.
-            confidence: level of the interval.
+            confidence: level of the intervals, and that with which all periods lie within their limits together.
+            time_zone: of the periods; a name such as `"America/New_York"`.
+            count_arrived: whether those who were opted out when they arrived count as opt-outs.
 
         Returns:
             A row for each group and each period with a look in it: the group columns, `period` (a Date, its first
-            day), `days` (from the last look before it to its last look), `looks`, `at_risk`, `opt_outs` (contacts
-            that left), `rate` (`opt_outs` / `at_risk`), `low`, `high` (Wilson; null without anybody at risk),
-            `opt_out_events` (more than `opt_outs` only when somebody left twice), `resubscribes`, `added`,
-            `removed` (contacts that came and went after the first snapshot) and `net_growth` (`added` - `removed`).
+            day), `days` (from the last look before it to its last look), `unequal_days` (whether these are 10%
+            more or fewer than the period has), `missed_periods` (periods without a look just before it), `looks`,
+            `at_risk`, `opt_outs` (contacts that left), `rate` (`opt_outs` / `at_risk`, over `days`), `low`, `high`
+            (Wilson; null without anybody at risk), `per_30_days` with `per_30_days_low` and `per_30_days_high`
+            (what these are over 30 days, which can be compared: 1 - (1 - rate)^(30 / days)), `limit_low`,
+            `limit_high` (Laney's p' limits, per 30 days: with `confidence`, every period of the table lies within
+            its own if nothing changed; null in a group of fewer than 6 periods), `signal` (`"above"`, `"below"`,
+            else null), `arrived_opted_out` (of the `opt_outs`), `opt_out_events` (more than `opt_outs` only when
+            somebody left twice), `resubscribes`, `lost_opt_outs` (opted out before, deleted, created again, and
+            not opted out now: nobody asked for that), `added`, `removed` (contacts that came and went after the
+            first snapshot) and `net_growth` (`added` - `removed`).
 
         Raises:
             FrameError: `by` names no contact field.
-            ConfigurationError: `confidence` isn't between 0 and 1, `by` is nothing to group by, or `every` no period.
+            ConfigurationError: `confidence` isn't between 0 and 1, `by` is nothing to group by, `every` no period, or
+                `time_zone` no zone.
 
         Example:
             >>> history.opt_out_trend("1mo").select("days", "at_risk", "opt_outs", "rate").rows()
             [(7.0, 2, 1, 0.5)]
+            >>> history.opt_out_trend("1mo").select("unequal_days", "per_30_days").rows()
+            [(True, 0.948...)]
         """
-        return self._ask(lambda: opt_out_trend(self._table, every, by, confidence))
+        return self._ask(
+            lambda: opt_out_trend(
+                self._table, every, by, confidence, time_zone=time_zone, count_arrived=count_arrived
+            )
+        )
 
     def survival(self, by: By | Sequence[By] | None = None, *, confidence: float = 0.95) -> pl.DataFrame:
         """Estimate the share of contacts still subscribed, by days since creation (Kaplan-Meier).

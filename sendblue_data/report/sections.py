@@ -217,7 +217,7 @@ class Maker:
             return _over_time(words, "A trend needs two or more.", parts=[table])
         trend, survival = history.opt_out_trend(), history.survival()
         until = snapshots["seen_until"].max()
-        weekly = in_words("Contacts opting out by week", trend, "period", "rate", percent)
+        weekly = in_words("Contacts opting out per 30 days, by week", trend, "period", "per_30_days", percent)
         kept = survival["survival"].to_list()[-1] if survival.height else None
         days = survival["day"].to_list()[-1] if survival.height else 0
         lasting = f"Share of contacts still subscribed by age: {percent(kept)} at {days:,.0f} days."

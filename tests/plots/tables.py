@@ -214,9 +214,9 @@ def opt_out_trend(count):
         ),
         at_risk="contacts",
         opt_outs="opt_outs",
-        rate="rate",
-        low="low",
-        high="high",
+        per_30_days="rate",
+        per_30_days_low="low",
+        per_30_days_high="high",
     )
 
 
@@ -229,9 +229,9 @@ def opt_out_trend_by(count):
             pl.lit(date(2025, 1, 6) + timedelta(weeks=week)).alias("period"),
             at_risk="contacts",
             opt_outs="opt_outs",
-            rate="rate",
-            low="low",
-            high="high",
+            per_30_days="rate",
+            per_30_days_low="low",
+            per_30_days_high="high",
         )
         for week in range(6)
     ]

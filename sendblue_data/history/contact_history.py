@@ -20,6 +20,7 @@ from sendblue_data.errors import (
     HistoryRangeError,
 )
 from sendblue_data.history import maintenance
+from sendblue_data.history.alarms import opt_out_alarms
 from sendblue_data.history.changes import changes
 from sendblue_data.history.damage import wrap_corruption_errors
 from sendblue_data.history.events import opt_out_events
@@ -28,7 +29,7 @@ from sendblue_data.history.record import Snapshot, record
 from sendblue_data.history.refusals import Evidence, Limits, check_evidence, check_frame
 from sendblue_data.history.scan import scan
 from sendblue_data.history.state import contacts_at, looks, snapshot_at
-from sendblue_data.history.survival import survival
+from sendblue_data.history.survival import SurvivalMethod, survival
 from sendblue_data.history.table import HistoryTable
 from sendblue_data.history.trend import opt_out_trend
 
@@ -291,34 +292,111 @@ class ContactHistory:
             )
         )
 
-    def survival(self, by: By | Sequence[By] | None = None, *, confidence: float = 0.95) -> pl.DataFrame:
-        """Estimate the share of contacts still subscribed, by days since creation (Kaplan-Meier).
+    def survival(
+        self,
+        by: By | Sequence[By] | None = None,
+        *,
+        method: SurvivalMethod = "turnbull",
+        confidence: float = 0.95,
+        count_arrived: bool = True,
+    ) -> pl.DataFrame:
+        """Estimate the share of contacts still subscribed, by days since creation.
 
-        A contact enters the risk set at the age at which it was first seen not opted out, since one that left
-        before would not have been seen (delayed entry). It leaves with the first look that shows it opted out, or
-        is censored at the last look that shows its state. Contacts opted out at first sight and contacts without
-        `created_at` can't be placed and are left out. At ages at which few contacts were watched the curve
-        is rough: look at `at_risk`. With delayed entry that is the case at the youngest ages too.
+        Looks show only between which ages a contact left. A contact is watched from the age at which it was first
+        seen not opted out, since one that left before would not have been seen (left truncation); one that was
+        created since the look before (an arrival) is watched from age 0, in whatever state it is first seen. It is
+        censored at the last look that shows its state. Contacts opted out at first sight that did not arrive, and
+        contacts without `created_at`, can't be placed and are left out. At ages at which few contacts were watched
+        the curve is rough: look at `at_risk`.
 
         Args:
-            by: as in `opt_out_trend`, by the value that the contact had when it was first seen subscribed.
+            by: as in `opt_out_trend`, by the value that the contact had when it was first known.
+            method: `"turnbull"`: Turnbull's estimator with left truncation, for any looks; percentile bootstrap
+                interval. `"cloglog"`: the discrete-time model with a level for each stretch of age as long as the
+                time between looks, which must be regular; interval of the log of the cumulative hazard.
+                `"kaplan-meier"`: each opt-out dated to the look that shows it, so the curve is late by up to the
+                time between looks; Greenwood's interval on the log-log scale.
             confidence: level of the interval.
+            count_arrived: whether those who were opted out when they arrived left since their creation (see
+                `opt_out_trend`); False watches every contact from first sight on.
 
         Returns:
-            The group columns, then `day` (age in days; 0, each age with an opt-out, and the last), `at_risk`
-            (just before), `opt_outs` (at that age), `censored` (since the row before), `survival`, `low`, `high`
-            (Greenwood's variance on the log-log scale; null where `survival` is 0). All three are null where no
-            contact could be placed.
+            The group columns, then `day` (age: each whole day from 0 to the last; of `"kaplan-meier"` 0, each age
+            with an opt-out, and the last), `at_risk` (watched just before, and not known to have left), `opt_outs`
+            (known to have left by that age, since the row before), `arrived_opted_out` (of these, those who were
+            opted out when they arrived), `censored` (since the row before), `survival`, `low`, `high` (null where
+            `survival` is 0). All three are null where no contact could be placed.
 
         Raises:
             FrameError: `by` names no contact field.
-            ConfigurationError: `confidence` isn't between 0 and 1, or `by` is nothing to group by.
+            ConfigurationError: `confidence` isn't between 0 and 1, `by` is nothing to group by, `method` is none of
+                these, or it is `"cloglog"` and the looks are not regular.
 
         Example:
-            >>> history.survival(by="company_name").columns
-            ['company_name', 'day', 'at_risk', 'opt_outs', 'censored', 'survival', 'low', 'high']
+            >>> history.survival(by="company_name").columns[:5]
+            ['company_name', 'day', 'at_risk', 'opt_outs', 'arrived_opted_out']
+            >>> history.survival(by="company_name").columns[5:]
+            ['censored', 'survival', 'low', 'high']
         """
-        return self._ask(lambda: survival(self._table, by, confidence))
+        return self._ask(
+            lambda: survival(self._table, by, confidence, method=method, count_arrived=count_arrived)
+        )
+
+    def opt_out_alarms(
+        self,
+        by: Sequence[By] = ("tags", "sendblue_number"),
+        *,
+        every: str | None = None,
+        false_alarms_per_year: float = 1.0,
+        latest: bool = False,
+        time_zone: str = "UTC",
+        count_arrived: bool = True,
+    ) -> pl.DataFrame:
+        """Find where more opted out than before leads one to expect: in all contacts, in a tag, on a line.
+
+        Each period is held against up to 60 before it, by contacts at risk and days, so that a gap between looks is
+        no spike. What periods vary by beyond chance counts as usual. A period is judged only after 6 others, and a
+        rate that rises slowly becomes usual: for that, look at the trend.
+
+        Args:
+            by: what to look into besides all contacts, each by itself; as in `opt_out_trend`.
+            every: judge periods as in `opt_out_trend`; None: the time between two looks, so that each look is
+                judged once, when it is new.
+            false_alarms_per_year: how many alarms a year to expect where nothing happens, over all groups together:
+                fewer of them need larger spikes.
+            latest: judge the last period only, as `sendblue-data snapshot --alarm` does.
+            time_zone: of the periods.
+            count_arrived: whether those who were opted out when they arrived count (see `opt_out_trend`). A large
+                import of people who had opted out before is an alarm then; `arrived_opted_out` tells it apart.
+
+        Returns:
+            A row for each alarm, by time, the surest first: `period` (a Date), `after`, `before` (UTC; the opt-outs
+            lie between these looks), `factor` (`"all"`, `"tag"`, `"line"`, or the column), `level` (which one, as
+            text), `at_risk`, `opt_outs`, `arrived_opted_out` (of these), `expected` (opt-outs, from the periods
+            before), `times` (`opt_outs` / `expected`; null where none were expected), `p` (the chance of as many
+            or more, had nothing changed) and `false_alarms_per_year`, as asked for.
+
+        Raises:
+            FrameError: `by` names no contact field.
+            ConfigurationError: an option is not as above.
+
+        Example:
+            >>> history.opt_out_alarms().height
+            0
+            >>> history.opt_out_alarms().columns[3:9]
+            ['factor', 'level', 'at_risk', 'opt_outs', 'arrived_opted_out', 'expected']
+        """
+        return self._ask(
+            lambda: opt_out_alarms(
+                self._table,
+                by,
+                every,
+                false_alarms_per_year=false_alarms_per_year,
+                time_zone=time_zone,
+                count_arrived=count_arrived,
+                latest=latest,
+            )
+        )
 
     def snapshots(self) -> pl.DataFrame:
         """List the snapshots, oldest first.

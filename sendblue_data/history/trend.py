@@ -65,6 +65,7 @@ def opt_out_trend(
     calendar = calendar_of(table, created_period(every).every, time_zone)
     keys = groups.names
     rows = counts(table, groups, calendar, count_arrived=count_arrived)
+    rows = _how_watched(rows, calendar.periods, every)
     rated = with_rate(rows, "opt_outs", "at_risk", confidence=confidence)
     for rate, name in (("rate", "per_30_days"), ("low", "per_30_days_low"), ("high", "per_30_days_high")):
         rated = rated.with_columns(per_30_days(pl.col(rate)).alias(name))
@@ -105,36 +106,54 @@ def counts(
     return rows.with_columns(pl.col(_COUNTS).fill_null(0).cast(pl.Int64))
 
 
-def calendar_of(table: HistoryTable, every: str, time_zone: str) -> Calendar:
-    """Return the periods that have a look in them, as clocks in a time zone count them."""
+def calendar_of(table: HistoryTable, every: str | None, time_zone: str) -> Calendar:
+    """Return the periods that have a look in them, as clocks in a time zone count them; each look is one if None.
+
+    Each has `n`, `period` (its first day, or the look's), `after` and `before` (the last look before it, and its last),
+    `days` between these, and `looks`.
+    """
     zone_of(time_zone)
-    seen = looks(table).select(
-        at="h_taken_at",
-        before=pl.col("h_taken_at").shift(1),
-        period=pl.col("h_taken_at").dt.convert_time_zone(time_zone).dt.truncate(every).dt.date(),
+    local = pl.col("h_taken_at").dt.convert_time_zone(time_zone)
+    seen = (
+        looks(table)
+        .select(
+            at="h_taken_at",
+            previous=pl.col("h_taken_at").shift(1),
+            period=(local if every is None else local.dt.truncate(every)).dt.date(),
+        )
+        .with_row_index("look")
     )
-    since = pl.coalesce(pl.col("before").min(), pl.col("at").min())
-    ends = pl.date_range(pl.col("period").min(), pl.col("period").max(), every)
-    places = seen.select(ends).with_row_index("place")
-    length = (pl.col("period").dt.offset_by(every) - pl.col("period")).dt.total_days()
+    key = "look" if every is None else "period"
     periods = (
-        seen.group_by("period")
+        seen.group_by(key)
         .agg(
-            days=(pl.col("at").max() - since).dt.total_microseconds() / _DAY,
+            *([pl.col("period").first()] if every is None else []),
+            after=pl.coalesce(pl.col("previous").min(), pl.col("at").min()),
+            before=pl.col("at").max(),
             looks=pl.len().cast(pl.Int64),
         )
-        .join(places, on="period", how="left")
-        .sort("period")
+        .sort(key)
         .with_row_index("n")
         .with_columns(
             pl.col("n").cast(pl.Int32),
-            unequal_days=(pl.col("days") - length).abs() > _EQUAL * length,
-            missed_periods=(pl.col("place").cast(pl.Int64).diff() - 1).fill_null(0),
+            days=(pl.col("before") - pl.col("after")).dt.total_microseconds() / _DAY,
         )
-        .drop("place")
     )
-    n = seen.join(periods, on="period", how="left", maintain_order="left")["n"]
+    n = seen.join(periods, on=key, how="left", maintain_order="left")["n"]
     return Calendar(periods, n, look_times(table))
+
+
+def _how_watched(rows: pl.DataFrame, periods: pl.DataFrame, every: str) -> pl.DataFrame:
+    """Add `unequal_days` and `missed_periods`: how a period compares with the calendar's, and what lacks before it."""
+    ends = pl.date_range(pl.col("period").min(), pl.col("period").max(), every)
+    places = periods.select(ends).with_row_index("place")
+    length = (pl.col("period").dt.offset_by(every) - pl.col("period")).dt.total_days()
+    known = periods.join(places, on="period", how="left", maintain_order="left").select(
+        "n",
+        unequal_days=(pl.col("days") - length).abs() > _EQUAL * length,
+        missed_periods=(pl.col("place").cast(pl.Int64).diff() - 1).fill_null(0),
+    )
+    return rows.join(known, on="n", how="left", maintain_order="left")
 
 
 def _judged(rated: pl.DataFrame, keys: list[str], confidence: float) -> pl.DataFrame:

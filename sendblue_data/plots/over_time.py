@@ -147,7 +147,7 @@ def survival(
     """Draw the share of contacts still subscribed by their age, a line a group, its interval shaded.
 
     Args:
-        table: what `ContactHistory.survival()` gives: the group's columns, then
+        table: what `ContactHistory.survival()` gives by any of its methods: the group's columns, then
             `day, at_risk, opt_outs, ..., survival, low, high`.
         top: most groups drawn, those with most contacts; the rest is counted in a note.
         grey_below: a line is greyed while fewer contacts are at risk.
@@ -166,7 +166,7 @@ def survival(
         if not table.height or not table.get_column("at_risk").max():
             return drawing.say_empty("Nothing known: no contact was seen subscribed")
         drawing.label = "Days since the contact was created."
-        drawing.subtitle = "Kaplan-Meier estimate, interval shaded"
+        drawing.subtitle = "Estimated from what looks show, interval shaded"
         lines = line_groups(drawing, table, by, "at_risk", top)
         any_faint = False
         for colour, (name, part) in zip(drawing.colours.cycle, lines, strict=False):

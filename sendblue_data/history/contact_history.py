@@ -24,6 +24,7 @@ from sendblue_data.history.alarms import opt_out_alarms
 from sendblue_data.history.changes import changes
 from sendblue_data.history.damage import wrap_corruption_errors
 from sendblue_data.history.events import opt_out_events
+from sendblue_data.history.flow import list_flow
 from sendblue_data.history.lock import lock_path, writer_lock
 from sendblue_data.history.record import Snapshot, record
 from sendblue_data.history.refusals import Evidence, Limits, check_evidence, check_frame
@@ -397,6 +398,35 @@ class ContactHistory:
                 latest=latest,
             )
         )
+
+    def list_flow(self, every: str = "1mo", *, time_zone: str = "UTC") -> pl.DataFrame:
+        """Count who came onto the list of subscribed contacts, and who went from it, by period.
+
+        On the list is a contact that is in the account and known not to be opted out. Each look is compared with the
+        one before: who came and went between two looks is in no column.
+
+        Args:
+            every: as in `opt_out_trend`.
+            time_zone: of the periods; a name such as `"America/New_York"`.
+
+        Returns:
+            A row for each period with a look in it: `period` (a Date, its first day), `days` (from the last look
+            before it to its last), `start` and `end` (contacts on the list; of the first period `start` is the first
+            look's), and what lies between: `end` = `start` + `added` (never seen before) + `came_back` (removed
+            before) + `resubscribed` + `lost_opt_outs` (opted out before, deleted and created again) + `became_known`
+            - `opted_out` - `removed` (from the account) - `became_unknown`. Beside them `opted_out_high`: as many at
+            most opted out of those on the list, if all who were removed or became unknown did; `unknown`: contacts
+            at the end of whom the API did not say it, so that the list has `end` to `end` + `unknown`; and
+            `arrived_opted_out`: created since the look before, and opted out when first seen, so never on the list.
+
+        Raises:
+            ConfigurationError: `every` is no period, or `time_zone` no zone.
+
+        Example:
+            >>> history.list_flow("1w").select("period", "start", "added", "opted_out", "removed", "end").rows()[-1]
+            (datetime.date(2026, 3, 9), 2, 0, 1, 0, 1)
+        """
+        return self._ask(lambda: list_flow(self._table, every, time_zone))
 
     def snapshots(self) -> pl.DataFrame:
         """List the snapshots, oldest first.

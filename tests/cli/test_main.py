@@ -460,7 +460,7 @@ def test_demo_from_nothing_to_a_report(capsys):
     assert max(map(len, lines)) < 80
     assert "\x1b" not in out
     assert sorted(path.name for path in Path("made").iterdir()) == [
-        "opt_out_cohorts.png", "opt_out_drivers.png", "opt_out_rate.png", "report.html", "tag_combinations.png",
+        "opt_out_by_age.png", "opt_out_drivers.png", "opt_out_rate.png", "report.html", "tag_combinations.png",
         "tag_growth.png", "tag_summary.png", "verification_backlog.png", "verification_funnel.png",
         "verification_rate.png",
     ]  # fmt: skip

@@ -294,3 +294,29 @@ def test_a_scale_that_starts_above_0_says_so():
     low = plots.survival(SURVIVAL.with_columns(low=pl.col("low") - 0.4), ax=axes())
     assert low.get_ylim()[0] == 0
     assert not any("scale" in note for note in notes(low))
+
+
+def test_ages_are_steps_with_their_intervals_and_grey_where_few_are_known():
+    table = tables.opt_out_by_age(1)
+    ax = plots.opt_out_by_age(table, ax=axes(), grey_below=0)
+    (line,) = ax.lines
+    assert list(line.get_xdata()) == [1, 90, 101, 190, 201, 290]
+    assert list(line.get_ydata()) == pytest.approx([0, 0, 0.1, 0.1, 0.2, 0.2])
+    heights = {round(y, 6) for _, y in ax.collections[0].get_paths()[0].vertices.tolist()}
+    assert heights == {0.0, 0.05, 0.1, 0.2, 0.4}
+    assert any("if contacts of every age opt out alike" in text for text in said(ax))
+    grey = plots.opt_out_by_age(table, ax=axes(), grey_below=10**6)
+    assert [line.get_color() for line in grey.lines[1:]] == [LIGHT.muted] * 3
+
+
+def test_a_bridge_leads_from_the_start_to_the_end():
+    table = tables.list_flow(3).with_columns(lost_opt_outs=pl.lit(0))
+    ax = plots.list_flow(table, ax=axes())
+    spans = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in ax.patches]
+    assert spans == [(0, 1000), (1000, 1060), (1030, 1060), (1015, 1030), (0, 1015)]
+    assert {"1,000", "+60", "-30", "-15", "1,015"} <= set(words(ax))
+    assert "The scale does not start at 0." in notes(ax)
+    assert any(
+        "nobody asked for texts" in note
+        for note in notes(plots.list_flow(table.with_columns(lost_opt_outs=1)))
+    )

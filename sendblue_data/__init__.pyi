@@ -4,6 +4,7 @@ from . import errors as errors, plots as plots, sandbox as sandbox
 from ._api.client import SendblueClient as SendblueClient
 from ._frames.grouping import created_period as created_period
 from .analytics.benchmark import Benchmark as Benchmark, compare_with_benchmark as compare_with_benchmark
+from .analytics.by_age import opt_out_by_age as opt_out_by_age
 from .analytics.drivers import opt_out_drivers as opt_out_drivers
 from .analytics.opt_outs import opt_out_cohorts as opt_out_cohorts, opt_out_rate as opt_out_rate
 from .analytics.segments import compare_segments as compare_segments, segment_overlap as segment_overlap

@@ -28,6 +28,7 @@ TABLES = {
         for name, by in BY.items()
     },
     "verified funnel": (lambda frame: sd.verification_funnel(frame, verified=True), "verification_funnel"),
+    "by age": (lambda frame: sd.opt_out_by_age(frame, as_of=NOW), "opt_out_by_age"),
     "cohorts": (lambda frame: sd.opt_out_cohorts(frame, "1q", as_of=NOW), "opt_out_cohorts"),
     "cohorts line": (
         lambda frame: sd.opt_out_cohorts(frame, "1y", by="sendblue_number", as_of=NOW),
@@ -71,7 +72,14 @@ UNKNOWN = {
 }
 """Columns of tables that rest on a field, so that they are null where the field is."""
 SAID = {
-    "opt_out": {"opt_out_rate", "opt_out_cohorts", "opt_out_drivers", "compare_segments", "tag_summary"},
+    "opt_out": {
+        "opt_out_rate",
+        "opt_out_by_age",
+        "opt_out_cohorts",
+        "opt_out_drivers",
+        "compare_segments",
+        "tag_summary",
+    },
     "verified": {"verification_rate", "verification_backlog"},
 }
 """Plots that say so in words where a field is null throughout."""
@@ -149,6 +157,7 @@ def test_every_table_and_plot_is_tried():
     assert {plot for _, plot in TABLES.values()} == set(plots.__all__) - {
         "use_style",
         "PlotOptions",
+        "list_flow",
         "opt_out_trend",
         "survival",
     }

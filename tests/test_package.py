@@ -40,6 +40,7 @@ PROMISED = {
     "tag_growth": "contacts, every='1mo'",
     "similar_tags": "contacts",
     "opt_out_rate": "contacts, by=None, *, confidence=0.95, min_contacts=0",
+    "opt_out_by_age": "contacts, by=None, *, as_of=None, confidence=0.95",
     "opt_out_cohorts": "contacts, every='1mo', by=None",
     "opt_out_drivers": "contacts",
     "verification_funnel": "contacts, by=None, *, verified=False",
@@ -87,7 +88,9 @@ HISTORY = {
     "changes": "since, until",
     "opt_out_events": "",
     "opt_out_trend": "every='1w'",
-    "survival": "by=None",
+    "survival": "by=None, *, method='turnbull'",
+    "opt_out_alarms": "by=('tags', 'sendblue_number')",
+    "list_flow": "every='1mo'",
 }
 PLOTS = [
     "compare_segments",

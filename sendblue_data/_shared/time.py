@@ -89,7 +89,7 @@ def moment(name: str, given: Moment, *, time_zone: str = "UTC") -> datetime:
     if not isinstance(read, datetime):
         read = datetime.combine(read, time())
     try:
-        return in_utc(read, _zone(time_zone))
+        return in_utc(read, zone_of(time_zone))
     except OverflowError:
         raise ConfigurationError(f"{name} is {read}, which is no moment in UTC.") from None
 
@@ -104,7 +104,16 @@ def as_of(given: Moment | None) -> datetime:
     return datetime.now(UTC) if given is None else moment("as_of", given)
 
 
-def _zone(name: str) -> tzinfo:
+def zone_of(name: str) -> tzinfo:
+    """Return the time zone of this name, from the IANA database.
+
+    Raises:
+        ConfigurationError: there is none.
+
+    Example:
+        >>> zone_of("UTC")
+        datetime.timezone.utc
+    """
     if name == "UTC":
         return UTC
     try:

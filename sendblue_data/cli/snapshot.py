@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from sendblue_data._shared.text import one_line
 from sendblue_data.errors import (
@@ -16,9 +17,13 @@ from sendblue_data.errors import (
     WrongAccountError,
 )
 
-DONE, FAILED, REFUSED, BUSY = 0, 1, 3, 75
-"""Exit codes: recorded; failed (network, key, disk); refused (incomplete, other account, shrunk, out of
-order); busy (another snapshot of this history is running: 75 is EX_TEMPFAIL of sysexits.h). Argparse exits with 2."""
+if TYPE_CHECKING:
+    from sendblue_data.history.contact_history import ContactHistory
+
+DONE, FAILED, REFUSED, ALARM, BUSY = 0, 1, 3, 3, 75
+"""Exit codes: recorded; failed (network, key, disk); somebody must look: refused (incomplete, other account, shrunk,
+out of order), or recorded with an alarm, which the line on stderr tells apart; busy (another snapshot of this history
+is running: 75 is EX_TEMPFAIL of sysexits.h). Argparse exits with 2."""
 _OPTIONS = {
     "allow_other_account=True": "--allow-other-account",
     "allow_incomplete=True": "--allow-incomplete",
@@ -50,8 +55,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--lock-timeout", type=_seconds, default=0.0, metavar="SECONDS",
         help="wait this long for a snapshot that is still running (default: %(default)s)",
     )  # fmt: skip
+    parser.add_argument(
+        "--alarm", action="store_true",
+        help=f"print to stderr where more opted out since the last look than is usual, and exit with {ALARM}",
+    )  # fmt: skip
+    parser.add_argument(
+        "--false-alarms", type=_alarms, default=1.0, metavar="NUMBER",
+        help="alarms a year to put up with where nothing happens (default: %(default)s)",
+    )  # fmt: skip
     parser.epilog = (
-        f"Exit codes: {DONE} recorded, {FAILED} failed, {REFUSED} refused, {BUSY} another is running."
+        f"Exit codes: {DONE} recorded, {FAILED} failed, {REFUSED} refused, or an alarm with --alarm, "
+        f"{BUSY} another is running."
     )
 
 
@@ -86,20 +100,33 @@ def run(args: argparse.Namespace) -> int:
                 max_shrink=args.max_shrink,
                 lock_timeout=args.lock_timeout,
             )
+        alarms = _alarm_lines(history, args.false_alarms) if args.alarm else []
     except HistoryConflictError as error:
         return _failed(BUSY, "busy", error)
     except (SnapshotRefusedError, WrongAccountError, IncompletePullError) as error:
         return _failed(REFUSED, "refused", error)
     except (SendblueError, OSError) as error:
         return _failed(FAILED, "failed", error)
-    if args.quiet:
-        return DONE
-    what = "recorded" if done.new else "unchanged"
-    sys.stdout.write(
-        f"{done.taken_at:%Y-%m-%dT%H:%M:%SZ} {what} snapshot={done.number} contacts={done.contacts} "
-        f"added={done.added} removed={done.removed} changed={done.changed} uri={history.uri}\n"
-    )
-    return DONE
+    if not args.quiet:
+        what = "recorded" if done.new else "unchanged"
+        sys.stdout.write(
+            f"{done.taken_at:%Y-%m-%dT%H:%M:%SZ} {what} snapshot={done.number} contacts={done.contacts} "
+            f"added={done.added} removed={done.removed} changed={done.changed} uri={history.uri}\n"
+        )
+    for line in alarms:
+        sys.stderr.write(f"{done.taken_at:%Y-%m-%dT%H:%M:%SZ} alarm {line}\n")
+    return ALARM if alarms else DONE
+
+
+def _alarm_lines(history: ContactHistory, false_alarms: float) -> list[str]:
+    """Say of each spike since the last look where it is, how far out, and how sure."""
+    found = history.opt_out_alarms(latest=True, false_alarms_per_year=false_alarms)
+    return [
+        f"{row['factor']}={json.dumps(row['level'], ensure_ascii=False)} opt_outs={row['opt_outs']} "
+        f"expected={row['expected']:.1f} at_risk={row['at_risk']} arrived_opted_out={row['arrived_opted_out']} "
+        f"p={row['p']:.1e} false_alarms_per_year={row['false_alarms_per_year']:g}"
+        for row in found.iter_rows(named=True)
+    ]
 
 
 def _failed(code: int, what: str, error: Exception) -> int:
@@ -112,6 +139,13 @@ def _failed(code: int, what: str, error: Exception) -> int:
 
 def _share(text: str) -> float:
     return _number(text, 1.0, "a share from 0 to 1, such as 0.2")
+
+
+def _alarms(text: str) -> float:
+    number = _number(text, float("inf"), "a number above 0, such as 1")
+    if not number:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0, such as 1")
+    return number
 
 
 def _seconds(text: str) -> float:

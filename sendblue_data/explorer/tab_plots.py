@@ -68,7 +68,10 @@ def history_html(history: ContactHistory) -> str:
     trend, survived = history.opt_out_trend(), history.survival()
     return (
         _said(words)
-        + _image(plots.opt_out_trend(trend), in_words("Opt-outs by week", trend, "period", "rate", percent))
+        + _image(
+            plots.opt_out_trend(trend),
+            in_words("Opt-outs per 30 days, by week", trend, "period", "per_30_days", percent),
+        )
         + _image(plots.survival(survived), "Share of contacts still subscribed by age in days.")
     )
 

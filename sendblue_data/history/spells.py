@@ -84,42 +84,27 @@ def look_times(table: HistoryTable) -> pl.DataFrame:
     )
 
 
-def opt_out_events(table: HistoryTable) -> pl.DataFrame:
-    """Return every opt-out and opt-in; see `ContactHistory.opt_out_events`."""
-    changing, _ = versions(table, [])
-    times = look_times(table)
-    turned = spells(ended(changing)).filter(pl.col("opt_out") != pl.col("next_opt_out"))
-    last_known = turned["end"] - 1
-    events = turned.select(
-        "h_contact",
-        pl.when("next_opt_out").then(pl.lit("opt_out")).otherwise(pl.lit("opt_in")).alias("event"),
-        times["seen_until"].gather(last_known).alias("after"),
-        times["seen_from"].gather(turned["next_first"]).alias("before"),
-        last_known.alias("after_snapshot"),
-        pl.col("next_first").alias("before_snapshot"),
-    )
+def recreated(table: HistoryTable, turned: pl.DataFrame) -> pl.Series:
+    """Tell of each spell whether the contact was created again between its end and the next known spell."""
+    sides = turned.select("h_contact", "next_first", last=pl.col("end") - 1)
+    old, new = identities_at(table, sides, ("last", "next_first"))
+    return differ(old, new)
+
+
+def differ(old: pl.DataFrame, new: pl.DataFrame) -> pl.Series:
+    """Tell of each contact whether it was created again, from who it was at two snapshots."""
+    moved = [old[name].ne_missing(new[name]) for name in ("contact_id", "created_at")]
+    return moved[0] | moved[1]
+
+
+def identities_at(table: HistoryTable, rows: pl.DataFrame, snapshots: Sequence[str]) -> list[pl.DataFrame]:
+    """Return who each row's contact was at the snapshots that these columns hold, in the order of `rows`."""
     identity = table.scan(CONTACT, ["h_contact", "h_snapshot", *IDENTITY]).sort("h_snapshot").collect()
-    sides = [
-        events.select("h_contact", side)
+    return [
+        rows.select("h_contact", side)
         .with_row_index("row")
         .sort(side)
         .join_asof(identity, left_on=side, right_on="h_snapshot", by="h_contact", check_sortedness=False)
         .sort("row")
-        for side in ("after_snapshot", "before_snapshot")
+        for side in snapshots
     ]
-    old, new = sides
-    moved = [old[name].ne_missing(new[name]) for name in ("contact_id", "created_at")]
-    return (
-        events.with_columns(new["phone"], new["contact_id"], (moved[0] | moved[1]).alias("recreated"))
-        .sort("before_snapshot", "h_contact")
-        .select(
-            "phone",
-            "contact_id",
-            "event",
-            "after",
-            "before",
-            "after_snapshot",
-            "before_snapshot",
-            "recreated",
-        )
-    )

@@ -8,23 +8,31 @@ from dataclasses import dataclass
 import polars as pl
 
 from sendblue_data._frames.grouping import By, RowGroups, created_period
+from sendblue_data._shared.time import zone_of
 from sendblue_data.analytics.rates import with_rate
+from sendblue_data.history.arrivals import mark_arrivals
 from sendblue_data.history.layout import ADDED, REMOVED
-from sendblue_data.history.spells import ended, look_times, spells, versions
+from sendblue_data.history.process_limits import LEAST_PERIODS, joint_quantile, limits, process
+from sendblue_data.history.spells import ended, look_times, recreated, spells, versions
 from sendblue_data.history.state import looks
 from sendblue_data.history.table import HistoryTable
 
-_COUNTS = ("at_risk", "opt_outs", "opt_out_events", "resubscribes", "added", "removed")
+_COUNTS = (
+    "at_risk", "opt_outs", "arrived_opted_out", "opt_out_events", "resubscribes", "lost_opt_outs", "added", "removed",
+)  # fmt: skip
 _COLUMNS = (
-    "period", "days", "looks", "at_risk", "opt_outs", "rate", "low", "high", "opt_out_events", "resubscribes",
-    "added", "removed", "net_growth",
+    "period", "days", "unequal_days", "missed_periods", "looks", "at_risk", "opt_outs", "rate", "low", "high",
+    "per_30_days", "per_30_days_low", "per_30_days_high", "limit_low", "limit_high", "signal",
+    "arrived_opted_out", "opt_out_events", "resubscribes", "lost_opt_outs", "added", "removed", "net_growth",
 )  # fmt: skip
 _DAY = 86_400e6
+_EQUAL = 0.1
+"""A period that was watched for this share more or fewer days than it has is marked."""
 
 
 @dataclass(frozen=True)
-class _Calendar:
-    """Periods with a look in them (`n, period, looks, days`), and where looks and snapshots fall among them."""
+class Calendar:
+    """Periods with a look in them (`n, period, looks, days, ...`), and where looks and snapshots fall among them."""
 
     periods: pl.DataFrame
     period_of_look: pl.Series
@@ -44,56 +52,136 @@ class _Calendar:
 
 
 def opt_out_trend(
-    table: HistoryTable, every: str, by: By | Sequence[By] | None, confidence: float
+    table: HistoryTable,
+    every: str,
+    by: By | Sequence[By] | None,
+    confidence: float,
+    *,
+    time_zone: str,
+    count_arrived: bool,
 ) -> pl.DataFrame:
     """Count by period and group; see `ContactHistory.opt_out_trend`."""
     groups = RowGroups(by, taken=_COLUMNS)
-    calendar = _calendar(table, created_period(every).every)
+    calendar = calendar_of(table, created_period(every).every, time_zone)
+    keys = groups.names
+    rows = counts(table, groups, calendar, count_arrived=count_arrived)
+    rows = _how_watched(rows, calendar.periods, every)
+    rated = with_rate(rows, "opt_outs", "at_risk", confidence=confidence)
+    for rate, name in (("rate", "per_30_days"), ("low", "per_30_days_low"), ("high", "per_30_days_high")):
+        rated = rated.with_columns(per_30_days(pl.col(rate)).alias(name))
+    judged = _judged(rated, keys, confidence)
+    return groups.named(
+        judged.with_columns(net_growth=pl.col("added") - pl.col("removed")).select(*keys, *_COLUMNS)
+    )
+
+
+def per_30_days(rate: pl.Expr) -> pl.Expr:
+    """Turn a rate over `days` into that of 30 days at the same hazard; null where a period has no length."""
+    return pl.when(pl.col("days") > 0).then(1 - (1 - rate) ** (30 / pl.col("days")))
+
+
+def counts(
+    table: HistoryTable, groups: RowGroups, calendar: Calendar, *, count_arrived: bool
+) -> pl.DataFrame:
+    """Return a row a group and period: its group columns, the calendar's, and the counts of both."""
     changing, steady = versions(table, groups.reads)
     changing = ended(changing)
     grouped = groups.apply(changing)
     # Spells are made before tags are spread over rows: a spell ends with the contact's next row, whatever its tags.
-    known = groups.apply(spells(changing, groups.reads))
+    all_spells = mark_arrivals(table, spells(changing, groups.reads))
+    all_spells = all_spells.with_columns(arrived=pl.col("arrived") & pl.lit(count_arrived))
+    known = groups.apply(all_spells)
     keys = groups.names
     counted = [
         _steady_at_risk(groups.apply(steady), calendar, keys),
         _at_risk(known, calendar, keys),
-        _events(known, calendar, keys),
+        _events(table, known, calendar, keys),
         _comings(grouped, calendar, keys),
     ]
-    counts = pl.concat(counted, how="diagonal").group_by(*keys, "n").agg(pl.col(*_COUNTS).sum())
+    sums = pl.concat(counted, how="diagonal").group_by(*keys, "n").agg(pl.col(*_COUNTS).sum())
     grid = calendar.periods
     if keys:
-        grid = counts.select(keys).unique().join(grid, how="cross")
-    rows = grid.join(counts, on=[*keys, "n"], how="left", nulls_equal=True).sort(*keys, "n", nulls_last=True)
-    rows = rows.with_columns(pl.col(_COUNTS).fill_null(0).cast(pl.Int64))
-    rated = with_rate(rows, "opt_outs", "at_risk", confidence=confidence)
-    rated = rated.with_columns(net_growth=pl.col("added") - pl.col("removed"))
-    return groups.named(rated.select(*keys, *_COLUMNS))
+        grid = sums.select(keys).unique().join(grid, how="cross")
+    rows = grid.join(sums, on=[*keys, "n"], how="left", nulls_equal=True).sort(*keys, "n", nulls_last=True)
+    return rows.with_columns(pl.col(_COUNTS).fill_null(0).cast(pl.Int64))
 
 
-def _calendar(table: HistoryTable, every: str) -> _Calendar:
-    seen = looks(table).select(
-        at="h_taken_at",
-        before=pl.col("h_taken_at").shift(1),
-        period=pl.col("h_taken_at").dt.truncate(every).dt.date(),
+def calendar_of(table: HistoryTable, every: str | None, time_zone: str) -> Calendar:
+    """Return the periods that have a look in them, as clocks in a time zone count them; each look is one if None.
+
+    Each has `n`, `period` (its first day, or the look's), `after` and `before` (the last look before it, and its last),
+    `days` between these, and `looks`.
+    """
+    zone_of(time_zone)
+    local = pl.col("h_taken_at").dt.convert_time_zone(time_zone)
+    seen = (
+        looks(table)
+        .select(
+            at="h_taken_at",
+            previous=pl.col("h_taken_at").shift(1),
+            period=(local if every is None else local.dt.truncate(every)).dt.date(),
+        )
+        .with_row_index("look")
     )
-    since = pl.coalesce(pl.col("before").min(), pl.col("at").min())
+    key = "look" if every is None else "period"
     periods = (
-        seen.group_by("period")
+        seen.group_by(key)
         .agg(
-            days=(pl.col("at").max() - since).dt.total_microseconds() / _DAY,
+            *([pl.col("period").first()] if every is None else []),
+            after=pl.coalesce(pl.col("previous").min(), pl.col("at").min()),
+            before=pl.col("at").max(),
             looks=pl.len().cast(pl.Int64),
         )
-        .sort("period")
+        .sort(key)
         .with_row_index("n")
-        .with_columns(pl.col("n").cast(pl.Int32))
+        .with_columns(
+            pl.col("n").cast(pl.Int32),
+            days=(pl.col("before") - pl.col("after")).dt.total_microseconds() / _DAY,
+        )
     )
-    n = seen.join(periods, on="period", how="left", maintain_order="left")["n"]
-    return _Calendar(periods, n, look_times(table))
+    n = seen.join(periods, on=key, how="left", maintain_order="left")["n"]
+    return Calendar(periods, n, look_times(table))
 
 
-def _steady_at_risk(steady: pl.DataFrame, calendar: _Calendar, keys: list[str]) -> pl.DataFrame:
+def _how_watched(rows: pl.DataFrame, periods: pl.DataFrame, every: str) -> pl.DataFrame:
+    """Add `unequal_days` and `missed_periods`: how a period compares with the calendar's, and what lacks before it."""
+    ends = pl.date_range(pl.col("period").min(), pl.col("period").max(), every)
+    places = periods.select(ends).with_row_index("place")
+    length = (pl.col("period").dt.offset_by(every) - pl.col("period")).dt.total_days()
+    known = periods.join(places, on="period", how="left", maintain_order="left").select(
+        "n",
+        unequal_days=(pl.col("days") - length).abs() > _EQUAL * length,
+        missed_periods=(pl.col("place").cast(pl.Int64).diff() - 1).fill_null(0),
+    )
+    return rows.join(known, on="n", how="left", maintain_order="left")
+
+
+def _judged(rated: pl.DataFrame, keys: list[str], confidence: float) -> pl.DataFrame:
+    """Add the limits within which all periods of all groups lie together if nothing changed, per 30 days."""
+    rated = rated.with_row_index("row")
+    parts = rated.filter(pl.col("at_risk") > 0, pl.col("days") > 0).sort("row")
+    groups = parts.partition_by(keys, maintain_order=True) if keys else [parts]
+    groups = [group for group in groups if group.height >= LEAST_PERIODS]
+    z = joint_quantile(confidence, sum(group.height for group in groups))
+    found = [pl.DataFrame(schema={"row": rated.schema["row"], "lowest": pl.Float64, "highest": pl.Float64})]
+    for group in groups:
+        out, risk, days = (
+            group[name].cast(pl.Float64).to_numpy() for name in ("opt_outs", "at_risk", "days")
+        )
+        low, high = limits(process(out, risk, days), risk, z)
+        found.append(group.select("row", lowest=pl.Series(low), highest=pl.Series(high)))
+    rate = pl.col("rate")
+    return rated.join(pl.concat(found), on="row", how="left", maintain_order="left").with_columns(
+        limit_low=per_30_days(pl.col("lowest")),
+        limit_high=per_30_days(pl.col("highest")),
+        signal=pl.when(rate > pl.col("highest"))
+        .then(pl.lit("above"))
+        .when(rate < pl.col("lowest"))
+        .then(pl.lit("below")),
+    )
+
+
+def _steady_at_risk(steady: pl.DataFrame, calendar: Calendar, keys: list[str]) -> pl.DataFrame:
     """Count contacts that never changed: at risk at every look but the first."""
     periods = calendar.period_of_look[1:].unique().alias("n").to_frame()
     there = steady.filter(~pl.col("opt_out"))
@@ -102,7 +190,7 @@ def _steady_at_risk(steady: pl.DataFrame, calendar: _Calendar, keys: list[str]) 
     return groups.join(periods, how="cross")
 
 
-def _at_risk(known: pl.DataFrame, calendar: _Calendar, keys: list[str]) -> pl.DataFrame:
+def _at_risk(known: pl.DataFrame, calendar: Calendar, keys: list[str]) -> pl.DataFrame:
     """Count contacts with a look in the period that shows their state, last known as not opted out before it."""
     subscribed = known.filter(~pl.col("opt_out")).with_columns(
         first_look=calendar.look(pl.col("first"), "first_look") + 1,
@@ -116,9 +204,12 @@ def _at_risk(known: pl.DataFrame, calendar: _Calendar, keys: list[str]) -> pl.Da
     )
     outcome = calendar.of_snapshot(pl.col("next_first"))
     shown = subscribed.drop_nulls("next_first").select(*keys, "h_contact", start=outcome, stop=outcome)
+    # Whoever arrived was at risk since its creation, in whatever state the first look shows it.
+    arrival = calendar.of_snapshot(pl.col("first"))
+    arrived = known.filter("arrived").select(*keys, "h_contact", start=arrival, stop=arrival)
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in (*keys, "h_contact"))
     stretches = (
-        pl.concat([lasting, shown])
+        pl.concat([lasting, shown, arrived])
         .sort(*keys, "h_contact", "start", "stop")
         # Periods that an earlier stretch of the same contact has counted are not counted again.
         .with_columns(counted=pl.col("stop").cum_max().over(*keys, "h_contact").shift(1))
@@ -145,20 +236,41 @@ def _at_risk(known: pl.DataFrame, calendar: _Calendar, keys: list[str]) -> pl.Da
     )
 
 
-def _events(known: pl.DataFrame, calendar: _Calendar, keys: list[str]) -> pl.DataFrame:
+def _events(table: HistoryTable, known: pl.DataFrame, calendar: Calendar, keys: list[str]) -> pl.DataFrame:
     """Count opt-outs and opt-ins in the period of the first look that shows them, in the group that they left from."""
-    turned = known.filter(pl.col("opt_out") != pl.col("next_opt_out")).with_columns(
-        n=calendar.of_snapshot(pl.col("next_first"))
+    turned = known.filter(pl.col("opt_out") != pl.col("next_opt_out"))
+    turned = turned.select(
+        *keys,
+        "h_contact",
+        n=calendar.of_snapshot(pl.col("next_first")),
+        out="next_opt_out",
+        arrived=pl.lit(value=False),
+        # Whoever was deleted and created again did not ask for texts: the account forgot the opt-out.
+        lost=~pl.col("next_opt_out") & recreated(table, turned),
     )
-    out = pl.col("next_opt_out")
-    return turned.group_by(*keys, "n").agg(
-        opt_outs=pl.col("h_contact").filter(out).n_unique().cast(pl.Int64),
-        opt_out_events=out.sum().cast(pl.Int64),
-        resubscribes=(~out).sum().cast(pl.Int64),
+    came = known.filter(pl.col("arrived"), pl.col("opt_out")).select(
+        *keys,
+        "h_contact",
+        n=calendar.of_snapshot(pl.col("first")),
+        out="opt_out",
+        arrived="arrived",
+        lost=pl.lit(value=False),
+    )
+    out = pl.col("out")
+    return (
+        pl.concat([turned, came])
+        .group_by(*keys, "n")
+        .agg(
+            opt_outs=pl.col("h_contact").filter(out).n_unique().cast(pl.Int64),
+            arrived_opted_out=pl.col("arrived").sum().cast(pl.Int64),
+            opt_out_events=out.sum().cast(pl.Int64),
+            resubscribes=(~out & ~pl.col("lost")).sum().cast(pl.Int64),
+            lost_opt_outs=pl.col("lost").sum().cast(pl.Int64),
+        )
     )
 
 
-def _comings(grouped: pl.DataFrame, calendar: _Calendar, keys: list[str]) -> pl.DataFrame:
+def _comings(grouped: pl.DataFrame, calendar: Calendar, keys: list[str]) -> pl.DataFrame:
     """Count contacts that came after the first snapshot, and that went, in the group they came with or had last."""
     came = grouped.filter(pl.col("h_kind") == ADDED, pl.col("h_snapshot") > 0).select(
         *keys, n=calendar.of_snapshot(pl.col("h_snapshot")), added=pl.lit(1, pl.Int64)

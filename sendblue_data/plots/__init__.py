@@ -6,7 +6,8 @@ It returns the `Axes` and shows nothing; a table that lacks a column is a `Frame
 
 from sendblue_data.plots.canvas import PlotOptions
 from sendblue_data.plots.drivers import opt_out_drivers
-from sendblue_data.plots.opt_outs import opt_out_cohorts, opt_out_rate
+from sendblue_data.plots.flow import list_flow
+from sendblue_data.plots.opt_outs import opt_out_by_age, opt_out_cohorts, opt_out_rate
 from sendblue_data.plots.over_time import opt_out_trend, survival
 from sendblue_data.plots.segments import compare_segments, segment_overlap
 from sendblue_data.plots.style import use_style
@@ -17,6 +18,8 @@ from sendblue_data.plots.verification import verification_backlog, verification_
 __all__ = [
     "PlotOptions",
     "compare_segments",
+    "list_flow",
+    "opt_out_by_age",
     "opt_out_cohorts",
     "opt_out_drivers",
     "opt_out_rate",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 import polars as pl
 
 from sendblue_data.plots.canvas import SMALL_GROUP, TOP, Canvas, PlotOptions, canvas, require, with_options
-from sendblue_data.plots.labels import number, percent
+from sendblue_data.plots.labels import number, percent, plural
 from sendblue_data.plots.rates import (
     NOTHING_KNOWN,
     draw_rates,
@@ -16,8 +16,9 @@ from sendblue_data.plots.rates import (
     left_out,
     line_groups,
     nobody_known,
+    rate_limit,
 )
-from sendblue_data.plots.timelines import MOST_LINES, draw_rate_lines
+from sendblue_data.plots.timelines import LABELS_APART, MOST_LINES, draw_rate_lines, label_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,6 +123,80 @@ def opt_out_cohorts(
         drawing.say_grey(faint, grey_below, "known contact")
         drawing.notes += [*left_out(table, "cohorts"), *_undated(table)]
     return drawing.ax
+
+
+@with_options
+def opt_out_by_age(
+    table: pl.DataFrame,
+    *,
+    top: int = MOST_LINES,
+    grey_below: int = SMALL_GROUP,
+    **options: Unpack[PlotOptions],
+) -> Axes:
+    """Draw the share of contacts that has opted out by each age, a line a group, its interval shaded.
+
+    Args:
+        table: what `opt_out_by_age(contacts)` gives: the group's columns, then `day, from_day, to_day, contacts,
+            unknown, opt_outs, rate, low, high`.
+        top: most groups drawn, those with the most contacts in a row; the rest is counted in a note.
+        grey_below: ages at which fewer contacts are known are greyed.
+        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> table = pl.DataFrame({"day": [5, 40], "from_day": [1, 20], "to_day": [19, 60], "contacts": [90, 80],
+        ...     "unknown": [0, 0], "opt_outs": [3, 8], "rate": [0.033, 0.1], "low": [0.01, 0.06],
+        ...     "high": [0.08, 0.17]})
+        >>> ax = opt_out_by_age(table, ax=Figure().subplots())
+        >>> ax.lines[0].get_xdata().tolist(), ax.lines[0].get_ydata().tolist()
+        ([1.0, 19.0, 20.0, 60.0], [0.033, 0.033, 0.1, 0.1])
+    """
+    columns = ["day", "from_day", "to_day", "contacts", "unknown", "opt_outs", "rate", "low", "high"]
+    require(table, columns, "opt_out_by_age")
+    by = table.columns[: table.columns.index("day")]
+    with canvas(group_title("Opted out by age", by), height=2.7, **options) as drawing:
+        if not table.height or not table.get_column("contacts").sum():
+            return drawing.say_empty(NOTHING_KNOWN)
+        drawing.label = "Days since the contact was created."
+        drawing.subtitle = "From one pull, if contacts of every age opt out alike; interval shaded"
+        lines = line_groups(drawing, table, by, "contacts", top)
+        faint: list[bool] = []
+        for colour, (name, part) in zip(drawing.colours.cycle, lines, strict=False):
+            faint += _draw_ages(drawing, part, colour, name, grey_below)
+        drawing.say_grey(faint, grey_below, "known contact")
+        drawing.ax.set_ylim(
+            0, rate_limit(table["rate"].to_list(), table["high"].to_list(), _few(table, grey_below))
+        )
+        drawing.ax.set_xlim(left=0)
+        drawing.percent_axis("y")
+        drawing.count_axis("x")
+        drawing.ax.tick_params(axis="x", pad=LABELS_APART)
+        drawing.horizontal_grid()
+        if len(lines) > 1:
+            label_lines(drawing)
+    return drawing.ax
+
+
+def _few(table: pl.DataFrame, grey_below: int) -> list[bool]:
+    """Tell of which rows too little is known."""
+    return [known < grey_below for known in table["contacts"] - table["unknown"]]
+
+
+def _draw_ages(drawing: Canvas, part: pl.DataFrame, colour: str, name: str, grey_below: int) -> list[bool]:
+    """Draw one group's shares, each from its first age to its last; return which are too few to judge."""
+    rows = part.select("from_day", "to_day", "rate", "low", "high").rows()
+    ages = [float(age) for start, end, *_ in rows for age in (start, end)]
+    share, low, high = ([row[place] for row in rows for _ in range(2)] for place in (2, 3, 4))
+    drawing.ax.plot(ages, share, color=colour, label=name)
+    drawing.ax.fill_between(ages, low, high, color=colour, alpha=0.2, linewidth=0)
+    faint = _few(part, grey_below)
+    for is_faint, (start, end, rate, *_) in zip(faint, rows, strict=True):
+        if is_faint:
+            drawing.ax.plot([start, end], [rate, rate], color=drawing.colours.muted)
+    drawing.notes.append(
+        f"{plural(int(part['contacts'].sum()), 'contact')}, {number(int(part['opt_outs'].sum()))} opted out: {name}."
+    )
+    return faint
 
 
 def _warn(drawing: Canvas, table: pl.DataFrame) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import polars as pl
 
-from sendblue_data.plots.canvas import SMALL_GROUP, PlotOptions, canvas, require, with_options
+from sendblue_data.plots.canvas import SMALL_GROUP, Canvas, PlotOptions, canvas, require, with_options
 from sendblue_data.plots.labels import number, plural
 from sendblue_data.plots.rates import group_title, line_groups
-from sendblue_data.plots.timelines import LABELS_APART, MOST_LINES, draw_rate_lines, label_lines
+from sendblue_data.plots.timelines import LABELS_APART, MOST_LINES, days, draw_rate_lines, label_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,11 +27,16 @@ def opt_out_trend(
     grey_below: int = SMALL_GROUP,
     **options: Unpack[PlotOptions],
 ) -> Axes:
-    """Draw the share of contacts at risk that opted out in each period, with its interval.
+    """Draw how many of the contacts at risk opt out per 30 days, by period, with its interval.
+
+    Periods of 3, 4 and 5 looks, or after a gap, were watched for unlike times: per 30 days they can be compared. The
+    line breaks where periods have no look; rings were watched for another time than they have. The band is what all
+    periods together stay within if nothing changed; what lies outside of it has a square around it.
 
     Args:
-        table: what `ContactHistory.opt_out_trend()` gives: the group's columns, then
-            `period, ..., at_risk, opt_outs, rate, low, high`.
+        table: what `ContactHistory.opt_out_trend()` gives: the group's columns, then `period, ..., at_risk, opt_outs,
+            ..., per_30_days, per_30_days_low, per_30_days_high`; `unequal_days`, `missed_periods`, `limit_low`,
+            `limit_high`, `signal` and `lost_opt_outs` are drawn or said where it has them.
         top: most groups drawn, those with most contacts at risk; the rest is counted in a note.
         grey_below: periods with fewer contacts at risk are greyed.
         **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
@@ -40,24 +45,38 @@ def opt_out_trend(
         >>> from datetime import date
         >>> from matplotlib.figure import Figure
         >>> table = pl.DataFrame({"period": [date(2026, 1, 5), date(2026, 1, 12)], "at_risk": [400, 390],
-        ...     "opt_outs": [4, 8], "rate": [0.01, 0.0205], "low": [0.004, 0.01], "high": [0.025, 0.04]})
+        ...     "opt_outs": [4, 8], "per_30_days": [0.042, 0.085], "per_30_days_low": [0.02, 0.04],
+        ...     "per_30_days_high": [0.1, 0.16]})
         >>> ax = opt_out_trend(table, ax=Figure().subplots())
         >>> ax.lines[0].get_ydata().tolist()
-        [0.01, 0.0205]
+        [0.042, 0.085]
     """
-    require(table, ["period", "at_risk", "opt_outs", "rate", "low", "high"], "ContactHistory.opt_out_trend")
+    bounds = ["per_30_days", "per_30_days_low", "per_30_days_high"]
+    require(table, ["period", "at_risk", "opt_outs", *bounds], "ContactHistory.opt_out_trend")
     by = table.columns[: table.columns.index("period")]
-    with canvas(group_title("Contacts opting out in each period", by), height=2.7, **options) as drawing:
+    with canvas(group_title("Contacts opting out per 30 days", by), height=2.7, **options) as drawing:
         if not table.get_column("at_risk").sum():
             return drawing.say_empty("Nothing known: no contacts at risk between two snapshots")
-        drawing.label = (
-            "Opted out in the period / at risk in it (seen, and not opted out before), between snapshots."
-        )
+        drawing.label = "Opted out / at risk (seen, and not opted out before), as of 30 days; by period."
         # Before a group's second look nobody was at risk.
         begun = pl.col("at_risk").cum_max() > 0
+        drawn = table.filter(begun.over(by) if by else begun)
+        own = {"rate", "low", "high", "unequal_exposure"}.intersection(drawn.columns)
+        lines = line_groups(
+            drawing,
+            drawn.drop(own).rename(
+                dict(
+                    zip([*bounds, "unequal_days"], ["rate", "low", "high", "unequal_exposure"], strict=True)
+                ),
+                strict=False,
+            ),
+            by,
+            "at_risk",
+            top,
+        )
         faint = draw_rate_lines(
             drawing,
-            line_groups(drawing, table.filter(begun.over(by) if by else begun), by, "at_risk", top),
+            lines,
             "period",
             "at_risk",
             grey_below=grey_below,
@@ -65,7 +84,51 @@ def opt_out_trend(
             meaning="contacts at risk",
         )
         drawing.say_grey(faint, grey_below, "contact at risk", "judge")
+        _say_how_watched(drawing, [part for _, part in lines])
+        _draw_limits(drawing, [part for _, part in lines])
+        _say_lost(drawing, table)
     return drawing.ax
+
+
+def _say_how_watched(drawing: Canvas, parts: Sequence[pl.DataFrame]) -> None:
+    shown = pl.concat(parts, how="diagonal")
+    if "unequal_exposure" in shown.columns and shown["unequal_exposure"].any():
+        drawing.notes.append("Rings: watched for more or fewer days than the period has.")
+    if "missed_periods" in shown.columns and shown["missed_periods"].sum():
+        drawing.notes.append(
+            "A line breaks where nobody looked; the point after it stands for all of that time."
+        )
+
+
+def _draw_limits(drawing: Canvas, parts: Sequence[pl.DataFrame]) -> None:
+    """Shade the limits of a single line, and frame the points that lie outside of theirs."""
+    if not all({"limit_low", "limit_high", "signal"} <= set(part.columns) for part in parts):
+        return
+    if len(parts) == 1 and parts[0]["limit_high"].count():
+        low, high = (parts[0][name].fill_null(float("nan")).to_list() for name in ("limit_low", "limit_high"))
+        at = days(parts[0]["period"].to_list())
+        drawing.ax.fill_between(at, low, high, color=drawing.colours.muted, alpha=0.18, linewidth=0, zorder=0)
+        drawing.notes.append("Band: all periods together lie within it if nothing changed (Laney's limits).")
+    out = pl.concat(parts, how="diagonal").filter(pl.col("signal").is_not_null())
+    if out.height:
+        style: dict[str, Any] = {
+            "markersize": 11,
+            "markerfacecolor": "none",
+            "color": drawing.colours.text,
+            "zorder": 5,
+        }
+        drawing.ax.plot(days(out["period"].to_list()), out["rate"].to_list(), "s", label="_outside", **style)
+        drawing.notes.append(
+            f"Squares: outside the limits, and not by chance: {plural(out.height, 'period')}."
+        )
+
+
+def _say_lost(drawing: Canvas, table: pl.DataFrame) -> None:
+    """Say loudly that opt-outs were lost: these people are texted again, and did not ask for it."""
+    lost = int(table["lost_opt_outs"].sum()) if "lost_opt_outs" in table.columns else 0
+    if lost:
+        words = plural(lost, "opt-out was lost", "opt-outs were lost")
+        drawing.subtitle = f"{words}: deleted and created again, and not opted out any more"
 
 
 def _range(sizes: Sequence[int]) -> str:
@@ -84,7 +147,7 @@ def survival(
     """Draw the share of contacts still subscribed by their age, a line a group, its interval shaded.
 
     Args:
-        table: what `ContactHistory.survival()` gives: the group's columns, then
+        table: what `ContactHistory.survival()` gives by any of its methods: the group's columns, then
             `day, at_risk, opt_outs, ..., survival, low, high`.
         top: most groups drawn, those with most contacts; the rest is counted in a note.
         grey_below: a line is greyed while fewer contacts are at risk.
@@ -103,7 +166,7 @@ def survival(
         if not table.height or not table.get_column("at_risk").max():
             return drawing.say_empty("Nothing known: no contact was seen subscribed")
         drawing.label = "Days since the contact was created."
-        drawing.subtitle = "Kaplan-Meier estimate, interval shaded"
+        drawing.subtitle = "Estimated from what looks show, interval shaded"
         lines = line_groups(drawing, table, by, "at_risk", top)
         any_faint = False
         for colour, (name, part) in zip(drawing.colours.cycle, lines, strict=False):

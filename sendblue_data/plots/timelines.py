@@ -77,8 +77,9 @@ def draw_rate_lines(
 ) -> list[bool]:
     """Draw a line of rates for each group, and set up both axes: percentages from 0, dates.
 
-    A line's rows have `rate, low, high`, `unequal_exposure` where some are rings, the column `at` of dates, and
-    the column `size` of contacts behind each rate, which `total` writes in the legend. Returns which are greyed.
+    A line's rows have `rate, low, high`, `unequal_exposure` where some are rings, `missed_periods` where the line is
+    broken before some, the column `at` of dates, and the column `size` of contacts behind each rate, which `total`
+    writes in the legend. Returns which are greyed.
     """
     colours = (drawing.colours.accent,) if len(lines) == 1 else drawing.colours.cycle
     rates: list[float | None] = []
@@ -125,7 +126,7 @@ def _draw_line(
 
     ax, places = drawing.ax, days(part[at].to_list())
     known = [float("nan") if rate is None else rate for rate in part["rate"]]
-    drawn = ax.plot(places, known, color=colour, linewidth=1.4, label=label)
+    drawn = ax.plot(*_broken(places, known, part), color=colour, linewidth=1.4, label=label)
     has_rings = "unequal_exposure" in part.columns
     rings = part["unequal_exposure"].to_list() if has_rings else [False] * len(places)
     rates, shades = part.select("rate", "low", "high").rows(), drawing.shades(faint, colour)
@@ -145,6 +146,22 @@ def _draw_line(
     place = ax.transData + ScaledTranslation(shift / 72, 0, drawing.figure.dpi_scale_trans)
     for line in drawn:
         line.set_transform(place)
+
+
+def _broken(
+    places: Sequence[float], heights: Sequence[float], part: pl.DataFrame
+) -> tuple[list[float], list[float]]:
+    """Put a gap into a line before each row that periods are missing before: nobody knows what was there."""
+    at: list[float] = []
+    height: list[float] = []
+    missed = part["missed_periods"].to_list() if "missed_periods" in part.columns else [0] * part.height
+    for place, one, gap in zip(places, heights, missed, strict=True):
+        if gap and at:
+            at.append((at[-1] + place) / 2)
+            height.append(float("nan"))
+        at.append(place)
+        height.append(one)
+    return at, height
 
 
 def write_sizes(drawing: Canvas, moments: Sequence[date | datetime], sizes: Sequence[int]) -> None:

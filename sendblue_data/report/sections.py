@@ -12,8 +12,9 @@ import polars as pl
 
 from sendblue_data import plots
 from sendblue_data._shared.masking import mask_name, mask_table
+from sendblue_data.analytics.by_age import opt_out_by_age
 from sendblue_data.analytics.drivers import opt_out_drivers
-from sendblue_data.analytics.opt_outs import opt_out_cohorts, opt_out_rate
+from sendblue_data.analytics.opt_outs import opt_out_rate
 from sendblue_data.analytics.tags import tag_combinations, tag_growth, tag_summary
 from sendblue_data.analytics.verification import (
     UNUSED,
@@ -72,22 +73,22 @@ class Maker:
         if total is None:
             return Section("opt-outs", "Opt-outs", [f"{NOTHING_KNOWN}."])
         by_tag = self.hidden(opt_out_rate(self.contacts, by="tags"))
-        cohorts = opt_out_cohorts(self.contacts, as_of=self.as_of)
+        ages = opt_out_by_age(self.contacts, as_of=self.as_of)
         drivers = self.hidden(opt_out_drivers(self.contacts))
         parts = self._rates_by_tag("opt_out_rate", "Opt-out rate by tag", by_tag, total)
         if drivers.height:
             title = "Relative risk of having opted out, against all other contacts"
             words = in_words(title, drivers, ("factor", "level"), "relative_risk", decimal)
             parts += [self.drawn("opt_out_drivers", drivers, words, top=MOST_DRIVERS), _drivers(drivers)]
-        words = in_words("Opt-out rate by month of creation", cohorts, "cohort", "rate", percent)
-        parts.append(self.drawn("opt_out_cohorts", cohorts, words))
+        words = in_words("Opted out by days since creation", ages, "from_day", "rate", percent)
+        parts.append(self.drawn("opt_out_by_age", ages, words))
         return Section(
             "opt-outs",
             "Opt-outs",
             [
                 "The rate is a prevalence: the share of contacts that have opted out, each counted once.",
                 "It is no rate of unsubscribes per message, and not to be compared with one.",
-                "Younger contacts had less time to opt out: a rate that falls to the present is no trend.",
+                "Younger contacts had less time to opt out; by age, that is taken into account.",
             ],
             parts,
         )
@@ -218,7 +219,7 @@ class Maker:
             return _over_time(words, "A trend needs two or more.", parts=[table])
         trend, survival = history.opt_out_trend(), history.survival()
         until = snapshots["seen_until"].max()
-        weekly = in_words("Contacts opting out by week", trend, "period", "rate", percent)
+        weekly = in_words("Contacts opting out per 30 days, by week", trend, "period", "per_30_days", percent)
         kept = survival["survival"].to_list()[-1] if survival.height else None
         days = survival["day"].to_list()[-1] if survival.height else 0
         lasting = f"Share of contacts still subscribed by age: {percent(kept)} at {days:,.0f} days."

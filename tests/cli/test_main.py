@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -385,6 +386,27 @@ def test_a_snapshot_that_is_refused_is_3_and_names_the_option_that_allows_it(acc
         assert (code, "removed=40" in out) == (0, True)
 
 
+def test_a_spike_since_the_last_look_is_3_and_says_where(account, capsys, monkeypatch):
+    for week in range(8):  # a look every 7 days, of which nothing is seen by the command's clock
+        contacts = pull_contacts(account.client(), progress=False)
+        ContactHistory("history").snapshot(contacts, datetime(2026, 1, 5, tzinfo=UTC) + timedelta(weeks=week))
+    assert run(capsys, "snapshot", "history", "--alarm")[::2] == (0, "")
+    staying = [row["phone"] for row in account.rows() if row["opt_out"] is False][:40]
+    for phone in staying:
+        account.edit(phone, opt_out=True)
+    code, out, err = run(capsys, "snapshot", "history", "--alarm", "--quiet")
+    assert (code, out) == (3, "")
+    assert re.search(
+        r'Z alarm all="all" opt_outs=40 expected=\S+ at_risk=\d+ .*false_alarms_per_year=1$',
+        err,
+        re.MULTILINE,
+    )
+    assert not re.search("|".join(map(re.escape, staying)), err)
+    assert run(capsys, "snapshot", "history", "--alarm", "--quiet") == (0, "", "")  # nobody left since
+    code, _, err = run(capsys, "snapshot", "history", "--false-alarms", "0")
+    assert (code, "'0' is not a number above 0" in err) == (2, True)
+
+
 def test_a_snapshot_beside_another_is_75(account, capsys):
     with writer_lock(lock_path(None, f"command:{Path('history').absolute()}"), timeout=0):
         logged(capsys, 75, ["snapshot", "history"], "busy HistoryConflictError: ")
@@ -434,7 +456,7 @@ def test_demo_from_nothing_to_a_report(capsys):
     assert max(map(len, lines)) < 80
     assert "\x1b" not in out
     assert sorted(path.name for path in Path("made").iterdir()) == [
-        "opt_out_cohorts.png", "opt_out_drivers.png", "opt_out_rate.png", "report.html", "tag_combinations.png",
+        "opt_out_by_age.png", "opt_out_drivers.png", "opt_out_rate.png", "report.html", "tag_combinations.png",
         "tag_growth.png", "tag_summary.png", "verification_backlog.png", "verification_funnel.png",
         "verification_rate.png",
     ]  # fmt: skip

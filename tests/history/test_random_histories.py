@@ -94,14 +94,18 @@ def test_trend_counts_events_over_contacts_at_risk(world: w.World) -> None:
     events = world.events()
     outs = Counter(week(before) for _, event, _, before in events if event == "opt_out")
     left = {p: len({who for who, event, _, b in events if event == "opt_out" and week(b) == p}) for p in risk}
-    back = Counter(week(before) for _, event, _, before in events if event == "opt_in")
+    ids = {(at, c["phone"]): c["contact_id"] for at, contacts in world.taken for c in contacts}
+    ins = [(ids[a, who] != ids[b, who], week(b)) for who, event, a, b in events if event == "opt_in"]
+    back = Counter(period for lost, period in ins if not lost)
+    lost = Counter(period for lost, period in ins if lost)
     came, went = Counter(), Counter()
     for (_, old), (at, new) in zip(world.taken, world.taken[1:], strict=False):
         before, after = {c["phone"] for c in old}, {c["phone"] for c in new}
         came[week(at)] += len(after - before)
         went[week(at)] += len(before - after)
     expected = [
-        (p, risk[p], left[p], outs[p], back[p], came[p], went[p], came[p] - went[p]) for p in sorted(risk)
+        (p, risk[p], left[p], outs[p], back[p], lost[p], came[p], went[p], came[p] - went[p])
+        for p in sorted(risk)
     ]
     columns = (
         "period",
@@ -109,6 +113,7 @@ def test_trend_counts_events_over_contacts_at_risk(world: w.World) -> None:
         "opt_outs",
         "opt_out_events",
         "resubscribes",
+        "lost_opt_outs",
         "added",
         "removed",
         "net_growth",
@@ -125,7 +130,7 @@ def test_a_trend_by_tag_counts_a_contact_in_each_group_once(world: w.World) -> N
         by_first = history.opt_out_trend("1w", by="phone")
         trend = history.opt_out_trend("1w")
     # Grouped by phone, a group is a contact: each count adds up to the whole.
-    columns = ["at_risk", "opt_outs", "opt_out_events", "resubscribes", "added", "removed", "net_growth"]
+    columns = ["at_risk", "opt_outs", "opt_out_events", "resubscribes", "lost_opt_outs", "added", "removed"]
     summed = trend.select("period").join(
         by_first.group_by("period").agg(pl.col(columns).sum()), on="period", how="left", maintain_order="left"
     )

@@ -203,6 +203,37 @@ def verification_backlog(count):
     )
 
 
+def list_flow(count):
+    """A month a row."""
+    rows = [
+        (date(2020, 1, 1) + timedelta(days=31 * n), 1_000 + 5 * n, 20, 10, 5, 1_005 + 5 * n)
+        for n in range(count)
+    ]
+    whole = dict.fromkeys(["start", "added", "opted_out", "removed", "end"], pl.Int64)
+    return pl.DataFrame(rows, schema={"period": pl.Date, **whole}, orient="row")
+
+
+def opt_out_by_age(count):
+    """Three steps of each group."""
+    rows = [
+        (
+            name,
+            20 + 100 * step,
+            1 + 100 * step,
+            90 + 100 * step,
+            n,
+            n // 3,
+            n // 9,
+            *(x * step for x in (0.1, 0.05, 0.2)),
+        )
+        for name, n in zip(names(count), sizes(count), strict=True)
+        for step in range(3)
+    ]
+    whole = dict.fromkeys(["day", "from_day", "to_day", "contacts", "unknown", "opt_outs"], pl.Int64)
+    schema = {"tag": pl.String, **whole, **dict.fromkeys(["rate", "low", "high"], pl.Float64)}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
 def opt_out_trend(count):
     """A week a row, of one group."""
     table = rates(count).drop("tag")
@@ -214,9 +245,9 @@ def opt_out_trend(count):
         ),
         at_risk="contacts",
         opt_outs="opt_outs",
-        rate="rate",
-        low="low",
-        high="high",
+        per_30_days="rate",
+        per_30_days_low="low",
+        per_30_days_high="high",
     )
 
 
@@ -229,9 +260,9 @@ def opt_out_trend_by(count):
             pl.lit(date(2025, 1, 6) + timedelta(weeks=week)).alias("period"),
             at_risk="contacts",
             opt_outs="opt_outs",
-            rate="rate",
-            low="low",
-            high="high",
+            per_30_days="rate",
+            per_30_days_low="low",
+            per_30_days_high="high",
         )
         for week in range(6)
     ]
@@ -252,6 +283,8 @@ def survival(count):
 
 PLOTS = {
     "compare_segments": (plots.compare_segments, compare_segments),
+    "list_flow": (plots.list_flow, list_flow),
+    "opt_out_by_age": (plots.opt_out_by_age, opt_out_by_age),
     "opt_out_cohorts": (plots.opt_out_cohorts, opt_out_cohorts),
     "opt_out_cohorts by": (plots.opt_out_cohorts, opt_out_cohorts_by),
     "opt_out_drivers": (plots.opt_out_drivers, opt_out_drivers),

@@ -190,9 +190,9 @@ TREND = pl.DataFrame(
         "period": WEEKS,
         "at_risk": [0, 400, 0, 20],
         "opt_outs": [0, 4, 0, 2],
-        "rate": [None, 0.01, None, 0.1],
-        "low": [None, 0.004, None, 0.03],
-        "high": [None, 0.025, None, 0.3],
+        "per_30_days": [None, 0.01, None, 0.1],
+        "per_30_days_low": [None, 0.004, None, 0.03],
+        "per_30_days_high": [None, 0.025, None, 0.3],
     }
 )
 
@@ -221,6 +221,50 @@ def test_trends_of_groups_say_how_many_were_at_risk():
     table = pl.concat(TREND.select(pl.lit(name).alias("tag"), pl.all()) for name in ("a", "b"))
     ax = plots.opt_out_trend(table, ax=axes())
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a (0 to 400)", "b (0 to 400)"]
+
+
+LOUD = pl.DataFrame(
+    {
+        "period": [*WEEKS[:2], date(2026, 2, 2), date(2026, 2, 9)],
+        "unequal_days": [False, False, True, False],
+        "missed_periods": [0, 0, 2, 0],
+        "at_risk": [400] * 4,
+        "opt_outs": [4, 4, 12, 40],
+        "per_30_days": [0.04, 0.04, 0.04, 0.35],
+        "per_30_days_low": [0.02, 0.02, 0.02, 0.3],
+        "per_30_days_high": [0.08, 0.08, 0.08, 0.4],
+        "limit_low": [0.0] * 4,
+        "limit_high": [0.2] * 4,
+        "signal": [None, None, None, "above"],
+        "lost_opt_outs": [0, 0, 0, 3],
+    }
+)
+
+
+def test_a_trend_breaks_where_nobody_looked_and_marks_what_was_watched_for_another_time():
+    ax = plots.opt_out_trend(LOUD, ax=axes())
+    line = ax.lines[0]
+    assert [None if isnan(rate) else rate for rate in line.get_ydata()] == [0.04, 0.04, None, 0.04, 0.35]
+    rings = [face == LIGHT.background for _, _, _, face in dots(ax)]
+    assert rings == [False, False, True, False]
+    assert any(note.startswith("Rings: watched for") for note in notes(ax))
+    assert any(note.startswith("A line breaks where nobody looked") for note in notes(ax))
+
+
+def test_a_trend_frames_what_lies_outside_the_limits_of_all_periods():
+    ax = plots.opt_out_trend(LOUD, ax=axes())
+    (frame,) = [line for line in ax.lines if line.get_marker() == "s"]
+    assert list(frame.get_ydata()) == [0.35]
+    assert ax.collections[0].get_paths()[0].vertices[:, 1].max() == 0.2
+    assert "Squares: outside the limits, and not by chance: 1 period." in notes(ax)
+    calm = plots.opt_out_trend(LOUD.with_columns(signal=pl.lit(None, pl.String)), ax=axes())
+    assert not [line for line in calm.lines if line.get_marker() == "s"]
+
+
+def test_a_trend_says_first_that_opt_outs_were_lost():
+    words_of = said(plots.opt_out_trend(LOUD, ax=axes()))
+    assert any(text.startswith("3 opt-outs were lost: deleted and created again") for text in words_of)
+    assert not any("lost" in text for text in said(plots.opt_out_trend(TREND, ax=axes())))
 
 
 def test_a_year_is_said_below_the_dates():
@@ -286,3 +330,29 @@ def test_a_scale_that_starts_above_0_says_so():
     low = plots.survival(SURVIVAL.with_columns(low=pl.col("low") - 0.4), ax=axes())
     assert low.get_ylim()[0] == 0
     assert not any("scale" in note for note in notes(low))
+
+
+def test_ages_are_steps_with_their_intervals_and_grey_where_few_are_known():
+    table = tables.opt_out_by_age(1)
+    ax = plots.opt_out_by_age(table, ax=axes(), grey_below=0)
+    (line,) = ax.lines
+    assert list(line.get_xdata()) == [1, 90, 101, 190, 201, 290]
+    assert list(line.get_ydata()) == pytest.approx([0, 0, 0.1, 0.1, 0.2, 0.2])
+    heights = {round(y, 6) for _, y in ax.collections[0].get_paths()[0].vertices.tolist()}
+    assert heights == {0.0, 0.05, 0.1, 0.2, 0.4}
+    assert any("if contacts of every age opt out alike" in text for text in said(ax))
+    grey = plots.opt_out_by_age(table, ax=axes(), grey_below=10**6)
+    assert [line.get_color() for line in grey.lines[1:]] == [LIGHT.muted] * 3
+
+
+def test_a_bridge_leads_from_the_start_to_the_end():
+    table = tables.list_flow(3).with_columns(lost_opt_outs=pl.lit(0))
+    ax = plots.list_flow(table, ax=axes())
+    spans = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in ax.patches]
+    assert spans == [(0, 1000), (1000, 1060), (1030, 1060), (1015, 1030), (0, 1015)]
+    assert {"1,000", "+60", "-30", "-15", "1,015"} <= set(words(ax))
+    assert "The scale does not start at 0." in notes(ax)
+    assert any(
+        "nobody asked for texts" in note
+        for note in notes(plots.list_flow(table.with_columns(lost_opt_outs=1)))
+    )

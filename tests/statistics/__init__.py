@@ -1,1 +1,1 @@
-"""Simulations: what a table claims is so, as often as it says."""
+"""Simulations: whether what a figure claims is so, where the truth is known."""

@@ -1,0 +1,91 @@
+"""Alarms: their p against exact ones, false alarms against those promised, spikes, and the command's exit code."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.stats import betabinom, binom
+
+from sendblue_data import ContactHistory
+from sendblue_data.errors import ConfigurationError
+from sendblue_data.history.alarms import judge
+from tests.history import worlds as w
+
+from .simulated import START, recorded
+
+
+@pytest.mark.parametrize(("before", "now"), [(3, 3), (5, 9), (12, 9), (200, 45), (0, 4)])
+def test_p_is_that_of_two_poisson_rates(before, now):
+    """Given their sum, the later count is binomial: exact, where the package takes cube roots (within 40% of it)."""
+    periods = np.append(np.full(10, before / 10), now).astype(float)
+    exposure = np.append(np.full(10, 1_000.0), 1_500.0)
+    exact = binom.sf(now - 1, before + now, 1_500 / 11_500)
+    ours = judge(periods, exposure, first=10).p[-1]
+    assert np.log10(ours) == pytest.approx(np.log10(exact), abs=0.15)
+
+
+def year(rng, spread, weeks=104, size=3_000, rate=0.004):
+    if not spread:
+        return rng.binomial(size, rate, weeks).astype(float)
+    scale = 1 / (rate * spread**2)
+    return betabinom.rvs(size, scale * rate, scale * (1 - rate), size=weeks, random_state=rng).astype(float)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("spread", "most"), [(0.0, 1.3), (0.4, 2.0)])
+def test_false_alarms_are_as_many_as_promised(spread, most):
+    """One a year promised: no more than 1.3 a year by chance alone, 2 where weeks vary by 40% besides."""
+    rng = np.random.default_rng(21)
+    alarms, weeks_judged = 0, 0
+    for _ in range(150):
+        found = judge(year(rng, spread), np.full(104, 3_000.0 * 7), first=20)
+        weeks_judged += np.isfinite(found.p).sum()
+        alarms += (found.p <= 1 / 52).sum()
+    assert alarms / (weeks_judged / 52) <= most
+
+
+@pytest.mark.slow
+def test_a_week_at_four_times_the_rate_is_an_alarm():
+    rng = np.random.default_rng(22)
+    caught = 0
+    for _ in range(100):
+        weeks = year(rng, 0.0)
+        weeks[60] = rng.binomial(3_000, 0.016)
+        # One false alarm a year over 20 groups.
+        caught += judge(weeks[:61], np.full(61, 3_000.0 * 7), first=60).p[60] <= 1 / (52 * 20)
+    assert caught >= 98
+
+
+@pytest.mark.slow
+def test_an_alarm_says_which_tag_when_and_how_far_out(tmp_path):
+    rng = np.random.default_rng(23)
+    people, tags = 900, ["Sale" if n % 3 == 0 else "News" for n in range(900)]
+    left = rng.exponential(400.0, people)
+    left = np.where(left < 70, left, 1e6)
+    spike = rng.choice(np.flatnonzero((np.arange(people) % 3 == 0) & (left > 80)), 30, replace=False)
+    left[spike] = 80 + rng.uniform(0, 4, 30)
+    looks = [7 * week for week in range(12) if week not in (4, 5)]
+    history = recorded(tmp_path, np.full(people, -40.0), left, [*looks, 84], tags)
+    alarms = history.opt_out_alarms(["tags"])
+    assert alarms.filter(pl.col("factor") == "tag")["level"].to_list() == ["Sale"]
+    sale = alarms.filter(pl.col("level") == "Sale").row(0, named=True)
+    assert (sale["after"], sale["before"]) == (START + timedelta(days=77), START + timedelta(days=84))
+    assert sale["opt_outs"] == 30
+    assert sale["times"] == pytest.approx(30 / sale["expected"])
+    assert sale["false_alarms_per_year"] == 1.0
+    assert alarms["before"].unique().to_list() == [sale["before"]]  # none after the gap of three weeks
+    assert history.opt_out_alarms(["tags"], latest=True).equals(alarms)
+    assert history.opt_out_alarms(["tags"], false_alarms_per_year=1e-30).is_empty()
+
+
+def test_options_of_alarms_are_checked(tmp_path):
+    history = ContactHistory(tmp_path)
+    history.snapshot(w.frame([w.contact(0)]), START)
+    with pytest.raises(ConfigurationError, match="false_alarms_per_year is 0: expected a number above 0"):
+        history.opt_out_alarms(false_alarms_per_year=0)
+    with pytest.raises(ConfigurationError, match="whole days or longer"):
+        history.opt_out_alarms(every="1h")
+    assert history.opt_out_alarms("tags", every="1w").is_empty()

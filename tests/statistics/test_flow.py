@@ -1,0 +1,66 @@
+"""The list's flow against states counted one by one in plain Python."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+
+from sendblue_data import ContactHistory
+from sendblue_data.errors import ConfigurationError
+from tests.history import worlds as w
+
+from .simulated import START
+
+ON, UNKNOWN, GONE, NEW = False, None, "gone", "new"
+INTO = {NEW: "added", GONE: "came_back", True: "opted in", UNKNOWN: "became_known"}
+FROM = {True: "opted_out", GONE: "removed", UNKNOWN: "became_unknown"}
+
+
+@settings(max_examples=12, deadline=None)
+@given(w.worlds())
+def test_each_move_is_in_one_column_and_the_sums_are_the_account(world):
+    with tempfile.TemporaryDirectory() as folder:
+        history = ContactHistory(folder)
+        for at, contacts in world.taken:
+            history.snapshot(w.frame(contacts), at, max_shrink=1, allow_other_account=True)
+        flow = history.list_flow("1w")
+    week = {at: (at - timedelta(days=at.weekday())).date() for at, _ in world.taken}
+    seen: dict[str, object] = {}
+    truth: dict[object, Counter] = {period: Counter() for period in week.values()}
+    for n, (at, contacts) in enumerate(world.taken):
+        here = {c["phone"]: c["opt_out"] for c in contacts}
+        for who in {*seen, *here}:
+            was, now = seen.get(who, NEW), here.get(who, GONE)
+            if n and was != now and ON in (was, now):
+                truth[week[at]][INTO[was] if now is ON else FROM[now]] += 1
+            seen[who] = now
+        truth[week[at]]["end"] = sum(state is ON for state in here.values())
+        truth[week[at]]["unknown"] = sum(state is None for state in here.values())
+    assert flow["period"].to_list() == sorted(truth)
+    for row in flow.iter_rows(named=True):
+        of = truth[row["period"]]
+        for name in ("added", "came_back", "became_known", *FROM.values(), "end", "unknown"):
+            assert row[name] == of[name], name
+        assert row["resubscribed"] + row["lost_opt_outs"] == of["opted in"]
+        into = sum(
+            row[name] for name in ("added", "came_back", "resubscribed", "lost_opt_outs", "became_known")
+        )
+        assert row["start"] + into - row["opted_out_high"] == row["end"]
+    assert flow["start"].to_list()[1:] == flow["end"].to_list()[:-1]
+
+
+def test_lost_and_arrived_opt_outs_are_told_apart(tmp_path):
+    history = ContactHistory(tmp_path)
+    history.snapshot(w.frame([w.contact(0, opt_out=True), w.contact(1, opt_out=True), w.contact(3)]), START)
+    arrived = w.contact(2, opt_out=True, created_at=START + timedelta(days=1))
+    later = [w.contact(0, life=1), w.contact(1), arrived, w.contact(3)]
+    history.snapshot(w.frame(later), START + timedelta(days=7))
+    row = history.list_flow("1w").row(-1, named=True)
+    assert (row["resubscribed"], row["lost_opt_outs"], row["arrived_opted_out"]) == (1, 1, 1)
+    assert (row["start"], row["end"]) == (1, 3)
+    with pytest.raises(ConfigurationError, match="whole days or longer"):
+        history.list_flow("1h")

@@ -42,8 +42,8 @@ class PullEvidence:
         count_after: contacts that it counted after the last page.
         contacts: contacts in the frame, each once.
         complete: True when it is shown that nothing is missing: every seam held and the counts agree.
-        doubt: where nothing is known to be missing, what can't be ruled out, in words; such a pull does not
-            raise, but warns, and `complete` is False.
+        doubt: what can't be ruled out, in words, though nothing is known to be missing: `complete` is False then,
+            and the pull warns instead of raising.
         started: when the pull began, in UTC.
         finished: when it ended, in UTC.
         since: the moment that an incremental pull began at; None for a full pull.

@@ -106,8 +106,6 @@ class Pull:
                 if rows.height:
                     yield rows
             self._warn_of_repairs(bar)
-            if self._doubt is not None:
-                warnings.warn(self._doubt, UnprovenPullWarning, stacklevel=3)
         except BaseException:
             self._reader.stop()
             raise
@@ -122,7 +120,7 @@ class Pull:
         return frame.sort("created_at", maintain_order=True) if self._listed.came_late else frame
 
     def check(self, frame: pl.DataFrame) -> None:
-        """Raise where contacts are missing, or can't be shown not to be.
+        """Raise where contacts are missing, or can't be shown not to be, and warn where that is a doubt alone.
 
         Args:
             frame: what arrived, for the error.
@@ -134,6 +132,8 @@ class Pull:
             raise IncompletePullError(
                 self._problem, frame=frame, expected=self._count_after, missing=self._missing
             )
+        if self._doubt is not None:
+            warnings.warn(self._doubt, UnprovenPullWarning, stacklevel=3)
 
     def evidence(self) -> PullEvidence:
         """Return the certificate of what was done."""
@@ -309,14 +309,17 @@ class Pull:
             # There is no count to compare with: the seams are the proof.
             return reader.is_proven
         self._missing = max(self._count_after - listed.count(), 0)
+        # As many as were counted are listed, and were there when they were counted: those are all. That counts
+        # agree is not enough: one that was listed and has gone stands in for one that was not listed.
+        are_all_listed = listed.count_old() == self._counted
+        if are_all_listed and self._undated_hide is None:
+            self._undated_hide = False
         if reader.is_proven and (reader.undated_shown or self._undated_hide is False):
             # More than are counted have gone since they were listed.
             return self._trusts_seams or not self._missing
         if self._is_order_ignored and reader.is_proven:
             return listed.count_in_sweep() == self._count_after == self._counted
-        # As many as were counted are listed, and were there when they were counted: those are all. That counts
-        # agree is not enough: one that was listed and has gone stands in for one that was not listed.
-        return not self._missing and listed.count_old() == self._counted
+        return are_all_listed and not self._missing
 
     def _undated_may_hide(self) -> bool:
         """Whether contacts without a moment may be there, out of the windows' reach, as far as is known."""
@@ -336,7 +339,8 @@ class Pull:
         """Whether reading the account again may show more."""
         if is_only_in_doubt:
             # It shows that none hides if none goes between the count and the page that it is on.
-            return self._counted - self._listed.count_perhaps_old() <= FEW_GONE
+            listed = self._listed
+            return listed.count_old() < self._counted <= listed.count_perhaps_old() + FEW_GONE
         return not (self._reader.crowded and self._missing)
 
     def _look_for_undated(self) -> Iterator[pl.DataFrame]:
@@ -355,11 +359,11 @@ class Pull:
 
     def _what_may_hide(self) -> str:
         return (
-            f"{self._listed.count():,} contacts were listed and none is known to be missing, but some were deleted "
-            "while the account was read. If the server sorts contacts without created_at behind all others, both "
-            "ways, one of them could hide in the middle of every order: none was seen, and with the account in motion "
-            'the count can\'t rule it out. Pull again when less is deleted, or pass trust="seams" to take what is '
-            "listed for all."
+            f"{self._listed.count():,} contacts were listed and none is known to be missing, but the account's count "
+            f"({self._count_after:,}) does not show that: contacts were deleted while they were read, or it counts "
+            "others than it lists. If the server sorts contacts without created_at behind all others, both ways, one "
+            "of them could hide in the middle of every order; none was seen. Pull again when less is deleted, or "
+            'pass trust="seams" to take what is listed for all.'
         )
 
     def _what_is_missing(self) -> str:

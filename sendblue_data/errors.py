@@ -269,5 +269,9 @@ class NewFieldWarning(UserWarning):
     """The API sent a contact field that this version does not know; it is ignored."""
 
 
+class UnprovenPullWarning(UserWarning):
+    """Nothing is known to be missing from a pull, but what hides from every list can't be ruled out."""
+
+
 class RepairedFieldWarning(UserWarning):
     """The API sent a contact's field that can't be read; it is null in the frame."""

@@ -28,6 +28,8 @@ class Evidence(Protocol):
     @property
     def since(self) -> datetime | None: ...  # noqa: D102
     @property
+    def doubt(self) -> str | None: ...  # noqa: D102
+    @property
     def finished(self) -> datetime: ...  # noqa: D102
     def as_dict(self) -> dict[str, object]: ...  # noqa: D102
 
@@ -89,7 +91,8 @@ def check_evidence(evidence: Evidence | None, limits: Limits) -> None:
             "count as removed. Pull without since=.",
             reason="incomplete",
         )
-    if not evidence.complete:
+    # Who hides from one pull hides from the next, as a rule: a doubt alone makes nobody count as removed.
+    if not evidence.complete and evidence.doubt is None:
         raise SnapshotRefusedError(
             "The pull can't show that every contact is in it; those that are missing would count as removed. "
             "Pull again, or pass allow_incomplete=True.",

@@ -41,7 +41,9 @@ class PullEvidence:
         count_before: contacts that the account counted before the first page.
         count_after: contacts that it counted after the last page.
         contacts: contacts in the frame, each once.
-        complete: True when nothing is missing: every seam held and the counts agree.
+        complete: True when it is shown that nothing is missing: every seam held and the counts agree.
+        doubt: what can't be ruled out, in words, though nothing is known to be missing: `complete` is False then,
+            and the pull warns instead of raising.
         started: when the pull began, in UTC.
         finished: when it ended, in UTC.
         since: the moment that an incremental pull began at; None for a full pull.
@@ -72,6 +74,7 @@ class PullEvidence:
     started: datetime
     finished: datetime
     since: datetime | None = None
+    doubt: str | None = None
     notes: tuple[str, ...] = ()
     repaired: tuple[Repair, ...] = ()
     unfilled: tuple[str, ...] = ()

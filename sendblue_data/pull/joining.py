@@ -237,6 +237,8 @@ class Listed:
     """The contacts that a pull has listed, remembered in eight bytes each, so that it gives each once.
 
     Attributes:
+        old_until: whoever is created after the account was counted is dated from this moment on.
+        new_from: whoever is dated later than this was created after it.
         newest: the latest `created_at`, or the moment that the pull began at.
         repeats: rows that were dropped since their contact was listed before.
         came_late: contacts came after a sweep, so that what came is not in order.
@@ -245,15 +247,31 @@ class Listed:
 
     def __init__(self, since: datetime | None) -> None:
         self.newest = since
+        self.old_until = self.new_from = _FIRST
         self.repeats = 0
         self.came_late = False
         self.filled: set[str] = set()
         self._all = [pl.Series(dtype=pl.UInt64)]
         self._in_sweep = self._all[:]
+        self._maybe_new = self._all[:]  # listed in this sweep, and perhaps created since the count before it
+        self._new = self._all[:]  # those of them that are later than all who were seen before the count
+        self._known = self._all[0]  # there when the account was counted
+
+    def know(self, there: pl.DataFrame, old_until: datetime, new_from: datetime) -> None:
+        """Remember who was there when the account was counted, before the first sweep.
+
+        Args:
+            there: the newest contacts, listed before the count.
+            old_until: whoever is created after the count is dated from this moment on.
+            new_from: whoever is dated later was created after those were listed.
+        """
+        self._known = keys(there).hash()
+        self.old_until, self.new_from = old_until, new_from
 
     def begin_sweep(self) -> None:
-        """Begin to count what one more sweep lists."""
-        self._in_sweep = self._all[:1]
+        """Begin to count what one more sweep lists. The account was counted just before."""
+        self._in_sweep, self._maybe_new, self._new = self._all[:1], self._all[:1], self._all[:1]
+        self._known = pl.concat(self._all)
 
     def add(self, rows: pl.DataFrame, *, is_late: bool = True) -> pl.DataFrame:
         """Remember contacts, and return those that are new.
@@ -263,9 +281,10 @@ class Listed:
             is_late: they may be any; otherwise they come from the next window, and only contacts without a
                 moment, or with one that the server's filter blurs, can have come before.
         """
-        rows = rows.drop(PLACED)
         found = keys(rows).hash()
         self._in_sweep.append(found)
+        self._tell_new(rows[PLACED], found)
+        rows = rows.drop(PLACED)
         seen = self._all if is_late or rows["created_at"].null_count() else self._all[-1:]
         is_new = ~found.is_in(pl.concat(seen).implode()) & found.is_first_distinct()
         if not is_new.all():
@@ -278,6 +297,22 @@ class Listed:
         if isinstance(latest, datetime) and (self.newest is None or latest > self.newest):
             self.newest = latest
         return rows
+
+    def _tell_new(self, created: pl.Series, found: pl.Series) -> None:
+        """Remember who may have been created since the count before this sweep: such a one has a date."""
+        is_late = (created >= self.old_until).fill_null(value=False)
+        if is_late.any():
+            is_late &= ~found.is_in(self._known.implode())
+            self._maybe_new.append(found.filter(is_late))
+            self._new.append(found.filter(is_late & (created > self.new_from)))
+
+    def count_old(self) -> int:
+        """Count the contacts of this sweep that were there when the account was counted before it."""
+        return self.count_in_sweep() - pl.concat(self._maybe_new).n_unique()
+
+    def count_perhaps_old(self) -> int:
+        """Count those that may have been there then: the others are dated after all that were seen before."""
+        return self.count_in_sweep() - pl.concat(self._new).n_unique()
 
     def count(self) -> int:
         """Count the contacts listed so far."""

@@ -61,10 +61,10 @@ def pull_contacts(
             deletions of contacts that were created before: pull everything before you report a rate. And
             the API has no count for a part of the account, so only the seams between pages are checked.
         progress: show a bar, in a notebook or a terminal.
-        allow_incomplete: return what arrived instead of raising `IncompletePullError`.
+        allow_incomplete: return what arrived instead of raising `IncompletePullError`, or warning.
         trust: `"count"` raises where the account counts more contacts than it lists. `"seams"` takes what it lists
             for all of them, where nothing can be missing between the pages: for an account whose count includes
-            contacts that no list gives.
+            contacts that no list gives, and for a large one that is never at rest.
         strict: raise `UnexpectedAnswerError` where a contact's field can't be read. Otherwise that value is null,
             and told: below the bar, or as a `RepairedFieldWarning`, and in the evidence's `repaired`.
         with_evidence: return `(frame, PullEvidence)`.
@@ -77,6 +77,10 @@ def pull_contacts(
             arrived, `.expected` the account's count, `.missing` how many it lacks.
         ApiError: a request failed for good.
         ConfigurationError: `client` is no client, `since` no moment, or `trust` neither of the two.
+
+    Warns:
+        UnprovenPullWarning: nothing is known to be missing, but in an account of over 22,000 contacts, some of which
+            were deleted meanwhile, one without `created_at` could hide (see `PullEvidence.doubt`).
 
     Example:
         >>> from sendblue_data import Sandbox
@@ -122,6 +126,9 @@ def iter_contacts(
         IncompletePullError: at the end, after the last frame; its `.frame` is empty.
         ApiError: a request failed for good.
         ConfigurationError: as in `pull_contacts`.
+
+    Warns:
+        UnprovenPullWarning: as in `pull_contacts`, at the end.
 
     Example:
         >>> from sendblue_data import Sandbox

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import polars as pl
 
@@ -38,6 +39,8 @@ from sendblue_data.schema import CONTACT_SCHEMA
 UNORDERED = "phone"
 """What to ask for where `created_at` is ignored; it need not be honoured either."""
 TIE_TRIES = 5
+NEWEST = 100
+"""Contacts that a look at the newest end asks for."""
 WINDOWS_AHEAD = 3
 """Windows under way at once; more would only hold more pages in memory."""
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
@@ -70,41 +73,50 @@ class Reader(Pages):
         """Forget the moments that were in doubt: they are read again."""
         self.unproven = 0
 
-    def walk(
+    def open_window(
         self, start: datetime | None, expected: int | None, first: Future[pl.DataFrame] | None = None
-    ) -> Iterator[pl.DataFrame]:
-        """Yield the contacts created at or after `start`, window by window, pages of a window in parallel.
+    ) -> Window:
+        """Ask for the pages of the first window.
 
         Args:
-            start: the first window's cursor; None for the whole account.
+            start: its cursor; None for the whole account.
             expected: how many contacts there are, to ask for as many pages at once; None if unknown.
-            first: the first page, where it was asked for already.
+            first: the first page, where it was asked for before the account was counted.
+        """
+        return Window(self, start, expected, first)
+
+    def walk(self, window: Window, expected: int | None) -> Iterator[pl.DataFrame]:
+        """Yield the contacts from a window's start on, window by window, pages of a window in parallel.
+
+        Args:
+            window: the first.
+            expected: how many contacts there are; None if unknown.
 
         Raises:
             OrderIgnored: the server does not sort as asked.
             AccountNeverStill: it changes faster than it can be read.
         """
-        under_way = deque([_Window(self, start, expected, first)])
+        under_way = deque([window])
         while under_way:
             oldest, newest = under_way[0], under_way[-1]
             has_room = len(under_way) < WINDOWS_AHEAD
             if has_room and newest.reach_end() and newest.next_start is not None:
                 expected = None if expected is None else max(expected - self.caps.most_in_window, 0)
-                under_way.append(_Window(self, newest.next_start, expected))
+                under_way.append(Window(self, newest.next_start, expected))
                 continue
             if oldest.is_read():
                 rows, resume_at = self._finish(oldest)
                 under_way.popleft()
                 yield rows
                 if resume_at is not None:
-                    under_way.append(_Window(self, resume_at, None))
+                    under_way.append(Window(self, resume_at, None))
                 continue
             awaited = oldest.pending()
             if has_room:
                 awaited |= newest.pending_end()
             wait(awaited, timeout=AWAKE_EVERY, return_when=FIRST_COMPLETED)
 
-    def _finish(self, window: _Window) -> tuple[pl.DataFrame, datetime | None]:
+    def _finish(self, window: Window) -> tuple[pl.DataFrame, datetime | None]:
         """Join a window's pages as far as they fit, and read the rest page after page, past a crowded end.
 
         Returns:
@@ -115,6 +127,9 @@ class Reader(Pages):
         pages = [future.result() for future in window.futures()]
         if window.start is None and pages[0].height and pages[0][PLACED][0] is None:
             self.undated_shown = True
+        elif window.early and window.next_start is not None and self._has_moved(pages[: window.early + 1]):
+            self.repeats += sum(page.height for page in pages[: window.early])
+            pages[: window.early] = [self.result(page) for page in window.ask_early_again()]
         if window.is_crowded:
             rows, following = self._one_moment(window.start)
             self.repeats += sum(page.height for page in pages)
@@ -134,6 +149,18 @@ class Reader(Pages):
             return self.one_by_one(window.start, window.next_start), None
         rest = self.one_by_one(read_on_from, window.next_start)
         return pl.concat([before(rows, window.next_start), rest], rechunk=True), None
+
+    def _has_moved(self, pages: list[pl.DataFrame]) -> bool:
+        """Whether contacts of these pages may have gone before the last of them was read.
+
+        That one was asked for after the account was counted, the others perhaps before. Whoever went before the
+        count must not stand in for somebody who was counted.
+        """
+        caps = self.caps
+        joined = (join_by_moment(two, full=caps.page, overlap=caps.overlap) for two in pairwise(pages))
+        return any(
+            both.rows.height != caps.step + page.height for both, page in zip(joined, pages[1:], strict=True)
+        )
 
     def one_by_one(self, start: datetime | None, end: datetime | None = None) -> pl.DataFrame:
         """Read the contacts created from `start` on and before `end`, page after page: the fallback.
@@ -163,10 +190,11 @@ class Reader(Pages):
     def newest(self, start: datetime | None) -> Future[pl.DataFrame]:
         """Ask for what a server lists first when it sorts downwards.
 
-        For the whole account one contact is enough: the newest, or one without a moment. For a part of it a
+        For the whole account a few contacts are enough: the newest, or some without a moment. For a part of it a
         page: no count betrays a server there that ignores the order it is asked for, but this page does.
         """
-        return self.ask(start, limit=1 if start is None else None, direction="desc")
+        few = min(NEWEST, self.caps.page)
+        return self.ask(start, limit=few if start is None else None, direction="desc")
 
     def undated(self, newest: pl.DataFrame) -> pl.DataFrame:
         """Return the contacts without `created_at` that a server lists before the newest when it sorts downwards.
@@ -174,9 +202,9 @@ class Reader(Pages):
         Such contacts lie behind all others when it sorts upwards, out of a large account's reach.
 
         Args:
-            newest: the first contact, sorted downwards.
+            newest: the first contacts, sorted downwards.
         """
-        if not newest[PLACED].null_count():
+        if not newest[PLACED][:1].null_count():
             return newest[:0]
         rows, _, is_whole = self._by_offset(None, direction="desc")
         if not is_whole:
@@ -287,8 +315,15 @@ class Reader(Pages):
         return rows
 
 
-class _Window:
-    """The pages of one window that are under way."""
+class Window:
+    """The pages of one window that are under way.
+
+    Attributes:
+        start: the cursor; None for the whole account.
+        next_start: the next window's cursor, once the end is known; None where there is none.
+        is_crowded: the window is full of contacts that share one moment.
+        early: so many of its first pages may be older than the account's count.
+    """
 
     def __init__(
         self,
@@ -300,6 +335,7 @@ class _Window:
         self.start = start
         self.next_start: datetime | None = None
         self.is_crowded = False
+        self.early = int(first is not None)
         self._reader = reader
         self._ended = False
         self._is_guess_good = expected is not None
@@ -332,6 +368,16 @@ class _Window:
                 self.is_crowded = last is None or (self.start is not None and last <= self.start)
                 self.next_start = None if self.is_crowded else last
         return True
+
+    def renew_end(self) -> None:
+        """Ask for the last page again, now that the account was counted: it can show that the others still hold."""
+        end = max(self._by_offset)
+        self.early = len(self._by_offset) - 1
+        self._by_offset[end] = self._reader.ask(self.start, end)
+
+    def ask_early_again(self) -> list[Future[pl.DataFrame]]:
+        """Ask again for the pages that may be older than the count."""
+        return [self._reader.ask(self.start, offset) for offset in sorted(self._by_offset)[: self.early]]
 
     def is_read(self) -> bool:
         """Whether the end is known and every page is here."""

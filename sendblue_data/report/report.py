@@ -186,7 +186,9 @@ def _warnings(
     words = [note] if note else []
     if not size:
         words.append(EMPTY)
-    if evidence and not evidence.complete:
+    if evidence and evidence.doubt:
+        words.append(f"The pull is in doubt: {evidence.doubt}")
+    elif evidence and not evidence.complete:
         words.append(
             f"The pull is not complete: {number(evidence.contacts)} contacts arrived, and the account counts "
             f"{number(evidence.count_after)}. The numbers below are of those that arrived."

@@ -17,6 +17,7 @@ _SAID = 12
 READ_WHOLE = "Yes: every page fits the next, and the account's own count agrees."
 READ_BY_SEAMS = "Yes: every page fits the next. The account counts more than it lists, which was set aside."
 READ_PARTLY = "No: contacts are missing, or can't be shown not to be."
+READ_IN_DOUBT = "Not quite: nothing is known to be missing, but not every way to hide can be ruled out."
 READ_SINCE = "Every page fits the next; the API has no count for a part of the account."
 
 
@@ -82,7 +83,10 @@ def certificate(evidence: PullEvidence) -> list[tuple[str, str]]:
     pages, windows = plural(evidence.pages, "page"), plural(evidence.windows, "window")
     rows = [
         ("Account", evidence.account),
-        ("Shown complete", complete if evidence.complete else READ_PARTLY),
+        (
+            "Shown complete",
+            complete if evidence.complete else READ_IN_DOUBT if evidence.doubt else READ_PARTLY,
+        ),
         ("Contacts", f"{number(evidence.contacts)}; the account counted {before} before and {after} after"),
         ("Read", f"{moment_text(evidence.started)}, in {seconds:,.1f} s"),
         ("Requests", f"{number(evidence.requests)}, for {pages} in {windows}"),
@@ -91,6 +95,8 @@ def certificate(evidence: PullEvidence) -> list[tuple[str, str]]:
     ]
     if evidence.since:
         rows.append(("Only since", moment_text(evidence.since)))
+    if evidence.doubt:
+        rows.append(("In doubt", evidence.doubt))
     if evidence.repaired:
         rows.append(("Could not be read", "; ".join(map(str, evidence.repaired))))
     if evidence.unfilled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -78,6 +79,14 @@ def test_evidence_is_kept(tmp_path: Path) -> None:
     row = history.snapshots().row(0, named=True)
     assert (row["account"], row["complete"], row["contacts"]) == ("sandbox ab12", True, 2)
     assert '"requests": 3' in row["evidence"]
+
+
+def test_a_pull_that_is_only_in_doubt_is_recorded_as_such(tmp_path: Path) -> None:
+    history = ContactHistory(tmp_path)
+    history.snapshot(people(0, 1), evidence=replace(evidence(2, complete=False), doubt="One could hide."))
+    row = history.snapshots().row(0, named=True)
+    assert row["complete"] is False
+    assert '"doubt": "One could hide."' in row["evidence"]
 
 
 @pytest.mark.parametrize(

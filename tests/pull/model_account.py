@@ -138,7 +138,7 @@ class ModelAccount:
         elif event == "create":
             self._add(EPOCH + timedelta(seconds=argument % 3_000))
         elif event == "create now":
-            self._add(EPOCH + timedelta(days=30, seconds=self.lists))
+            self._add(datetime.now(UTC) + timedelta(seconds=self.lists))
 
     def _add(self, created: datetime) -> None:
         self.people.append(Person(self.next_number, created))

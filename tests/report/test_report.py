@@ -282,6 +282,8 @@ def test_without_evidence_it_says_what_it_does_not_know(write):
             {"complete": False, "count_after": 130},
             "not complete: 100 contacts arrived, and the account counts 130",
         ),
+        ({"complete": False, "doubt": "One <could> hide."}, "The pull is in doubt: One <could> hide."),
+        ({"complete": False, "doubt": "One <could> hide."}, "Shown complete Not quite: nothing is known"),
         ({"since": PULLED - timedelta(days=1)}, "Only contacts created since 28 February 2026, 09:05 UTC"),
         ({"contacts": 400}, "covers 100 of the 400 contacts pulled"),
         ({"notes": ("Read <twice>.",)}, "Note Read <twice>."),

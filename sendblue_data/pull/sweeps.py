@@ -44,7 +44,7 @@ CLOCKS_DIFFER = timedelta(days=2)
 """So far the server's clock may be behind ours, time zones and timestamps cut to days included."""
 SHOWN_LATE = timedelta(seconds=60)
 """So long after its `created_at` a contact may show. Source: the vendor's recovery, which goes back as far."""
-FEW_GONE = 3
+FEW_GONE = 2
 """Contacts that went while an account was read, at most, for another sweep to be likely to lose none."""
 
 
@@ -265,7 +265,8 @@ class Pull:
         """Compare with the account's count, and look again for what is missing."""
         reader, listed = self._reader, self._listed
         for sweep in range(1, SWEEPS + 1):
-            has_looked = False
+            # A second sample of an account that both ends don't reach shows no more than the first.
+            has_looked = sweep > 1 and self._count_after > 2 * reader.caps.reach
             for nth in range(COUNTS):
                 if nth:
                     # Created since the last window was read? Then the newest end has them.
@@ -339,8 +340,9 @@ class Pull:
         """Whether reading the account again may show more."""
         if is_only_in_doubt:
             # It shows that none hides if none goes between the count and the page that it is on.
-            listed = self._listed
-            return listed.count_old() < self._counted <= listed.count_perhaps_old() + FEW_GONE
+            listed, is_small = self._listed, self._counted <= self._reader.caps.most_in_window
+            may_help = is_small or self._counted <= listed.count_perhaps_old() + FEW_GONE
+            return may_help and listed.count_old() < self._counted
         return not (self._reader.crowded and self._missing)
 
     def _look_for_undated(self) -> Iterator[pl.DataFrame]:

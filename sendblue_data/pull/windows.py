@@ -174,6 +174,7 @@ class Reader(Pages):
             page = self.page(cursor)
             last = page[PLACED][-1] if page.height else None
             if page.height < self.caps.page:
+                self.undated_shown |= cursor is None
                 found.append(page)
                 break
             if last is None or (cursor is not None and last <= cursor):

@@ -12,6 +12,8 @@ import polars as pl
 _SEPARATORS = (":::", ";", "|", "\n", "\t", ",")
 """Those that are looked for, the rarest within a tag first: where several stand in as many cells, the first is it."""
 _NAMES = {",": "comma", ";": "semicolon", "|": "bar", "\n": "line break", "\t": "tab"}
+_AT_ONCE = 100_000
+"""Cells that are split together: what is worked out of them takes memory."""
 _UNSEEN = "[\u200b-\u200f\u202a-\u202e\u2060\ufeff\x00-\x08]"
 
 
@@ -52,7 +54,9 @@ def read_tags(column: pl.Series, separator: str | None, *, exact: bool = False) 
     rest = [cell for cell in odd if lists.get(cell) is None]
     plain = text.filter(is_plain).drop_nulls()
     chosen = _found(plain, rest) if separator is None else separator
-    values = _split_all(text.set(~is_plain, None), chosen)
+    split = text.set(~is_plain, None)
+    parts = [split.slice(start, _AT_ONCE) for start in range(0, max(split.len(), 1), _AT_ONCE)]
+    values = pl.concat([_split_all(part, chosen) for part in parts])
     if odd:
         told = [lists[cell] if cell in in_json else _split(cell, chosen) for cell in odd]
         keys = pl.DataFrame({"cell": odd, "tags": pl.Series(told, dtype=pl.List(pl.String))})

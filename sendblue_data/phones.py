@@ -15,6 +15,7 @@ import phonenumbers
 import polars as pl
 from phonenumbers import NumberParseException, PhoneMetadata, ValidationResult
 
+from sendblue_data._frames.conversion import is_frame, to_polars
 from sendblue_data.errors import ConfigurationError, FrameError
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
@@ -47,7 +48,7 @@ def normalize_phones(frame: Frame, column: str, region: str | None = None) -> Fr
     list follows. Two rows may end in the same number; the write plan reports that.
 
     Args:
-        frame: any Polars frame, eager or lazy.
+        frame: a frame of any engine that Narwhals knows; the answer is Polars', lazy where this is.
         column: the column that holds the numbers, String or an integer type.
         region: the country that a number without a `+` is from, as two letters (`"US"`). None refuses
             such numbers.
@@ -77,11 +78,13 @@ def normalize_phones(frame: Frame, column: str, region: str | None = None) -> Fr
         │ null         ┆ no number               │
         └──────────────┴─────────────────────────┘
     """
-    if not isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
+    if not is_frame(frame):
         raise FrameError(
-            f"normalize_phones takes a Polars frame, not {type(frame).__name__}: convert it first, for "
-            "instance by pl.from_pandas(frame) or relation.pl()."
+            f"normalize_phones takes a Polars frame, not {type(frame).__name__}, or one of an engine that Narwhals "
+            "knows: make one of it first, such as by pl.DataFrame(...)."
         )
+    if not isinstance(frame, pl.DataFrame | pl.LazyFrame):
+        frame = to_polars(frame)
     schema = frame.collect_schema()
     if column not in schema:
         raise FrameError(f"no column {column!r}: the frame has {', '.join(map(repr, schema)) or 'none'}.")

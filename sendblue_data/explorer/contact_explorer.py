@@ -33,7 +33,7 @@ class ContactExplorer:
     Show it as the last line of a cell. What is selected can be read and set from code at any time.
 
     Args:
-        contacts: every contact of the account, as `pull_contacts` gives them.
+        contacts: every contact of the account, as `pull_contacts` gives them, in a frame of any engine.
         client: the account's client, to write with; without one the explorer only looks.
         history: adds a tab of what changed over time.
         segments_file: where segments are saved by name, and found again.
@@ -60,7 +60,7 @@ class ContactExplorer:
 
     def __init__(
         self,
-        contacts: pl.DataFrame | pl.LazyFrame,
+        contacts: Any,
         client: SendblueClient | None = None,
         history: ContactHistory | None = None,
         *,

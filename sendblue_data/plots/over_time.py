@@ -45,7 +45,9 @@ def opt_out_trend(
         >>> ax.lines[0].get_ydata().tolist()
         [0.01, 0.0205]
     """
-    require(table, ["period", "at_risk", "opt_outs", "rate", "low", "high"], "ContactHistory.opt_out_trend")
+    table = require(
+        table, ["period", "at_risk", "opt_outs", "rate", "low", "high"], "ContactHistory.opt_out_trend"
+    )
     by = table.columns[: table.columns.index("period")]
     with canvas(group_title("Contacts opting out in each period", by), height=2.7, **options) as drawing:
         if not table.get_column("at_risk").sum():
@@ -97,7 +99,9 @@ def survival(
         >>> survival(table, ax=Figure().subplots()).lines[0].get_ydata().tolist()
         [1.0, 0.9]
     """
-    require(table, ["day", "at_risk", "opt_outs", "survival", "low", "high"], "ContactHistory.survival")
+    table = require(
+        table, ["day", "at_risk", "opt_outs", "survival", "low", "high"], "ContactHistory.survival"
+    )
     by = table.columns[: table.columns.index("day")]
     with canvas(group_title("Contacts still subscribed", by), height=2.7, **options) as drawing:
         if not table.height or not table.get_column("at_risk").max():

@@ -69,6 +69,7 @@ bench: $(VENV)/.dev ## Print the benchmarks' ratios, and keep them in docs/bench
 	-$(BIN)/python -m benchmarks.keep analytics --contacts 5000000
 	-$(BIN)/python -m benchmarks.keep analytics:growth --growth 100000 1000000 10000000
 	-$(BIN)/python -m benchmarks.keep history
+	-$(BIN)/python -m benchmarks.keep imports
 
 cassettes: $(VENV)/.dev ## Record the cassettes again, against the sandbox
 	rm -f cassettes/*.yaml
@@ -107,7 +108,7 @@ fuzz: ## Fuzz the readers of pages, segments and journals with atheris (FUZZ_SEC
 	$(PYTHON) -m venv $(VENV)-fuzz
 	$(VENV)-fuzz/bin/python $(PIP_INSTALL) -c constraints.txt -e . atheris
 	mkdir -p artifacts
-	set -e; for target in decoder segment toml journal; do \
+	set -e; for target in decoder segment toml journal list; do \
 	  $(VENV)-fuzz/bin/python -m hardening.fuzz $$target -max_total_time=$(FUZZ_SECONDS) -seed=$(FUZZ_SEED) \
 	    -print_final_stats=1 -verbosity=0 -artifact_prefix=artifacts/; done
 

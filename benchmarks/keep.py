@@ -24,6 +24,7 @@ TITLES = {
     "analytics": "Analytics",
     "growth": "Analytics: growth",
     "history": "History",
+    "imports": "Imports",
 }
 MISSED = ("(missed)", "above the limit")
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"

@@ -1,8 +1,8 @@
-"""Coverage-guided fuzzing with atheris: the decoder of pages, segments as code and as TOML, journals.
+"""Coverage-guided fuzzing with atheris: the decoder of pages, segments as code and as TOML, journals, lists.
 
 `make fuzz` runs each target for a minute, in an environment of its own (atheris is no dependency);
 `make fuzz FUZZ_SECONDS=900` takes an hour. By hand: `python -m hardening.fuzz decoder -max_total_time=900`, the same
-with `segment`, `toml` and `journal`. Anything but an error of the family ends it with the bytes that did it.
+with `segment`, `toml`, `journal` and `list`. Anything but an error of the family ends it with the bytes that did it.
 """
 
 import sys
@@ -13,9 +13,9 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["sendblue_data", "tomllib"]):
-    from sendblue_data import load_segments, parse_segment
+    from sendblue_data import load_segments, parse_segment, read_contacts
     from sendblue_data._api.decoding import decode_page
-    from sendblue_data.errors import JournalError, SegmentError, UnexpectedAnswerError
+    from sendblue_data.errors import JournalError, SegmentError, SendblueError, UnexpectedAnswerError
     from sendblue_data.schema import CONTACT_SCHEMA
     from sendblue_data.writeback.journal import Journal
     from sendblue_data.writeback.rows import Row
@@ -67,6 +67,18 @@ def journal(body):
         return
 
 
+def a_list(body):
+    """Any bytes as a file that somebody sent."""
+    try:
+        found = read_contacts(body, region="US")
+    except SendblueError:
+        return
+    has_phone = found.frame["phone"].is_not_null()
+    assert (has_phone ^ found.frame["phone_problem"].is_not_null()).all()
+    assert str(found)
+    assert found._repr_html_()
+
+
 def a_journal():
     meta = {
         "kind": "create",
@@ -92,6 +104,11 @@ PAGE = (
 SEGMENT = (
     b'has_tag("VIP", "x\\u00e9") & ~opted_out() | variable("Plan").is_in(["Pro"]) & phone_region("US-212")'
 )
+LIST = (
+    b"Phone,First Name,Tags,SMS Consent,Contact owner\n"
+    b'"(212) 555-0100","Zo\xc3\xab","VIP, ""Lead""",yes,a@example.com\n'
+    b"'+12125550101,=1+1,a; b,UNSUBSCRIBED,Dana\n"
+)
 SEEDS = {
     "decoder": [PAGE],
     "segment": [SEGMENT, b'created_between("2026-01-01", None) | ~has_any_tag("A", "B")'],
@@ -100,11 +117,17 @@ SEEDS = {
         b'segments = {a = "reachable()", "b" = """opted_out()"""}\n',
     ],
     "journal": [bytes(8), b"\0\0\0\x64{}"],
+    "list": [
+        LIST,
+        LIST.decode().replace(",", ";").encode("utf-16"),
+        b'{"phone":"+12125550100","tags":["VIP"]}\n',
+    ],
 }
 WORDS = {
     "decoder": r"phone tags opt_out verified created_at custom_variables firstName optOut createdAt id null true } \\u",
     "segment": "has_tag( ~ & | None variable( .is_in([ reachable() phone_region(",
     "toml": r"[segments]\x0a segments = ''' [[ ]] { 1979-05-27 0x inf verified()",
+    "list": r"Phone , ; \x09 \x22 \x0d\x0a opt_out \xff\xfe \xef\xbb\xbf PK\x03\x04 PAR1 { } : [ ] sep=; / ::: p: +49",
     "journal": r"CREATE TABLE rows meta wanted \x00\x00",
 }
 """What the fuzzer starts from, and puts together: without them it hardly gets beyond a parser's first letter."""
@@ -124,6 +147,6 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     name = sys.argv.pop(1)
     JOURNAL = a_journal()
-    target = {"decoder": decoder, "segment": segment, "toml": toml, "journal": journal}[name]
+    target = {"decoder": decoder, "segment": segment, "toml": toml, "journal": journal, "list": a_list}[name]
     atheris.Setup([*sys.argv, *prepare(name)], target)
     atheris.Fuzz()

@@ -27,6 +27,9 @@ from .errors import IncompletePullError as IncompletePullError, SendblueError as
 from .explorer.contact_explorer import ContactExplorer as ContactExplorer
 from .export import write_contacts as write_contacts
 from .history.contact_history import ContactHistory as ContactHistory
+from .imports.imported import ImportedContacts as ImportedContacts
+from .imports.read import read_contacts as read_contacts
+from .imports.suppressions import suppression_list as suppression_list
 from .phones import normalize_phones as normalize_phones
 from .pull.evidence import PullEvidence as PullEvidence
 from .pull.pull import (

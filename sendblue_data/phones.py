@@ -1,57 +1,47 @@
-"""`normalize_phones`: phone numbers in any form to E.164 (`+12125550123`).
-
-The work is Google's libphonenumber (the `phonenumbers` package). Two things are stricter here, because a
-wrong number is worse than a refused one: letters are refused rather than dialled (`555-0123 mom` is not
-`+15550123666`), and so is an extension, which a text message can't reach.
-"""
+"""`normalize_phones`: phone numbers in any form to E.164 (`+12125550123`)."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import TypeVar
 
 import phonenumbers
 import polars as pl
-from phonenumbers import NumberParseException, PhoneMetadata, ValidationResult
 
 from sendblue_data._frames.conversion import is_frame, to_polars
+from sendblue_data._shared.phone_cells import SeveralPhones, could_be, lost_plus, read_phone
+from sendblue_data._shared.phone_patterns import quick_phones
+from sendblue_data._shared.validation import shown
 from sendblue_data.errors import ConfigurationError, FrameError
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
-_NORTH_AMERICA = 1
-_EXTENSION = re.compile(r"(?:ext(?:ension|n)?|x)[.:=\s]*\d+\s*$", re.IGNORECASE)
-_PUNCTUATION = r"[ ().\-]"
-_DECIMAL = r"^[^.]*[0-9][^.]*\.0{1,2}\s*$"
-"""What a column of decimal numbers makes of a phone: the 0 would count as its last digit."""
-_POWER_OF_TEN = re.compile(r"[0-9]+([.,][0-9]+)?e\+?[0-9]{1,2}", re.IGNORECASE)
-_UNREADABLE = {
-    NumberParseException.NOT_A_NUMBER: "not a phone number",
-    NumberParseException.TOO_SHORT_AFTER_IDD: "too short",
-    NumberParseException.TOO_SHORT_NSN: "too short",
-    NumberParseException.TOO_LONG: "too long",
-}
-_WRONG_LENGTH = {
-    ValidationResult.TOO_SHORT: "too short",
-    ValidationResult.TOO_LONG: "too long",
-    ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "too short: no area code",
-    ValidationResult.INVALID_LENGTH: "wrong length",
-}
+_AT_ONCE = 100_000
+"""Cells that are read together: what is worked out of them takes memory."""
+_BARE = re.compile(r"[1-9][0-9]+")
 
 
-def normalize_phones(frame: Frame, column: str, region: str | None = None) -> Frame:
+def normalize_phones(
+    frame: Frame, column: str, region: str | None = None, *, several_phones: SeveralPhones = "refuse"
+) -> Frame:
     """Phone numbers of a user's own frame to E.164, with a column that says why a row was refused.
 
     A number is accepted when its country code exists and its length and first digits fit that country's
-    numbering plan. Whether an area code is in use is not asked: operators open new ones faster than any
-    list follows. Two rows may end in the same number; the write plan reports that.
+    numbering plan. Of a number written with its code, it is not asked whether its area is in use: operators open
+    new ones faster than any list follows. One without is refused that is none of the region's in use, but with a
+    `+` before it another country's: it lost its `+`. Two rows may end in the same number; the write plan reports
+    that.
+
+    Labels before a number (`p:`, `tel:`, `whatsapp:`, `sms:`), marks of direction and full-width digits are read
+    over; letters, extensions, powers of ten and several numbers in one cell are refused.
 
     Args:
         frame: a frame of any engine that Narwhals knows; the answer is Polars', lazy where this is.
         column: the column that holds the numbers, String or an integer type.
         region: the country that a number without a `+` is from, as two letters (`"US"`). None refuses
             such numbers.
+        several_phones: what becomes of a cell with more than one number: `"refuse"` it, or take the
+            `"first_mobile"` one.
 
     Returns:
         The frame with `column` (String) in E.164, null where refused, and `{column}_problem` (String) with
@@ -59,24 +49,23 @@ def normalize_phones(frame: Frame, column: str, region: str | None = None) -> Fr
 
     Raises:
         FrameError: there is no such column, or it is neither text nor integer.
-        ConfigurationError: the region is not known.
+        ConfigurationError: the region is not known, or `several_phones` is neither of those.
 
     Example:
         >>> import polars as pl
         >>> from sendblue_data import normalize_phones
-        >>> people = pl.DataFrame({"phone": ["(212) 555-0123", "212-555-0145 x9", "555-0123", None]})
+        >>> people = pl.DataFrame({"phone": ["(212) 555-0123", "555-0123", None]})
         >>> normalize_phones(people, "phone", region="US")
-        shape: (4, 2)
-        ┌──────────────┬─────────────────────────┐
-        │ phone        ┆ phone_problem           │
-        │ ---          ┆ ---                     │
-        │ str          ┆ str                     │
-        ╞══════════════╪═════════════════════════╡
-        │ +12125550123 ┆ null                    │
-        │ null         ┆ has an extension        │
-        │ null         ┆ too short: no area code │
-        │ null         ┆ no number               │
-        └──────────────┴─────────────────────────┘
+        shape: (3, 2)
+        ┌──────────────┬─────────────────────────────────┐
+        │ phone        ┆ phone_problem                   │
+        │ ---          ┆ ---                             │
+        │ str          ┆ str                             │
+        ╞══════════════╪═════════════════════════════════╡
+        │ +12125550123 ┆ null                            │
+        │ null         ┆ too short: no area code; write… │
+        │ null         ┆ no number                       │
+        └──────────────┴─────────────────────────────────┘
     """
     if not is_frame(frame):
         raise FrameError(
@@ -93,18 +82,13 @@ def normalize_phones(frame: Frame, column: str, region: str | None = None) -> Fr
             f"column {column!r} is {schema[column]}, and phone numbers are text: read it as pl.String "
             "(a decimal type adds '.0' and may lose digits)."
         )
-    if region is not None and region not in phonenumbers.SUPPORTED_REGIONS:
-        hint = "GB" if region == "UK" else region.upper()
-        remedy = (
-            f"did you mean {hint!r}?" if hint in phonenumbers.SUPPORTED_REGIONS else "write 'US' or 'GB'."
-        )
-        raise ConfigurationError(f"region {region!r} is not a two-letter country code of ISO 3166: {remedy}")
-
+    check_region(region)
+    check_several(several_phones)
     read = pl.Struct({"phone": pl.String, "problem": pl.String})
     outcome = (
         pl.col(column)
         .cast(pl.String)
-        .map_batches(lambda raw: _read_all(raw, region), return_dtype=read, is_elementwise=True)
+        .map_batches(lambda raw: _as_structs(raw, region, several_phones), return_dtype=read)
     )
     answer = frame.with_columns(outcome.alias(column)).with_columns(
         pl.col(column).struct.field("phone").alias(column),
@@ -113,84 +97,86 @@ def normalize_phones(frame: Frame, column: str, region: str | None = None) -> Fr
     return answer.select(*(name for name in schema if name != f"{column}_problem"), f"{column}_problem")
 
 
-def _read_all(raw: pl.Series, region: str | None) -> pl.Series:
-    """Every distinct number read once; those of the North American plan without leaving Polars."""
-    quick = _north_american(raw, region)
-    rest = raw.filter(quick.is_null()).unique()
-    readings = [_read(text, region) for text in rest]
-    slow = pl.DataFrame(
-        {
-            "raw": rest,
-            "slow": pl.Series([phone for phone, _ in readings], dtype=pl.String),
-            "problem": pl.Series([problem for _, problem in readings], dtype=pl.String),
-        }
-    )
-    return (
-        pl.DataFrame({"raw": raw, "quick": quick})
-        .join(slow, on="raw", how="left", nulls_equal=True, maintain_order="left")
-        .select(
-            pl.struct(
-                pl.coalesce("quick", "slow").alias("phone"),
-                pl.when(pl.col("quick").is_null()).then("problem").alias("problem"),
-            )
+def check_several(several_phones: object) -> None:
+    """Refuse what `several_phones` does not know.
+
+    Raises:
+        ConfigurationError: it isn't one of its values.
+    """
+    if several_phones not in ("refuse", "first_mobile"):
+        raise ConfigurationError(
+            f"several_phones is {shown(several_phones)}: expected 'refuse' or 'first_mobile'."
         )
-        .to_series()
+
+
+def check_region(region: str | None) -> None:
+    """Refuse what is no country of ISO 3166.
+
+    Raises:
+        ConfigurationError: it isn't.
+
+    Example:
+        >>> check_region("UK")
+        Traceback (most recent call last):
+            ...
+        sendblue_data.errors.ConfigurationError: region 'UK' is not a two-letter country code of ISO 3166: did ...
+    """
+    if region is None or (isinstance(region, str) and region in phonenumbers.SUPPORTED_REGIONS):
+        return
+    hint = "GB" if region == "UK" else region.upper() if isinstance(region, str) else ""
+    remedy = f"did you mean {hint!r}?" if hint in phonenumbers.SUPPORTED_REGIONS else "write 'US' or 'GB'."
+    raise ConfigurationError(f"region {shown(region)} is not a two-letter country code of ISO 3166: {remedy}")
+
+
+def read_phones(raw: pl.Series, region: str | None, several: SeveralPhones = "refuse") -> pl.DataFrame:
+    """Read a column of cells: columns `phone` and `problem`, both String, one of them null in each row.
+
+    Most are read by patterns; of the rest each distinct one once.
+    """
+    phone = pl.concat(
+        [quick_phones(raw.slice(start, _AT_ONCE), region) for start in range(0, max(raw.len(), 1), _AT_ONCE)]
+    ).rename("phone")
+    rows = phone.is_null().arg_true()
+    cells = raw.gather(rows).rename("raw")
+    readings = {text: read_phone(text, region, several) for text in cells.unique()}
+    lost = {code for _, _, code in readings.values() if code is not None}
+    keys = pl.DataFrame(
+        {
+            "raw": list(readings),
+            "phone": [reading.phone for reading in readings.values()],
+            "problem": [reading.problem for reading in readings.values()],
+        },
+        schema=dict.fromkeys(("raw", "phone", "problem"), pl.String),
+    )
+    found = cells.to_frame().join(keys, on="raw", how="left", nulls_equal=True, maintain_order="left")
+    problem = pl.Series("problem", [None], dtype=pl.String).new_from_index(0, raw.len())
+    phone, problem = phone.scatter(rows, found["phone"]), problem.scatter(rows, found["problem"])
+    return _with_doubts(pl.DataFrame([phone, problem]), raw, lost)
+
+
+def _with_doubts(read: pl.DataFrame, raw: pl.Series, lost: set[int]) -> pl.DataFrame:
+    """Refuse a number of the region that may be of a country code of which others in the column lost their `+`."""
+    if not lost:
+        return read
+    digits = raw.str.replace_all(r"\s", "")
+    code = digits.str.extract(rf"^({'|'.join(map(str, sorted(lost)))})[0-9]+$")
+    doubtful = (read["phone"].is_not_null() & code.is_not_null()).arg_true()
+    if doubtful.is_empty():
+        return read
+    reasons: list[str | None] = []
+    for text, phone in zip(digits.gather(doubtful), read["phone"].gather(doubtful), strict=True):
+        abroad = lost_plus(text) if _BARE.fullmatch(text) else None
+        other = abroad is not None and abroad.country_code in lost and f"+{text}" != phone
+        reasons.append(could_be(phone, abroad.country_code or 0) if abroad and other else None)
+    why = pl.Series(reasons, dtype=pl.String)
+    rows = doubtful.filter(why.is_not_null())
+    return pl.DataFrame(
+        [
+            read["phone"].scatter(rows, pl.Series([None], dtype=pl.String).new_from_index(0, rows.len())),
+            read["problem"].scatter(rows, why.drop_nulls()),
+        ]
     )
 
 
-def _north_american(raw: pl.Series, region: str | None) -> pl.Series:
-    """`+1` and ten digits, by pattern, a hundred times faster than one by one. Null for all others."""
-    digits = raw.set(raw.str.contains(_DECIMAL), None).str.replace_all(_PUNCTUATION, "")
-    ten = digits.str.extract(r"^\+1([2-9][0-9]{9})$")
-    if region is not None and phonenumbers.country_code_for_region(region) == _NORTH_AMERICA:
-        ten = ten.fill_null(digits.str.extract(r"^1?([2-9][0-9]{9})$"))
-    return "+1" + ten
-
-
-def _read(raw: str | None, region: str | None) -> tuple[str | None, str | None]:
-    """One number: (E.164, None), or (None, why not)."""
-    text = "".join(c for c in raw or "" if unicodedata.category(c) != "Cf").strip()
-    text = text[4:] if text[:4].lower() == "tel:" else text
-    if not text:
-        return None, "no number"
-    if re.match(_DECIMAL, text):
-        return None, "ends in .0: read the column as text, not as decimal numbers"
-    if _POWER_OF_TEN.fullmatch(text):
-        return None, "a power of ten, whose digits a spreadsheet dropped: export the column as text"
-    if any(c.isalpha() for c in text):
-        if _EXTENSION.search(text):
-            return None, "has an extension"
-        digits = any(c.isdigit() for c in text)
-        return None, "has letters in it" if digits else "not a phone number"
-    try:
-        number = phonenumbers.parse(text, region)
-    except NumberParseException as refusal:
-        return None, _why_unreadable(text, region, refusal)
-    if number.extension:
-        return None, "has an extension"
-    length = phonenumbers.is_possible_number_with_reason(number)
-    if length != ValidationResult.IS_POSSIBLE:
-        return None, _WRONG_LENGTH.get(length, "not a phone number")
-    if not _in_plan(number):
-        return None, f"no number of +{number.country_code} begins like this"
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164), None
-
-
-def _why_unreadable(text: str, region: str | None, refusal: NumberParseException) -> str:
-    if refusal.error_type in _UNREADABLE:
-        return _UNREADABLE[refusal.error_type]
-    if region is None and not text.startswith(("+", "\N{FULLWIDTH PLUS SIGN}", "(+")):
-        return "no country code: write it with +, or pass region="
-    return "no such country code"
-
-
-def _in_plan(number: phonenumbers.PhoneNumber) -> bool:
-    """Whether the number fits the general pattern of a region that shares its country code."""
-    national = phonenumbers.national_significant_number(number)
-    code = number.country_code or 0
-    for region in phonenumbers.region_codes_for_country_code(code):
-        plan = PhoneMetadata.metadata_for_region_or_calling_code(code, region)
-        pattern = plan and plan.general_desc and plan.general_desc.national_number_pattern
-        if pattern and re.fullmatch(pattern, national):
-            return True
-    return False
+def _as_structs(raw: pl.Series, region: str | None, several: SeveralPhones) -> pl.Series:
+    return read_phones(raw, region, several).to_struct(raw.name)

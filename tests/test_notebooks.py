@@ -18,6 +18,7 @@ STORIES = [
     "05_verification",
     "06_opt_outs_over_time",
     "07_explorer",
+    "08_import_a_list",
 ]
 PLOTS = {
     "01_first_look": 3,

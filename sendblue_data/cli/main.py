@@ -1,7 +1,7 @@
 """`sendblue-data COMMAND`, or `python -m sendblue_data COMMAND`: the package from a terminal.
 
 Exit codes: 0 done, 1 failed (one line on stderr says why), 2 wrong usage, 130 Ctrl-C, 143 SIGTERM, 129 a closed
-terminal (SIGHUP). Those of `doctor` and `snapshot` are in their help.
+terminal (SIGHUP). Those of `doctor`, `snapshot`, `import`, `opt-out` and `resume` are in their help.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -30,6 +31,7 @@ _CREDENTIALS = (
     "Reads the account that SENDBLUE_API_API_KEY and SENDBLUE_API_API_SECRET name; "
     "SENDBLUE_API_BASE_URL points it elsewhere."
 )
+_WRITES = _CREDENTIALS.replace("Reads the account", "Writes to the account")
 _SYNTHETIC = "Synthetic contacts of a local sandbox: nobody of them exists."
 
 
@@ -198,11 +200,35 @@ def _sandbox_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
+def _list_options(parser: argparse.ArgumentParser, kind: str) -> None:
+    from sendblue_data.cli import imports as command  # noqa: PLC0415 -- so that --help of the others starts fast
+
+    command.add_arguments(parser, kind)
+    _quiet_option(parser, "show neither the list nor the plan")
+    parser.epilog = f"{_WRITES} {command.EXIT_CODES}"
+    parser.set_defaults(run=command.run_import if kind == "import" else command.run_opt_out)
+
+
+def _resume_options(parser: argparse.ArgumentParser) -> None:
+    from sendblue_data.cli import imports as command  # noqa: PLC0415 -- so that --help of the others starts fast
+
+    command.add_resume_arguments(parser)
+    _quiet_option(parser, "print the counts only")
+    parser.epilog = f"{_WRITES} {command.EXIT_CODES}"
+    parser.set_defaults(run=command.run_resume)
+
+
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "doctor": ("check what holds of the account, without changing it", _doctor_options),
     "pull": ("write every contact to a file, and show that none is missing", _pull_options),
     "report": ("write a self-contained HTML report of the account, with its plots", _report_options),
     "snapshot": ("pull the account and record it in a history; for cron", _snapshot_options),
+    "import": (
+        "show what a list would change in the account, and change it",
+        partial(_list_options, kind="import"),
+    ),
+    "opt-out": ("opt out of the account whom a list names", partial(_list_options, kind="opt-out")),
+    "resume": ("go on with a write that was cut off", _resume_options),
     "sandbox": ("serve an account of synthetic contacts on this machine", _sandbox_options),
     "demo": ("write the report of a sandbox with synthetic contacts", _demo_options),
 }

@@ -49,9 +49,9 @@ def plan_create(
 
     Args:
         contacts_or_client: the account: a whole pull of it (`pull_contacts`), or a client, which is asked.
-        contacts: a contacts frame or your own: column `phone` in E.164 form, and any of `first_name`,
-            `last_name`, `company_name`, `tags`, `custom_variables`, `opt_out`, `assigned_to_email`,
-            `sendblue_number`. Any engine that Narwhals knows.
+        contacts: what `read_contacts` made of a list, a contacts frame, or your own: column `phone` in E.164
+            form, and any of `first_name`, `last_name`, `company_name`, `tags`, `custom_variables`, `opt_out`,
+            `assigned_to_email`, `sendblue_number`. Any engine that Narwhals knows.
         on_conflict: what to do with a contact that is there with other values: `"update"` them (custom
             variables are merged), or `"skip"` it; even then an opt-out is written.
         tags: what becomes of the tags of a contact that is there: the frame's are added to them (`"add"`),
@@ -110,7 +110,7 @@ def _plan_create(
     _check("on_conflict", how.on_conflict, ("update", "skip"))
     _check("tags", how.tags, ("add", "replace", "keep"))
     _check_chunk_size(how.chunk_size)
-    source = read_source(contacts, how.longest_variable)
+    source = read_source(contacts, how.longest_variable, kind="create")
     refuse_misnamed(source)
     return make_plan(Asked("create", source, how), contacts_or_client, journal_dir)
 
@@ -434,7 +434,9 @@ def plan_opt_out(
             "opt_back_in=True if each of these people asked for it."
         )
     options = Options(opted_out=opted_out, opt_back_in=not opted_out)
-    return make_plan(Asked("opt_out", read_source(contacts), options), contacts_or_client, journal_dir)
+    return make_plan(
+        Asked("opt_out", read_source(contacts, kind="opt_out"), options), contacts_or_client, journal_dir
+    )
 
 
 @with_run_options

@@ -12,13 +12,14 @@ import polars as pl
 
 from sendblue_data._frames.conversion import to_polars
 from sendblue_data._shared.masking import mask_phone
+from sendblue_data._shared.opt_out_names import speaks_of_opting_out
 from sendblue_data._shared.validation import shown
 from sendblue_data.errors import ConfigurationError, FrameError, WrongAccountError
+from sendblue_data.imports.imported import ImportedContacts, frame_to_write
 from sendblue_data.schema import E164, IS_E164
 from sendblue_data.writeback import columns
 from sendblue_data.writeback.fields import UNWRITABLE, WRITABLE
 from sendblue_data.writeback.identity import identities
-from sendblue_data.writeback.opt_out_names import speaks_of_opting_out
 from sendblue_data.writeback.rows import Kind, Options
 
 LONGEST_VARIABLE = 1_000
@@ -56,6 +57,7 @@ class Source:
         says_out: where a row says in any form that its contact opted out.
         names: the names of the caller's columns.
         not_written: those with values that no call of the API takes.
+        numbers: of an imported list, the number of each row in it; None where rows are counted from 0.
     """
 
     frame: pl.DataFrame
@@ -63,6 +65,11 @@ class Source:
     says_out: pl.Series
     names: list[str]
     not_written: list[str]
+    numbers: pl.Series | None = None
+
+    def row_numbers(self, positions: pl.Series) -> pl.Series:
+        """Return the numbers by which whoever brought the frame knows some of its rows."""
+        return positions.cast(pl.UInt32) if self.numbers is None else self.numbers.gather(positions)
 
     def given(self, field: str) -> pl.Series:
         """Return a field's values, nulls where the frame has no such column."""
@@ -130,8 +137,13 @@ class Asked:
             yield start, replace(self, source=replace(self.source, frame=frame), base=base)
 
 
-def read_source(contacts: Any, longest_variable: int = LONGEST_VARIABLE) -> Source:
-    """Read a frame of any engine."""
+def read_source(contacts: Any, longest_variable: int = LONGEST_VARIABLE, *, kind: Kind = "update") -> Source:
+    """Read a frame of any engine, or an imported list, for a kind of run."""
+    numbers = None
+    if isinstance(contacts, ImportedContacts):
+        contacts = frame_to_write(contacts, kind)
+        numbers = contacts["row"]
+        contacts = contacts.drop("row")
     table = to_polars(contacts, objects=True)
     if "phone" not in table.columns:
         raise FrameError(
@@ -162,7 +174,7 @@ def read_source(contacts: Any, longest_variable: int = LONGEST_VARIABLE) -> Sour
         read.append(columns.moments(table["created_at"]).alias("created_at"))
     says_out = columns.says_yes(table["opt_out"]) if "opt_out" in table.columns else _never(table.height)
     told = {name: problem for name, problem in problems.items() if problem is not None}
-    return Source(pl.DataFrame(read), told, says_out, table.columns, _not_written(table))
+    return Source(pl.DataFrame(read), told, says_out, table.columns, _not_written(table), numbers)
 
 
 def _never(height: int) -> pl.Series:

@@ -88,14 +88,18 @@ class WritePlan:
 
     @property
     def frame(self) -> pl.DataFrame:
-        """A row for every input row: `row` (counted from 0, as Polars does), `phone`, `action`, `detail`, `change`.
+        """A row for every input row: `row, phone, action, detail, change`.
+
+        `row` is counted as an imported list counts it, else from 0, as Polars does.
 
         `change` says what would be written, as in `changes`.
         """
         phones = self._asked.source.frame["phone"]
         return pl.DataFrame(
             {
-                "row": pl.int_range(self._table.height, dtype=pl.UInt32, eager=True),
+                "row": self._asked.source.row_numbers(
+                    pl.int_range(self._table.height, dtype=pl.UInt32, eager=True)
+                ),
                 "phone": phones,
                 "action": self._table["action"].cast(pl.String),
                 "detail": plan_text.details(self._asked, self._table),
@@ -111,7 +115,8 @@ class WritePlan:
 
         A change is told as a person tells it: `+ VIP, - Lead`, `Acme → Globex`, `+ Globex` where there was nothing.
         """
-        return plan_text.diffs(self._asked, self._seen, self._table, self._rows_that("update"))
+        told = plan_text.diffs(self._asked, self._seen, self._table, self._rows_that("update"))
+        return told.with_columns(self._asked.source.row_numbers(told["row"]).alias("row"))
 
     @property
     def headline(self) -> str:
@@ -189,7 +194,7 @@ class WritePlan:
         positions = pl.int_range(chosen.len(), dtype=pl.UInt32, eager=True)
         rows = pl.DataFrame(
             {
-                "row": chosen,
+                "row": self._asked.source.row_numbers(chosen),
                 "phone": asked.source.frame["phone"],
                 "action": table["action"].cast(pl.String),
                 "change": plan_text.changes(asked, self._seen, table, positions[writing]),
@@ -236,6 +241,7 @@ class WritePlan:
             return ""
         some = rows.head(_NAMED)
         told = plan_text.diffs(asked, self._seen, self._table, some).filter(field="tags")
+        told = told.with_columns(asked.source.row_numbers(told["row"]).alias("row"))
         named = "; ".join(f"row {row}: {change}" for row, change in told.select("row", "change").iter_rows())
         return (
             f"{rows.len():,} of {self._table.height:,} contacts would lose tags that they have in the account "
@@ -413,18 +419,17 @@ def _rows_of(asked: Asked, account: pl.DataFrame, table: pl.DataFrame, start: in
     before = [next(found) if there else None for there in at.is_not_null()]
     tags = zip(*(column.to_list() for column in merging.tag_lists(asked, account, at)), strict=True)
     variables = merging.wanted_variables(asked, merging.gathered(account, "custom_variables", at))
+    numbers = asked.source.row_numbers(pl.int_range(start, start + table.height, dtype=pl.UInt32, eager=True))
     is_whole = merging.is_whole(asked)
-    for number, (flags, mine, there, detail, (held, add, remove), own) in enumerate(
-        zip(
-            table.iter_rows(named=True),
-            asked.source.frame.iter_rows(named=True),
-            before,
-            plan_text.details(asked, table),
-            tags,
-            variables,
-            strict=True,
-        ),
-        start,
+    for number, flags, mine, there, detail, (held, add, remove), own in zip(
+        numbers,
+        table.iter_rows(named=True),
+        asked.source.frame.iter_rows(named=True),
+        before,
+        plan_text.details(asked, table),
+        tags,
+        variables,
+        strict=True,
     ):
         row = Row(pos=number, phone=mine["phone"], action=flags["action"], detail=detail)
         if row.action == "invalid":

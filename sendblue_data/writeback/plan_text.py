@@ -169,9 +169,11 @@ def moved(
 
 def details(asked: Asked, table: pl.DataFrame, *, with_changes: bool = True) -> pl.Series:
     """Return of each row why it is planned so, or what the caller should know."""
+    known = asked.source.row_numbers(table["first"].drop_nulls())
+    first = table["first"].scatter(table["first"].is_not_null().arg_true(), known)
     parts: list[pl.Expr] = [
         pl.col("problem").cast(pl.String),
-        pl.format("the phone is in the frame twice: see row {}", pl.col("first")),
+        pl.format("the phone is in the frame twice: see row {}", pl.lit(first)),
     ]
     ok = pl.col("action") != "invalid"
     parts += [

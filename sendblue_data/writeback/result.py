@@ -29,9 +29,9 @@ class WriteResult:
     """The outcome of a run, or of a dry run.
 
     Attributes:
-        frame: a row for every input row, in the input's order: `row`, its position in the input, counted from 0
-            as Polars does; `phone` as given; `status`, one of `created`,
-            `updated`, `unchanged`, `deleted`, `absent` (not in the account), `invalid` (never sent),
+        frame: a row for every input row, in the input's order: `row`, its number in the list that `read_contacts`
+            read, else its position in the input, counted from 0 as Polars does; `phone` as given; `status`, one of
+            `created`, `updated`, `unchanged`, `deleted`, `absent` (not in the account), `invalid` (never sent),
             `rejected` (refused, and the account shows that it did not happen), `unknown` (can't be told, or
             not wholly done: read the detail); `detail`; `request_id`, the journal's name of the request that
             carried it (null where none was sent).

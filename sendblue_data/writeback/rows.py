@@ -49,7 +49,7 @@ class Row:
     """One row of a plan, and of its run.
 
     Attributes:
-        pos: position in the caller's frame.
+        pos: position in the caller's frame, or the row's number in an imported list.
         phone: as the caller gave it.
         action: what is to happen.
         wanted: the fields to write.

@@ -79,7 +79,7 @@ def test_a_result_says_which_row_and_why_a_phone_was_bad(open_account):
     assert result.frame["row"].to_list() == [0, 1, 2]
     assert result.problems["row"].to_list() == [1, 2]
     assert result.frame["detail"].to_list()[1:] == [
-        "no phone: too short: no area code",
+        "no phone: too short: no area code; write the number with it",
         "no phone: no number",
     ]
     assert result.not_written == plan_create(client, mine).not_written == ["score"]

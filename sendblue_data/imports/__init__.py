@@ -1,0 +1,1 @@
+"""Lists that others made (a CRM's export, a spreadsheet, a STOP list) to contacts, and suppressions back to them."""

@@ -275,3 +275,7 @@ class UnprovenPullWarning(UserWarning):
 
 class RepairedFieldWarning(UserWarning):
     """The API sent a contact's field that can't be read; it is null in the frame."""
+
+
+class RepeatedContactWarning(UserWarning):
+    """A frame has a contact twice, and what is made of the frame counts it twice: the message names the rows."""

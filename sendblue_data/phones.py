@@ -8,6 +8,7 @@ from typing import TypeVar
 import phonenumbers
 import polars as pl
 
+from sendblue_data._frames.conversion import is_frame, to_polars
 from sendblue_data._shared.phone_cells import SeveralPhones, could_be, lost_plus, read_phone
 from sendblue_data._shared.phone_patterns import quick_phones
 from sendblue_data._shared.validation import shown
@@ -35,7 +36,7 @@ def normalize_phones(
     over; letters, extensions, powers of ten and several numbers in one cell are refused.
 
     Args:
-        frame: any Polars frame, eager or lazy.
+        frame: a frame of any engine that Narwhals knows; the answer is Polars', lazy where this is.
         column: the column that holds the numbers, String or an integer type.
         region: the country that a number without a `+` is from, as two letters (`"US"`). None refuses
             such numbers.
@@ -66,11 +67,13 @@ def normalize_phones(
         │ null         ┆ no number                       │
         └──────────────┴─────────────────────────────────┘
     """
-    if not isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
+    if not is_frame(frame):
         raise FrameError(
-            f"normalize_phones takes a Polars frame, not {type(frame).__name__}: convert it first, for "
-            "instance by pl.from_pandas(frame) or relation.pl()."
+            f"normalize_phones takes a Polars frame, not {type(frame).__name__}, or one of an engine that Narwhals "
+            "knows: make one of it first, such as by pl.DataFrame(...)."
         )
+    if not isinstance(frame, pl.DataFrame | pl.LazyFrame):
+        frame = to_polars(frame)
     schema = frame.collect_schema()
     if column not in schema:
         raise FrameError(f"no column {column!r}: the frame has {', '.join(map(repr, schema)) or 'none'}.")

@@ -7,7 +7,8 @@ named by column and row. That needs no PyArrow, unless the column is Arrow's own
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any, cast
 
@@ -103,18 +104,40 @@ def to_polars(contacts: Any, columns: Sequence[str] | None = None, *, objects: b
         return frame.lazy().collect()
     names = column_names(contacts)
     names = names if columns is None else list(columns)
-    try:
+    with pyarrow_needed(contacts):
         if dependencies.is_pandas_dataframe(contacts):
             frame = pl.DataFrame([_from_pandas(name, contacts[name], objects=objects) for name in names])
         elif dependencies.is_pyarrow_table(contacts):
             frame = cast("pl.DataFrame", pl.from_arrow(contacts.select(names)))
         else:
             frame = nw.from_native(contacts).lazy().select(names).collect("polars").to_native()
+    return as_contacts(frame.lazy()).collect()
+
+
+def converted_once(contacts: Any) -> Any:
+    """Return a frame that will be asked again and again: one of an engine that counts by itself as it is, else Polars'.
+
+    Raises:
+        FrameError: as in `to_polars`.
+    """
+    if dependencies.is_pandas_dataframe(contacts) or dependencies.is_pyarrow_table(contacts):
+        return to_polars(contacts, [name for name in column_names(contacts) if name in CONTACT_SCHEMA])
+    return contacts
+
+
+@contextmanager
+def pyarrow_needed(contacts: Any) -> Iterator[None]:
+    """Say how to install PyArrow where an engine hands its rows over by it, and it is missing.
+
+    Raises:
+        MissingExtraError: so it is.
+    """
+    try:
+        yield
     except ImportError as error:
         raise MissingExtraError(
-            f"To read this {type(contacts).__name__} needs PyArrow: pip install pyarrow."
+            f"Reading this {type(contacts).__name__} needs PyArrow: pip install pyarrow."
         ) from error
-    return as_contacts(frame.lazy()).collect()
 
 
 def as_contacts(frame: pl.LazyFrame) -> pl.LazyFrame:
@@ -168,7 +191,7 @@ def _from_pandas(name: str, column: Any, *, objects: bool) -> pl.Series:
         naive = column.dt.tz_convert("UTC").dt.tz_localize(None)
         return pl.Series(name, naive.to_numpy()).dt.replace_time_zone("UTC")
     if getattr(kind, "kind", "O") in "biufM" and not hasattr(kind, "na_value"):
-        return _without_nan(pl.Series(name, column.to_numpy()))
+        return _without_nan(pl.Series(name, column.to_numpy(), nan_to_null=True))
     is_null = column.isna().tolist()
     values = [
         None if lacks else value for value, lacks in zip(column.astype(object).tolist(), is_null, strict=True)
@@ -177,11 +200,9 @@ def _from_pandas(name: str, column: Any, *, objects: bool) -> pl.Series:
 
 
 def _without_nan(column: pl.Series) -> pl.Series:
-    """Take a column of numbers that are all NaN for what it is in pandas: one without values."""
-    if not column.dtype.is_float():
-        return column
-    column = column.fill_nan(None)
-    return column.cast(pl.Null) if column.null_count() == column.len() else column
+    """Take a contact's field that is NaN for everybody for what it is in pandas: one without values."""
+    is_empty = column.dtype.is_float() and column.null_count() == column.len()
+    return column.cast(pl.Null) if is_empty and column.name in CONTACT_SCHEMA else column
 
 
 def _from_objects(name: str, values: list[Any], *, objects: bool) -> pl.Series:

@@ -13,6 +13,7 @@ import polars as pl
 
 from sendblue_data._frames.conversion import column_names
 from sendblue_data._frames.engines import PortableExpr, require_columns, sum_batches
+from sendblue_data._frames.repeats import warn_of_repeats
 from sendblue_data.errors import SegmentError
 
 
@@ -38,6 +39,7 @@ def count(contacts: Any, masks: Mapping[str, pl.Expr], sums: Mapping[str, pl.Exp
     roots = [name for expr in (*masks.values(), *sums.values()) for name in expr.meta.root_names()]
     needed = [name for name in dict.fromkeys(roots) if name not in masks]
     require_columns(column_names(contacts), needed)
+    warn_of_repeats(contacts)
     if isinstance(contacts, (pl.DataFrame, pl.LazyFrame)):
         _require_boolean(contacts.lazy(), masks)
     columns = [mask.fill_null(value=False).alias(name) for name, mask in masks.items()]

@@ -18,7 +18,8 @@ import narwhals as nw
 import polars as pl
 from narwhals import dependencies
 
-from sendblue_data._frames.conversion import as_contacts, column_names, to_polars
+from sendblue_data._frames.conversion import as_contacts, column_names, pyarrow_needed, to_polars
+from sendblue_data._frames.repeats import warn_of_repeats
 from sendblue_data.errors import FrameError
 
 DAY_US = 86_400_000_000
@@ -81,6 +82,7 @@ def project(contacts: Any, wanted: Mapping[str, Recipe]) -> nw.LazyFrame[Any]:
     known = column_names(contacts)
     needed = {name for recipe in wanted.values() for name in roots(recipe)}
     require_columns(known, needed)
+    warn_of_repeats(contacts)
     read = [name for name in known if name in needed]
     if not _is_polars(contacts):
         contacts = _on_an_engine(contacts, wanted.values(), known, read)
@@ -154,7 +156,7 @@ def collect(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
     if isinstance(native, pl.LazyFrame):
         result = native.collect(engine="streaming")
     else:
-        with warnings.catch_warnings():
+        with pyarrow_needed(native), warnings.catch_warnings():
             # Spark 4 warns of pandas 3 on import, and no pandas is used here.
             warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
             result = cast("pl.DataFrame", frame.collect("polars").to_native())
@@ -225,7 +227,8 @@ def _is_spark(contacts: Any) -> bool:
 def _batches(contacts: Any, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
     if dependencies.is_duckdb_relation(contacts):
         relation = contacts.project(", ".join(map(_quoted, columns)))
-        yield from map(_from_arrow, relation.to_arrow_reader(_BATCH_ROWS))
+        with pyarrow_needed(contacts):
+            yield from map(_from_arrow, relation.to_arrow_reader(_BATCH_ROWS))
     else:
         yield to_polars(contacts, columns)
 
@@ -275,7 +278,8 @@ def _on_an_engine(contacts: Any, recipes: Iterable[Recipe], known: list[str], re
     if is_duckdb:
         if has_narwhals:
             raise FrameError("a Polars and a Narwhals expression can't be mixed here: use one kind.")
-        return as_contacts(contacts.project(", ".join(map(_quoted, read))).pl(lazy=True))
+        with pyarrow_needed(contacts):
+            return as_contacts(contacts.project(", ".join(map(_quoted, read))).pl(lazy=True))
     if _is_spark(contacts):
         raise FrameError(
             f"{polars_only[0]} is a Polars expression, which Spark can't run: "

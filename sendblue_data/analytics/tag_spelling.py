@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import narwhals as nw
 import polars as pl
 
+from sendblue_data._frames.conversion import is_frame, to_polars
 from sendblue_data._frames.engines import collect, each_tag, project
 from sendblue_data._shared.validation import shown
 from sendblue_data.errors import ConfigurationError, FrameError, MissingExtraError
@@ -101,16 +102,17 @@ def rename_tags(frame: Frame, mapping: Mapping[str, str | None], *, changed_only
     untouched.
 
     Args:
-        frame: a Polars contacts frame, eager or lazy.
+        frame: a contacts frame of any engine that Narwhals knows.
         mapping: old tag to new; None takes the tag away. From `similar_tags`, once read:
             `dict(table.select("tag", "suggestion").iter_rows())`.
         changed_only: only the contacts that change, such as a write plan sends.
 
     Returns:
-        The same columns and rows, in the same order; with `changed_only`, fewer rows.
+        The same columns and rows, in the same order, in Polars (lazy where `frame` is); with `changed_only`, fewer
+        rows.
 
     Raises:
-        FrameError: the frame is not Polars' or has no `tags` lists.
+        FrameError: it is no frame, or has no `tags` lists.
         ConfigurationError: a new name is blank or not a text.
 
     Example:
@@ -122,8 +124,13 @@ def rename_tags(frame: Frame, mapping: Mapping[str, str | None], *, changed_only
         >>> rename_tags(people, {"vip ": "VIP"}, changed_only=True)["phone"].to_list()
         ['+12125550101']
     """
-    if not isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
-        raise FrameError(f"rename_tags takes a Polars frame, not {type(frame).__name__}: convert it first.")
+    if not is_frame(frame):
+        raise FrameError(
+            f"rename_tags takes a Polars frame, not {type(frame).__name__}, or one of an engine that Narwhals knows: "
+            "make one of it first, such as by contacts_frame(rows)."
+        )
+    if not isinstance(frame, pl.DataFrame | pl.LazyFrame):
+        frame = to_polars(frame)
     found = frame.collect_schema().get("tags")
     if found != pl.List(pl.String):
         raise FrameError(

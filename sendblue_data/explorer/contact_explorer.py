@@ -15,6 +15,7 @@ from sendblue_data.explorer.code import EVERYONE, parse_code, snippet
 from sendblue_data.explorer.controls import Controls
 from sendblue_data.explorer.filters import Filters, filters_of, predicate_of
 from sendblue_data.explorer.headline import Headline, headline_html, untold_html
+from sendblue_data.explorer.import_panel import ImportPanel
 from sendblue_data.explorer.saved import SavedSegments
 from sendblue_data.explorer.selection import Account
 from sendblue_data.explorer.style import STYLE
@@ -33,7 +34,7 @@ class ContactExplorer:
     Show it as the last line of a cell. What is selected can be read and set from code at any time.
 
     Args:
-        contacts: every contact of the account, as `pull_contacts` gives them.
+        contacts: every contact of the account, as `pull_contacts` gives them, in a frame of any engine.
         client: the account's client, to write with; without one the explorer only looks.
         history: adds a tab of what changed over time.
         segments_file: where segments are saved by name, and found again.
@@ -42,7 +43,7 @@ class ContactExplorer:
 
     Attributes:
         widget: the ipywidgets box with everything in it.
-        controls, tabs, saved, write: its parts.
+        controls, tabs, saved, write, list: its parts; `list` takes a file, and writes it to the account.
         whole: the headline numbers of all contacts.
 
     Raises:
@@ -60,7 +61,7 @@ class ContactExplorer:
 
     def __init__(
         self,
-        contacts: pl.DataFrame | pl.LazyFrame,
+        contacts: Any,
         client: SendblueClient | None = None,
         history: ContactHistory | None = None,
         *,
@@ -74,6 +75,7 @@ class ContactExplorer:
         self.controls = Controls(self._account, self._filtered)
         self.tabs = Tabs(history, mask=mask)
         self.write = WritePanel(client, journal_dir, lambda: self.selection, self._written)
+        self.list = ImportPanel(client, journal_dir, self._written)
         self.saved = SavedSegments(segments_file, lambda: self._segment, self._choose)
         self.headline = widgets.HTML()
         self.untold = widgets.HTML()
@@ -91,6 +93,7 @@ class ContactExplorer:
                 self.code_html,
                 self.saved.widget,
                 self.write.widget,
+                self.list.widget,
             ],
             layout={"flex": "1 1 480px", "min_width": "0", "width": "auto"},
         )

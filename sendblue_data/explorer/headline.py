@@ -7,6 +7,7 @@ from html import escape
 
 import polars as pl
 
+from sendblue_data._frames.repeats import repeats_in_words
 from sendblue_data.analytics.unfilled import unfilled_columns, unfilled_in_words
 from sendblue_data.analytics.verification import REACHABLE, UNUSED
 from sendblue_data.plots.labels import percent
@@ -72,4 +73,6 @@ def untold_html(contacts: pl.DataFrame) -> str:
     words = unfilled_in_words(unfilled_columns(contacts), contacts.height)
     if contacts.height and not contacts["verified"].any():
         words.append(UNUSED)
+    if twice := repeats_in_words(contacts):
+        words.append(twice)
     return f'<div class="sb-words" role="note">{escape(" ".join(words))}</div>' if words else ""

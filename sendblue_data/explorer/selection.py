@@ -11,6 +11,7 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
+from sendblue_data._frames.conversion import as_contacts, is_frame, to_polars
 from sendblue_data._frames.engines import require_columns
 from sendblue_data._frames.grouping import Key, Measure, grouped
 from sendblue_data.analytics.rates import wilson_interval
@@ -34,23 +35,26 @@ class Account:
     """A contacts frame, and what was found out about it so far. The frame itself never changes.
 
     Args:
-        contacts: a Polars contacts frame, eager or lazy; further columns are kept and not shown.
+        contacts: a contacts frame of any engine that Narwhals knows; further columns are kept and not shown.
 
     Raises:
-        FrameError: it is no Polars frame, or lacks columns of a contacts frame.
+        FrameError: it is no frame, lacks columns of a contacts frame, or one of them has another type.
     """
 
-    def __init__(self, contacts: pl.DataFrame | pl.LazyFrame) -> None:
-        if not isinstance(contacts, (pl.DataFrame, pl.LazyFrame)):
+    def __init__(self, contacts: Any) -> None:
+        if not is_frame(contacts):
             raise FrameError(
-                f"the explorer takes a Polars frame of contacts, not {type(contacts).__name__}: pass what "
-                "pull_contacts gives."
+                f"the explorer takes a frame of contacts, not {type(contacts).__name__}: pass what pull_contacts "
+                "gives."
             )
-        frame = contacts.lazy().collect()
+        frame = as_contacts(to_polars(contacts).lazy()).collect()
         require_columns(frame.columns, CONTACT_SCHEMA)
-        self.frame = frame.select(
-            pl.col(name).cast(CONTACT_SCHEMA.get(name, kind)) for name, kind in frame.schema.items()
-        ).rechunk()
+        for name, kind in CONTACT_SCHEMA.items():
+            if frame.schema[name] != kind:
+                raise FrameError(
+                    f"the column {name!r} is {frame.schema[name]}, expected {kind}: cast it first."
+                )
+        self.frame = frame.rechunk()
         self._kept: OrderedDict[Rule, pl.Series] = OrderedDict()
         self._orders: dict[str, pl.Series] = {}
 

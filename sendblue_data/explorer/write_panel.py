@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
@@ -22,9 +22,11 @@ from sendblue_data.explorer.writes import (
     takes_most,
     writes,
 )
+from sendblue_data.imports.imported import ImportedContacts
 from sendblue_data.writeback.catalogue import PathLike
 from sendblue_data.writeback.plan import WritePlan
 from sendblue_data.writeback.result import WriteResult
+from sendblue_data.writeback.rows import Kind
 
 NO_CLIENT = (
     "Off: this explorer has no client, so it can only look. "
@@ -41,8 +43,11 @@ class WritePanel:
     Args:
         client: the account; None turns every button off, with the reason.
         journal_dir: folder of the journals, as in `bulk_create`.
-        selection: gives the selected contacts.
+        selection: gives the selected contacts, or a list from a file.
         written: called with the outcome of a run, so that the account can be looked at anew.
+        actions: what can be staged.
+        title: the heading.
+        nothing: why it is off while there is nobody to write to.
 
     Attributes:
         widget: the panel.
@@ -55,8 +60,12 @@ class WritePanel:
         self,
         client: SendblueClient | None,
         journal_dir: PathLike | None,
-        selection: Callable[[], pl.DataFrame],
+        selection: Callable[[], pl.DataFrame | ImportedContacts | None],
         written: Callable[[Outcome], object],
+        *,
+        actions: Mapping[str, Kind] = ACTIONS,
+        title: str = "Stage a write to the selection",
+        nothing: str = NONE_SELECTED,
     ) -> None:
         self.plan: WritePlan | None = None
         self.result: WriteResult | None = None
@@ -67,12 +76,13 @@ class WritePanel:
         self._selected = 0
         self._work = Background()
         self._busy = self._stopped = self._undone = False
-        self._build()
+        self._nothing = nothing
+        self._build(list(actions), title)
         self._refresh()
 
-    def _build(self) -> None:
+    def _build(self, actions: list[str], title: str) -> None:
         self.action = widgets.Dropdown(
-            description="Action", options=list(ACTIONS), style={"description_width": "48px"}
+            description="Action", options=actions, style={"description_width": "48px"}
         )
         self.tag = widgets.Combobox(
             description="Tag",
@@ -109,7 +119,7 @@ class WritePanel:
         self.after = widgets.HBox([self.resume, self.undo], layout=row)
         self.widget = widgets.VBox(
             [
-                widgets.HTML("<h3>Stage a write to the selection</h3>"),
+                widgets.HTML(f"<h3>{escape(title)}</h3>"),
                 widgets.HBox([self.action, self.tag, self.make_plan], layout=row),
                 self.why_off,
                 self.words,
@@ -156,9 +166,11 @@ class WritePanel:
         if self._writer is None or self._busy:
             return
         writer, action, tag = self._writer, self.action.value, self.tag.value
-        frame = self._selection()
+        contacts = self._selection()
+        if contacts is None:
+            return
         self._begin("Asking the account…", None)
-        self._work.start(lambda: writer.plan(frame, action, tag), self._planned, self._failed)
+        self._work.start(lambda: writer.plan(contacts, action, tag), self._planned, self._failed)
 
     def _planned(self, plan: WritePlan) -> None:
         self._end()
@@ -240,7 +252,7 @@ class WritePanel:
         )
 
     def _refresh(self) -> None:
-        off = NO_CLIENT if self._writer is None else NONE_SELECTED if not self._selected else ""
+        off = NO_CLIENT if self._writer is None else self._nothing if not self._selected else ""
         self.make_plan.disabled = bool(off) or self._busy
         self.make_plan.tooltip = off or "See what would be done; nothing is sent"
         self.action.disabled = self.tag.disabled = self._writer is None or self._busy

@@ -11,7 +11,8 @@ import polars as pl
 
 from sendblue_data._api.client import SendblueClient
 from sendblue_data.errors import ApiError, SegmentError, WriteInterruptedError
-from sendblue_data.writeback.calls import plan_delete, plan_opt_out, plan_verify
+from sendblue_data.imports.imported import ImportedContacts
+from sendblue_data.writeback.calls import plan_create, plan_delete, plan_opt_out, plan_verify
 from sendblue_data.writeback.catalogue import PathLike
 from sendblue_data.writeback.fields import Contact
 from sendblue_data.writeback.lookup import fetch_current
@@ -30,6 +31,11 @@ ACTIONS: dict[str, Kind] = {
     "Send verification": "verify",
 }
 """What can be staged, and what kind of run that is."""
+LIST_ACTIONS: dict[str, Kind] = {
+    "Create those who are new": "create",
+    "Opt out those who say so": "opt_out",
+}
+"""What can be staged of a list from a file."""
 ADD, REMOVE = "Add a tag", "Remove a tag"
 _SENT = ("phone", "contact_id", "created_at")
 _DIGITS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+|[0-9]+")
@@ -79,20 +85,24 @@ class Writer:
         """Send nothing more; the run under way ends and can be resumed."""
         self._stop.set()
 
-    def plan(self, frame: pl.DataFrame, action: str, tag: str = "") -> WritePlan:
+    def plan(self, contacts: pl.DataFrame | ImportedContacts, action: str, tag: str = "") -> WritePlan:
         """Plan a write on the account as it is now, whatever the frame said of it. Touches nothing.
 
         Args:
-            frame: the selected contacts.
-            action: one of ACTIONS.
+            contacts: the selected contacts, or a list from a file.
+            action: one of ACTIONS; of a list, one of LIST_ACTIONS.
             tag: to add or remove.
 
         Raises:
             SegmentError: a tag is needed and blank.
             FrameError, ApiError: as in `plan_delete`.
         """
-        kind = ACTIONS[action]
-        folder, some = self._options["journal_dir"], frame.select(_SENT)
+        folder = self._options["journal_dir"]
+        if isinstance(contacts, ImportedContacts):
+            if LIST_ACTIONS[action] == "create":
+                return plan_create(self._client, contacts, journal_dir=folder)
+            return plan_opt_out(self._client, contacts.opt_outs, journal_dir=folder)
+        kind, some = ACTIONS[action], contacts.select(_SENT)
         if kind == "update":
             if not tag.strip():
                 raise SegmentError(f"{action}: which? Write its name.")

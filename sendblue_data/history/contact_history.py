@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import polars as pl
 
+from sendblue_data._frames.conversion import to_polars
 from sendblue_data._frames.grouping import By
+from sendblue_data._frames.repeats import refuse_repeats
 from sendblue_data._shared.time import Moment, moment
 from sendblue_data._shared.validation import shown
 from sendblue_data.errors import (
@@ -103,7 +105,7 @@ class ContactHistory:
 
     def snapshot(
         self,
-        contacts: pl.DataFrame,
+        contacts: Any,
         at: Moment | None = None,
         *,
         evidence: Evidence | None = None,
@@ -119,8 +121,8 @@ class ContactHistory:
         the same `at` again does nothing.
 
         Args:
-            contacts: every contact of the account, as `pull_contacts` gives it. Columns beyond `CONTACT_SCHEMA`
-                are kept too; the table gains a column when one appears.
+            contacts: every contact of the account, as `pull_contacts` gives it, in a frame of any engine. Columns
+                beyond `CONTACT_SCHEMA` are kept too; the table gains a column when one appears.
             at: when the pull ended; without an offset it is UTC. Default: `evidence.finished`, else now.
             evidence: what `pull_contacts(..., with_evidence=True)` gave beside the frame; kept with the snapshot.
             allow_incomplete: record a pull whose evidence does not show that everything is in it.
@@ -135,7 +137,8 @@ class ContactHistory:
             HistoryConflictError: another writer recorded at the same time, three times over.
             FileNotWrittenError: the disk is full, or the folder not the user's.
             HistoryUnreadableError: what was recorded before is damaged.
-            FrameError: `contacts` is not a whole contacts frame, or has two columns that differ in case alone.
+            FrameError: `contacts` is not a whole contacts frame, has a contact twice, or has two columns that differ
+                in case alone.
             ConfigurationError: `max_shrink` is no share, or `at` no moment.
 
         Example:
@@ -149,7 +152,9 @@ class ContactHistory:
         limits = Limits(
             allow_incomplete=allow_incomplete, allow_other_account=allow_other_account, max_shrink=max_shrink
         )
+        contacts = to_polars(contacts)
         check_frame(contacts, evidence)
+        refuse_repeats(contacts)
         check_evidence(evidence, limits)
         if at is None:
             at = evidence.finished if evidence else datetime.now(UTC)

@@ -49,11 +49,6 @@ def check_frame(frame: pl.DataFrame, evidence: Evidence | None) -> None:
     Raises:
         FrameError: a column is missing, has another type, or a name that the history keeps for itself.
     """
-    if not isinstance(frame, pl.DataFrame):
-        raise FrameError(
-            f"A snapshot takes the pl.DataFrame that pull_contacts gives, not {type(frame).__name__}; collect one "
-            "that is lazy."
-        )
     for name, kind in CONTACT_SCHEMA.items():
         if frame.schema.get(name) != kind:
             found = frame.schema.get(name)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import polars as pl
 
+from sendblue_data._frames.conversion import is_frame, to_polars
 from sendblue_data._shared.signatures import spell_out_options
 from sendblue_data._shared.time import Moment
 from sendblue_data.errors import FrameError
@@ -352,24 +353,26 @@ def canvas(
         drawing.finish()
 
 
-def require(table: pl.DataFrame, columns: Sequence[str], maker: str) -> None:
-    """Check that a table is one that `maker` gives; more columns are welcome.
+def require(table: Any, columns: Sequence[str], maker: str) -> pl.DataFrame:
+    """Return the table that `maker` gives, in Polars whatever it comes in; more columns are welcome.
 
     Raises:
-        FrameError: a column is missing, or this is no Polars frame.
+        FrameError: a column is missing, or this is no frame.
     """
-    if not isinstance(table, pl.DataFrame):
+    if not is_frame(table):
         raise FrameError(
             f"found a {type(table).__name__} where the table of {maker}() was expected. "
             f"Pass the pl.DataFrame that sendblue_data.{maker}(contacts) gives."
         )
-    missing = [column for column in columns if column not in table.columns]
+    found = to_polars(table)
+    missing = [column for column in columns if column not in found.columns]
     if missing:
         raise FrameError(
-            f"found columns {listed(table.columns) if table.columns else '(none)'}, "
+            f"found columns {listed(found.columns) if found.columns else '(none)'}, "
             f"but {listed(missing)} missing. "
             f"Pass the table that sendblue_data.{maker}(contacts) gives, not the contacts."
         )
+    return found
 
 
 def keep_top(table: pl.DataFrame, top: int | None, noun: str) -> tuple[pl.DataFrame, list[str]]:

@@ -68,7 +68,7 @@ def opt_out_drivers(
     """
     risk = ("relative_risk", "relative_risk_low", "relative_risk_high")
     columns = ["factor", "level", "contacts", "unknown", "opt_outs", *risk, "q", "left_out"]
-    require(table, columns, "opt_out_drivers")
+    table = require(table, columns, "opt_out_drivers")
     kept = table.head(table.height if top is None else max(top, 1))
     with canvas("Relative risk of having opted out", rows=kept.height, **options) as drawing:
         known = (kept["contacts"] - kept["unknown"]).to_list()

@@ -55,7 +55,7 @@ def opt_out_rate(
         >>> ax.get_title(), [label.get_text() for label in ax.get_yticklabels()]
         ('Opt-out rate by tag', ['VIP'])
     """
-    require(table, ["contacts", "unknown", "opt_outs", "rate", "low", "high"], "opt_out_rate")
+    table = require(table, ["contacts", "unknown", "opt_outs", "rate", "low", "high"], "opt_out_rate")
     heading = group_title("Opt-out rate", group_columns(table))
     with canvas(heading, rows=min(table.height, top or table.height), **options) as drawing:
         drawing.label = PREVALENCE
@@ -101,7 +101,7 @@ def opt_out_cohorts(
         [0.1, 0.05]
     """
     columns = ["cohort", "contacts", "unknown", "opt_outs", "rate", "low", "high"]
-    require(table, [*columns, "exposure_days", "unequal_exposure"], "opt_out_cohorts")
+    table = require(table, [*columns, "exposure_days", "unequal_exposure"], "opt_out_cohorts")
     by = table.columns[: table.columns.index("cohort")]
     with canvas(group_title("Opt-out rate", ["period of creation", *by]), height=2.7, **options) as drawing:
         dated = table.drop_nulls("cohort").with_columns(known=pl.col("contacts") - pl.col("unknown"))

@@ -52,7 +52,7 @@ def opt_out_trend(
         [0.042, 0.085]
     """
     bounds = ["per_30_days", "per_30_days_low", "per_30_days_high"]
-    require(table, ["period", "at_risk", "opt_outs", *bounds], "ContactHistory.opt_out_trend")
+    table = require(table, ["period", "at_risk", "opt_outs", *bounds], "ContactHistory.opt_out_trend")
     by = table.columns[: table.columns.index("period")]
     with canvas(group_title("Contacts opting out per 30 days", by), height=2.7, **options) as drawing:
         if not table.get_column("at_risk").sum():
@@ -160,7 +160,9 @@ def survival(
         >>> survival(table, ax=Figure().subplots()).lines[0].get_ydata().tolist()
         [1.0, 0.9]
     """
-    require(table, ["day", "at_risk", "opt_outs", "survival", "low", "high"], "ContactHistory.survival")
+    table = require(
+        table, ["day", "at_risk", "opt_outs", "survival", "low", "high"], "ContactHistory.survival"
+    )
     by = table.columns[: table.columns.index("day")]
     with canvas(group_title("Contacts still subscribed", by), height=2.7, **options) as drawing:
         if not table.height or not table.get_column("at_risk").max():

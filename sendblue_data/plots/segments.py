@@ -56,7 +56,7 @@ def compare_segments(
     columns = ["segment", "contacts", "unknown", "opt_outs"]
     differences = ["baseline", "difference", "difference_low", "difference_high"]
     rate = ["opt_out_rate", "opt_out_rate_low", "opt_out_rate_high"]
-    require(table, [*columns, *rate, *differences], "compare_segments")
+    table = require(table, [*columns, *rate, *differences], "compare_segments")
     renamed = dict(zip(rate, ("rate", "low", "high"), strict=True))
     rates = table.select(*columns, *differences, *rate).rename(renamed)
     rows = min(table.height, top or table.height)
@@ -105,7 +105,7 @@ def segment_overlap(table: pl.DataFrame, *, top: int | None = TOP, **options: Un
         [1]
     """
     columns = ["segment_a", "segment_b", "contacts", "share_of_a", "share_of_b", "jaccard"]
-    require(table, columns, "segment_overlap")
+    table = require(table, columns, "segment_overlap")
     kept, rest = keep_top(table, top, "pairs")
     with canvas("Contacts in both segments", rows=kept.height, **options) as drawing:
         if not kept.height:

@@ -53,7 +53,7 @@ def tag_summary(
         [90, 40]
     """
     bounds = ("opt_out_rate_low", "opt_out_rate_high")
-    require(table, ["tag", "contacts", "share", "opt_outs", "opt_out_rate", *bounds], "tag_summary")
+    table = require(table, ["tag", "contacts", "share", "opt_outs", "opt_out_rate", *bounds], "tag_summary")
     kept, rest = keep_top(table, top, "tags")
     with canvas("Contacts by tag", rows=kept.height, **options) as drawing:
         if not kept.height:
@@ -96,7 +96,7 @@ def tag_growth(table: pl.DataFrame, *, top: int = MOST_LINES, **options: Unpack[
         >>> ax.lines[0].get_ydata().tolist(), [text.get_text() for text in ax.texts][:1]
         ([4, 7], ['VIP  7'])
     """
-    require(table, ["tag", "period", "contacts", "cumulative"], "tag_growth")
+    table = require(table, ["tag", "period", "contacts", "cumulative"], "tag_growth")
     with canvas("Contacts by tag and time of creation", height=2.9, **options) as drawing:
         dated = table.drop_nulls("period")
         if not dated.height:
@@ -155,7 +155,7 @@ def tag_pairs(
         >>> [label.get_text() for label in ax.get_yticklabels()]
         ['VIP + lead']
     """
-    require(table, ["tag_a", "tag_b", "contacts", "jaccard", "lift"], "tag_pairs")
+    table = require(table, ["tag_a", "tag_b", "contacts", "jaccard", "lift"], "tag_pairs")
     kept, rest = keep_top(table, top, "pairs")
     with canvas("Contacts with both tags", rows=kept.height, **options) as drawing:
         if not kept.height:
@@ -196,7 +196,7 @@ def similar_tags(table: pl.DataFrame, *, top: int | None = TOP, **options: Unpac
         ['vip␣ → VIP']
     """
     columns = ["tag", "contacts", "suggestion", "suggestion_contacts", "reason", "score"]
-    require(table, columns, "similar_tags")
+    table = require(table, columns, "similar_tags")
     kept, rest = keep_top(table, top, "spellings")
     with canvas("Tags that are likely another's spelling", rows=kept.height, **options) as drawing:
         if not kept.height:

@@ -43,7 +43,7 @@ def tag_combinations(table: pl.DataFrame, *, top: int | None = 20, **options: Un
         >>> [int(bar.get_height()) for bar in ax.patches]
         [30, 12]
     """
-    require(table, ["tags", "contacts"], "tag_combinations")
+    table = require(table, ["tags", "contacts"], "tag_combinations")
     kept, rest = keep_top(table, top, "combinations")
     tags = _tags_by_size(kept)
     height = BARS + MATRIX_ROW * max(len(tags), 2)

@@ -54,7 +54,7 @@ def verification_funnel(table: pl.DataFrame, *, top: int = 8, **options: Unpack[
         >>> [int(bar.get_width()) for bar in ax.patches]
         [50, 30]
     """
-    require(table, ["step", "contacts"], "verification_funnel")
+    table = require(table, ["step", "contacts"], "verification_funnel")
     by = table.columns[: table.columns.index("step")]
     groups = table.select(by).unique().head(max(top, 1)) if by else table.head(1)
     rows = groups.height * table.get_column("step").n_unique()
@@ -159,7 +159,7 @@ def verification_rate(
         >>> ax.get_title(), [label.get_text() for label in ax.get_yticklabels()]
         ('Verified share', ['All contacts'])
     """
-    require(table, ["contacts", "unknown", "verified", "rate", "low", "high"], "verification_rate")
+    table = require(table, ["contacts", "unknown", "verified", "rate", "low", "high"], "verification_rate")
     heading = group_title("Verified share", group_columns(table))
     with canvas(heading, rows=min(table.height, top or table.height), **options) as drawing:
         drawing.label = "Share of contacts with a known verification state that are verified."
@@ -196,7 +196,7 @@ def verification_backlog(table: pl.DataFrame, **options: Unpack[PlotOptions]) ->
         [[5, 40], [5, 28], [0, 10]]
     """
     columns = ["age", "contacts", "share", "unknown", "opt_outs", "to_verify"]
-    require(table, columns, "verification_backlog")
+    table = require(table, columns, "verification_backlog")
     with canvas("Unverified contacts by age", rows=table.height, **options) as drawing:
         ages, sizes, shares, unknown, opt_outs, to_verify = (table[name].to_list() for name in columns)
         if not any(sizes):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import polars as pl
 
 from sendblue_data._api.client import SendblueClient
+from sendblue_data._frames.conversion import to_polars
 from sendblue_data._shared.time import Moment
 from sendblue_data.errors import FrameError
 from sendblue_data.pull.evidence import PullEvidence
@@ -143,7 +144,7 @@ def iter_contacts(
     return pull.evidence()
 
 
-def merge_contacts(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+def merge_contacts(old: Any, new: Any) -> pl.DataFrame:
     """Merge an incremental pull into an earlier frame: a row of `new` replaces the same contact's in `old`.
 
     Contacts are the same when their `contact_id` is. Where an id is missing or new to `old`, those with the
@@ -151,7 +152,7 @@ def merge_contacts(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     was in `old`: see `since` in `pull_contacts`.
 
     Args:
-        old: the earlier contacts frame.
+        old: the earlier contacts frame, of any engine that Narwhals knows.
         new: the later one.
 
     Returns:
@@ -167,17 +168,18 @@ def merge_contacts(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
         >>> merge_contacts(old, new).select("phone", "opt_out").rows()
         [('+12125550100', None), ('+12125550101', True)]
     """
-    for name in dict.fromkeys([*old.columns, *new.columns]):
-        if old.schema.get(name) != new.schema.get(name):
+    earlier, later = to_polars(old), to_polars(new)
+    for name in dict.fromkeys([*earlier.columns, *later.columns]):
+        if earlier.schema.get(name) != later.schema.get(name):
             raise FrameError(
-                f"Column {name!r} is {old.schema.get(name) or 'not there'} in the earlier frame and "
-                f"{new.schema.get(name) or 'not there'} in the later one: merge frames with the same columns, and add "
-                "others afterwards."
+                f"Column {name!r} is {earlier.schema.get(name) or 'not there'} in the earlier frame and "
+                f"{later.schema.get(name) or 'not there'} in the later one: merge frames with the same columns, and "
+                "add others afterwards."
             )
     same = pl.coalesce("contact_id", "phone")
-    new = new.select(old.columns).filter(same.is_null() | same.is_last_distinct())
-    is_known = new["contact_id"].is_in(old["contact_id"].drop_nulls().implode()).fill_null(value=False)
-    replacing = new["phone"].filter(~is_known).drop_nulls()
-    replaced = keys(old).is_in(keys(new).implode())
-    replaced |= old["phone"].is_in(replacing.implode()).fill_null(value=False)
-    return pl.concat([old.filter(~replaced), new])
+    fresh = later.select(earlier.columns).filter(same.is_null() | same.is_last_distinct())
+    is_known = fresh["contact_id"].is_in(earlier["contact_id"].drop_nulls().implode()).fill_null(value=False)
+    replacing = fresh["phone"].filter(~is_known).drop_nulls()
+    replaced = keys(earlier).is_in(keys(fresh).implode())
+    replaced |= earlier["phone"].is_in(replacing.implode()).fill_null(value=False)
+    return pl.concat([earlier.filter(~replaced), fresh])

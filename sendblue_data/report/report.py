@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 import polars as pl
 
+from sendblue_data._frames.conversion import column_names, converted_once, to_polars
 from sendblue_data._frames.engines import collect
+from sendblue_data._frames.repeats import repeats_in_words
 from sendblue_data._shared.files import check_folder
 from sendblue_data._shared.time import Moment, moment
 from sendblue_data.analytics.opt_outs import opt_out_rate
@@ -114,6 +116,7 @@ def build_report(
 ) -> Report:
     """Make a report's numbers, pictures and tables; `write_report` says what each argument is."""
     check_theme(theme)
+    contacts = converted_once(contacts)
     pulled = moment("as_of", as_of) if as_of else evidence.finished if evidence else None
     account = account or (evidence.account if evidence else None)
     if history is not None:
@@ -134,7 +137,11 @@ def build_report(
     return Report(
         title=title,
         facts=facts,
-        warnings=[*_warnings(size, evidence, pulled, note), *unfilled_in_words(untold, size)],
+        warnings=[
+            *_warnings(size, evidence, pulled, note),
+            *_repeats(contacts),
+            *unfilled_in_words(untold, size),
+        ],
         cards=_cards(contacts, opt_outs) if size else [],
         sections=sections,
         over_time=history is not None,
@@ -205,6 +212,12 @@ def _warnings(
             "When the contacts were pulled was not given; ages are counted to when this was written."
         )
     return words
+
+
+def _repeats(contacts: Any) -> list[str]:
+    names = [name for name in ("contact_id", "phone") if name in column_names(contacts)]
+    words = repeats_in_words(to_polars(contacts, names))
+    return [words] if words else []
 
 
 def _check_same_account(history: ContactHistory, contacts: Any, account: str | None) -> None:

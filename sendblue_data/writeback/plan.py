@@ -14,6 +14,7 @@ from typing import Any, Unpack
 import polars as pl
 
 from sendblue_data._api.client import SendblueClient
+from sendblue_data._frames.conversion import is_frame, to_polars
 from sendblue_data._shared.masking import mask_phone
 from sendblue_data._shared.validation import check_client
 from sendblue_data.errors import AccountMovedError, FrameError, WriteRefusedError, WrongAccountError
@@ -252,12 +253,11 @@ class WritePlan:
         return self._table["action"].is_in(list(actions)).arg_true()
 
 
-def make_plan(
-    asked: Asked, contacts_or_client: pl.DataFrame | SendblueClient, journal_dir: PathLike | None
-) -> WritePlan:
+def make_plan(asked: Asked, contacts_or_client: Any, journal_dir: PathLike | None) -> WritePlan:
     """Make a plan of any kind, on an account or on a frame of one."""
     folder = journal_folder(journal_dir)
-    if isinstance(contacts_or_client, pl.DataFrame):
+    if is_frame(contacts_or_client) and not isinstance(contacts_or_client, pl.LazyFrame):
+        contacts_or_client = to_polars(contacts_or_client)
         if "phone" not in contacts_or_client.columns:
             raise FrameError("The account's frame has no column 'phone': pass what pull_contacts gave.")
         return _plan_from(asked, contacts_or_client, contacts_or_client.height, Known(), None, folder)

@@ -5,7 +5,8 @@ quantile, so SciPy isn't needed. Sources:
 
 - Wilson score interval: E. B. Wilson (1927), JASA 22:209; Brown, Cai and DasGupta (2001),
   Statist. Sci. 16:101.
-- Difference of two rates: R. G. Newcombe (1998), Statist. Med. 17:873, method 10.
+- Difference of two rates: R. G. Newcombe (1998), Statist. Med. 17:873, method 10; where groups share contacts,
+  G. Zou, W. Huang and X. Zhang (2009), Comput. Statist. Data Anal. 53:1080.
 - q: Benjamini and Hochberg (1995), JRSS B 57:289.
 """
 
@@ -164,8 +165,15 @@ def newcombe_difference(
     other_successes: Counts,
     other_trials: Counts,
     confidence: float = 0.95,
+    *,
+    shared_successes: Counts | int = 0,
+    shared_trials: Counts | int = 0,
 ) -> pl.DataFrame:
     """Return the difference of two rates, first minus other, with Newcombe's hybrid score interval.
+
+    Groups may share contacts, or one may lie in the other: the difference is then taken apart into those of the first
+    alone, of the other alone and of both, which are independent, and their intervals are put together (Zou, Huang
+    and Zhang 2009). Without shared contacts that is Newcombe's method 10.
 
     Args:
         successes: how many were counted in each group, of `trials`.
@@ -173,6 +181,8 @@ def newcombe_difference(
         other_successes: the same for what each is compared with; one value serves all.
         other_trials: its size.
         confidence: share of such intervals that hold the true difference.
+        shared_successes: of the successes, those who are in both groups.
+        shared_trials: how many are in both.
 
     Returns:
         A row a comparison: `difference, difference_low, difference_high`, Float64 between -1 and 1, null
@@ -180,22 +190,51 @@ def newcombe_difference(
 
     Raises:
         ConfigurationError: the confidence isn't between 0 and 1.
-        FrameError: more successes than trials.
+        FrameError: more successes than trials, or more shared than there are.
 
     Example:
         >>> newcombe_difference([56], [70], [48], [80]).row(0)
         (0.20..., 0.0524..., 0.3338...)
+
+        The first 800 of a baseline of 1,000, of whom 48 and 80 opted out:
+
+        >>> newcombe_difference([48], [800], [80], [1000], shared_successes=[48], shared_trials=[800]).row(0)
+        (-0.02..., -0.0317..., -0.0103...)
     """
     frame = two_groups(successes, trials, other_successes, other_trials)
-    low1, high1 = wilson_bounds(pl.col("a"), pl.col("n"), confidence)
-    low2, high2 = wilson_bounds(pl.col("c"), pl.col("m"), confidence)
-    p1, p2 = rate_of("a", "n"), rate_of("c", "m")
-    difference = p1 - p2
+    frame = _with_shared(frame, shared_successes, shared_trials)
+    weights = {
+        "own": pl.col("own_n") / pl.col("n"),
+        "other": -pl.col("other_n") / pl.col("m"),
+        "shared": pl.col("shared_n") / pl.col("n") - pl.col("shared_n") / pl.col("m"),
+    }
+    below, above = pl.lit(0.0), pl.lit(0.0)
+    for name, weight in weights.items():
+        low, high = wilson_bounds(pl.col(f"{name}_a"), pl.col(f"{name}_n"), confidence)
+        rate = rate_of(f"{name}_a", f"{name}_n")
+        down, up = (weight * (rate - low), weight * (rate - high))
+        below += pl.max_horizontal(down, up).fill_null(0.0) ** 2
+        above += pl.min_horizontal(down, up).fill_null(0.0) ** 2
+    difference = rate_of("a", "n") - rate_of("c", "m")
     return frame.select(
         difference=difference,
-        difference_low=difference - ((p1 - low1) ** 2 + (high2 - p2) ** 2).sqrt(),
-        difference_high=difference + ((high1 - p1) ** 2 + (p2 - low2) ** 2).sqrt(),
+        difference_low=difference - below.sqrt(),
+        difference_high=difference + above.sqrt(),
     )
+
+
+def _with_shared(frame: pl.DataFrame, successes: Counts | int, trials: Counts | int) -> pl.DataFrame:
+    """Take two groups apart: `own_a` of `own_n`, `other_a` of `other_n`, and `shared_a` of `shared_n`."""
+    shared = _columns(shared_a=successes, shared_n=trials)
+    if shared.height == 1 < frame.height:
+        shared = pl.concat([shared] * frame.height)
+    frame = frame.hstack(shared)
+    for name, hits, size in (("own", "a", "n"), ("other", "c", "m")):
+        alone, of = pl.col(hits) - pl.col("shared_a"), pl.col(size) - pl.col("shared_n")
+        frame = frame.with_columns(alone.alias(f"{name}_a"), of.alias(f"{name}_n"))
+        _check_counts(frame, f"{name}_a", f"{name}_n")
+    _check_counts(frame, "shared_a", "shared_n")
+    return frame
 
 
 def benjamini_hochberg(p: pl.Series | Sequence[float | None]) -> pl.Series:

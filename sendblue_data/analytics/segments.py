@@ -11,8 +11,16 @@ import polars as pl
 from sendblue_data._frames.counting import count
 from sendblue_data._shared.validation import shown
 from sendblue_data.analytics.opt_outs import UNKNOWN
-from sendblue_data.analytics.rates import newcombe_difference, rate_of, with_rate, with_share
+from sendblue_data.analytics.rates import (
+    benjamini_hochberg,
+    newcombe_difference,
+    rate_of,
+    with_rate,
+    with_share,
+)
+from sendblue_data.analytics.two_groups import difference_p, overlap_p
 from sendblue_data.errors import SegmentError
+from sendblue_data.plots.labels import percent
 
 REST = "the rest"
 """What `baseline` says in the table when each segment is held against the contacts outside it."""
@@ -21,7 +29,10 @@ _COMPARED = (
     *("segment", "contacts", "share", "unknown"),
     *("opt_outs", "opt_out_rate", "opt_out_rate_low", "opt_out_rate_high", "verified", "verification_rate"),
     *("baseline", "baseline_rate", "difference", "difference_low", "difference_high", "shared"),
+    *("relation", "p", "q", "finding"),
 )
+_FINE = 0.5
+"""Percentage points of an interval below which it is written with more digits."""
 _COUNTS = ("contacts", "known", "opt_outs", "verified", "verified_known")
 _OVERLAP = pl.Schema(
     dict.fromkeys(("segment_a", "segment_b"), pl.String)
@@ -55,12 +66,18 @@ def compare_segments(
         `opt_outs`, `opt_out_rate`, `opt_out_rate_low`, `opt_out_rate_high` (Wilson), `verified` (known to
         be), `verification_rate` (of those of whom it is known), `baseline` (its name, or "the rest"),
         `baseline_rate` (its opt-out rate), `difference` (opt-out rate less the baseline's), `difference_low`,
-        `difference_high` (Newcombe's hybrid score interval, 1998, method 10, which is for groups without a
-        contact in common), `shared` (contacts in both; where there are any, the interval is wider than need
-        be). Rates and shares are 0 to 1, and null where nothing is known; the differences are null in the
-        baseline's own row too. Nothing is known of a segment, and its `share` is null, where no contact is in
-        it and a column that it asks about is null for every contact: so it is with `reachable()` in an
-        account whose API tells nobody's `opt_out`.
+        `difference_high` (Newcombe's hybrid score interval, taken apart where the two share contacts), `shared`
+        (contacts in both), `relation` of the segment to the baseline: `"apart"`, `"inside"` it, `"contains"` it,
+        `"overlaps"`, `"same"`, or `"baseline"` for itself; `p`, two-sided, that the two rates are one: Fisher's
+        exact where counts are small and the two don't just overlap, else chi-squared; `q`, Benjamini and
+        Hochberg's over the segments; `finding`, the difference as a sentence, and whether it is distinguishable
+        from chance: q at most 1 - confidence. Of a segment inside its baseline, all of this is a comparison with
+        the rest of the baseline, put on the scale of the difference.
+
+        Rates and shares are 0 to 1, and null where nothing is known; the differences, p and q are null in the
+        baseline's own row too. Nothing is known of a segment, and its `share` is null, where no contact is in it
+        and a column that it asks about is null for every contact: so it is with `reachable()` in an account whose
+        API tells nobody's `opt_out`.
 
     Raises:
         SegmentError: there is no segment, the baseline is not one of them, or a segment is no Boolean
@@ -82,6 +99,8 @@ def compare_segments(
         >>> table = compare_segments(people, segments, baseline="Leads")
         >>> table.select("segment", "contacts", "unknown", "opt_outs", "opt_out_rate", "difference").rows()
         [('VIPs', 4, 1, 1, 0.333..., -0.166...), ('Leads', 6, 0, 3, 0.5, None)]
+        >>> table["finding"][0]
+        '33.3% of VIPs opted out, 16.7 points less than Leads (-58.1 to +38.9): not distinguishable from chance.'
     """
     masks = _masks(segments)
     if baseline is not None and baseline not in masks:
@@ -92,32 +111,102 @@ def compare_segments(
     for mask in masks.values():
         sums |= _tallies(mask, pl.col(mask))
         if baseline is not None:
-            sums[f"{mask} shared"] = (pl.col(mask) & pl.col(masks[baseline])).sum()
+            sums |= _tallies(f"{mask} shared", pl.col(mask) & pl.col(masks[baseline]))
     sums |= _filled(segments)
     found = count(contacts, {mask: segments[name] for name, mask in masks.items()}, sums)
     own = _groups(found, masks.values())
     if baseline is None:
         whole = _groups(found, ["all"] * len(masks))
-        other, shared = whole.select(pl.col(kind) - own[kind] for kind in _COUNTS), [0] * len(masks)
+        other = whole.select(pl.col(kind) - own[kind] for kind in _COUNTS)
+        shared = own.select(pl.col(kind) * 0 for kind in _COUNTS)
     else:
         other = _groups(found, [masks[baseline]] * len(masks))
-        shared = [found[f"{mask} shared"] for mask in masks.values()]
-    apart = newcombe_difference(own["opt_outs"], own["known"], other["opt_outs"], other["known"], confidence)
-    own = with_share(own, "contacts", found["all contacts"])
+        shared = _groups(found, [f"{mask} shared" for mask in masks.values()])
+    apart = newcombe_difference(
+        own["opt_outs"],
+        own["known"],
+        other["opt_outs"],
+        other["known"],
+        confidence,
+        shared_successes=shared["opt_outs"],
+        shared_trials=shared["known"],
+    )
     itself = pl.col("segment").is_in([] if baseline is None else [baseline])
-    return (
+    p = [
+        None if name == baseline else _differs(*rows)
+        for name, *rows in zip(
+            masks, own.rows(named=True), other.rows(named=True), shared.rows(named=True), strict=True
+        )
+    ]
+    relations = [
+        "baseline" if name == baseline else _relation(*sizes)
+        for name, *sizes in zip(masks, own["contacts"], other["contacts"], shared["contacts"], strict=True)
+    ]
+    own = with_share(own, "contacts", found["all contacts"])
+    table = (
         with_rate(own, "opt_outs", "known", "opt_out_rate", confidence=confidence)
         .with_columns(
             UNKNOWN,
             segment=pl.Series(list(masks), dtype=pl.String),
             baseline=pl.lit(REST if baseline is None else baseline),
             baseline_rate=other.select(rate_of("opt_outs", "known")).to_series(),
-            shared=pl.Series(shared, dtype=pl.Int64),
+            shared=shared["contacts"],
+            relation=pl.Series(relations, dtype=pl.String),
+            p=pl.Series(p, dtype=pl.Float64),
+            q=benjamini_hochberg(p),
             share=pl.when(pl.Series(_told(segments, masks, found))).then("share"),
             verification_rate=rate_of("verified", "verified_known"),
         )
         .with_columns(pl.when(~itself).then(column).alias(column.name) for column in apart)
-        .select(_COMPARED)
+    )
+    findings = [_finding(row, 1 - confidence, len(p) - p.count(None)) for row in table.iter_rows(named=True)]
+    return table.with_columns(finding=pl.Series(findings, dtype=pl.String)).select(_COMPARED)
+
+
+def _relation(own: int, other: int, shared: int) -> str:
+    """Say how two sets of contacts lie to each other."""
+    if not shared:
+        return "apart"
+    if own == other == shared:
+        return "same"
+    return "inside" if shared == own else "contains" if shared == other else "overlaps"
+
+
+def _differs(own: Mapping[str, int], other: Mapping[str, int], shared: Mapping[str, int]) -> float | None:
+    """Return a p that two segments have one rate; of one inside the other, the rest of that other is what differs."""
+    (a, n), (c, m), (both, common) = ((one["opt_outs"], one["known"]) for one in (own, other, shared))
+    if common == n:
+        return difference_p(a, n, c - a, m - n)
+    if common == m:
+        return difference_p(a - c, n - m, c, m)
+    if not common:
+        return difference_p(a, n, c, m)
+    return overlap_p(a, n, c, m, both, common)
+
+
+def _finding(row: Mapping[str, Any], most: float, comparisons: int) -> str:
+    """Say in a sentence how far a segment is from its baseline, and whether chance alone may do that."""
+    if row["relation"] == "baseline":
+        return "The baseline."
+    name, baseline, gap = row["segment"], row["baseline"], row["difference"]
+    if gap is None:
+        lacking = name if row["opt_out_rate"] is None else baseline
+        return f"Nothing is known about opt-outs of {lacking}: no comparison."
+    if row["relation"] == "same":
+        return f"{name} and {baseline} are the same contacts."
+    low, high = 100 * row["difference_low"], 100 * row["difference_high"]
+    digits = 1 if high - low >= _FINE else 3
+    far = (
+        f"{abs(100 * gap):.{digits}f} points {'less' if gap < 0 else 'more'} than"
+        if gap
+        else "no more or less than"
+    )
+    sure = "distinguishable" if row["q"] is not None and row["q"] <= most else "not distinguishable"
+    among = f", among {comparisons} comparisons" if comparisons > 1 else ""
+    return (
+        f"{percent(row['opt_out_rate'])} of {name} opted out, {far} {baseline} "
+        f"({low:+.{digits}f} to {high:+.{digits}f}): "
+        f"{sure} from chance{among}."
     )
 
 

@@ -33,7 +33,7 @@ _STEPS, _CLOSE = 60, 1e-10
 _SAME = 1e-8
 """Share of a tag's own information below which it can't be told from other tags."""
 _ENDLESS = 15.0
-"""A coefficient beyond this has run away: the data hold no ratio."""
+"""A coefficient, or an error of one, beyond this has run away: the data hold no ratio."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,10 @@ def mantel_haenszel(strata: Strata, z: float, *, counts: bool) -> Ratio:
         return Ratio(math.inf, low, math.inf, contacts, None)
     ratio = above / below
     spread = both * e1 * e0 / whole**2 - (a * b / whole if counts else 0)
-    reach = math.exp(z * math.sqrt(max(float(spread.sum()), 0.0) / (above * below)))
+    error = math.sqrt(max(float(spread.sum()), 0.0) / (above * below))
+    if error >= _ENDLESS:
+        return Ratio(None, None, None, contacts, None)
+    reach = math.exp(z * error)
     share = ratio * e1 / (ratio * e1 + e0)
     varies = _varies_p(strata.part[alike], a - both * share, both * share * (1 - share))
     return Ratio(ratio, ratio / reach, ratio * reach, contacts, varies)
@@ -273,6 +276,8 @@ def modified_poisson(cells: Cells, z: float) -> Model:
     """
     import numpy as np  # noqa: PLC0415 -- as above
 
+    if not cells.kinds:
+        return Model([], np.zeros(0))
     silent = np.zeros(cells.kinds, np.bool_)
     told = cells.only(np.ones(len(cells.stratum), np.bool_))
     while True:
@@ -367,7 +372,7 @@ def _errors(cells: Cells, logs: Floats, used: Flags) -> tuple[Floats, Flags]:
         inverse = np.linalg.pinv(bend[np.ix_(used, used)], rcond=_SAME, hermitian=True)
         errors[used] = np.sqrt(np.maximum(np.diag(inverse @ meat[np.ix_(used, used)] @ inverse), 0))
         used[np.flatnonzero(used)[mixed]] = False
-    return errors, used
+    return errors, used & (np.nan_to_num(errors, nan=np.inf) < _ENDLESS)
 
 
 def _parts(cells: Cells, logs: Floats) -> list[float | None]:

@@ -144,6 +144,27 @@ def difference_p(a: int, n: int, c: int, m: int) -> float | None:
     return math.erfc(math.sqrt(chi2 / 2))
 
 
+def overlap_p(a: int, n: int, c: int, m: int, both: int, common: int) -> float | None:
+    """Return the two-sided p that `a` of `n` and `c` of `m` share one rate, `both` of `common` being in either.
+
+    Chi-squared: the difference squared over its variance if all had the rate of all of them together; without anyone in
+    common it is Pearson's.
+
+    Example:
+        >>> round(overlap_p(30, 400, 48, 400, 12, 160), 4), round(overlap_p(3, 20, 9, 400, 0, 0), 4)
+        (0.0069, 0.0008)
+    """
+    size, hits = n + m - common, a + c - both
+    if not (n and m and 0 < hits < size):
+        return None
+    # How much one contact of each kind weighs in the difference, squared, times how many there are.
+    weights = (n - common) / n**2 + (m - common) / m**2 + common * (1 / n - 1 / m) ** 2
+    if weights <= 0:
+        return None
+    rate = hits / size
+    return math.erfc(abs(a / n - c / m) / math.sqrt(2 * rate * (1 - rate) * weights))
+
+
 def _exact(found: int, drawn: int, both: int, size: int) -> float:
     """Return Fisher's p: the tables with these margins that are no more likely than the one found."""
     import numpy as np  # noqa: PLC0415 -- as above

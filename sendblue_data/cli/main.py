@@ -154,6 +154,10 @@ def _output_options(parser: argparse.ArgumentParser) -> None:
         "--unmasked", action="store_true", help="write phones, names and e-mail addresses in full"
     )
     parser.add_argument(
+        "--min-contacts", type=_count, default=20, metavar="N",
+        help="leave out tags, cohorts and sets with fewer contacts, and count them (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
         "--theme", choices=("auto", "light", "dark"), default="auto", help="of the page (%(default)s)"
     )
 
@@ -351,7 +355,14 @@ def _write_report(
     contacts, evidence = pull_contacts(client, progress=_bar(args), with_evidence=True, **pulling)
     print(f"\n{headline_tables(contacts, mask=not args.unmasked)}\n")
     report = build_report(
-        contacts, past, evidence=evidence, mask=not args.unmasked, theme=args.theme, title=title, note=note
+        contacts,
+        past,
+        evidence=evidence,
+        mask=not args.unmasked,
+        min_contacts=args.min_contacts,
+        theme=args.theme,
+        title=title,
+        note=note,
     )
     path = save(report, page, plots=True)
     contacts_told, plots = _counted(evidence.contacts, "contact"), _counted(len(report.pictures), "plot")

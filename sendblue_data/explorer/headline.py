@@ -8,9 +8,14 @@ from html import escape
 import polars as pl
 
 from sendblue_data._frames.repeats import repeats_in_words
+from sendblue_data.analytics.sample_size import contacts_needed
+from sendblue_data.analytics.two_groups import difference_p
 from sendblue_data.analytics.unfilled import unfilled_columns, unfilled_in_words
 from sendblue_data.analytics.verification import REACHABLE, UNUSED
 from sendblue_data.plots.labels import percent
+
+_SURE = 0.05
+"""The p up to which a difference is said to be one."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,11 @@ def headline_html(part: Headline, whole: Headline) -> str:
             f"{part.reachable:,}" if part.reachable_share is not None or not part.contacts else "n/a",
             f"{percent(part.reachable_share)} of them; account {percent(whole.reachable_share)}; {REACHABLE}",
         ),
-        ("opt-out rate", percent(part.opt_out_rate), f"{interval}; account {percent(whole.opt_out_rate)}"),
+        (
+            "opt-out rate",
+            percent(part.opt_out_rate),
+            f"{interval}; account {percent(whole.opt_out_rate)}{_against_the_rest(part, whole)}",
+        ),
     )
     shown = "".join(
         f'<div class="sb-card"><div class="sb-name">{escape(name)}</div>'
@@ -66,6 +75,22 @@ def headline_html(part: Headline, whole: Headline) -> str:
         for name, number, note in cards
     )
     return f'<div class="sb-cards" role="status" aria-live="polite" aria-label="Selection">{shown}</div>'
+
+
+def _against_the_rest(part: Headline, whole: Headline) -> str:
+    """Say whether the selection's rate can be told from that of all other contacts, or how many that would take."""
+    known, of_whole = part.contacts - part.unknown, whole.contacts - whole.unknown
+    rest, rest_out = of_whole - known, whole.opt_outs - part.opt_outs
+    p = difference_p(part.opt_outs, known, rest_out, rest)
+    if p is None:
+        return ""
+    own, other = part.opt_outs / known, rest_out / rest
+    if p <= _SURE:
+        return f"; {'more' if own > other else 'less'} than the rest's {percent(other)}"
+    if own == other:
+        return f"; as the rest's {percent(other)}"
+    needed = float(f"{contacts_needed(own, other):.2g}")
+    return f"; not told from the rest's {percent(other)}: needs about {needed:,.0f} a group"
 
 
 def untold_html(contacts: pl.DataFrame) -> str:

@@ -48,13 +48,13 @@ def compare_segments(
         >>> table = pl.DataFrame({"segment": ["VIPs"], "contacts": [80], "unknown": [0], "opt_outs": [8],
         ...     "opt_out_rate": [0.1], "opt_out_rate_low": [0.05], "opt_out_rate_high": [0.19],
         ...     "baseline": ["the rest"], "difference": [0.02],
-        ...     "difference_low": [-0.03], "difference_high": [0.1]})
+        ...     "difference_low": [-0.03], "difference_high": [0.1], "relation": ["apart"]})
         >>> ax = compare_segments(table, ax=Figure().subplots())
         >>> "+2.0 (-3.0 to +10.0)" in [text.get_text() for text in ax.texts]
         True
     """
     columns = ["segment", "contacts", "unknown", "opt_outs"]
-    differences = ["baseline", "difference", "difference_low", "difference_high"]
+    differences = ["baseline", "difference", "difference_low", "difference_high", "relation"]
     rate = ["opt_out_rate", "opt_out_rate_low", "opt_out_rate_high"]
     table = require(table, [*columns, *rate, *differences], "compare_segments")
     renamed = dict(zip(rate, ("rate", "low", "high"), strict=True))
@@ -79,7 +79,7 @@ def compare_segments(
 
 
 def _differences(table: pl.DataFrame) -> list[str]:
-    own = pl.when(pl.col("segment") == pl.col("baseline")).then(pl.lit("baseline")).otherwise(pl.lit("n/a"))
+    own = pl.when(pl.col("relation") == "baseline").then(pl.lit("baseline")).otherwise(pl.lit("n/a"))
     rows = table.select("difference", "difference_low", "difference_high", own).rows()
     return [
         name if value is None else f"{100 * value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"

@@ -15,7 +15,7 @@ from sendblue_data._frames.engines import collect
 from sendblue_data._frames.repeats import repeats_in_words
 from sendblue_data._shared.files import check_folder
 from sendblue_data._shared.time import Moment, moment
-from sendblue_data.analytics.opt_outs import opt_out_rate
+from sendblue_data.analytics.opt_outs import check_min_contacts, opt_out_rate
 from sendblue_data.analytics.unfilled import unfilled_columns, unfilled_in_words
 from sendblue_data.analytics.verification import UNUSED, verification_funnel, verification_rate
 from sendblue_data.errors import ConfigurationError, HistoryRangeError, WrongAccountError
@@ -30,6 +30,8 @@ from sendblue_data.schema import CONTACT_SCHEMA, IS_E164
 if TYPE_CHECKING:
     from sendblue_data.history.contact_history import ContactHistory
 
+MIN_CONTACTS = 20
+"""Groups with fewer contacts are in no report, unless asked for."""
 EMPTY = "This account has no contacts."
 UNKNOWN = "not known"
 """In place of a count of nobody, where the API said it of nobody."""
@@ -44,6 +46,7 @@ def write_report(
     account: str | None = None,
     as_of: Moment | None = None,
     mask: bool = True,
+    min_contacts: int = MIN_CONTACTS,
     theme: str = "auto",
     title: str = "Contacts report",
     note: str | None = None,
@@ -65,6 +68,8 @@ def write_report(
             moment), or either as ISO 8601.
         mask: mask phones and e-mail addresses wherever they stand, in tags and companies too, and the names of
             contacts.
+        min_contacts: tags, combinations, cohorts and sets with fewer contacts are left out, and counted: a rate of a
+            handful says little, and may show what one person did.
         theme: `"auto"`, `"light"` or `"dark"`.
         title: heading of the page.
         note: a sentence that must be read first, such as that the data is synthetic.
@@ -74,7 +79,7 @@ def write_report(
 
     Raises:
         FrameError: a column is missing or of another type.
-        ConfigurationError: no such folder, no such theme, or no such moment.
+        ConfigurationError: no such folder, no such theme, no such moment, or a `min_contacts` below 0.
         WrongAccountError: the history is of another account.
 
     Example:
@@ -95,6 +100,7 @@ def write_report(
         account=account,
         as_of=as_of,
         mask=mask,
+        min_contacts=min_contacts,
         theme=theme,
         title=title,
         note=note,
@@ -110,6 +116,7 @@ def build_report(
     account: str | None = None,
     as_of: Moment | None = None,
     mask: bool = True,
+    min_contacts: int = MIN_CONTACTS,
     theme: str = "auto",
     title: str = "Contacts report",
     note: str | None = None,
@@ -117,11 +124,12 @@ def build_report(
     """Make a report's numbers, pictures and tables; `write_report` says what each argument is."""
     check_theme(theme)
     contacts = converted_once(contacts)
+    check_min_contacts(min_contacts)
     pulled = moment("as_of", as_of) if as_of else evidence.finished if evidence else None
     account = account or (evidence.account if evidence else None)
     if history is not None:
         _check_same_account(history, contacts, account)
-    make = Maker(contacts, pulled, theme, mask)
+    make = Maker(contacts, pulled, theme, mask, min_contacts)
     opt_outs = opt_out_rate(contacts).row(0, named=True)
     size = opt_outs["contacts"]
     sections = [make.opt_outs(), make.tags(), make.verification()] if size else []

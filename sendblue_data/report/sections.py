@@ -12,6 +12,7 @@ import polars as pl
 
 from sendblue_data import plots
 from sendblue_data._shared.masking import mask_name, mask_table
+from sendblue_data.analytics.adjustment import ADJUSTABLE
 from sendblue_data.analytics.by_age import opt_out_by_age
 from sendblue_data.analytics.drivers import opt_out_drivers
 from sendblue_data.analytics.opt_outs import opt_out_rate
@@ -51,16 +52,25 @@ class Maker:
         as_of: moment of the pull; None where it isn't known.
         theme: of the pictures.
         mask: whether phones, names and e-mail addresses are masked.
+        min_contacts: groups with fewer contacts are left out, and counted.
     """
 
     contacts: Any
     as_of: datetime | None
     theme: str
     mask: bool
+    min_contacts: int = 0
 
     def hidden(self, table: pl.DataFrame) -> pl.DataFrame:
         """Mask the phones and e-mail addresses in a small table, unless told not to."""
         return mask_table(table) if self.mask else table
+
+    def large(self, table: pl.DataFrame) -> tuple[pl.DataFrame, str]:
+        """Leave out the rows of too few contacts; return the others, and a sentence that counts those left out."""
+        kept = table.filter(pl.col("contacts") >= self.min_contacts)
+        left = table.height - kept.height
+        fewer = plural(self.min_contacts, "contact")
+        return kept, f"Left out, of fewer than {fewer}: {number(left)}." if left else ""
 
     def drawn(self, name: str, table: pl.DataFrame, alt: str, **options: Any) -> Picture:
         """Draw a table by the plot of this name."""
@@ -72,9 +82,12 @@ class Maker:
         total = opt_out_rate(self.contacts)["rate"].item()
         if total is None:
             return Section("opt-outs", "Opt-outs", [f"{NOTHING_KNOWN}."])
-        by_tag = self.hidden(opt_out_rate(self.contacts, by="tags"))
+        least = self.min_contacts
+        by_tag = self.hidden(opt_out_rate(self.contacts, by="tags", min_contacts=least))
         ages = opt_out_by_age(self.contacts, as_of=self.as_of)
-        drivers = self.hidden(opt_out_drivers(self.contacts))
+        drivers = self.hidden(
+            opt_out_drivers(self.contacts, adjust=ADJUSTABLE, as_of=self.as_of, min_contacts=least)
+        )
         parts = self._rates_by_tag("opt_out_rate", "Opt-out rate by tag", by_tag, total)
         if drivers.height:
             title = "Relative risk of having opted out, against all other contacts"
@@ -103,25 +116,33 @@ class Maker:
 
     def tags(self) -> Section:
         """Return the part on tags: sizes, growth, combinations, spellings."""
-        summary = self.hidden(tag_summary(self.contacts))
-        if not summary.height:
+        found = self.hidden(tag_summary(self.contacts))
+        if not found.height:
             return Section("tags", "Tags", ["No contact has a tag."])
-        growth = self.hidden(tag_growth(self.contacts))
-        sets = self.hidden(tag_combinations(self.contacts))
+        summary, too_small = self.large(found)
+        if not summary.height:
+            return Section("tags", "Tags", [f"{plural(found.height, 'tag')} in use. {too_small}"])
+        growth = self.hidden(tag_growth(self.contacts)).filter(pl.col("tag").is_in(summary["tag"].implode()))
+        sets, rare = self.large(self.hidden(tag_combinations(self.contacts)))
         words = in_words("Contacts by tag", summary, "tag", "contacts", number)
-        parts: list[Picture | Table] = [self.drawn("tag_summary", summary, words), _tags(summary)]
+        parts: list[Picture | Table] = [self.drawn("tag_summary", summary, words), _tags(summary, too_small)]
         last = growth.group_by("tag", maintain_order=True).agg(pl.col("cumulative").last())
         words = in_words(
             "Contacts with each tag by month of creation, up to", last, "tag", "cumulative", number
         )
         parts.append(self.drawn("tag_growth", growth, words))
-        words = in_words("Contacts by exact combination of tags", sets, "tags", "contacts", number)
-        parts.append(self.drawn("tag_combinations", sets, words))
+        if sets.height:
+            words = in_words("Contacts by exact combination of tags", sets, "tags", "contacts", number)
+            parts.append(self.drawn("tag_combinations", sets, words))
         parts += self._spellings()
         return Section(
             "tags",
             "Tags",
-            [f"{plural(summary.height, 'tag')} in use. A contact with several tags counts in each of them."],
+            [
+                f"{plural(found.height, 'tag')} in use. A contact with several tags counts in each of them.",
+                *[f"Tags: {too_small}"] * bool(too_small),
+                *[f"Combinations of tags: {rare}"] * bool(rare),
+            ],
             parts,
         )
 
@@ -164,7 +185,7 @@ class Maker:
         return Section("verification", "Verification", said, parts)
 
     def _verified(self) -> list[Picture | Table]:
-        by_tag = self.hidden(verification_rate(self.contacts, by="tags"))
+        by_tag = self.hidden(verification_rate(self.contacts, by="tags", min_contacts=self.min_contacts))
         backlog = verification_backlog(self.contacts, as_of=self.as_of)
         total = verification_rate(self.contacts)["rate"].item()
         parts = self._rates_by_tag("verification_rate", "Verified share by tag", by_tag, total)
@@ -252,7 +273,7 @@ def texts(table: pl.DataFrame, columns: Texts, missing: str = "n/a") -> pl.DataF
     return pl.DataFrame(made, schema=dict.fromkeys(made, pl.String))
 
 
-def _tags(summary: pl.DataFrame) -> Table:
+def _tags(summary: pl.DataFrame, too_small: str) -> Table:
     rows = texts(
         summary.head(MOST_TAGS),
         {
@@ -267,7 +288,7 @@ def _tags(summary: pl.DataFrame) -> Table:
             "first created": ("first_created", _day),
         },
     )
-    return Table("tag-summary", "All tags", rows, note=_more(summary, rows))
+    return Table("tag-summary", "All tags", rows, note=f"{_more(summary, rows)} {too_small}".strip())
 
 
 def _drivers(drivers: pl.DataFrame) -> Table:
@@ -282,12 +303,21 @@ def _drivers(drivers: pl.DataFrame) -> Table:
             "relative risk": ("relative_risk", decimal),
             "95% interval": (("relative_risk_low", "relative_risk_high"), _ratio_interval),
             "q": ("q", probability),
+            "adjusted risk": ("adjusted_relative_risk", decimal),
+            "its 95% interval": (
+                ("adjusted_relative_risk_low", "adjusted_relative_risk_high"),
+                _ratio_interval,
+            ),
+            "once adjusted": ("after_adjusting", str),
         },
     )
     found = drivers.filter(pl.col("q") < _SIGNIFICANT).height
     tested = plural(drivers.height, "set")
-    note = f"{found:,} of {tested} tested differ from the rest with q below {_SIGNIFICANT}. {_more(drivers, rows)}"
-    return Table("drivers", "What goes with opting out", rows, ("kind",), note.strip())
+    note = (
+        f"{found:,} of {tested} tested differ from the rest with q below {_SIGNIFICANT}. The adjusted risk is among "
+        f"contacts of one age, on one line, with other tags held. {_more(drivers, rows)}"
+    )
+    return Table("drivers", "What goes with opting out", rows, ("kind", "once adjusted"), note.strip())
 
 
 def _snapshots(snapshots: pl.DataFrame) -> Table:

@@ -6,8 +6,9 @@ from collections import Counter
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
+from sendblue_data import contacts_needed
 from sendblue_data.explorer.filters import Filters, predicate_of
-from sendblue_data.explorer.headline import headline_html
+from sendblue_data.explorer.headline import Headline, headline_html
 from sendblue_data.explorer.selection import Account
 from sendblue_data.explorer.table import COLUMNS, SORTABLE, page_html, page_of
 from tests.explorer.people import HOSTILE, frame, mixed, person
@@ -127,3 +128,16 @@ def test_after_a_write_only_what_it_touched_is_changed():
     assert phones[4] not in after["phone"]
     assert after.row(8, named=True)["tags"] == ["New"]
     assert after.head(8).equals(account.frame.filter(~account.frame["phone"].is_in(phones[3:5])))
+
+
+def test_the_headline_says_whether_a_selection_differs_or_how_many_that_would_take():
+    whole = Headline(10_000, 1.0, 0, 0.0, 500, 0, 0.05, 0.045, 0.055)
+    few = Headline(100, 0.01, 0, 0.0, 7, 0, 0.07, 0.03, 0.14)
+    needed = contacts_needed(0.07, 493 / 9_900)
+    assert (
+        f"not told from the rest&#x27;s 5.0%: needs about {float(f'{needed:.2g}'):,.0f} a group"
+        in headline_html(few, whole)
+    )
+    many = Headline(1_000, 0.1, 0, 0.0, 100, 0, 0.1, 0.08, 0.12)
+    assert "; more than the rest&#x27;s 4.4%" in headline_html(many, whole)
+    assert "rest" not in headline_html(whole, whole)

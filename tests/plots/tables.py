@@ -164,6 +164,7 @@ def compare_segments(count):
         difference=pl.lit(-0.123),
         difference_low=pl.lit(-0.234),
         difference_high=pl.lit(-0.012),
+        relation=pl.lit("overlaps"),
     )
 
 

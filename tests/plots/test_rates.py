@@ -126,6 +126,7 @@ SEGMENTS = BY_TAG.select(
     difference=pl.Series([0.05, None, 0.45]),
     difference_low=pl.Series([-0.01, None, 0.2]),
     difference_high=pl.Series([0.09, None, 0.7]),
+    relation=pl.Series(["overlaps", "baseline", "apart"]),
 )
 
 
@@ -135,6 +136,15 @@ def test_segments_show_their_difference_to_the_baseline():
     assert spans(ax)[0] == (0.076, 0.13, 0)
     assert {"+5.0 (-1.0 to +9.0)", "baseline", "+45.0 (+20.0 to +70.0)"} <= set(words(ax))
     assert any("Difference in percentage points from VIPs" in text for text in words(ax))
+
+
+def test_only_the_baseline_is_called_so():
+    nobody = SEGMENTS.with_columns(
+        pl.when(pl.col("segment") == "VIPs").then(pl.col(name)).alias(name)
+        for name in ("difference", "difference_low", "difference_high")
+    )
+    shown = words(plots.compare_segments(nobody, ax=axes()))
+    assert (shown.count("baseline"), shown.count("n/a")) == (1, 2)
 
 
 def test_overlaps_are_bars_with_both_shares():

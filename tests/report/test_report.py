@@ -128,7 +128,8 @@ def undrawn(monkeypatch):
 @pytest.fixture
 def write(undrawn, tmp_path):
     def write(contacts, history=None, **options):
-        path = write_report(contacts, tmp_path / "report.html", history, **options)
+        chosen = {"min_contacts": 0} | options
+        path = write_report(contacts, tmp_path / "report.html", history, **chosen)
         return Page(path.read_text(encoding="utf-8"))
 
     return write
@@ -155,7 +156,7 @@ def drawn(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MPLBACKEND", "Agg")
         patch.setattr(pictures, "_png", draw)
-        path = write_report(first, folder / "report.html", history, evidence=evidence())
+        path = write_report(first, folder / "report.html", history, evidence=evidence(), min_contacts=0)
     assert len(set(figures)) == len(figures) == 22
     return Page(path.read_text(encoding="utf-8"))
 
@@ -230,7 +231,7 @@ def test_people_are_masked_wherever_they_stand(write, mask):
     owned = people().with_columns(
         assigned_to_email=pl.lit("ada.lovelace@example.com"), last_name=pl.lit("Zubrowka")
     )
-    page = write(owned, mask=mask, evidence=evidence())
+    page = write(owned, mask=mask, evidence=evidence(), min_contacts=20)
     whole = re.findall(r"\+1305555[0-9]{4}", page.html)
     assert (len(whole) == 0) is mask
     assert ("+1305•••0177" in page.text) is mask  # a tag
@@ -299,6 +300,28 @@ def test_an_empty_account_says_so(write):
     assert "This account has no contacts." in page.words
     assert page.of("img") == []
     assert "How the account was read" in page.words
+
+
+def test_groups_of_few_contacts_are_left_out_and_counted(undrawn, tmp_path):
+    rows = [
+        person(n, company_name="Tiny" if n < 105 else "Large", tags=["few" if n < 105 else "many"])
+        for n in range(100, 160)
+    ]
+    page = Page(
+        write_report(contacts_frame(rows), tmp_path / "report.html", as_of=PULLED).read_text(encoding="utf-8")
+    )
+    assert "Left out, of fewer than 20 contacts: 1." in page.words
+    assert "2 tags in use." in page.words
+    table = page.html[page.html.index('id="tag-summary-Tag"') :].partition("</table>")[0]
+    assert (">many<" in table, ">few<" in table) == (True, False)
+    assert not any("few" in image["alt"] for image in page.of("img"))
+    with pytest.raises(ConfigurationError, match="min_contacts is -1"):
+        write_report(contacts_frame(rows), tmp_path / "report.html", min_contacts=-1)
+
+
+def test_drivers_stand_beside_their_adjusted_selves(drawn):
+    assert "adjusted risk" in drawn.words
+    assert "The adjusted risk is among contacts of one age, on one line, with other tags held." in drawn.words
 
 
 def test_nothing_known_is_not_nothing_opted_out(write):

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
 from polars.testing import assert_frame_equal
+from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from sendblue_data import (
@@ -19,6 +20,7 @@ from sendblue_data import (
     variable,
     verified,
 )
+from sendblue_data.analytics.rates import benjamini_hochberg
 from sendblue_data.errors import FrameError, SegmentError
 from tests.segments.people import CONTACTS, SEGMENTS, contacts_of
 
@@ -33,6 +35,30 @@ def _untold(rows, segment):
 def _rate(rows, field):
     known = [row for row in rows if row[field] is not None]
     return (sum(row[field] for row in known) / len(known)) if known else None
+
+
+def interval_of_parts(own, other, shared, confidence):
+    """The interval of a difference, from Wilson's of those in one alone, in the other alone and in both."""
+    if not shared:
+        counts = (sum(own), len(own), sum(other), len(other))
+        return confint_proportions_2indep(*counts, method="newcomb", compare="diff", alpha=1 - confidence)
+    n, m, common = len(own), len(other), len(shared)
+    both = sum(shared)
+    parts = [
+        (sum(own) - both, n - common, (n - common) / n),
+        (sum(other) - both, m - common, -(m - common) / m),
+        (both, common, common / n - common / m),
+    ]
+    below = above = 0.0
+    for hits, size, weight in parts:
+        if size:
+            ends = [
+                weight * end for end in proportion_confint(hits, size, alpha=1 - confidence, method="wilson")
+            ]
+            below += (weight * hits / size - min(ends)) ** 2
+            above += (max(ends) - weight * hits / size) ** 2
+    gap = sum(own) / n - sum(other) / m
+    return gap - below**0.5, gap + above**0.5
 
 
 @settings(max_examples=80, deadline=None)
@@ -71,18 +97,77 @@ def test_a_comparison_is_what_plain_python_and_statsmodels_say(rows, pairs, agai
         if name == baseline or not known or not known_other:
             assert differences == (None, None, None)
         else:
-            newcombe = confint_proportions_2indep(
-                sum(known),
-                len(known),
-                sum(known_other),
-                len(known_other),
-                method="newcomb",
-                compare="diff",
-                alpha=1 - confidence,
-            )
+            shared = [
+                row["opt_out"]
+                for row in own
+                if row in other and truth(row) and against_first and row["opt_out"] is not None
+            ]
+            bounds = interval_of_parts(known, known_other, shared, confidence)
             assert got["baseline_rate"] == pytest.approx(_rate(other, "opt_out"))
             assert differences[0] == pytest.approx(_rate(own, "opt_out") - _rate(other, "opt_out"))
-            assert differences[1:] == pytest.approx(newcombe, abs=1e-9)
+            assert differences[1:] == pytest.approx(bounds, abs=1e-9)
+
+
+def _tagged(*groups):
+    """Contacts of so many with each set of tags, of whom so many opted out."""
+    return contacts_of(
+        [{"tags": list(tags), "opt_out": n < out} for tags, size, out in groups for n in range(size)]
+    )
+
+
+def test_a_segment_inside_its_baseline_is_held_against_the_rest_of_it():
+    people = _tagged((("in", "all"), 800, 48), (("all",), 200, 32), ((), 500, 5))
+    table = compare_segments(people, {"in": has_tag("in"), "all": has_tag("all")}, baseline="all")
+    row = table.row(0, named=True)
+    apart = confint_proportions_2indep(48, 800, 32, 200, method="newcomb", compare="diff")
+    # The rate of the baseline is four fifths the segment's and one fifth the others'.
+    assert row["difference"] == pytest.approx(-0.02)
+    assert [row["difference_low"], row["difference_high"]] == pytest.approx([end / 5 for end in apart])
+    assert (row["relation"], row["shared"]) == ("inside", 800)
+    assert row["p"] == pytest.approx(stats.fisher_exact([[48, 752], [32, 168]]).pvalue)
+    assert row["finding"].startswith(
+        "6.0% of in opted out, 2.0 points less than all (-3.2 to -1.0): distinguishable"
+    )
+    assert table.row(1, named=True)["finding"] == "The baseline."
+    turned = compare_segments(people, {"in": has_tag("in"), "all": has_tag("all")}, baseline="in").row(
+        1, named=True
+    )
+    assert (turned["relation"], turned["difference"]) == ("contains", pytest.approx(0.02))
+    assert turned["difference_low"] == pytest.approx(-row["difference_high"])
+    assert turned["p"] == pytest.approx(row["p"])
+
+
+def test_every_relation_has_its_name_and_its_sentence():
+    people = _tagged(
+        (("a", "b"), 40, 4), (("a",), 40, 2), (("b",), 40, 8), (("c",), 40, 4), (("a", "b", "d"), 40, 4)
+    )
+    named = {name: has_tag(name) for name in "abcd"} | {"again": has_tag("a"), "nobody": has_tag("x")}
+    table = compare_segments(people, named, baseline="a")
+    found = dict(table.select("segment", "relation").rows())
+    assert found == {
+        "a": "baseline",
+        "b": "overlaps",
+        "c": "apart",
+        "d": "inside",
+        "again": "same",
+        "nobody": "apart",
+    }
+    said = dict(table.select("segment", "finding").rows())
+    assert said["b"].startswith("13.3% of b opted out, 5.0 points more than a (")
+    assert said["b"].endswith("not distinguishable from chance, among 3 comparisons.")
+    assert said["again"] == "again and a are the same contacts."
+    assert said["nobody"] == "Nothing is known about opt-outs of nobody: no comparison."
+    assert table["q"].to_list() == pytest.approx(benjamini_hochberg(table["p"]).to_list(), nan_ok=True)
+    assert table.filter(pl.col("p").is_null())["segment"].to_list() == ["a", "again", "nobody"]
+
+
+def test_the_p_of_an_overlap_is_that_of_its_parts():
+    """A-only, B-only and both are independent: the variance of the difference, at one rate for all, is a sum over them."""
+    people = _tagged((("a", "b"), 160, 12), (("a",), 240, 18), (("b",), 240, 36))
+    row = compare_segments(people, {"a": has_tag("a"), "b": has_tag("b")}, baseline="b").row(0, named=True)
+    rate = 66 / 640
+    variance = rate * (1 - rate) * (240 / 400**2 + 240 / 400**2)
+    assert row["p"] == pytest.approx(2 * stats.norm.sf(0.045 / variance**0.5))
 
 
 @settings(max_examples=60, deadline=None)

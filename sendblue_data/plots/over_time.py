@@ -10,7 +10,7 @@ import polars as pl
 from sendblue_data.plots.canvas import SMALL_GROUP, Canvas, PlotOptions, canvas, require, with_options
 from sendblue_data.plots.labels import number, plural
 from sendblue_data.plots.rates import group_title, line_groups
-from sendblue_data.plots.timelines import LABELS_APART, MOST_LINES, days, draw_rate_lines, label_lines
+from sendblue_data.plots.timelines import LABELS_APART, MOST_LINES, broken, days, draw_rate_lines, label_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -118,9 +118,7 @@ def _draw_limits(drawing: Canvas, parts: Sequence[pl.DataFrame]) -> None:
             "zorder": 5,
         }
         drawing.ax.plot(days(out["period"].to_list()), out["rate"].to_list(), "s", label="_outside", **style)
-        drawing.notes.append(
-            f"Squares: outside the limits, and not by chance: {plural(out.height, 'period')}."
-        )
+        drawing.notes.append(f"Squares: outside these limits: {plural(out.height, 'period')}.")
 
 
 def _say_lost(drawing: Canvas, table: pl.DataFrame) -> None:

@@ -30,8 +30,8 @@ import polars as pl
 
 from sendblue_data import (
     ContactHistory, Sandbox, compare_segments, has_tag, opt_out_by_age, opt_out_cohorts, opt_out_drivers,
-    opt_out_rate, plots, pull_contacts, reachable, segment_overlap, similar_tags, tag_combinations, tag_growth, tag_pairs, tag_summary,
-    untagged, variable, verification_backlog, verification_funnel, verification_rate,
+    opt_out_rate, plots, pull_contacts, reachable, segment_overlap, similar_tags, tag_combinations, tag_growth,
+    tag_pairs, tag_summary, untagged, variable, verification_backlog, verification_funnel, verification_rate,
 )
 
 now = datetime(2026, 10, 1, tzinfo=UTC)

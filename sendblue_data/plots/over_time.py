@@ -105,8 +105,11 @@ def _draw_limits(drawing: Canvas, parts: Sequence[pl.DataFrame]) -> None:
     if not all({"limit_low", "limit_high", "signal"} <= set(part.columns) for part in parts):
         return
     if len(parts) == 1 and parts[0]["limit_high"].count():
-        low, high = (parts[0][name].fill_null(float("nan")).to_list() for name in ("limit_low", "limit_high"))
-        at = days(parts[0]["period"].to_list())
+        places = days(parts[0]["period"].to_list())
+        (at, low), (_, high) = (
+            broken(places, parts[0][name].fill_null(float("nan")).to_list(), parts[0])
+            for name in ("limit_low", "limit_high")
+        )
         drawing.ax.fill_between(at, low, high, color=drawing.colours.muted, alpha=0.18, linewidth=0, zorder=0)
         drawing.notes.append("Band: all periods together lie within it if nothing changed (Laney's limits).")
     out = pl.concat(parts, how="diagonal").filter(pl.col("signal").is_not_null())

@@ -29,9 +29,9 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from sendblue_data import (
-    ContactHistory, Sandbox, compare_segments, has_tag, opt_out_cohorts, opt_out_drivers, opt_out_rate, plots,
-    pull_contacts, reachable, segment_overlap, similar_tags, tag_combinations, tag_growth, tag_pairs, tag_summary,
-    untagged, variable, verification_backlog, verification_funnel, verification_rate,
+    ContactHistory, Sandbox, compare_segments, has_tag, opt_out_by_age, opt_out_cohorts, opt_out_drivers,
+    opt_out_rate, plots, pull_contacts, reachable, segment_overlap, similar_tags, tag_combinations, tag_growth,
+    tag_pairs, tag_summary, untagged, variable, verification_backlog, verification_funnel, verification_rate,
 )
 
 now = datetime(2026, 10, 1, tzinfo=UTC)
@@ -81,6 +81,15 @@ ax = plots.opt_out_rate(table, reference=overall, reference_label="all contacts"
         """
 table = opt_out_rate(contacts, by=["sendblue_number", variable("Lead Source")])
 ax = plots.opt_out_rate(table, top=15, as_of=now)
+""",
+    ),
+    Entry(
+        "opt_out_by_age",
+        "Opt-outs by age",
+        "From one pull: what share has opted out by each age, if people opt out alike whenever they were created.",
+        """
+table = opt_out_by_age(contacts, as_of=now)
+ax = plots.opt_out_by_age(table, as_of=now)
 """,
     ),
     Entry(
@@ -232,7 +241,7 @@ OVER_TIME = (
     Entry(
         "opt_out_trend",
         "Opt-outs by week",
-        "Opted out / at risk, between snapshots.",
+        "Opted out / at risk, per 30 days; the band is what all weeks together stay within.",
         """
 table = history.opt_out_trend()
 ax = plots.opt_out_trend(table, as_of=moment)
@@ -250,10 +259,19 @@ ax = plots.opt_out_trend(table, as_of=moment, top=4)
     Entry(
         "survival",
         "Contacts still subscribed",
-        "Kaplan and Meier's estimate, with entry at first sight.",
+        "Turnbull's estimate: an opt-out lies somewhere between two looks.",
         """
 table = history.survival(by="sendblue_number")
 ax = plots.survival(table, as_of=moment, top=3)
+""",
+    ),
+    Entry(
+        "list_flow",
+        "How the list moved",
+        "From the first look to the last: what added to the list, and what took from it.",
+        """
+table = history.list_flow()
+ax = plots.list_flow(table, as_of=moment)
 """,
     ),
 )

@@ -91,6 +91,8 @@ HISTORY = {
     "survival": "by=None, *, method='turnbull'",
     "opt_out_alarms": "by=('tags', 'sendblue_number')",
     "list_flow": "every='1mo'",
+    "segment_flow": "segment, every='1mo'",
+    "segment_moves": "segment",
 }
 PLOTS = [
     "compare_segments",

@@ -131,7 +131,8 @@ def _factor(
         found = judge(part["opt_outs"].cast(pl.Float64).to_numpy(), part["exposure"].to_numpy(), first)
         parts.append(part.with_columns(expected=pl.Series(found.expected), p=pl.Series(found.p)))
     judged = pl.concat(parts).with_columns(pl.col("expected", "p").fill_nan(None)).drop_nulls("p")
-    named = groups.named(judged)
+    # Contacts without a value are no group that one could look into.
+    named = groups.named(judged.drop_nulls(keys) if keys else judged)
     name = "all" if by is None else next(column for column in named.columns if column not in judged.columns)
     level = pl.lit("all") if by is None else pl.col(name).cast(pl.String)
     return named.select(

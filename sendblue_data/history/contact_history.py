@@ -28,6 +28,7 @@ from sendblue_data.history.damage import wrap_corruption_errors
 from sendblue_data.history.events import opt_out_events
 from sendblue_data.history.flow import list_flow
 from sendblue_data.history.lock import lock_path, writer_lock
+from sendblue_data.history.membership import segment_flow, segment_moves
 from sendblue_data.history.record import Snapshot, record
 from sendblue_data.history.refusals import Evidence, Limits, check_evidence, check_frame
 from sendblue_data.history.scan import scan
@@ -432,6 +433,54 @@ class ContactHistory:
             (datetime.date(2026, 3, 9), 2, 0, 1, 0, 1)
         """
         return self._ask(lambda: list_flow(self._table, every, time_zone))
+
+    def segment_flow(self, segment: pl.Expr, every: str = "1mo", *, time_zone: str = "UTC") -> pl.DataFrame:
+        """Count who entered a segment and who left it, by period.
+
+        Args:
+            segment: predicates such as `has_tag("VIP") & reachable()`, or a Boolean Polars expression over contact
+                fields; where it is null, a contact is not in it.
+            every: as in `opt_out_trend`.
+            time_zone: of the periods; a name such as `"America/New_York"`.
+
+        Returns:
+            A row for each period with a look in it: `period` (a Date, its first day), `days` (from the last look
+            before it to its last), `start`, `entered`, `left` and `end` (contacts; `end` = `start` + `entered` -
+            `left`). Who entered and left between two looks is in no column.
+
+        Raises:
+            FrameError: `segment` names no contact field.
+            SegmentError: `segment` is not Boolean.
+            ConfigurationError: `every` is no period, or `time_zone` no zone.
+
+        Example:
+            >>> from sendblue_data import opted_out
+            >>> history.segment_flow(opted_out()).select("start", "entered", "left", "end").rows()
+            [(0, 1, 0, 1)]
+        """
+        return self._ask(lambda: segment_flow(self._table, segment, every, time_zone))
+
+    def segment_moves(self, segment: pl.Expr) -> pl.DataFrame:
+        """List who entered a segment and who left it, oldest first.
+
+        Args:
+            segment: as in `segment_flow`.
+
+        Returns:
+            A row a move after the first snapshot: `phone`, `contact_id`, `move` (`"entered"` or `"left"`), `why`
+            (`"added"`, `"came_back"` or `"removed"`: to the account or from it; else `"changed"`), `after` and
+            `before` (UTC, the looks between which it happened).
+
+        Raises:
+            FrameError: `segment` names no contact field.
+            SegmentError: `segment` is not Boolean.
+
+        Example:
+            >>> from sendblue_data import opted_out
+            >>> history.segment_moves(opted_out()).select("phone", "move", "why").rows()
+            [('+13055550102', 'entered', 'changed')]
+        """
+        return self._ask(lambda: segment_moves(self._table, segment))
 
     def snapshots(self) -> pl.DataFrame:
         """List the snapshots, oldest first.

@@ -55,7 +55,13 @@ def list_flow(table: pl.DataFrame, **options: Unpack[PlotOptions]) -> Axes:
             label, sign = _STEPS[name]
             colour = drawing.colours.cycle[0 if sign > 0 else 1]
             bars.append(
-                (label, min(level, level + sign * count), count, colour, f"{'+-'[sign < 0]}{number(count)}")
+                (
+                    label,
+                    min(level, level + sign * count),
+                    count,
+                    colour,
+                    f"{'+-'[sign < 0] if count else ''}{number(count)}",
+                )
             )
             level += sign * count
         bars.append(("end", 0, end, drawing.colours.note, number(end)))

@@ -10,7 +10,7 @@ import polars as pl
 from sendblue_data.plots.canvas import SMALL_GROUP, Canvas, PlotOptions, canvas, require, with_options
 from sendblue_data.plots.labels import number, plural
 from sendblue_data.plots.rates import group_title, line_groups
-from sendblue_data.plots.timelines import LABELS_APART, MOST_LINES, days, draw_rate_lines, label_lines
+from sendblue_data.plots.timelines import LABELS_APART, MOST_LINES, broken, days, draw_rate_lines, label_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,8 +105,11 @@ def _draw_limits(drawing: Canvas, parts: Sequence[pl.DataFrame]) -> None:
     if not all({"limit_low", "limit_high", "signal"} <= set(part.columns) for part in parts):
         return
     if len(parts) == 1 and parts[0]["limit_high"].count():
-        low, high = (parts[0][name].fill_null(float("nan")).to_list() for name in ("limit_low", "limit_high"))
-        at = days(parts[0]["period"].to_list())
+        places = days(parts[0]["period"].to_list())
+        (at, low), (_, high) = (
+            broken(places, parts[0][name].fill_null(float("nan")).to_list(), parts[0])
+            for name in ("limit_low", "limit_high")
+        )
         drawing.ax.fill_between(at, low, high, color=drawing.colours.muted, alpha=0.18, linewidth=0, zorder=0)
         drawing.notes.append("Band: all periods together lie within it if nothing changed (Laney's limits).")
     out = pl.concat(parts, how="diagonal").filter(pl.col("signal").is_not_null())
@@ -118,9 +121,7 @@ def _draw_limits(drawing: Canvas, parts: Sequence[pl.DataFrame]) -> None:
             "zorder": 5,
         }
         drawing.ax.plot(days(out["period"].to_list()), out["rate"].to_list(), "s", label="_outside", **style)
-        drawing.notes.append(
-            f"Squares: outside the limits, and not by chance: {plural(out.height, 'period')}."
-        )
+        drawing.notes.append(f"Squares: outside these limits: {plural(out.height, 'period')}.")
 
 
 def _say_lost(drawing: Canvas, table: pl.DataFrame) -> None:

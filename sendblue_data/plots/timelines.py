@@ -126,7 +126,7 @@ def _draw_line(
 
     ax, places = drawing.ax, days(part[at].to_list())
     known = [float("nan") if rate is None else rate for rate in part["rate"]]
-    drawn = ax.plot(*_broken(places, known, part), color=colour, linewidth=1.4, label=label)
+    drawn = ax.plot(*broken(places, known, part), color=colour, linewidth=1.4, label=label)
     has_rings = "unequal_exposure" in part.columns
     rings = part["unequal_exposure"].to_list() if has_rings else [False] * len(places)
     rates, shades = part.select("rate", "low", "high").rows(), drawing.shades(faint, colour)
@@ -148,7 +148,7 @@ def _draw_line(
         line.set_transform(place)
 
 
-def _broken(
+def broken(
     places: Sequence[float], heights: Sequence[float], part: pl.DataFrame
 ) -> tuple[list[float], list[float]]:
     """Put a gap into a line before each row that periods are missing before: nobody knows what was there."""

@@ -256,7 +256,7 @@ def test_a_trend_frames_what_lies_outside_the_limits_of_all_periods():
     (frame,) = [line for line in ax.lines if line.get_marker() == "s"]
     assert list(frame.get_ydata()) == [0.35]
     assert ax.collections[0].get_paths()[0].vertices[:, 1].max() == 0.2
-    assert "Squares: outside the limits, and not by chance: 1 period." in notes(ax)
+    assert "Squares: outside these limits: 1 period." in notes(ax)
     calm = plots.opt_out_trend(LOUD.with_columns(signal=pl.lit(None, pl.String)), ax=axes())
     assert not [line for line in calm.lines if line.get_marker() == "s"]
 

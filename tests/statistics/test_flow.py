@@ -6,11 +6,12 @@ import tempfile
 from collections import Counter
 from datetime import timedelta
 
+import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, settings, strategies as st
 
-from sendblue_data import ContactHistory
-from sendblue_data.errors import ConfigurationError
+from sendblue_data import ContactHistory, has_tag, opted_out
+from sendblue_data.errors import ConfigurationError, FrameError, SegmentError
 from tests.history import worlds as w
 
 from .simulated import START
@@ -64,3 +65,43 @@ def test_lost_and_arrived_opt_outs_are_told_apart(tmp_path):
     assert (row["start"], row["end"]) == (1, 3)
     with pytest.raises(ConfigurationError, match="whole days or longer"):
         history.list_flow("1h")
+
+
+@settings(max_examples=8, deadline=None)
+@given(w.worlds(), st.sampled_from(["tag", "out"]))
+def test_a_segments_members_are_those_of_each_look(world, which):
+    segment = has_tag("b") if which == "tag" else opted_out()
+    with tempfile.TemporaryDirectory() as folder:
+        history = ContactHistory(folder)
+        for at, contacts in world.taken:
+            history.snapshot(w.frame(contacts), at, max_shrink=1, allow_other_account=True)
+        flow, moves = history.segment_flow(segment, "1d"), history.segment_moves(segment)
+    there, truth = None, []
+    for at, contacts in world.taken:
+        members = set(w.frame(contacts).filter(segment)["phone"])
+        if there is not None:
+            truth += [(at, who, "entered") for who in members - there]
+            truth += [(at, who, "left") for who in there - members]
+        there = members
+    assert sorted(moves.select("before", "phone", "move").rows()) == sorted(truth)
+    assert flow["end"][-1] == len(there)
+    assert flow["entered"].sum() + flow["left"].sum() == len(truth)
+    assert flow["start"].to_list()[1:] == flow["end"].to_list()[:-1]
+
+
+def test_moves_say_why(tmp_path):
+    history = ContactHistory(tmp_path)
+    everyone = pl.col("phone").is_not_null()
+    for day, people in enumerate([[0, 1], [0, 2], [0, 1, 2]]):
+        history.snapshot(w.frame([w.contact(n) for n in people]), START + timedelta(days=day), max_shrink=1)
+    assert history.segment_moves(everyone).select("phone", "move", "why").rows() == [
+        (w.phone(1), "left", "removed"),
+        (w.phone(2), "entered", "added"),
+        (w.phone(1), "entered", "came_back"),
+    ]
+    with pytest.raises(FrameError, match="segment names 'colour', which is no contact field"):
+        history.segment_flow(pl.col("colour") == "red")
+    with pytest.raises(SegmentError, match="segment is of type String"):
+        history.segment_flow(pl.col("phone"))
+    with pytest.raises(SegmentError, match="segment is 'VIP': expected a segment"):
+        history.segment_moves("VIP")

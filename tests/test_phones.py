@@ -1,5 +1,7 @@
 """normalize_phones against phonenumbers itself, number by number."""
 
+import re
+
 import phonenumbers
 import polars as pl
 import pytest
@@ -150,3 +152,83 @@ def test_dots_between_groups_are_no_decimals():
     frame = pl.DataFrame({"phone": ["212.555.0120", "212.5550120", "1.212.555.0120", "(212) 555.0100"]})
     read = normalize_phones(frame, "phone", region="US")["phone"].to_list()
     assert read == [*["+12125550120"] * 3, "+12125550100"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "region", "phone"),
+    [
+        ("p:+12125550123", None, "+12125550123"),
+        ("whatsapp:+12125550123", None, "+12125550123"),
+        ("sms:+1 212 555 0123", None, "+12125550123"),
+        ("'+12125550123", None, "+12125550123"),
+        ('="2125550123"', "US", "+12125550123"),
+        ("0044 20 7946 0123", "US", "+442079460123"),
+        ("0011 44 20 7946 0123", "AU", "+442079460123"),
+        ("+52 1 55 1234 5678", None, "+525512345678"),
+        ("044 55 1234 5678", "MX", "+525512345678"),
+        ("011 15-2345-6789", "AR", "+5491123456789"),
+        ("030/23125010", "DE", "+493023125010"),
+        ("+49 (0)30 23125010", "DE", "+493023125010"),
+        ("479 234 5678", "US", "+14792345678"),
+    ],
+)
+def test_phones_as_lists_have_them_are_read(raw, region, phone):
+    assert normalize_phones(pl.DataFrame({"p": [raw]}), "p", region).row(0) == (phone, None)
+
+
+@pytest.mark.parametrize(
+    ("raw", "region", "why"),
+    [
+        ("030 23125010 / 011", "DE", "more than one number"),
+        ("01 58858 / 12", "AT", "more than one number"),
+        ("02 1234567 / 89", "IT", "more than one number"),
+        ("601 555 1234 / 35", "CO", "more than one number"),
+        ("02 555 12 34 / 35", "BE", "more than one number"),
+        ("+1 (212) 555-0123;+44 7911 123456", "US", "more than one number"),
+        ("4700000000", "US", "no number of +1 is made like this"),
+        ("447911123456", "US", "no number of US, but one of +44 that lost its +"),
+        ("447911123456", "DE", "could be +49447… or a number of +44 that lost its +"),
+        ("4592345678", "US", "no number of US, but one of +45 that lost its +"),
+        (
+            "12125550123",
+            None,
+            "no country code: write it with +, or pass region= (with one it would be of +1)",
+        ),
+        ("1-800-FLOWERS", "US", "has letters in it"),
+        ("2.1255550123E+10", "US", "a power of ten"),
+    ],
+)
+def test_what_would_be_somebody_elses_number_is_refused_with_a_remedy(raw, region, why):
+    phone, problem = normalize_phones(pl.DataFrame({"p": [raw]}), "p", region).row(0)
+    assert phone is None
+    assert problem.startswith(why)
+    assert re.search("write|keep|pass|read|export|check", problem)
+
+
+def test_the_first_mobile_number_of_a_cell_is_taken_where_it_is_asked_for():
+    frame = pl.DataFrame({"p": ["030 23125010 / 0171 2345678", "030 23125010 / 030 23125011"]})
+    answer = normalize_phones(frame, "p", "DE", several_phones="first_mobile")
+    assert answer["p"].to_list() == ["+491712345678", None]
+    assert answer["p_problem"][1].startswith(
+        "more than one number in the cell, none of them known as a mobile"
+    )
+    with pytest.raises(ConfigurationError, match="several_phones is 'any'"):
+        normalize_phones(frame, "p", "DE", several_phones="any")
+
+
+def test_others_of_a_column_that_lost_their_plus_put_a_national_number_in_doubt():
+    alone = normalize_phones(pl.DataFrame({"p": [4792345678, 2125550123]}), "p", "US")
+    assert alone["p"].to_list() == ["+14792345678", "+12125550123"]
+    among = normalize_phones(pl.DataFrame({"p": [4792345678, 2125550123, 4791234567]}), "p", "US")
+    assert among["p"].to_list() == [None, "+12125550123", None]
+    assert among["p_problem"][0].startswith("could be +14792… or a number of +47")
+
+
+def test_patterns_alone_read_most_numbers_of_every_country():
+    codes = sorted(phonenumbers.SUPPORTED_REGIONS)
+    numbers = [phonenumbers.format_number(phonenumbers.example_number(code), 0) for code in codes]
+    read = quick_phones(pl.Series(numbers), None)
+    assert read.drop_nulls().to_list() == [
+        number for number, quick in zip(numbers, read, strict=True) if quick
+    ]
+    assert read.count() > 0.9 * len(numbers)

@@ -38,7 +38,7 @@ _WHOLE_NUMBER = 9
 _OLD_MEXICAN = re.compile(r"\+?521([1-9][0-9]{9})")
 _MEXICAN_AT_HOME = re.compile(r"(?:044|045|01)([1-9][0-9]{9})")
 _MEXICO = "+52"
-_NATIONAL_STYLE = re.compile(r"\(?[2-9][0-9]{2}\)?[ .-]?[0-9]{3}[ .-][0-9]{4}")
+NATIONAL_STYLE = r"\(?[2-9][0-9]{2}\)?[ .-]?[2-9][0-9]{2}[ .-][0-9]{4}"
 """North American grouping: nobody writes a number of another country so."""
 _WITHOUT_PLUS = "no country code: write it with +, or pass region="
 _WRITE_IT_WHOLE = "; write the whole number with + and its country code"
@@ -102,7 +102,9 @@ def bare(raw: str | None) -> str:
         >>> bare("\u202dtel:+1 212 555 0123\u202c"), bare("'+12125550123"), bare('="2125550123"')
         ('+1 212 555 0123', '+12125550123', '2125550123')
     """
-    text = "".join(c for c in raw or "" if unicodedata.category(c) not in {"Cf", "Cc"} or c in "\n\r\t")
+    text = raw or ""
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(c for c in text if unicodedata.category(c) not in {"Cf", "Cc"} or c in "\n\r\t")
     text = text.strip()
     if formula := _AS_FORMULA.fullmatch(text):
         text = formula[1].strip()
@@ -180,15 +182,16 @@ def _read_one(text: str, region: str | None) -> Reading:
 
 def _unless_lost_plus(text: str, number: PhoneNumber, reading: Reading, region: str) -> Reading:
     """Refuse a number without a `+` that is one of another country with it, and none of the region's in use."""
-    abroad = lost_plus(text)
-    if abroad is None or abroad == number or text.startswith("0"):
+    is_used = reading.phone is not None and is_in_use(number)
+    prefix = _home(region).national_prefix
+    if is_used and (prefix in (None, "1") or text.startswith(prefix) or not text.isdecimal()):
         return reading
-    if reading.phone is not None and is_in_use(number):
-        prefix = _home(region).national_prefix
-        if prefix in (None, "1") or text.startswith(prefix) or not text.isdecimal():
-            return reading
+    abroad = None if text.startswith("0") else lost_plus(text)
+    if abroad is None or abroad == number:
+        return reading
+    if is_used and reading.phone is not None:
         return Reading(None, could_be(reading.phone, abroad.country_code or 0), abroad.country_code)
-    if reading.phone is not None and _NATIONAL_STYLE.fullmatch(text):
+    if reading.phone is not None and re.fullmatch(NATIONAL_STYLE, text):
         return reading
     found = f"no number of {region}, but one of +{abroad.country_code} that lost its +; write it with +"
     return Reading(None, found, abroad.country_code)
@@ -292,7 +295,8 @@ def _in_plan(number: PhoneNumber) -> bool:
     return any(re.fullmatch(pattern, national) for pattern in plans(number.country_code or 0))
 
 
-def plans(code: int) -> list[str]:
+@lru_cache(maxsize=512)
+def plans(code: int) -> tuple[str, ...]:
     """Return the general patterns of national numbers in the regions that share a country code."""
     found = []
     for region in phonenumbers.region_codes_for_country_code(code):
@@ -300,4 +304,4 @@ def plans(code: int) -> list[str]:
         pattern = plan and plan.general_desc and plan.general_desc.national_number_pattern
         if pattern:
             found.append(pattern)
-    return found
+    return tuple(found)

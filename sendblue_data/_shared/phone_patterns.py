@@ -13,7 +13,7 @@ import phonenumbers
 import polars as pl
 from phonenumbers import PhoneMetadata
 
-from sendblue_data._shared.phone_cells import DECIMAL, NORTH_AMERICA, area_codes, plans
+from sendblue_data._shared.phone_cells import DECIMAL, NATIONAL_STYLE, NORTH_AMERICA, area_codes, plans
 
 _BETWEEN = r"[ ().\-]"
 _CODES = r"^\+([17]|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|[0-9]{3})"
@@ -52,7 +52,7 @@ def quick_phones(raw: pl.Series, region: str | None) -> pl.Series:
             mine = digits.gather(rows)
             fits = _fitting(mine.str.slice(len(value) + 1), plan).fill_null(value=False)
             found = found.scatter(rows.filter(fits), mine.filter(fits))
-    return found if region is None else _at_home(found, digits, region)
+    return found if region is None else _at_home(found, raw, digits, region)
 
 
 def _fitting(national: pl.Series, plan: _Plan) -> pl.Series:
@@ -77,12 +77,14 @@ def _abroad(code: int) -> _Plan | None:
     )
 
 
-def _at_home(found: pl.Series, digits: pl.Series, region: str) -> pl.Series:
+def _at_home(found: pl.Series, raw: pl.Series, digits: pl.Series, region: str) -> pl.Series:
     """Read numbers without a `+` besides."""
     code = phonenumbers.country_code_for_region(region)
     if code == NORTH_AMERICA:
         ten = digits.str.extract(r"^1?([2-9][0-9]{2}[2-9][0-9]{6})$")
         known = ten.str.slice(0, 3).is_in(list(area_codes()))
+        # Of an area that is not in use it may be another country's number without its +, unless it is written our way.
+        known |= raw.str.contains(rf"^\s*{NATIONAL_STYLE}\s*\z") | digits.str.starts_with("1")
         return found.zip_with(found.is_not_null(), "+1" + ten.set(~known.fill_null(value=False), None))
     plan, prefix = _home_plan(region)
     if plan is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -125,8 +125,13 @@ class _Reading:
 
     def imported(self) -> ImportedContacts:
         """Read all fields."""
+        self._forget(self.claims.unmapped)
         phones, why = self._phones()
-        fields = {name: self._field(name) for name in CONTACT_SCHEMA if name != "phone"} | {"phone": phones}
+        fields = {"phone": phones}
+        for name in CONTACT_SCHEMA:
+            if name != "phone":
+                fields[name] = self._field(name)
+            self._forget(claim.column for claim in self.claims.of(name))
         fields |= self._full_names(fields)
         kind = self._kind(fields["opt_out"])
         if kind == "suppressions" and not self.claims.of("opt_out"):
@@ -149,6 +154,11 @@ class _Reading:
             self.layout.title if self.layout else None,
             tuple(self.table.notes),
         )
+
+    def _forget(self, columns: Iterable[int]) -> None:
+        """Let go of columns that are not needed any more: of a long list, each takes memory."""
+        for column in columns:
+            self.table.columns[column] = pl.Series([], dtype=pl.String)
 
     def _tell(self, header: str | None, problem: str, rows: pl.Series | None = None) -> None:
         numbers = pl.Series("row", [None], dtype=pl.UInt32) if rows is None else rows

@@ -37,9 +37,9 @@ def read_source(source: Any, sheet: str | int | None) -> Table:
         source = path
     if isinstance(source, (str, os.PathLike)):
         file = Path(source)
-        return _read_bytes(file.name, _bytes_of(file), sheet)
+        return _read_bytes(file.name, [_bytes_of(file)], sheet)
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _read_bytes("the file", bytes(source), sheet)
+        return _read_bytes("the file", [bytes(source)], sheet)
     return table_of("the frame", *_frame_of(source))
 
 
@@ -53,7 +53,8 @@ def _bytes_of(file: Path) -> bytes:
         ) from None
 
 
-def _read_bytes(label: str, data: bytes, sheet: str | int | None) -> Table:
+def _read_bytes(label: str, held: list[bytes], sheet: str | int | None) -> Table:
+    data = held[0]
     if data.startswith((_ZIP, _OLD_EXCEL)):
         return _read_excel(label, data, sheet)
     if sheet is not None:
@@ -64,7 +65,8 @@ def _read_bytes(label: str, data: bytes, sheet: str | int | None) -> Table:
             return table_of(label, _as_text(frame), 0, ["Parquet"])
     if data[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return _read_ndjson(label, data)
-    return read_text(label, data)
+    del data
+    return read_text(label, held)
 
 
 def _read_excel(label: str, data: bytes, sheet: str | int | None) -> Table:

@@ -38,12 +38,17 @@ _FAMILY = [
 _LOOKS_LIKE_PHONE = re.compile(r"\+?[0-9][0-9 ().\-/]{5,}[0-9]")
 
 
-def read_text(label: str, data: bytes) -> Table:
+def read_text(label: str, held: list[bytes]) -> Table:
     """Read the bytes of a CSV, TSV or semicolon file.
+
+    Args:
+        label: what it is, for errors.
+        held: the bytes, in a list that is emptied, so that they take no memory beside what was read of them.
 
     Raises:
         FrameError: it is empty, a quote is never closed, or it is no text.
     """
+    data = held.pop()
     form = csv_form(data[:_SAMPLE])
     data, notes = _as_utf8(label, data)
     skipped = 0
@@ -209,9 +214,7 @@ def _with_header(
     label: str, frame: pl.DataFrame, broken: dict[int, str], notes: list[str], *, first: int, form: Form
 ) -> Table:
     """Take the first row that says anything for the header, unless it is a person's."""
-    given = (
-        frame.select(pl.any_horizontal(pl.all().str.strip_chars() != "")).to_series() if frame.width else None
-    )
+    given = frame.select(pl.any_horizontal(pl.all().str.contains(r"\S"))).to_series() if frame.width else None
     filled = pl.Series([], dtype=pl.UInt32) if given is None else given.fill_null(value=False).arg_true()
     if filled.is_empty():
         raise FrameError(f"{label} is empty: expected a header, and a row for each contact.")

@@ -76,10 +76,10 @@ def test_the_contacts_themselves_are_refused(name):
 
 
 @BY_NAME
-def test_what_is_no_polars_frame_is_refused(name):
+def test_what_is_no_frame_is_refused(name):
     plot, table = PLOTS[name]
-    with pytest.raises(FrameError, match=f"found a LazyFrame where the table of .*{plot.__name__}"):
-        plot(table(2).lazy())
+    with pytest.raises(FrameError, match=f"found a list where the table of .*{plot.__name__}"):
+        plot(table(2).to_dicts())
 
 
 @BY_NAME

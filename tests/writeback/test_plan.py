@@ -243,5 +243,5 @@ def test_other_frames_are_taken():
     empty = contacts_frame([])
     assert plan_create(empty, mine.lazy()).counts == {"create": 1}
     assert plan_create(empty, mine.to_pandas()).counts == {"create": 1}
-    with pytest.raises(FrameError, match="Expected a frame"):
+    with pytest.raises(FrameError, match="a list is not a frame"):
         plan_create(empty, [{"phone": phone(0)}])

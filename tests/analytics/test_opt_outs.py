@@ -122,6 +122,7 @@ def test_polars_expressions_group_wherever_they_can_run(constructor, by):
         assert_frame_equal(opt_out_rate(made, by=by), opt_out_rate(frame, by=by), check_exact=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(CONTACTS, st.randoms(use_true_random=False))
 def test_groups_add_up_and_row_order_does_not_matter(rows, random):

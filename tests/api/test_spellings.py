@@ -307,6 +307,7 @@ def contacts(draw):
     return sent, read, odd
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(contacts(), max_size=5), st.booleans())
 def test_exactly_what_is_odd_is_counted_and_all_else_is_read(people, ascii_only):

@@ -112,7 +112,7 @@ def test_since_reads_a_part(account, capsys):
         ([], "COMMAND"),
         (["fly"], "invalid choice: 'fly'"),
         (["pull"], "OUT"),
-        (["pull", "out.xls"], r"use \.parquet, \.csv"),
+        (["pull", "out.xls"], r"use \.csv, \.xlsx"),
         (["pull", "nowhere/out.csv"], "nowhere does not exist"),
         (["pull", "out.csv", "--since", "soon"], "since is 'soon': expected a moment in ISO 8601"),
         (["pull", "out.csv", "--since", "9999-12-31T23:59:59-05:00"], "is no moment"),

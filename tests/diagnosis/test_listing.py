@@ -9,6 +9,7 @@ from tests.diagnosis.conftest import named
 from tests.diagnosis.model import error, ok, people
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("contacts", [0, 1, 2, 1_000, 2_500, 11_500])
 def test_a_sandbox_of_any_size_is_ready_in_twenty_requests(contacts):
     with Sandbox(contacts, seed=5) as sandbox, sandbox.client() as client:
@@ -118,6 +119,7 @@ def test_an_offset_that_is_ignored_is_a_problem(examine):
     assert named(examine(people(2)), "offset").verdict == "unseen"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("contacts", [0, 3, 1_000, 1_001, 10_020])
 @pytest.mark.parametrize("off", [0, 2, -2])
 def test_a_count_is_held_against_the_list_exactly(examine, contacts, off):

@@ -81,6 +81,7 @@ def test_events_are_those_that_happened(world: w.World) -> None:
     ]
 
 
+@pytest.mark.slow
 @quick
 @given(w.worlds())
 def test_trend_counts_events_over_contacts_at_risk(world: w.World) -> None:
@@ -122,6 +123,7 @@ def test_trend_counts_events_over_contacts_at_risk(world: w.World) -> None:
     assert trend["looks"].to_list() == [sum(week(at) == p for at, _ in world.taken) for p in sorted(risk)]
 
 
+@pytest.mark.slow
 @quick
 @given(w.worlds())
 def test_a_trend_by_tag_counts_a_contact_in_each_group_once(world: w.World) -> None:

@@ -410,6 +410,7 @@ def renamed(n: int) -> pl.Expr:
     )
 
 
+@pytest.mark.slow
 def test_small_files_are_merged_as_they_gather(tmp_path: Path) -> None:
     history = ContactHistory(tmp_path)
     for n in range(70):

@@ -101,6 +101,7 @@ def lives_of(world: w.World) -> list[Life]:
     return found
 
 
+@pytest.mark.slow
 @quick
 @given(w.worlds(people=8, snapshots=10))
 def test_a_historys_survival_is_that_of_the_contacts_watched(world: w.World) -> None:
@@ -116,6 +117,7 @@ def test_a_historys_survival_is_that_of_the_contacts_watched(world: w.World) -> 
         assert alone["opt_outs"].sum() == curve["opt_outs"].sum()
 
 
+@pytest.mark.slow
 @quick
 @given(w.worlds())
 def test_the_trends_intervals_are_wilsons(world: w.World) -> None:

@@ -11,6 +11,7 @@ REACHED = {**FIELDS, "phone": st.none() | st.from_regex(r"\A\+1[2-9]1255501[0-9]
 ROWS = st.fixed_dictionaries({name: st.none() | field for name, field in REACHED.items()})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), OPTIONS)
 def test_it_reads_back_equal(tmp_path, name, options):
     @settings(

@@ -207,6 +207,7 @@ def test_since_gives_a_part_and_refuses_to_trust_the_order():
     assert [note for note in unordered.notes if "does not sort" in note]
 
 
+@pytest.mark.slow
 def test_windows_stream_and_can_be_left():
     with Sandbox(12_500) as sandbox, sandbox.client() as client:
         windows = list(iter_contacts(client, progress=False))

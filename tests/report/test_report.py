@@ -370,6 +370,7 @@ def test_every_number_is_defined(drawn):
     assert "unsubscribes per message received: another figure, not to be compared" in drawn.words
 
 
+@pytest.mark.slow
 def test_a_history_of_another_account_is_refused(write, undrawn, tmp_path):
     history = ContactHistory(tmp_path / "history")
     history.snapshot(people(), PULLED, evidence=evidence())

@@ -170,6 +170,7 @@ def test_settle_waits_until_reads_show_all(open_raw):
     assert raw.phones() == [NEW]
 
 
+@pytest.mark.slow
 def test_a_lagging_account_of_20000_takes_bulk_writes(open_raw, clock):
     raw = open_raw(20_000, read_lag=LAG)
     phones = [row["phone"] for row in raw.sandbox.rows()]

@@ -61,6 +61,7 @@ def interval_of_parts(own, other, shared, confidence):
     return gap - below**0.5, gap + above**0.5
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(CONTACTS, NAMED, st.booleans(), st.sampled_from([0.9, 0.95]))
 def test_a_comparison_is_what_plain_python_and_statsmodels_say(rows, pairs, against_first, confidence):

@@ -401,6 +401,7 @@ def test_the_journal_says_how_calls_that_were_sent_together_ended(open_account, 
     assert ("no" in told[0][1]) == (state != "answered")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", range(21, 41))
 @pytest.mark.parametrize("kind", ["create", "delete"])
 def test_no_request_is_of_nobody(open_account, monkeypatch, size, kind):

@@ -7,13 +7,13 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import polars as pl
-from tqdm.auto import tqdm
 
 from sendblue_data._api.client import SendblueClient
 from sendblue_data._shared.logging import log
+from sendblue_data._shared.progress import ProgressBar
 from sendblue_data._shared.time import Moment, moment
 from sendblue_data._shared.validation import check_client
 from sendblue_data.errors import (
@@ -99,7 +99,7 @@ class Pull:
         pool = ThreadPoolExecutor(self._client.max_connections, thread_name_prefix="sendblue-pull")
         self._reader = Reader(self._client, pool, API_CAPS, strict=self._strict)
         self._orders = OtherOrders(self._reader)
-        bar: tqdm[Any] = tqdm(desc="Pulling contacts", unit=" contacts", disable=not self._progress)
+        bar = ProgressBar(desc="Pulling contacts", unit=" contacts", disable=not self._progress)
         try:
             for rows in self._all(bar):
                 bar.update(rows.height)
@@ -172,7 +172,7 @@ class Pull:
             for fault, ids in sorted(found.items())
         )
 
-    def _warn_of_repairs(self, bar: tqdm[Any]) -> None:
+    def _warn_of_repairs(self, bar: ProgressBar) -> None:
         """Say once what could not be read: under the bar, or as a warning where there is none."""
         repaired = self._repaired()
         if not repaired:
@@ -188,7 +188,7 @@ class Pull:
                 stacklevel=4,
             )
 
-    def _all(self, bar: tqdm[Any]) -> Iterator[pl.DataFrame]:
+    def _all(self, bar: ProgressBar) -> Iterator[pl.DataFrame]:
         reader = self._reader
         counted = reader.count()
         first = reader.ask(self._since)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
-
-from tqdm.auto import tqdm
 
 from sendblue_data._api.client import SendblueClient
+from sendblue_data._shared.progress import ProgressBar
 from sendblue_data.writeback.chunks import Chunks
 from sendblue_data.writeback.fields import WRITABLE, Contact
 from sendblue_data.writeback.journal import Journal
@@ -91,9 +89,7 @@ class Engine:
                 row.asked = tuple(name for name in WRITABLE if name != "opt_out")
         self._waited, self._polls, self._patience = 0.0, 0, PATIENCE
         to_write = sum(row.action in WRITES and not row.done for row in rows)
-        self._bar: tqdm[Any] = tqdm(
-            total=to_write, desc=_TITLES[kind], unit=" contacts", disable=not progress
-        )
+        self._bar = ProgressBar(total=to_write, desc=_TITLES[kind], unit=" contacts", disable=not progress)
 
     def run(self, seen: Mapping[str, Contact] | None = None, seen_at: float | None = None) -> None:
         """Go on until every row has an outcome.

@@ -134,10 +134,13 @@ def pyarrow_needed(contacts: Any) -> Iterator[None]:
     """
     try:
         yield
-    except ImportError as error:
-        raise MissingExtraError(
-            f"Reading this {type(contacts).__name__} needs PyArrow: pip install pyarrow."
-        ) from error
+    except Exception as error:
+        # DuckDB 1.5.0 tells what its import raised in an error of its own.
+        if isinstance(error, ImportError) or str(error).startswith("ModuleNotFoundError"):
+            raise MissingExtraError(
+                f"Reading this {type(contacts).__name__} needs PyArrow: pip install pyarrow."
+            ) from error
+        raise
 
 
 def as_contacts(frame: pl.LazyFrame) -> pl.LazyFrame:

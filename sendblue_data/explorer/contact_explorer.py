@@ -76,6 +76,8 @@ class ContactExplorer:
         self.tabs = Tabs(history, mask=mask)
         self.write = WritePanel(client, journal_dir, lambda: self.selection, self._written)
         self.list = ImportPanel(client, journal_dir, self._written)
+        self.write.widget.add_class("sb-selection")
+        self.list.widget.add_class("sb-list")
         self.saved = SavedSegments(segments_file, lambda: self._segment, self._choose)
         self.headline = widgets.HTML()
         self.untold = widgets.HTML()

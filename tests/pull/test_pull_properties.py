@@ -123,7 +123,14 @@ nulls = st.fixed_dictionaries({"nulls_first": st.booleans(), "nulls_stay": st.bo
 def test_a_quiet_account_arrives_whole(people, truncate_to, nulls, shows):
     account = ModelAccount(people, truncate_to=truncate_to, shows=shows, **nulls)
 
-    frame, evidence = pull_contacts(account, progress=False, with_evidence=True)
+    try:
+        frame, evidence = pull_contacts(account, progress=False, with_evidence=True)
+    except IncompletePullError as error:
+        # Some are behind the offsets of every order, from either end; that is said.
+        assert nulls == {"nulls_first": False, "nulls_stay": True}
+        assert len(people) > 2 * SMALL.reach
+        assert 0 < error.missing <= sum(person.created is None for person in people)
+        return
 
     assert frame.height == len(people)
     assert sorted(numbers(frame)) == sorted(account.stayed)

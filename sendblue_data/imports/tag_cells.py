@@ -100,10 +100,18 @@ def _split(cell: str, separator: str) -> list[str] | None:
     if not separator:
         parts = [cell]
     elif '"' in cell and len(separator) == 1:
-        parts = next(csv.reader([cell.replace("\n", " ")], delimiter=separator, skipinitialspace=True), [])
+        parts = _unquoted(cell, separator)
     else:
         parts = cell.split(separator)
     return _cleaned(parts) or None
+
+
+def _unquoted(cell: str, separator: str) -> list[str]:
+    line = re.sub(r"[\r\n]", " ", cell)
+    try:
+        return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    except csv.Error:  # longer than the module takes
+        return line.split(separator)
 
 
 def _cleaned(parts: list[str]) -> list[str]:

@@ -368,6 +368,6 @@ def test_a_csv_is_read_as_pythons_own_reader_reads_it(cells, quoted, separator):
     assert found.frame["row"].to_list() == list(range(2, 2 + len(cells)))
 
 
-def test_a_quoted_tag_with_a_line_end_of_any_kind_is_one_tag():
-    listed = b'phone,tags\n+12125550100,"a\r""b"", ""c\nd"", e"\n'
-    assert read_contacts(listed).frame["tags"].to_list() == [['a "b"', "c d", "e"]]
+def test_a_quoted_tag_after_a_carriage_return_is_read():
+    listed = b'phone,tags\n+12125550100,"a\r""b"", ""c, d"", e"\n'
+    assert read_contacts(listed).frame["tags"].to_list() == [['a "b"', "c, d", "e"]]

@@ -8,7 +8,7 @@ from typing import TypeVar
 import phonenumbers
 import polars as pl
 
-from sendblue_data._frames.conversion import is_frame, to_polars
+from sendblue_data._frames.conversion import in_polars
 from sendblue_data._shared.phone_cells import SeveralPhones, could_be, lost_plus, read_phone
 from sendblue_data._shared.phone_patterns import quick_phones
 from sendblue_data._shared.validation import shown
@@ -67,13 +67,7 @@ def normalize_phones(
         │ null         ┆ no number                       │
         └──────────────┴─────────────────────────────────┘
     """
-    if not is_frame(frame):
-        raise FrameError(
-            f"normalize_phones takes a Polars frame, not {type(frame).__name__}, or one of an engine that Narwhals "
-            "knows: make one of it first, such as by pl.DataFrame(...)."
-        )
-    if not isinstance(frame, pl.DataFrame | pl.LazyFrame):
-        frame = to_polars(frame)
+    frame = in_polars(frame, "normalize_phones", "pl.DataFrame(...)")
     schema = frame.collect_schema()
     if column not in schema:
         raise FrameError(f"no column {column!r}: the frame has {', '.join(map(repr, schema)) or 'none'}.")

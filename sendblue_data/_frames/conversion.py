@@ -114,6 +114,25 @@ def to_polars(contacts: Any, columns: Sequence[str] | None = None, *, objects: b
     return as_contacts(frame.lazy()).collect()
 
 
+def in_polars(frame: Any, function: str, maker: str) -> Any:
+    """Return a Polars frame as it is, eager or lazy, and any other frame as an eager one.
+
+    Args:
+        frame: what `function` was given.
+        function: named in the error.
+        maker: what makes a frame, for the error.
+
+    Raises:
+        FrameError: it is no frame, or as in `to_polars`.
+    """
+    if not is_frame(frame):
+        raise FrameError(
+            f"{function} takes a Polars frame, not {type(frame).__name__}, or one of an engine that Narwhals knows: "
+            f"make one of it first, such as by {maker}."
+        )
+    return frame if isinstance(frame, pl.DataFrame | pl.LazyFrame) else to_polars(frame)
+
+
 def converted_once(contacts: Any) -> Any:
     """Return a frame that will be asked again and again: one of an engine that counts by itself as it is, else Polars'.
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import narwhals as nw
 import polars as pl
 
-from sendblue_data._frames.conversion import is_frame, to_polars
+from sendblue_data._frames.conversion import in_polars
 from sendblue_data._frames.engines import collect, each_tag, project
 from sendblue_data._shared.validation import shown
 from sendblue_data.errors import ConfigurationError, FrameError, MissingExtraError
@@ -124,13 +124,7 @@ def rename_tags(frame: Frame, mapping: Mapping[str, str | None], *, changed_only
         >>> rename_tags(people, {"vip ": "VIP"}, changed_only=True)["phone"].to_list()
         ['+12125550101']
     """
-    if not is_frame(frame):
-        raise FrameError(
-            f"rename_tags takes a Polars frame, not {type(frame).__name__}, or one of an engine that Narwhals knows: "
-            "make one of it first, such as by contacts_frame(rows)."
-        )
-    if not isinstance(frame, pl.DataFrame | pl.LazyFrame):
-        frame = to_polars(frame)
+    frame = in_polars(frame, "rename_tags", "contacts_frame(rows)")
     found = frame.collect_schema().get("tags")
     if found != pl.List(pl.String):
         raise FrameError(

@@ -38,7 +38,9 @@ def list_flow(table: pl.DataFrame, **options: Unpack[PlotOptions]) -> Axes:
         >>> [label.get_text() for label in ax.get_yticklabels()]
         ['start', 'added', 'opted out', 'removed', 'end']
     """
-    require(table, ["period", "start", "added", "opted_out", "removed", "end"], "ContactHistory.list_flow")
+    table = require(
+        table, ["period", "start", "added", "opted_out", "removed", "end"], "ContactHistory.list_flow"
+    )
     sums = {name: int(table[name].sum()) for name in _STEPS if name in table.columns}
     steps = [
         (name, count) for name, count in sums.items() if count or name in {"added", "opted_out", "removed"}

@@ -18,7 +18,7 @@ from sendblue_data.plots.rates import (
     nobody_known,
     rate_limit,
 )
-from sendblue_data.plots.timelines import LABELS_APART, MOST_LINES, draw_rate_lines, label_lines
+from sendblue_data.plots.timelines import MOST_LINES, draw_rate_lines, finish_ages
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -152,7 +152,7 @@ def opt_out_by_age(
         ([1.0, 19.0, 20.0, 60.0], [0.033, 0.033, 0.1, 0.1])
     """
     columns = ["day", "from_day", "to_day", "contacts", "unknown", "opt_outs", "rate", "low", "high"]
-    require(table, columns, "opt_out_by_age")
+    table = require(table, columns, "opt_out_by_age")
     by = table.columns[: table.columns.index("day")]
     with canvas(group_title("Opted out by age", by), height=2.7, **options) as drawing:
         if not table.height or not table.get_column("contacts").sum():
@@ -167,13 +167,7 @@ def opt_out_by_age(
         drawing.ax.set_ylim(
             0, rate_limit(table["rate"].to_list(), table["high"].to_list(), _few(table, grey_below))
         )
-        drawing.ax.set_xlim(left=0)
-        drawing.percent_axis("y")
-        drawing.count_axis("x")
-        drawing.ax.tick_params(axis="x", pad=LABELS_APART)
-        drawing.horizontal_grid()
-        if len(lines) > 1:
-            label_lines(drawing)
+        finish_ages(drawing, len(lines))
     return drawing.ax
 
 

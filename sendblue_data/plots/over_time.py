@@ -10,7 +10,7 @@ import polars as pl
 from sendblue_data.plots.canvas import SMALL_GROUP, Canvas, PlotOptions, canvas, require, with_options
 from sendblue_data.plots.labels import number, plural
 from sendblue_data.plots.rates import group_title, line_groups
-from sendblue_data.plots.timelines import LABELS_APART, MOST_LINES, broken, days, draw_rate_lines, label_lines
+from sendblue_data.plots.timelines import MOST_LINES, broken, days, draw_rate_lines, finish_ages
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -195,13 +195,7 @@ def survival(
             drawing.notes.append("The scale does not start at 0.")
         else:
             drawing.ax.set_ylim(0, 1.02)
-        drawing.ax.set_xlim(left=0)
-        drawing.percent_axis("y")
-        drawing.count_axis("x")
-        drawing.ax.tick_params(axis="x", pad=LABELS_APART)
-        drawing.horizontal_grid()
-        if len(lines) > 1:
-            label_lines(drawing)
+        finish_ages(drawing, len(lines))
     return drawing.ax
 
 

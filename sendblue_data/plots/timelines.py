@@ -176,6 +176,17 @@ def write_sizes(drawing: Canvas, moments: Sequence[date | datetime], sizes: Sequ
     drawing.lift = 4.0 + (longest * 4.8 if upright else 9) + 3
 
 
+def finish_ages(drawing: Canvas, groups: int) -> None:
+    """Finish a plot of shares by days of age, with a name at each line where there are several groups."""
+    drawing.ax.set_xlim(left=0)
+    drawing.percent_axis("y")
+    drawing.count_axis("x")
+    drawing.ax.tick_params(axis="x", pad=LABELS_APART)
+    drawing.horizontal_grid()
+    if groups > 1:
+        label_lines(drawing)
+
+
 def label_lines(drawing: Canvas) -> None:
     """Name the lines above the axes, as many beside each other as there is room for."""
     ax = drawing.ax

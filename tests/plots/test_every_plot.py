@@ -83,6 +83,12 @@ def test_what_is_no_frame_is_refused(name):
 
 
 @BY_NAME
+def test_the_table_of_another_engine_is_drawn_too(name):
+    plot, table = PLOTS[name]
+    assert plot(table(2).to_arrow(), ax=Figure().subplots()).get_figure() is not None
+
+
+@BY_NAME
 def test_a_column_that_is_lacking_is_named(name):
     plot, table = PLOTS[name]
     column = table(2).columns[-1]

@@ -44,7 +44,7 @@ from .pull.pull import (
 )
 from .report.report import write_report as write_report
 from .sandbox import Sandbox as Sandbox
-from .schema import CONTACT_SCHEMA as CONTACT_SCHEMA
+from .schema import CONTACT_SCHEMA as CONTACT_SCHEMA, MESSAGE_SCHEMA as MESSAGE_SCHEMA
 from .segments.field_rules import field_is as field_is, mentions as mentions
 from .segments.files import load_segments as load_segments, save_segments as save_segments
 from .segments.parsing import parse_segment as parse_segment

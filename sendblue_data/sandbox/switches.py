@@ -162,10 +162,12 @@ class Switches:
                 )
 
 
-_hints = cache(get_type_hints)  # which compiles every annotation anew
+@cache  # get_type_hints compiles every annotation anew
+def _hints(settings: type[Any]) -> dict[str, Any]:
+    return get_type_hints(settings)
 
 
-def check_choices(settings: object) -> None:
+def check_choices(settings: Any) -> None:
     """Refuse a value that is not among those its field's type names."""
     for name, hint in _hints(type(settings)).items():
         value = getattr(settings, name)

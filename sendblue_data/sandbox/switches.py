@@ -163,7 +163,7 @@ class Switches:
 
 
 @cache  # get_type_hints compiles every annotation anew
-def _hints(settings: type[Any]) -> dict[str, Any]:
+def _hints(settings: Any) -> dict[str, Any]:
     return get_type_hints(settings)
 
 

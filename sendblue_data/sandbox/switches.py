@@ -163,13 +163,13 @@ class Switches:
 
 
 @cache  # get_type_hints compiles every annotation anew
-def _hints(settings: Any) -> dict[str, Any]:
+def _hints(settings: type) -> dict[str, Any]:
     return get_type_hints(settings)
 
 
 def check_choices(settings: Any) -> None:
     """Refuse a value that is not among those its field's type names."""
-    for name, hint in _hints(type(settings)).items():
+    for name, hint in _hints(type(settings)).items():  # type: ignore[arg-type]  # mypy: classes are hashable
         value = getattr(settings, name)
         if get_origin(hint) is Literal and value not in get_args(hint):
             choices = ", ".join(repr(choice) for choice in get_args(hint))

@@ -7,6 +7,7 @@ from .analytics.benchmark import Benchmark as Benchmark, compare_with_benchmark 
 from .analytics.by_age import opt_out_by_age as opt_out_by_age
 from .analytics.drivers import opt_out_drivers as opt_out_drivers
 from .analytics.opt_outs import opt_out_cohorts as opt_out_cohorts, opt_out_rate as opt_out_rate
+from .analytics.overview import Overview as Overview, overview as overview
 from .analytics.sample_size import (
     contacts_needed as contacts_needed,
     detectable_difference as detectable_difference,

@@ -10,17 +10,19 @@ from typing import Any
 
 import narwhals as nw
 import polars as pl
+import polars.selectors as cs
 
 from sendblue_data._frames.engines import Days, collect, each_tag, project
 from sendblue_data._frames.grouping import Key, Measure, counted, created_period, grouped
 from sendblue_data.analytics.opt_outs import COUNTS, UNKNOWN
 from sendblue_data.analytics.rates import rate_of, with_rate, with_share
+from sendblue_data.analytics.shrinkage import FROM_ALL, with_shrunken_rate
 
 _TAG = Key("tag", "tags")
 _RATE = ("opt_outs", "opt_out_rate", "opt_out_rate_low", "opt_out_rate_high")
 
 
-def tag_summary(contacts: Any, *, confidence: float = 0.95) -> pl.DataFrame:
+def tag_summary(contacts: Any, *, confidence: float = 0.95, shrink: bool = False) -> pl.DataFrame:
     """Return a row a tag: how many contacts have it, how many of them opted out, and how many are verified.
 
     The opt-out rate is a prevalence: opted out / known, as of the pull; not the unsubscribe rate per message
@@ -29,6 +31,8 @@ def tag_summary(contacts: Any, *, confidence: float = 0.95) -> pl.DataFrame:
     Args:
         contacts: a contacts frame of any engine that Narwhals knows; it counts where the data lives.
         confidence: of the intervals.
+        shrink: also give each tag's opt-out rate drawn towards what all tags have in common, to rank by: see
+            `opt_out_rate`.
 
     Returns:
         Largest tag first, then by name: `tag`; `contacts`; `share` of all contacts, tagged or not;
@@ -36,8 +40,8 @@ def tag_summary(contacts: Any, *, confidence: float = 0.95) -> pl.DataFrame:
         `opt_out_rate_low` to `opt_out_rate_high`; `verified`; `verification_rate` = verified / (contacts -
         verified_unknown);
         `first_created`, `last_created`, in UTC; `unknown` and `verified_unknown`, the contacts of whom the
-        API did not say `opt_out` or `verified`. Rates are null where nobody is known. A contact with several
-        tags counts in each.
+        API did not say `opt_out` or `verified`. With `shrink`, `shrunken_opt_out_rate` and `from_all` as in
+        `opt_out_rate`. Rates are null where nobody is known. A contact with several tags counts in each.
 
     Raises:
         FrameError: a column is missing or of another type.
@@ -64,6 +68,8 @@ def tag_summary(contacts: Any, *, confidence: float = 0.95) -> pl.DataFrame:
     columns = {name: name for name in ("opt_out", "verified", "created_at")}
     table = grouped(contacts, [_TAG], columns, measures)
     table = with_share(table, "contacts", count_all(contacts))
+    if shrink:
+        table = with_shrunken_rate(table, "opt_outs", "known", "shrunken_opt_out_rate")
     return (
         with_rate(table, "opt_outs", "known", "opt_out_rate", confidence=confidence)
         .select(
@@ -72,6 +78,7 @@ def tag_summary(contacts: Any, *, confidence: float = 0.95) -> pl.DataFrame:
             rate_of("hits", "verified_known").alias("verification_rate"),
             *("first_created", "last_created", UNKNOWN),
             (pl.col("contacts") - pl.col("verified_known")).alias("verified_unknown"),
+            cs.by_name("shrunken_opt_out_rate", FROM_ALL, require_all=False),
         )
         .sort("contacts", "tag", descending=[True, False])
     )

@@ -54,7 +54,9 @@ from .segments.field_rules import field_is as field_is, mentions as mentions
 from .segments.files import load_segments as load_segments, save_segments as save_segments
 from .segments.parsing import parse_segment as parse_segment
 from .segments.predicates import (
+    area_code as area_code,
     created_between as created_between,
+    created_within as created_within,
     describe as describe,
     has_any_tag as has_any_tag,
     has_tag as has_tag,

@@ -51,6 +51,12 @@ class SegmentError(SendblueError, ValueError):
     """A segment that can't be built, described, saved or read: the message names the value and the remedy."""
 
 
+class UnknownSegmentError(SegmentError, KeyError):
+    """A segments file has no segment of this name: the message names those that it has."""
+
+    __str__ = Exception.__str__  # KeyError's would put the message in quotes
+
+
 class MissingExtraError(SendblueError, ImportError):
     """A part of the package that needs an optional dependency, which is not installed."""
 
@@ -263,6 +269,10 @@ class SnapshotRefusedError(SendblueError, ValueError):
     def __init__(self, message: str, *, reason: str) -> None:
         self.reason = reason
         super().__init__(message)
+
+
+class UnknownNameWarning(UserWarning):
+    """A segment asks for a tag or a custom variable that no contact of the frame has: misspelt, most often."""
 
 
 class NewFieldWarning(UserWarning):

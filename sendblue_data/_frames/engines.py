@@ -20,6 +20,7 @@ from narwhals import dependencies
 
 from sendblue_data._frames.conversion import as_contacts, column_names, pyarrow_needed, to_polars
 from sendblue_data._frames.repeats import warn_of_repeats
+from sendblue_data._shared.validation import did_you_mean
 from sendblue_data.errors import FrameError
 
 DAY_US = 86_400_000_000
@@ -137,8 +138,8 @@ def require_columns(known: Sequence[str], needed: Iterable[str]) -> None:
     """
     if lacking := [name for name in dict.fromkeys(needed) if name not in known]:
         raise FrameError(
-            f"the frame has no column {', '.join(map(repr, lacking))}: it has {', '.join(known)}. "
-            "Pass the frame that pull_contacts gives, or one with its columns."
+            f"the frame has no column {', '.join(map(repr, lacking))}: it has {', '.join(known)}."
+            f"{did_you_mean(lacking[0], known)} Pass the frame that pull_contacts gives, or one with its columns."
         )
 
 

@@ -22,7 +22,7 @@ from sendblue_data._frames.engines import (
     project,
     roots,
 )
-from sendblue_data._shared.validation import shown
+from sendblue_data._shared.validation import did_you_mean, shown
 from sendblue_data.errors import ConfigurationError, FrameError
 from sendblue_data.schema import CONTACT_SCHEMA
 
@@ -248,6 +248,7 @@ class RowGroups:
         if unknown := [name for name in self.reads if name not in CONTACT_SCHEMA]:
             raise FrameError(
                 f"by names {shown(unknown[0])}, which is no contact field. Choose from: {', '.join(CONTACT_SCHEMA)}."
+                f"{did_you_mean(unknown[0], CONTACT_SCHEMA)}"
             )
         self.names = [f"by_{place}" for place in range(len(self._keys))]
 

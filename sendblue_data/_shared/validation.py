@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Iterable, Sized
 from datetime import date, timedelta
+from difflib import get_close_matches
 from numbers import Integral, Number, Real
 from typing import Any
 
@@ -32,6 +33,18 @@ def shown(given: object) -> str:
         return repr(given)
     size = f" of {len(given):,}" if isinstance(given, Sized) else ""
     return f"{type(given).__name__}{size}"
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Return a sentence with the known name that is nearest to this one, for an error; empty where none is near.
+
+    Example:
+        >>> did_you_mean("VPI", ["Lead", "VIP"]), did_you_mean("vip", ["VIP"]), did_you_mean("Bus", ["VIP"])
+        (" Did you mean 'VIP'?", " Did you mean 'VIP'?", '')
+    """
+    folded = {one.casefold().strip(): one for one in known}
+    near = get_close_matches(str(name).casefold().strip(), folded, n=1)
+    return f" Did you mean {shown(folded[near[0]])}?" if near else ""
 
 
 def check_number(name: str, given: object, holds: Callable[[Any], bool], expected: str) -> None:

@@ -7,6 +7,7 @@ from datetime import date
 
 import polars as pl
 
+from sendblue_data._shared.time import Moment, moment
 from sendblue_data._shared.validation import check_number, shown
 from sendblue_data.errors import ConfigurationError, FrameError
 
@@ -17,13 +18,13 @@ class Benchmark:
 
     Attributes:
         rate: opted out / known contacts, between 0 and 1.
-        as_of: the day that it held.
+        as_of: the day that it held; as ISO 8601 too, such as `"2026-01-01"`.
         source: where it is from, in your words.
         per: `"contact"`. Numbers per `"message"`, as messaging vendors publish them, are refused: an opt-out
             rate of contacts is a prevalence, and no such number can be compared with it.
 
     Raises:
-        ConfigurationError: the rate is not a share of contacts, or the source is blank.
+        ConfigurationError: the rate is not a share of contacts, `as_of` is no day, or the source is blank.
 
     Example:
         >>> Benchmark(0.031, date(2026, 1, 1), "our own account, all lines").rate
@@ -35,7 +36,7 @@ class Benchmark:
     """
 
     rate: float
-    as_of: date
+    as_of: Moment
     source: str
     per: str = "contact"
 
@@ -45,6 +46,9 @@ class Benchmark:
                 f"per is {shown(self.per)}: expected 'contact'; a rate per message can't be compared with a share "
                 "of contacts. Bring opted out / known contacts."
             )
+        # Frozen: the day is kept as a date, whatever stood for it.
+        day = self.as_of if type(self.as_of) is date else moment("as_of", self.as_of).date()
+        object.__setattr__(self, "as_of", day)
         check_number("rate", self.rate, lambda rate: 0 <= rate <= 1, "a share between 0 and 1, such as 0.031")
         if not (isinstance(self.source, str) and self.source.strip()):
             raise ConfigurationError(

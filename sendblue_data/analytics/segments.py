@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from sendblue_data._frames.counting import count
-from sendblue_data._shared.validation import shown
+from sendblue_data._shared.validation import did_you_mean, shown
 from sendblue_data.analytics.opt_outs import UNKNOWN
 from sendblue_data.analytics.rates import (
     benjamini_hochberg,
@@ -106,6 +106,7 @@ def compare_segments(
     if baseline is not None and baseline not in masks:
         raise SegmentError(
             f"baseline {shown(baseline)} is not among the segments: {', '.join(map(repr, masks))}."
+            f"{did_you_mean(baseline, masks)}"
         )
     sums = _tallies("all", pl.lit(value=True)) | {"all contacts": pl.len()}
     for mask in masks.values():

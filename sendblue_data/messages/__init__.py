@@ -1,1 +1,1 @@
-"""What messages tell: when people opted out, how often per message, who was texted all the same, who replies."""
+"""What an account's messages tell: figures over messages frames, and no HTTP."""

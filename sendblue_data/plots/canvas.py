@@ -11,6 +11,7 @@ import polars as pl
 
 from sendblue_data._frames.conversion import is_frame, to_polars
 from sendblue_data._shared.signatures import spell_out_options
+from sendblue_data._shared.text import plural
 from sendblue_data._shared.time import Moment
 from sendblue_data.errors import FrameError
 from sendblue_data.plots.labels import (
@@ -21,7 +22,6 @@ from sendblue_data.plots.labels import (
     listed,
     moment_text,
     number,
-    plural,
 )
 from sendblue_data.plots.measure import fitting, text_width, widest, wrapped
 from sendblue_data.plots.style import Palette, Theme, styled, theme_of

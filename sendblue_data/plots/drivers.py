@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import polars as pl
 
+from sendblue_data._shared.text import plural
 from sendblue_data.plots.canvas import (
     SMALL_GROUP,
     TOP,
@@ -18,7 +19,7 @@ from sendblue_data.plots.canvas import (
     require,
     with_options,
 )
-from sendblue_data.plots.labels import NOT_SET, number, plural, probability
+from sendblue_data.plots.labels import NOT_SET, number, probability
 from sendblue_data.plots.rates import NOTHING_KNOWN, of_known
 
 if TYPE_CHECKING:

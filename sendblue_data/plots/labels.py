@@ -169,16 +169,6 @@ def probability(p: float | None) -> str:
     return "n/a" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"  # noqa: PLR2004
 
 
-def plural(value: int, one: str, many: str | None = None) -> str:
-    """Write a count with its noun.
-
-    Example:
-        >>> plural(1, "tag"), plural(1200, "tag"), plural(3, "company", "companies")
-        ('1 tag', '1,200 tags', '3 companies')
-    """
-    return f"{number(value)} {one if value == 1 else many or one + 's'}"
-
-
 def moment_text(when: Moment | None) -> str:
     """Write an as-of time: a datetime to the minute with its zone (UTC where it has none), a date as a date.
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Unpack
 
 import polars as pl
 
+from sendblue_data._shared.text import plural
 from sendblue_data.plots.canvas import SMALL_GROUP, TOP, Canvas, PlotOptions, canvas, require, with_options
-from sendblue_data.plots.labels import number, percent, plural
+from sendblue_data.plots.labels import number, percent
 from sendblue_data.plots.rates import (
     NOTHING_KNOWN,
     draw_rates,

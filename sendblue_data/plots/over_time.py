@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import polars as pl
 
+from sendblue_data._shared.text import plural
 from sendblue_data.plots.canvas import SMALL_GROUP, Canvas, PlotOptions, canvas, require, with_options
-from sendblue_data.plots.labels import number, plural
+from sendblue_data.plots.labels import number
 from sendblue_data.plots.rates import group_title, line_groups
 from sendblue_data.plots.timelines import MOST_LINES, broken, days, draw_rate_lines, finish_ages
 

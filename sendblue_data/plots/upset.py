@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import polars as pl
 
+from sendblue_data._shared.text import plural
 from sendblue_data.plots.canvas import Canvas, PlotOptions, canvas, keep_top, require, with_options
-from sendblue_data.plots.labels import number, plural
+from sendblue_data.plots.labels import number
 from sendblue_data.plots.measure import widest
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import polars as pl
 
+from sendblue_data._shared.text import plural
 from sendblue_data.plots.canvas import (
     BAR,
     SMALL_GROUP,
@@ -19,7 +20,7 @@ from sendblue_data.plots.canvas import (
     require,
     with_options,
 )
-from sendblue_data.plots.labels import clean, number, percent, plural
+from sendblue_data.plots.labels import clean, number, percent
 from sendblue_data.plots.measure import widest
 from sendblue_data.plots.rates import (
     NOTHING_VERIFIED,

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from sendblue_data.plots.labels import NOT_SET, clean, moment_text, number, plural
+from sendblue_data._shared.text import plural
+from sendblue_data.plots.labels import NOT_SET, clean, moment_text, number
 from sendblue_data.pull.evidence import PullEvidence
 
 LONGEST = 60

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from sendblue_data.errors import ConfigurationError
@@ -161,10 +162,12 @@ class Switches:
                 )
 
 
+_hints = cache(get_type_hints)  # which compiles every annotation anew
+
+
 def check_choices(settings: object) -> None:
     """Refuse a value that is not among those its field's type names."""
-    hints = get_type_hints(type(settings))
-    for name, hint in hints.items():
+    for name, hint in _hints(type(settings)).items():
         value = getattr(settings, name)
         if get_origin(hint) is Literal and value not in get_args(hint):
             choices = ", ".join(repr(choice) for choice in get_args(hint))

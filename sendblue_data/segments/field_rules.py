@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from sendblue_data._shared.validation import shown
+from sendblue_data._shared.validation import did_you_mean, shown
 from sendblue_data.errors import SegmentError
 from sendblue_data.segments.predicates import Segment
 from sendblue_data.segments.rules import Leaf, quoted
@@ -102,6 +102,7 @@ def field_is(name: str, *values: Value) -> Segment:
     if name not in FIELDS:
         raise SegmentError(
             f"field_is: there is no field {shown(name)} here: expected one of {', '.join(FIELDS)}."
+            f"{did_you_mean(name, FIELDS)}"
         )
     if not values:
         raise SegmentError(f"field_is({name!r}) got no value: name at least one.")

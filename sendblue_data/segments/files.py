@@ -10,16 +10,16 @@ from pathlib import Path
 import polars as pl
 
 from sendblue_data._shared.files import replacing
-from sendblue_data._shared.validation import shown
-from sendblue_data.errors import SegmentError
+from sendblue_data._shared.validation import did_you_mean, shown
+from sendblue_data.errors import SegmentError, UnknownSegmentError
 from sendblue_data.segments.parsing import parse_segment
 from sendblue_data.segments.predicates import Segment, describe, require_segment
 from sendblue_data.segments.rules import quoted
 
 _HEAD = """\
 # Segments of contacts. Each rule is made of has_tag, has_any_tag, untagged, opted_out, verified, reachable,
-# created_between, phone_region, field_is, mentions and variable, joined with & (and),
-# | (or), ~ (not). It is read, never run.
+# created_between, created_within, phone_region, area_code, field_is, mentions and variable, joined with
+# & (and), | (or), ~ (not). It is read, never run.
 
 [segments]
 """
@@ -99,7 +99,17 @@ def load_segments(path: str | os.PathLike[str]) -> dict[str, Segment]:
     if set(content) != {"segments"} or not isinstance(named, dict):
         found = ", ".join(map(repr, content)) or "nothing"
         raise SegmentError(f"{source} holds {found}: expected one table, [segments], of name = 'rule'.")
-    return {name: _load(source, name, rule) for name, rule in named.items()}
+    return NamedSegments({name: _load(source, name, rule) for name, rule in named.items()})
+
+
+class NamedSegments(dict[str, Segment]):
+    """Segments by name; a name that is not there says which one was likely meant."""
+
+    def __missing__(self, name: str) -> Segment:
+        known = ", ".join(map(repr, self)) or "none"
+        raise UnknownSegmentError(
+            f"there is no segment {shown(name)}: the file has {known}.{did_you_mean(name, self)}"
+        )
 
 
 def _load(source: Path, name: str, rule: object) -> Segment:

@@ -22,11 +22,12 @@ _PREDICATES: dict[str, Callable[..., Segment]] = {
     predicate.__name__: predicate
     for predicate in (
         predicates.has_tag, predicates.has_any_tag, predicates.untagged, predicates.opted_out, predicates.verified,
-        predicates.reachable, predicates.created_between, predicates.phone_region, field_rules.field_is,
+        predicates.reachable, predicates.created_between, predicates.created_within,
+        predicates.area_code, predicates.phone_region, field_rules.field_is,
         field_rules.mentions,
     )
 }  # fmt: skip
-_OPTIONS = {"phone_region": "area_code", "reachable": "verified"}
+_OPTIONS = {"phone_region": "area_code", "reachable": "verified", "created_within": "as_of"}
 """The one option that a predicate has."""
 _TESTS = ("is_in", "contains", "is_null", "is_not_null")
 
@@ -98,7 +99,8 @@ def _call(name: str, args: list[ast.expr], options: list[ast.keyword]) -> Segmen
         raise SegmentError(f"{name} was given an option that it does not have.")
     keywords = {str(option.arg): _constant(option.value) for option in options}
     try:
-        return _PREDICATES[name](*map(_constant, args), **keywords)
+        values = [_code_of_area(arg) if name == "area_code" else _constant(arg) for arg in args]
+        return _PREDICATES[name](*values, **keywords)
     except TypeError as broken:
         raise SegmentError(
             f"{name} was given {len(args)} arguments, which is not how it is called."
@@ -137,6 +139,10 @@ def _constant(node: ast.expr) -> str | bool | list[str] | None:
         case ast.List(elts=elements):
             return [_text(element) for element in elements]
     raise SegmentError(f"{_found(node)} is not a text in quotes, True, False or None.")
+
+
+def _code_of_area(node: ast.expr) -> str | int:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, int) else _text(node)
 
 
 def _text(node: ast.expr) -> str:

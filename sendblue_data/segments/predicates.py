@@ -16,6 +16,7 @@ from sendblue_data._shared.time import Moment, moment
 from sendblue_data._shared.validation import shown
 from sendblue_data.errors import SegmentError
 from sendblue_data.segments import rules
+from sendblue_data.segments.checks import check_against, frame_that_asks
 from sendblue_data.segments.rules import Rule, join, negate
 
 
@@ -34,7 +35,15 @@ class Segment(PortableExpr):
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
-        self._pyexpr = rule.expr()._pyexpr  # noqa: SLF001 -- how Polars itself wraps an expression
+        self._fixed = None if rule.moves else rule.expr()._pyexpr  # noqa: SLF001 -- how Polars wraps an expression
+
+    @property
+    def _pyexpr(self) -> Any:  # type: ignore[override]
+        """What Polars asks for when it runs the expression, or makes another of it."""
+        frame = frame_that_asks()
+        if frame is not None:
+            check_against(self.rule, frame)
+        return self._fixed or self.rule.expr()._pyexpr  # noqa: SLF001
 
     def __and__(self, other: Any) -> pl.Expr:
         if isinstance(other, Segment):
@@ -240,6 +249,56 @@ def created_between(start: Moment | None, end: Moment | None, *, time_zone: str 
     return Segment(rules.Created(since, until))
 
 
+def created_within(span: str, *, as_of: Moment | None = None, time_zone: str = "UTC") -> Segment:
+    """Contacts created in the last days, weeks, months or years: a segment that moves with the calendar.
+
+    A saved one counts from when it is used, not from when it was saved.
+
+    Args:
+        span: `"30d"`, `"2w"`, `"6mo"`, `"1q"` or `"1y"`; months and years are the calendar's.
+        as_of: count back from here, and leave out who was created then or later: the moment of a pull. None: from
+            the moment at which the segment is asked.
+        time_zone: of a date, or of a time without an offset, in `as_of`.
+
+    Raises:
+        SegmentError: the span is none.
+        ConfigurationError: `as_of` is no moment, or there is no such time zone.
+
+    Example:
+        >>> describe(created_within("6mo"))
+        'contacts created within the last 6 months'
+        >>> import polars as pl
+        >>> days = pl.Series(["2026-01-31", "2026-02-01", "2026-03-01"]).str.to_datetime("%F", time_zone="UTC")
+        >>> people = pl.DataFrame({"created_at": days})
+        >>> people.filter(created_within("1mo", as_of="2026-03-01")).height
+        1
+    """
+    if not (isinstance(span, str) and re.fullmatch("[1-9][0-9]{0,4}(d|w|mo|q|y)", span)):
+        raise SegmentError(
+            f"created_within: {shown(span)} is no span of time: write '30d', '2w', '6mo', '1q' or '1y'."
+        )
+    at = None if as_of is None else moment("created_within: as_of", as_of, time_zone=time_zone)
+    return Segment(rules.CreatedWithin(span, at))
+
+
+def area_code(*codes: str | int) -> Segment:
+    """Contacts with a North American phone of one of these area codes.
+
+    Raises:
+        SegmentError: no code is given, or one is not three digits from 200 to 999.
+
+    Example:
+        >>> describe(area_code(212, 415))
+        'contacts with a phone of one of area codes +1 212, +1 415'
+    """
+    for code in codes:
+        if isinstance(code, bool) or not re.fullmatch("[2-9][0-9]{2}", str(code)):
+            raise SegmentError(f"area_code: {shown(code)} is no area code: write three digits, such as 212.")
+    if not codes:
+        raise SegmentError("area_code() got no area code: write area_code(212).")
+    return phone_region(area_code=[str(code) for code in codes])
+
+
 def variable(name: str) -> Variable:
     """One custom variable, to compare or to group by.
 
@@ -256,7 +315,7 @@ def variable(name: str) -> Variable:
     return Variable(name)
 
 
-def phone_region(*regions: str, area_code: str | Iterable[str] | None = None) -> Segment:
+def phone_region(*regions: str, area_code: str | int | Iterable[str | int] | None = None) -> Segment:
     """Contacts with a phone from one of these countries, or of these area codes.
 
     Args:
@@ -279,8 +338,9 @@ def phone_region(*regions: str, area_code: str | Iterable[str] | None = None) ->
             raise SegmentError(
                 f"phone_region: {shown(region)} is not a two-letter country code.{_region_hint(region)}"
             )
-    given = (area_code,) if isinstance(area_code, str) else tuple(area_code or ())
-    for code in given:
+    given = (area_code,) if isinstance(area_code, str | int) else tuple(area_code or ())
+    texts = tuple(str(code) if type(code) is int else code for code in given)
+    for code in texts:
         if not (isinstance(code, str) and re.fullmatch("[0-9]+", code)):
             raise SegmentError(
                 f"phone_region: area code {shown(code)} is not digits in a text, such as '212'."
@@ -289,7 +349,7 @@ def phone_region(*regions: str, area_code: str | Iterable[str] | None = None) ->
         raise SegmentError(
             "phone_region takes regions or area codes; join two calls with `|`, or use area_code=."
         )
-    codes = given + tuple(region for region in regions if _is_area(region))
+    codes = tuple(map(str, texts)) + tuple(region for region in regions if _is_area(region))
     if not (named or codes):
         raise SegmentError("phone_region got neither a region nor an area code: write phone_region('US').")
     return Segment(rules.PhoneFrom(named, codes))

@@ -8,9 +8,10 @@ did not say counts as "no": an unknown `opt_out` is not opted out, and not reach
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 from functools import reduce
 from operator import and_, or_
 
@@ -43,6 +44,11 @@ class Rule(ABC):
     @abstractmethod
     def code(self, *, negated: bool = False) -> str:
         """Python that builds the rule again."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether the expression depends on when it is asked for."""
+        return False
 
     @abstractmethod
     def words(self, *, negated: bool = False) -> str:
@@ -162,6 +168,39 @@ class Created(Leaf):
         return f"{'not known to be ' if negated else ''}created {', '.join(sides)}"
 
 
+@dataclass(frozen=True)
+class CreatedWithin(Leaf):
+    """Created in a span of time before a moment; None stands for the moment at which it is asked."""
+
+    span: str
+    as_of: datetime | None = None
+
+    @property
+    def moves(self) -> bool:
+        return self.as_of is None
+
+    def expr(self) -> pl.Expr:
+        kind = pl.Datetime("us", "UTC")
+        until = pl.lit(self.as_of or datetime.now(UTC), kind)
+        since = pl.col("created_at") >= until.dt.offset_by(f"-{self.span}")
+        return (since if self.moves else since & (pl.col("created_at") < until)).fill_null(value=False)
+
+    def call(self) -> str:
+        end = "" if self.as_of is None else f", as_of={_moment_code(self.as_of)}"
+        return f"created_within({quoted(self.span)}{end})"
+
+    def words(self, *, negated: bool = False) -> str:
+        number, unit = re.fullmatch("([0-9]+)([a-z]+)", self.span).groups()  # type: ignore[union-attr]
+        span = f"{number} {SPANS[unit]}{'' if number == '1' else 's'}"
+        before = "the last " if self.as_of is None else ""
+        end = "" if self.as_of is None else f" before {_moment(self.as_of)}"
+        return f"{'not known to be ' if negated else ''}created within {before}{span}{end}"
+
+
+SPANS = {"d": "day", "w": "week", "mo": "month", "q": "quarter", "y": "year"}
+"""Units of a span of time."""
+
+
 def _moment_code(at: datetime | None) -> str:
     return "None" if at is None else quoted(_moment(at).replace(" UTC", "Z").replace(" ", "T"))
 
@@ -247,6 +286,10 @@ class Joined(Rule):
     def expr(self) -> pl.Expr:
         return reduce(and_ if self.every else or_, (part.expr() for part in self.parts))
 
+    @property
+    def moves(self) -> bool:
+        return any(part.moves for part in self.parts)
+
     def code(self, *, negated: bool = False) -> str:
         # `&` binds tighter than `|`, so only an `or` inside an `and` needs its brackets.
         parts = (f"({p.code()})" if self.every and isinstance(p, Joined) else p.code() for p in self.parts)
@@ -264,6 +307,10 @@ class Negated(Rule):
     """The complement of a rule that is not itself a complement."""
 
     part: Rule
+
+    @property
+    def moves(self) -> bool:
+        return self.part.moves
 
     def expr(self) -> pl.Expr:
         return ~self.part.expr()

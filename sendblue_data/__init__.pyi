@@ -36,6 +36,13 @@ from .history.contact_history import ContactHistory as ContactHistory
 from .imports.imported import ImportedContacts as ImportedContacts
 from .imports.read import read_contacts as read_contacts
 from .imports.suppressions import suppression_list as suppression_list
+from .messages.after_opt_out import texts_after_opt_out as texts_after_opt_out
+from .messages.delivery import delivery as delivery
+from .messages.engagement import engagement as engagement
+from .messages.hazard import opt_out_hazard as opt_out_hazard
+from .messages.opt_out_times import opt_out_times as opt_out_times
+from .messages.per_message import opt_outs_per_message as opt_outs_per_message
+from .messages.replies import replies as replies
 from .phones import normalize_phones as normalize_phones
 from .pull.evidence import PullEvidence as PullEvidence
 from .pull.pull import (

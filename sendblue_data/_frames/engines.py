@@ -54,8 +54,16 @@ class Days:
         return (gap.days * 86_400 + gap.seconds) * 1_000_000 + gap.microseconds
 
 
-Recipe: TypeAlias = str | Days | pl.Expr | nw.Expr
-"""How a column of a query is made: a column's name, days, or an expression (a custom variable is one)."""
+@dataclass(frozen=True)
+class Micros:
+    """Microseconds from 1970, in UTC, to the first of these columns that is not null; null where all are."""
+
+    columns: tuple[str, ...]
+
+
+Recipe: TypeAlias = str | Days | Micros | pl.Expr | nw.Expr
+"""How a column of a query is made: a column's name, days, a moment in microseconds, or an expression (a custom
+variable is one)."""
 
 
 def roots(recipe: Recipe) -> list[str]:
@@ -64,6 +72,8 @@ def roots(recipe: Recipe) -> list[str]:
         return [recipe]
     if isinstance(recipe, Days):
         return ["created_at"]
+    if isinstance(recipe, Micros):
+        return list(recipe.columns)
     return recipe.meta.root_names() if isinstance(recipe, pl.Expr) else []
 
 
@@ -88,7 +98,9 @@ def project(contacts: Any, wanted: Mapping[str, Recipe]) -> nw.LazyFrame[Any]:
     if not _is_polars(contacts):
         contacts = _on_an_engine(contacts, wanted.values(), known, read)
     own = {
-        f"__{n}": recipe for n, recipe in enumerate(wanted.values()) if isinstance(recipe, (Days, pl.Expr))
+        f"__{n}": recipe
+        for n, recipe in enumerate(wanted.values())
+        if isinstance(recipe, (Days, Micros, pl.Expr))
     }
     frame: nw.LazyFrame[Any] = nw.from_native(_with_own_columns(contacts, own)).lazy()
     _check_types(frame.select(read))
@@ -97,6 +109,25 @@ def project(contacts: Any, wanted: Mapping[str, Recipe]) -> nw.LazyFrame[Any]:
         for n, recipe in enumerate(wanted.values())
     ]
     return frame.select(column.alias(name) for column, name in zip(columns, wanted, strict=True))
+
+
+def extended(frame: Any, own: Mapping[str, Days | Micros]) -> nw.LazyFrame[Any]:
+    """Return a lazy frame of all columns, and more that are written in the engine's own words.
+
+    Args:
+        frame: any frame that Narwhals knows; one of an engine that can't count by itself becomes Polars'.
+        own: name of each new column to recipe.
+
+    Raises:
+        FrameError: not a frame, or a column is missing or of the wrong type.
+    """
+    needed = list(dict.fromkeys(name for recipe in own.values() for name in roots(recipe)))
+    require_columns(column_names(frame), needed)
+    if not (_is_polars(frame) or dependencies.is_duckdb_relation(frame) or _is_spark(frame)):
+        frame = to_polars(frame)
+    added: nw.LazyFrame[Any] = nw.from_native(_with_own_columns(frame, own)).lazy()
+    _check_types(added.select(needed))
+    return added
 
 
 def require_columns(known: Sequence[str], needed: Iterable[str]) -> None:
@@ -255,6 +286,10 @@ _TYPES: dict[str, tuple[type[nw.dtypes.DType], str]] = {
     "verified": (nw.Boolean, "Boolean"),
     "tags": (nw.List, "List(String)"),
     "created_at": (nw.Datetime, "Datetime"),
+    "is_outbound": (nw.Boolean, "Boolean"),
+    "opted_out": (nw.Boolean, "Boolean"),
+    "date_sent": (nw.Datetime, "Datetime"),
+    "date_updated": (nw.Datetime, "Datetime"),
 }
 
 
@@ -305,6 +340,8 @@ def polars_expr(recipe: Recipe) -> pl.Expr:
     """Return a recipe as a Polars expression; a Narwhals expression is none."""
     if isinstance(recipe, Days):
         return (pl.col("created_at").dt.timestamp("us") - recipe.micros) // DAY_US
+    if isinstance(recipe, Micros):
+        return pl.coalesce(pl.col(name).dt.timestamp("us") for name in recipe.columns)
     return pl.col(recipe) if isinstance(recipe, str) else cast("pl.Expr", recipe)
 
 
@@ -312,6 +349,8 @@ def _duckdb(recipe: Recipe) -> str:
     if isinstance(recipe, Days):
         shift = _ERA_DAYS * DAY_US - recipe.micros
         return f"CAST((epoch_us(created_at) + {shift}) // {DAY_US} - {_ERA_DAYS} AS BIGINT)"
+    if isinstance(recipe, Micros):
+        return f"coalesce({', '.join(f'epoch_us({_quoted(name)})' for name in recipe.columns)})"
     name = cast("PortableExpr", recipe).variable
     return f"custom_variables['{str(name).replace(chr(39), chr(39) * 2)}']"
 
@@ -319,12 +358,17 @@ def _duckdb(recipe: Recipe) -> str:
 def _spark(contacts: Any, recipe: Recipe) -> Any:
     from pyspark.sql import functions as F  # noqa: N812, PLC0415 -- its usual name; Spark is an extra
 
+    kinds = dict(contacts.dtypes)
+
+    def micros(name: str) -> Any:
+        if kinds[name] == "timestamp_ntz":
+            return F.expr(f"timestampdiff(MICROSECOND, TIMESTAMP_NTZ '1970-01-01 00:00:00', `{name}`)")
+        return F.unix_micros(name)
+
+    if isinstance(recipe, Micros):
+        return F.coalesce(*map(micros, recipe.columns))
     if isinstance(recipe, Days):
-        if dict(contacts.dtypes)["created_at"] == "timestamp_ntz":
-            micros = F.expr("timestampdiff(MICROSECOND, TIMESTAMP_NTZ '1970-01-01 00:00:00', created_at)")
-        else:
-            micros = F.unix_micros("created_at")
-        shifted = micros + F.lit(_ERA_DAYS * DAY_US - recipe.micros)
+        shifted = micros("created_at") + F.lit(_ERA_DAYS * DAY_US - recipe.micros)
         return F.floor((shifted - F.pmod(shifted, F.lit(DAY_US))) / F.lit(DAY_US)) - F.lit(_ERA_DAYS)
     return F.col("custom_variables").getItem(cast("PortableExpr", recipe).variable)
 

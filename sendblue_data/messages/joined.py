@@ -1,0 +1,78 @@
+"""Messages beside what the contacts say of their recipients, in one frame of the messages' engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import narwhals as nw
+import polars as pl
+from narwhals import dependencies
+
+from sendblue_data._frames.conversion import column_names, to_polars
+from sendblue_data._frames.engines import collect, require_columns
+from sendblue_data.errors import FrameError
+
+
+def beside_contacts(messages: Any, contacts: Any | None) -> Any:
+    """Return the messages with the columns of their recipients' contacts that they don't have themselves.
+
+    Raises:
+        FrameError: as in `same_engine`, or a phone stands twice in the contacts.
+    """
+    if contacts is None:
+        return messages
+    left, right = same_engine(messages, contacts)
+    own, known = column_names(messages), column_names(contacts)
+    require_columns(known, ["phone"])
+    refuse_shared_phones(right)
+    more = [name for name in known if name not in own]
+    return left.join(right.select("phone", *more), on="phone", how="left").to_native()
+
+
+def same_engine(*frames: Any) -> Sequence[nw.LazyFrame[Any]]:
+    """Return frames of one engine as lazy ones; those of engines that can't count by themselves become Polars'.
+
+    Raises:
+        FrameError: they are of different engines.
+    """
+    natives = [_countable(frame) for frame in frames]
+    engines = {type(frame).__module__.partition(".")[0] for frame in natives}
+    if len(engines) > 1:
+        raise FrameError(
+            f"The frames are of different engines ({', '.join(sorted(engines))}): bring contacts and messages in one."
+        )
+    return [nw.from_native(frame).lazy() for frame in natives]
+
+
+def _countable(frame: Any) -> Any:
+    column_names(frame)  # refuses what is no frame
+    if dependencies.is_duckdb_relation(frame) or type(frame).__module__.startswith("pyspark"):
+        return frame
+    return frame.lazy() if isinstance(frame, pl.DataFrame | pl.LazyFrame) else to_polars(frame).lazy()
+
+
+def refuse_shared_phones(contacts: nw.LazyFrame[Any]) -> None:
+    """Refuse contacts of whom two have one phone: each of its messages would count twice.
+
+    Raises:
+        FrameError: there are such.
+    """
+    known = contacts.filter(~nw.col("phone").is_null()).group_by("phone").agg(nw.len().alias("rows"))
+    shared = collect(known.filter(nw.col("rows") > 1).select(nw.len().alias("phones"))).item()
+    if shared:
+        raise FrameError(
+            f"{shared:,} phones stand in several rows of the contacts, and their messages would count more than once. "
+            "Keep one row of each, such as by contacts.unique('phone', keep='last')."
+        )
+
+
+def side_by_side(
+    left: pl.DataFrame, right: pl.DataFrame, names: Sequence[str], how: Literal["left", "full"] = "full"
+) -> pl.DataFrame:
+    """Put two tables of the same groups beside each other; without groups each has one row at most."""
+    one = pl.lit(0).alias("m_all")
+    on = [*names, "m_all"]
+    tables = (table.with_columns(one) for table in (left, right))
+    joined = next(tables).join(next(tables), on=on, how=how, nulls_equal=True, coalesce=True)
+    return joined.drop("m_all")

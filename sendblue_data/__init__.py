@@ -4,9 +4,18 @@ The public names stand in `__init__.pyi`, where type checkers read them. They lo
 importing the package costs little more than importing Polars.
 """
 
+import sys
+
 import lazy_loader
 
 _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+if "IPython" in sys.modules:
+    # A notebook: frames show themselves as tables for people. `readable_in_notebooks(False)` ends that.
+    from sendblue_data.display.notebook import readable_in_notebooks as _readable
+
+    _readable()
 
 
 def __getattr__(name: str) -> object:

@@ -29,6 +29,8 @@ from .analytics.verification import (
 from .contacts import contacts_frame as contacts_frame
 from .diagnosis.examine import doctor as doctor
 from .diagnosis.findings import Diagnosis as Diagnosis
+from .display.notebook import readable_in_notebooks as readable_in_notebooks
+from .display.tables import readable as readable
 from .errors import IncompletePullError as IncompletePullError, SendblueError as SendblueError
 from .explorer.contact_explorer import ContactExplorer as ContactExplorer
 from .export import write_contacts as write_contacts

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sendblue_data._tracebacks import short_traceback
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -27,6 +29,25 @@ class SendblueError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle with all attributes, whatever the keyword arguments were."""
         return (_rebuilt, (type(self), self.args, self.__dict__.copy()))
+
+    _render_traceback_ = short_traceback
+    """Asked by IPython, if it is there."""
+
+
+def full_tracebacks(on: bool = True) -> None:
+    """Show the whole traceback of this package's errors in a notebook, for a bug report; or one line of your own again.
+
+    Args:
+        on: False for the short form, which is what a notebook shows until this is called.
+
+    Example:
+        >>> full_tracebacks()
+        >>> full_tracebacks(False)
+    """
+    if on and hasattr(SendblueError, "_render_traceback_"):
+        del SendblueError._render_traceback_
+    elif not on:
+        SendblueError._render_traceback_ = short_traceback
 
 
 def _rebuilt(cls: type[SendblueError], args: tuple[object, ...], state: dict[str, object]) -> SendblueError:

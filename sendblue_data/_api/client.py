@@ -32,6 +32,7 @@ from sendblue_data._api.retries import Pace, read_with_retries
 from sendblue_data._api.transport import Transport, account_label, check_base_url, is_local
 from sendblue_data._shared.time import Moment, moment, to_iso
 from sendblue_data._shared.validation import check_number, is_whole_from
+from sendblue_data.display.cards import card_html
 from sendblue_data.errors import ApiError, ConfigurationError, RepairedFieldWarning
 
 DEFAULT_BASE_URL = "https://api.sendblue.co"
@@ -126,6 +127,14 @@ class SendblueClient:
 
     def __repr__(self) -> str:
         return f"SendblueClient(account={self.account!r})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("connections", f"{self.max_connections} at most"),
+            ("timeout", f"{self.timeout} s"),
+            ("keys", "held, and shown nowhere"),
+        ]
+        return card_html("Sendblue account", rows, self.account, "doctor(client) says what holds of it.")
 
     def __enter__(self) -> Self:
         return self

@@ -13,6 +13,8 @@ from sendblue_data._shared.masking import mask_phone, mask_text
 from sendblue_data.errors import ConfigurationError
 
 _LONGEST = 60
+_SHORTEST_PHONE = 10**9
+"""A whole number from here on may be a phone that lost its plus."""
 _DIALLED = re.compile(r"\+?[0-9][0-9 ().-]{5,}[0-9]{4}")
 """A phone as people write it."""
 
@@ -29,6 +31,8 @@ def shown(given: object) -> str:
     if isinstance(given, str):
         text = repr(given if len(given) <= _LONGEST else given[:_LONGEST] + "…")
         return _DIALLED.sub(lambda found: mask_phone(found[0]), mask_text(text))
+    if isinstance(given, Integral) and abs(int(given)) >= _SHORTEST_PHONE:
+        return mask_phone(given)
     if given is None or isinstance(given, bool | Number | date | timedelta | type):
         return repr(given)
     size = f" of {len(given):,}" if isinstance(given, Sized) else ""

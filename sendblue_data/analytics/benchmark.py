@@ -9,7 +9,9 @@ import polars as pl
 
 from sendblue_data._shared.time import Moment, moment
 from sendblue_data._shared.validation import check_number, shown
+from sendblue_data.display.cards import card_html
 from sendblue_data.errors import ConfigurationError, FrameError
+from sendblue_data.plots.labels import percent
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,10 @@ class Benchmark:
             raise ConfigurationError(
                 "source is blank: say where the number is from, so that others can judge."
             )
+
+    def _repr_html_(self) -> str:
+        rows = [("as of", str(self.as_of)), ("source", self.source), ("per", self.per)]
+        return card_html("Benchmark", rows, f"{percent(self.rate)} of contacts opted out")
 
 
 def compare_with_benchmark(table: pl.DataFrame, benchmark: Benchmark) -> pl.DataFrame:

@@ -14,13 +14,14 @@ import polars as pl
 from sendblue_data._frames.conversion import converted_once
 from sendblue_data._frames.engines import collect
 from sendblue_data._shared.masking import mask_text
+from sendblue_data._shared.text import plural
 from sendblue_data.analytics.opt_outs import opt_out_rate
 from sendblue_data.analytics.tag_spelling import similar_tags
 from sendblue_data.analytics.tags import tag_combinations, tag_summary
 from sendblue_data.analytics.unfilled import unfilled_in_words
 from sendblue_data.analytics.verification import UNUSED, verification_funnel, verification_rate
 from sendblue_data.errors import FrameError, MissingExtraError
-from sendblue_data.plots.labels import interval, listed, moment_text, number, percent, plural
+from sendblue_data.plots.labels import interval, listed, moment_text, number, percent
 from sendblue_data.schema import CONTACT_SCHEMA
 
 _LARGEST = 3

@@ -291,8 +291,8 @@ def _doctor(args: argparse.Namespace) -> int:
 def _pull(args: argparse.Namespace) -> int:
     from sendblue_data._api.client import SendblueClient  # noqa: PLC0415 -- so that --help starts fast
     from sendblue_data.export import write_contacts  # noqa: PLC0415
+    from sendblue_data.pull.evidence import certificate  # noqa: PLC0415
     from sendblue_data.pull.pull import iter_contacts  # noqa: PLC0415
-    from sendblue_data.report.words import certificate  # noqa: PLC0415
 
     with SendblueClient() as client:
         frames = iter_contacts(

@@ -91,6 +91,26 @@ class ContactHistory:
     def __repr__(self) -> str:
         return f"ContactHistory({self.uri!r})"
 
+    def _repr_html_(self) -> str:
+        from sendblue_data._shared.text import plural  # noqa: PLC0415
+        from sendblue_data.display.cards import card_html  # noqa: PLC0415 -- a cron job shows nothing
+        from sendblue_data.plots.labels import moment_text, number  # noqa: PLC0415
+
+        try:
+            looks = self.snapshots()
+        except HistoryRangeError:
+            return card_html(
+                "History", [("place", self.uri)], "Nothing recorded yet", "history.snapshot(contacts)"
+            )
+        first, last = looks.row(0, named=True), looks.row(-1, named=True)
+        rows = [
+            ("place", self.uri),
+            ("first look", moment_text(first["taken_at"])),
+            ("last look", moment_text(last["seen_until"])),
+            ("contacts then", number(last["contacts"])),
+        ]
+        return card_html("History", rows, plural(looks.height, "snapshot"))
+
     def exists(self) -> bool:
         """Whether a pull was recorded here; False for a folder that is empty or not there.
 

@@ -59,6 +59,21 @@ class Snapshot:
     changed: int
     new: bool
 
+    def _repr_html_(self) -> str:
+        from sendblue_data.display.cards import card_html  # noqa: PLC0415 -- a cron job shows nothing
+
+        rows = [
+            (name, f"{value:,}")
+            for name, value in (
+                ("contacts", self.contacts),
+                ("added", self.added),
+                ("removed", self.removed),
+                ("changed", self.changed),
+            )
+        ]
+        verdict = "recorded" if self.new else "as the snapshot before: only the last look is later"
+        return card_html(f"Snapshot {self.number}, {self.taken_at:%Y-%m-%d %H:%M} UTC", rows, verdict)
+
 
 def record(
     table: HistoryTable, frame: pl.DataFrame, taken_at: datetime, evidence: Evidence | None, limits: Limits

@@ -6,6 +6,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from sendblue_data._shared.text import plural
+from sendblue_data.plots.labels import moment_text, number
+
+READ_WHOLE = "Yes: every page fits the next, and the account's own count agrees."
+READ_BY_SEAMS = "Yes: every page fits the next. The account counts more than it lists, which was set aside."
+READ_PARTLY = "No: contacts are missing, or can't be shown not to be."
+READ_IN_DOUBT = "Not quite: nothing is known to be missing, but not every way to hide can be ruled out."
+READ_SINCE = "Every page fits the next; the API has no count for a part of the account."
+
 
 @dataclass(frozen=True)
 class Repair:
@@ -79,6 +88,13 @@ class PullEvidence:
     repaired: tuple[Repair, ...] = ()
     unfilled: tuple[str, ...] = ()
 
+    def _repr_html_(self) -> str:
+        from sendblue_data.display.cards import card_html  # noqa: PLC0415 -- a pull in a script shows nothing
+
+        rows = dict(certificate(self))
+        verdict = rows.pop("Shown complete")
+        return card_html(f"Pull of {rows.pop('Account')}", rows.items(), verdict)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain values: moments as ISO 8601 text, notes as a list, repairs as dicts."""
 
@@ -88,3 +104,43 @@ class PullEvidence:
             return list(value) if isinstance(value, tuple) else value
 
         return {name: plain(value) for name, value in asdict(self).items()}
+
+
+def certificate(evidence: PullEvidence) -> list[tuple[str, str]]:
+    """Return what a pull can show of itself, as name and value.
+
+    Example:
+        >>> from datetime import UTC, datetime
+        >>> began = datetime(2026, 3, 1, 9, 5, tzinfo=UTC)
+        >>> evidence = PullEvidence(account="api.example.com/1f0991eb", requests=3, pages=1, windows=1,
+        ...     retaken=0, repeats_dropped=0, count_before=40, count_after=40, contacts=40, complete=True,
+        ...     started=began, finished=began)
+        >>> dict(certificate(evidence))["Contacts"]
+        '40; the account counted 40 before and 40 after'
+    """
+    seconds = (evidence.finished - evidence.started).total_seconds()
+    is_short = evidence.count_after > evidence.contacts
+    complete = READ_SINCE if evidence.since else READ_BY_SEAMS if is_short else READ_WHOLE
+    before, after = number(evidence.count_before), number(evidence.count_after)
+    pages, windows = plural(evidence.pages, "page"), plural(evidence.windows, "window")
+    rows = [
+        ("Account", evidence.account),
+        (
+            "Shown complete",
+            complete if evidence.complete else READ_IN_DOUBT if evidence.doubt else READ_PARTLY,
+        ),
+        ("Contacts", f"{number(evidence.contacts)}; the account counted {before} before and {after} after"),
+        ("Read", f"{moment_text(evidence.started)}, in {seconds:,.1f} s"),
+        ("Requests", f"{number(evidence.requests)}, for {pages} in {windows}"),
+        ("Windows read again", number(evidence.retaken)),
+        ("Repeats dropped", number(evidence.repeats_dropped)),
+    ]
+    if evidence.since:
+        rows.append(("Only since", moment_text(evidence.since)))
+    if evidence.doubt:
+        rows.append(("In doubt", evidence.doubt))
+    if evidence.repaired:
+        rows.append(("Could not be read", "; ".join(map(str, evidence.repaired))))
+    if evidence.unfilled:
+        rows.append(("Never given", ", ".join(evidence.unfilled)))
+    return [*rows, *(("Note", note) for note in evidence.notes)]

@@ -20,11 +20,10 @@ from sendblue_data.analytics.unfilled import unfilled_columns, unfilled_in_words
 from sendblue_data.analytics.verification import UNUSED, verification_funnel, verification_rate
 from sendblue_data.errors import ConfigurationError, HistoryRangeError, WrongAccountError
 from sendblue_data.plots.labels import moment_text, number, percent
-from sendblue_data.pull.evidence import PullEvidence
+from sendblue_data.pull.evidence import PullEvidence, certificate
 from sendblue_data.report.images import check_theme
 from sendblue_data.report.parts import Card, Report, Section, Table
 from sendblue_data.report.sections import Maker
-from sendblue_data.report.words import certificate
 from sendblue_data.schema import CONTACT_SCHEMA, IS_E164
 
 if TYPE_CHECKING:

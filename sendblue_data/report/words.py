@@ -1,4 +1,4 @@
-"""A report's words: names as short lines, a picture for who can't see it, a pull's certificate."""
+"""A report's words: names as short lines, a picture for who can't see it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,12 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from sendblue_data._shared.text import plural
-from sendblue_data.plots.labels import NOT_SET, clean, moment_text, number
-from sendblue_data.pull.evidence import PullEvidence
+from sendblue_data.plots.labels import NOT_SET, clean
 
 LONGEST = 60
 """Columns of text that a cell may take."""
 _SAID = 12
 """Rows that the text for a picture lists."""
-READ_WHOLE = "Yes: every page fits the next, and the account's own count agrees."
-READ_BY_SEAMS = "Yes: every page fits the next. The account counts more than it lists, which was set aside."
-READ_PARTLY = "No: contacts are missing, or can't be shown not to be."
-READ_IN_DOUBT = "Not quite: nothing is known to be missing, but not every way to hide can be ruled out."
-READ_SINCE = "Every page fits the next; the API has no count for a part of the account."
 
 
 def readable(text: object, width: int = LONGEST) -> str:
@@ -63,43 +56,3 @@ def in_words(
 
 def _said(key: object) -> str:
     return " + ".join(map(readable, key)) or "no tag" if isinstance(key, list) else readable(key)
-
-
-def certificate(evidence: PullEvidence) -> list[tuple[str, str]]:
-    """Return what a pull can show of itself, as name and value.
-
-    Example:
-        >>> from datetime import UTC, datetime
-        >>> began = datetime(2026, 3, 1, 9, 5, tzinfo=UTC)
-        >>> evidence = PullEvidence(account="api.example.com/1f0991eb", requests=3, pages=1, windows=1,
-        ...     retaken=0, repeats_dropped=0, count_before=40, count_after=40, contacts=40, complete=True,
-        ...     started=began, finished=began)
-        >>> dict(certificate(evidence))["Contacts"]
-        '40; the account counted 40 before and 40 after'
-    """
-    seconds = (evidence.finished - evidence.started).total_seconds()
-    is_short = evidence.count_after > evidence.contacts
-    complete = READ_SINCE if evidence.since else READ_BY_SEAMS if is_short else READ_WHOLE
-    before, after = number(evidence.count_before), number(evidence.count_after)
-    pages, windows = plural(evidence.pages, "page"), plural(evidence.windows, "window")
-    rows = [
-        ("Account", evidence.account),
-        (
-            "Shown complete",
-            complete if evidence.complete else READ_IN_DOUBT if evidence.doubt else READ_PARTLY,
-        ),
-        ("Contacts", f"{number(evidence.contacts)}; the account counted {before} before and {after} after"),
-        ("Read", f"{moment_text(evidence.started)}, in {seconds:,.1f} s"),
-        ("Requests", f"{number(evidence.requests)}, for {pages} in {windows}"),
-        ("Windows read again", number(evidence.retaken)),
-        ("Repeats dropped", number(evidence.repeats_dropped)),
-    ]
-    if evidence.since:
-        rows.append(("Only since", moment_text(evidence.since)))
-    if evidence.doubt:
-        rows.append(("In doubt", evidence.doubt))
-    if evidence.repaired:
-        rows.append(("Could not be read", "; ".join(map(str, evidence.repaired))))
-    if evidence.unfilled:
-        rows.append(("Never given", ", ".join(evidence.unfilled)))
-    return [*rows, *(("Note", note) for note in evidence.notes)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import html
 import re
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -14,6 +13,7 @@ import polars as pl
 from sendblue_data._frames.engines import PortableExpr
 from sendblue_data._shared.time import Moment, moment
 from sendblue_data._shared.validation import shown
+from sendblue_data.display.cards import card_html
 from sendblue_data.errors import SegmentError
 from sendblue_data.segments import rules
 from sendblue_data.segments.checks import check_against, frame_that_asks
@@ -62,7 +62,9 @@ class Segment(PortableExpr):
         return self.rule.code()
 
     def _repr_html_(self) -> str:
-        return html.escape(describe(self))
+        return card_html(
+            "Segment", [("code", repr(self))], describe(self), "contacts.filter(segment) gives them."
+        )
 
     def __reduce__(self) -> tuple[type[Segment], tuple[Rule]]:
         return (Segment, (self.rule,))

@@ -13,6 +13,7 @@ import polars as pl
 from sendblue_data._frames.conversion import to_polars
 from sendblue_data._frames.grouping import By
 from sendblue_data._frames.repeats import refuse_repeats
+from sendblue_data._shared.text import plural
 from sendblue_data._shared.time import Moment, moment
 from sendblue_data._shared.validation import shown
 from sendblue_data.errors import (
@@ -92,7 +93,6 @@ class ContactHistory:
         return f"ContactHistory({self.uri!r})"
 
     def _repr_html_(self) -> str:
-        from sendblue_data._shared.text import plural  # noqa: PLC0415
         from sendblue_data.display.cards import card_html  # noqa: PLC0415 -- a cron job shows nothing
         from sendblue_data.plots.labels import moment_text, number  # noqa: PLC0415
 

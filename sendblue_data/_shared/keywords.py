@@ -33,8 +33,8 @@ _OTHERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 """Without accents. But for ARRET they are general knowledge: the service itself may not act on them."""
 _NO_LETTER = r"[\p{P}\p{S}\p{Z}\p{C}\s]+"
 _ACCENT = r"\p{Mn}+"
-_LONGEST = 200
-"""Characters at the beginning of a message that are looked at: with blanks around it, no keyword is longer."""
+_LONGEST = 60
+"""Characters of a message that may be a keyword, with blanks and signs around it."""
 
 
 def check_languages(languages: Iterable[Language]) -> tuple[Language, ...]:
@@ -61,33 +61,35 @@ def check_languages(languages: Iterable[Language]) -> tuple[Language, ...]:
     return listed
 
 
-def keyword(content: pl.Expr, languages: Iterable[Language] = ()) -> pl.Expr:
+def keywords(texts: pl.Series, languages: Iterable[Language] = ()) -> pl.Series:
     """Return `"stop"` or `"start"` for each text that is such a word and nothing else, null for any other.
 
     Case, blanks, punctuation, accents and pictures are overlooked; a word in a sentence is none.
 
     Args:
-        content: texts.
+        texts: texts.
         languages: whose words to know besides those that the service acts on.
 
     Example:
-        >>> texts = pl.DataFrame({"content": [" Stop!", "opt-out", "START", "please stop", "Arrêt", None]})
-        >>> texts.select(keyword(pl.col("content")))["content"].to_list()
+        >>> texts = pl.Series([" Stop!", "opt-out", "START", "please stop", "Arrêt", None])
+        >>> keywords(texts).to_list()
         ['stop', 'stop', 'start', None, None, None]
-        >>> texts.select(keyword(pl.col("content"), ["fr"]))["content"].to_list()
+        >>> keywords(texts, ["fr"]).to_list()
         ['stop', 'stop', 'start', None, 'stop', None]
     """
+    is_short = (texts.str.len_chars() <= _LONGEST).fill_null(value=False)
+    short = texts.filter(is_short).rename("text").to_frame()  # most are long, and patterns take their time
     plain = (
-        content.str.slice(0, _LONGEST)
+        pl.col("text")
         .str.normalize("NFKD")
         .str.replace_all(_ACCENT, "")
         .str.to_lowercase()
         .str.replace_all(_NO_LETTER, " ")
         .str.strip_chars()
     )
-    is_whole = content.str.len_chars() <= _LONGEST
-    return (
-        pl.when(is_whole).then(plain).replace_strict(_words(languages), default=None, return_dtype=pl.String)
+    found = short.select(plain.replace_strict(_words(languages), default=None, return_dtype=pl.String))
+    return pl.repeat(None, texts.len(), dtype=pl.String, eager=True).scatter(
+        is_short.arg_true(), found["text"]
     )
 
 

@@ -4,8 +4,7 @@ import polars as pl
 import pytest
 from hypothesis import given, strategies as st
 
-from sendblue_data._shared.keywords import keyword
-from sendblue_data.schema import MESSAGE_SCHEMA
+from sendblue_data._shared.keywords import keywords
 
 STOPS = ["STOP", "QUIT", "END", "REVOKE", "OPT OUT", "CANCEL", "UNSUBSCRIBE"]
 NOISE = st.text(st.sampled_from(" \t\n\u00a0.!?,;:-_'\"“”()*…🛑\u200b\ufe0f"), max_size=6)
@@ -13,8 +12,7 @@ LETTERS = st.text(st.characters(categories=["L", "Nd"]), min_size=1, max_size=8)
 
 
 def meaning(text, languages=()):
-    frame = pl.DataFrame({"content": [text]}, schema={"content": MESSAGE_SCHEMA["content"]})
-    return frame.select(keyword(pl.col("content"), languages)).item()
+    return keywords(pl.Series([text], dtype=pl.String), languages).item()
 
 
 @given(st.sampled_from([*STOPS, "START"]), NOISE, NOISE, st.booleans(), st.data())

@@ -23,7 +23,7 @@ from sendblue_data.messages.events import (
     personal,
     to_a_group,
 )
-from sendblue_data.messages.joined import beside_contacts, side_by_side
+from sendblue_data.messages.joined import Recipients, side_by_side
 
 _MINUTE, _DAY_MINUTES = 60_000_000, 1_440
 _CONFIRMATION = 5 * _MINUTE
@@ -77,13 +77,16 @@ def texts_after_opt_out(
         >>> table.select("texts", "people", "delivered", "declined", "median_days", "max_days").row(0)
         (2, 1, 1, 1, 2.5, 3.0)
     """
-    frame = dated(beside_contacts(messages, contacts))
+    frame, recipients = dated(messages), Recipients(messages, contacts)
     require_columns(frame.collect_schema().names(), ("participants", "error_key"))
-    native = late_texts(frame).to_native()
+    native = recipients.beside(late_texts(frame))
     keys = keys_of(native, by, taken=_COLUMNS)
     names = [key.name for key in keys]
     table = grouped(native, keys, {name: name for name in _READ}, _measures())
-    declined = _declined(frame, keys)
+    held_back = frame.filter(outbound(), personal(), _opted_out())
+    declined = grouped(
+        recipients.beside(held_back), keys, {"phone": "phone"}, {"m_declined": Measure(nw.len())}
+    )
     table = side_by_side(table, declined, names).with_columns(pl.col(_COUNTS).fill_null(0))
     late = _how_late(native, keys, names)
     table = side_by_side(table, late, names, how="left")
@@ -134,12 +137,6 @@ def _measures() -> dict[str, Measure]:
         "people": Measure(nw.col("phone").n_unique()),
         **{name: Measure(flag.cast(nw.Int64).sum()) for name, flag in flags.items()},
     }
-
-
-def _declined(frame: nw.LazyFrame[Any], keys: Sequence[Key]) -> pl.DataFrame:
-    """Count the texts to one person that were declined since they had opted out."""
-    declined = frame.filter(outbound(), personal(), _opted_out()).to_native()
-    return grouped(declined, keys, {"phone": "phone"}, {"m_declined": Measure(nw.len())})
 
 
 def _how_late(native: Any, keys: Sequence[Key], names: Sequence[str]) -> pl.DataFrame:

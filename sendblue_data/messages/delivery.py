@@ -23,7 +23,7 @@ from sendblue_data.messages.events import (
     has_status,
     outbound,
 )
-from sendblue_data.messages.joined import beside_contacts
+from sendblue_data.messages.joined import Recipients
 
 _COUNTS = (
     "messages",
@@ -82,9 +82,9 @@ def delivery(
         (4, 2, 1, 1, 1)
     """
     normal_quantile(confidence)  # refuses what is no share
-    frame = dated(beside_contacts(messages, contacts))
+    frame, recipients = dated(messages), Recipients(messages, contacts)
     require_columns(frame.collect_schema().names(), ("group_id", "message_handle", *_READ))
-    native = frame.filter(outbound()).with_columns(person()).to_native()
+    native = recipients.beside(frame.filter(outbound()).with_columns(person()))
     keys = keys_of(native, by, taken=_COLUMNS)
     shares = [Share("delivered", "settled"), Share("downgraded", "downgrade_known")]
     table = counted_by_person(native, keys, [*_READ, PERSON], _flags(), shares)

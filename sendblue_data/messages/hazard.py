@@ -21,7 +21,7 @@ from sendblue_data.messages.events import (
     last_before_opt_out,
     opt_outs,
 )
-from sendblue_data.messages.joined import beside_contacts
+from sendblue_data.messages.joined import Recipients
 
 FREQUENCY, AGE = "frequency", "age"
 _WINDOWS = (7, 30)
@@ -82,15 +82,15 @@ def opt_out_hazard(
         [(7, 1, 1, 1, 0), (7, 2, 2, 1, 1), (30, 1, 1, 1, 0), (30, 2, 2, 1, 1)]
     """
     window = span_us("within", within)
-    frame = dated(beside_contacts(messages, contacts))
+    frame, recipients = dated(messages), Recipients(messages, contacts)
     if isinstance(by, str) and by == FREQUENCY:
         table, names = _by_frequency(frame, window), ["days", "from_texts", "to_texts"]
     elif isinstance(by, str) and by == AGE:
         if contacts is None:
             raise ConfigurationError("by='age' counts from a contact's creation: pass contacts=, too.")
-        table, names = _by_age(_at_risk(frame, window)), ["from_day", "to_day"]
+        table, names = _by_age(recipients.beside(_at_risk(frame, window))), ["from_day", "to_day"]
     else:
-        native = _at_risk(frame, window).to_native()
+        native = recipients.beside(_at_risk(frame, window))
         keys = keys_of(native, by, taken=_COUNTS)
         names = [key.name for key in keys]
         table = in_order(grouped(native, keys, {"m_out": "m_out"}, _MEASURES), keys, size="delivered")
@@ -179,9 +179,9 @@ def _banded(table: pl.DataFrame, column: str, days: int) -> pl.DataFrame:
     )
 
 
-def _by_age(texts: nw.LazyFrame[Any]) -> pl.DataFrame:
+def _by_age(texts: Any) -> pl.DataFrame:
     """Count by the contact's age in whole days."""
-    born = extended(texts.to_native(), {"m_born": Micros(("created_at",))})
+    born = extended(texts, {"m_born": Micros(("created_at",))})
     age = nw.when(nw.col(AT) >= nw.col("m_born")).then((nw.col(AT) - nw.col("m_born")) // DAY_US).otherwise(0)
     known = nw.when(~nw.col("m_born").is_null()).then(age).cast(nw.Int64).alias("m_number")
     counts = born.with_columns(known).group_by("m_number")

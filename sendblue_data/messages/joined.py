@@ -14,20 +14,32 @@ from sendblue_data._frames.engines import collect, require_columns
 from sendblue_data.errors import FrameError
 
 
-def beside_contacts(messages: Any, contacts: Any | None) -> Any:
-    """Return the messages with the columns of their recipients' contacts that they don't have themselves.
+class Recipients:
+    """The contacts whom messages went to, to be put beside messages as late as possible: a join costs.
+
+    Args:
+        messages: the messages.
+        contacts: the contacts, of the same engine; None where nothing is asked of them.
 
     Raises:
         FrameError: as in `same_engine`, or a phone stands twice in the contacts.
     """
-    if contacts is None:
-        return messages
-    left, right = same_engine(messages, contacts)
-    own, known = column_names(messages), column_names(contacts)
-    require_columns(known, ["phone"])
-    refuse_shared_phones(right)
-    more = [name for name in known if name not in own]
-    return left.join(right.select("phone", *more), on="phone", how="left").to_native()
+
+    def __init__(self, messages: Any, contacts: Any | None) -> None:
+        self._people: nw.LazyFrame[Any] | None = None
+        if contacts is None:
+            return
+        _, people = same_engine(messages, contacts)
+        own, known = column_names(messages), column_names(contacts)
+        require_columns(known, ["phone"])
+        refuse_shared_phones(people)
+        self._people = people.select("phone", *(name for name in known if name not in own))
+
+    def beside(self, messages: nw.LazyFrame[Any]) -> Any:
+        """Return messages, in their engine, with the columns of their recipients that they don't have themselves."""
+        if self._people is None:
+            return messages.to_native()
+        return messages.join(self._people, on="phone", how="left").to_native()
 
 
 def same_engine(*frames: Any) -> Sequence[nw.LazyFrame[Any]]:

@@ -23,7 +23,7 @@ from sendblue_data.messages.events import (
     unknown_text,
     unplaced_text,
 )
-from sendblue_data.messages.joined import beside_contacts, side_by_side
+from sendblue_data.messages.joined import Recipients, side_by_side
 
 COLUMNS = ["delivered", "unknown", "unplaced", "open", "opt_outs", "rate", "low", "high", "unattributed"]
 
@@ -82,23 +82,20 @@ def opt_outs_per_message(
         [('SMS', 1, 0, 0.0), ('iMessage', 1, 1, 1.0)]
     """
     window = span_us("within", within)
-    frame = dated(beside_contacts(messages, contacts))
-    native = frame.to_native()
-    keys = keys_of(native, by, taken=COLUMNS)
+    frame, recipients = dated(messages), Recipients(messages, contacts)
+    texts = recipients.beside(frame.filter(delivered_text() | unknown_text() | unplaced_text()))
+    keys = keys_of(texts, by, taken=COLUMNS)
     names = [key.name for key in keys]
-    texts = grouped(native, keys, {name: name for name in READ}, _counts((newest(frame) or 0) - window))
-    last = last_before_opt_out(frame, window)
-    left = grouped(last.to_native(), keys, {"phone": "phone"}, {"opt_outs": Measure(nw.len())})
-    table = side_by_side(texts, left, names, how="left").with_columns(pl.col("opt_outs").fill_null(0))
-    total = collect(opt_outs(frame).select(nw.len())).item()
-    # A text counts in each tag of its recipient: the groups' sum is no count of opt-outs then.
-    found = collect(last.select(nw.len())).item() if _overlap(keys) else left["opt_outs"].sum()
+    counts = grouped(texts, keys, {name: name for name in READ}, _counts((newest(frame) or 0) - window))
+    left, unattributed = _opt_outs(frame, recipients, keys, window)
+    table = side_by_side(counts, left, names, how="left")
+    table = table.with_columns(pl.col("opt_outs", *COUNTED).fill_null(0))
     table = with_rate(table, "opt_outs", "delivered", confidence=confidence)
-    table = table.with_columns(unattributed=pl.lit(total - found, pl.Int64))
-    table = table.filter(pl.sum_horizontal("delivered", "unknown", "unplaced") > 0) if keys else table
+    table = table.with_columns(unattributed=pl.lit(unattributed, pl.Int64))
     return in_order(table, keys, size="delivered").select(*names, *COLUMNS)
 
 
+COUNTED = ("delivered", "unknown", "unplaced", "open")
 READ = ("phone", "is_outbound", "message_type", "status", AT)
 
 
@@ -113,5 +110,22 @@ def _counts(closed: int) -> dict[str, Measure]:
     return {name: Measure(flag.cast(nw.Int64).sum()) for name, flag in flags.items()}
 
 
-def _overlap(keys: Sequence[Key]) -> bool:
-    return any(key.is_tags for key in keys)
+def _opt_outs(
+    frame: nw.LazyFrame[Any], recipients: Recipients, keys: Sequence[Key], window: int
+) -> tuple[pl.DataFrame, int]:
+    """Count opt-outs by the group of the text that they are laid to; and those that no text came before in time."""
+    last = last_before_opt_out(frame, window)
+    if any(key.is_tags for key in keys):
+        # A text counts in each tag of its recipient, and in none without tags: the groups' sum is no count of opt-outs.
+        total, laid = (collect(rows.select(nw.len())).item() for rows in (opt_outs(frame), last))
+        return grouped(
+            recipients.beside(last), keys, {"phone": "phone"}, {"opt_outs": Measure(nw.len())}
+        ), total - laid
+    every = opt_outs(frame).select("phone", "stop_at").join(last, on=["phone", "stop_at"], how="left")
+    laid_to = ~nw.col(AT).is_null()
+    measures = {
+        "opt_outs": Measure(laid_to.cast(nw.Int64).sum()),
+        "m_none": Measure((~laid_to).cast(nw.Int64).sum()),
+    }
+    table = grouped(recipients.beside(every), keys, {AT: AT}, measures)
+    return table.drop("m_none"), table["m_none"].sum()

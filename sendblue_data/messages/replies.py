@@ -21,7 +21,7 @@ from sendblue_data.messages.clusters import (
     with_clustered_rate,
 )
 from sendblue_data.messages.events import AT, dated, delivered_text, newest, reply, unknown_text
-from sendblue_data.messages.joined import beside_contacts, side_by_side
+from sendblue_data.messages.joined import Recipients, side_by_side
 
 _MINUTE, _HOUR_MINUTES = 60_000_000, 60
 _COLUMNS = ["delivered", "unknown", "open", "replied", "rate", "low", "high", "median_hours"]
@@ -70,9 +70,9 @@ def replies(
     """
     normal_quantile(confidence)  # refuses what is no share
     window = span_us("within", within)
-    frame = dated(beside_contacts(messages, contacts))
+    frame, recipients = dated(messages), Recipients(messages, contacts)
     closed = (newest(frame) or 0) - window
-    native = _followed(frame, window).to_native()
+    native = recipients.beside(_followed(frame, window))
     keys = keys_of(native, by, taken=_COLUMNS)
     names = [key.name for key in keys]
     share = Share("replied", "delivered")

@@ -128,4 +128,4 @@ def _opt_outs(
         "m_none": Measure((~laid_to).cast(nw.Int64).sum()),
     }
     table = grouped(recipients.beside(every), keys, {AT: AT}, measures)
-    return table.drop("m_none"), table["m_none"].sum()
+    return table.drop("m_none"), int(table["m_none"].sum())

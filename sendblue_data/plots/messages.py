@@ -248,6 +248,7 @@ def opt_out_times(table: pl.DataFrame, **options: Unpack[PlotOptions]) -> Axes:
             drawing.ax.bar(places, sizes, _MONTH_BAR, bottom, align="edge", color=colour, label=words)
             below |= {place: low + size for place, low, size in zip(places, bottom, sizes, strict=True)}
         drawing.ax.legend(loc="upper left")
+        drawing.ax.set_ylim(0, 1.25 * max(below.values()))  # room for the legend
         drawing.count_axis("y")
         drawing.horizontal_grid()
         time_axis(drawing.ax)

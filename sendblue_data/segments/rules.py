@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from functools import reduce
 from operator import and_, or_
+from typing import ClassVar
 
 import polars as pl
 
@@ -103,6 +104,11 @@ FLAGS: dict[str, tuple[pl.Expr, str, str]] = {
         "not known to have opted out",
     ),
     "verified": (_VERIFIED, "verified", "not known to be verified"),
+    "never_replied": (
+        ((pl.col("texts") > 0) & (pl.col("replies") == 0)).fill_null(value=False),
+        "texted and never heard of",
+        "heard of or never texted",
+    ),
 }
 """Rules without arguments: the expression, the words, and the words of the complement."""
 
@@ -174,6 +180,9 @@ class CreatedWithin(Leaf):
 
     span: str
     as_of: datetime | None = None
+    column: ClassVar[str] = "created_at"
+    verb: ClassVar[str] = "created"
+    unknown: ClassVar[str] = "not known to be "
 
     @property
     def moves(self) -> bool:
@@ -182,19 +191,36 @@ class CreatedWithin(Leaf):
     def expr(self) -> pl.Expr:
         kind = pl.Datetime("us", "UTC")
         until = pl.lit(self.as_of or datetime.now(UTC), kind)
-        since = pl.col("created_at") >= until.dt.offset_by(f"-{self.span}")
-        return (since if self.moves else since & (pl.col("created_at") < until)).fill_null(value=False)
+        since = pl.col(self.column) >= until.dt.offset_by(f"-{self.span}")
+        return (since if self.moves else since & (pl.col(self.column) < until)).fill_null(value=False)
 
     def call(self) -> str:
         end = "" if self.as_of is None else f", as_of={_moment_code(self.as_of)}"
-        return f"created_within({quoted(self.span)}{end})"
+        return f"{self.verb}_within({quoted(self.span)}{end})"
 
     def words(self, *, negated: bool = False) -> str:
         number, unit = re.fullmatch("([0-9]+)([a-z]+)", self.span).groups()  # type: ignore[union-attr]
         span = f"{number} {SPANS[unit]}{'' if number == '1' else 's'}"
         before = "the last " if self.as_of is None else ""
         end = "" if self.as_of is None else f" before {_moment(self.as_of)}"
-        return f"{'not known to be ' if negated else ''}created within {before}{span}{end}"
+        return f"{self.unknown if negated else ''}{self.verb} within {before}{span}{end}"
+
+
+@dataclass(frozen=True)
+class TextedWithin(CreatedWithin):
+    """Last sent a text in a span of time, as `engagement` has it."""
+
+    column: ClassVar[str] = "last_text_at"
+    verb: ClassVar[str] = "texted"
+
+
+@dataclass(frozen=True)
+class RepliedWithin(CreatedWithin):
+    """Last wrote in a span of time, as `engagement` has it."""
+
+    column: ClassVar[str] = "last_reply_at"
+    verb: ClassVar[str] = "replied"
+    unknown: ClassVar[str] = "not known to have "
 
 
 SPANS = {"d": "day", "w": "week", "mo": "month", "q": "quarter", "y": "year"}

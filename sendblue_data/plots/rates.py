@@ -88,7 +88,7 @@ def draw_rates(
     if reference is not None:
         drawing.reference_line(reference)
         drawing.notes.append(f"Dashed line: {clean(reference_label)}, {percent(reference)}.")
-    _intervals(drawing, kept, colour, faint)
+    draw_intervals(drawing, kept, colour, faint)
     columns = [
         Column("rate", kept["rate"], percent),
         Column("interval", kept.select("low", "high").rows(), interval),
@@ -123,7 +123,7 @@ def rate_limit(rates: Sequence[float | None], highs: Sequence[float | None], fai
     return min(max(end, 0.01) * 1.06, 1.0) if end < 0.94 else 1.02  # noqa: PLR2004
 
 
-def _intervals(drawing: Canvas, table: pl.DataFrame, colour: str, faint: Sequence[bool]) -> None:
+def draw_intervals(drawing: Canvas, table: pl.DataFrame, colour: str, faint: Sequence[bool]) -> None:
     """Draw a dot and its interval for each row; an interval that is cut off ends in an arrow."""
     ax = drawing.ax
     end = rate_limit(table["rate"].to_list(), table["high"].to_list(), faint)

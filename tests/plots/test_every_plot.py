@@ -14,7 +14,14 @@ from sendblue_data.errors import FrameError
 from tests.plots.tables import PLOTS, words
 
 BY_NAME = pytest.mark.parametrize("name", PLOTS)
-ALL_DRAWN = {"verification_backlog", "list_flow", "opt_out_cohorts", "opt_out_trend"}
+ALL_DRAWN = {
+    "verification_backlog",
+    "list_flow",
+    "opt_out_cohorts",
+    "opt_out_trend",
+    "opt_out_times",
+    "engagement",
+}
 """Their rows are ages or moments, which are all drawn."""
 NAMELESS_LEFT_OUT = {"tag_growth", "tag_summary", "tag_combinations"}
 """Their tables have no row for the group without a name."""

@@ -36,6 +36,7 @@ from sendblue_data.history.scan import scan
 from sendblue_data.history.state import contacts_at, looks, snapshot_at
 from sendblue_data.history.survival import SurvivalMethod, survival
 from sendblue_data.history.table import HistoryTable
+from sendblue_data.history.times import with_times
 from sendblue_data.history.trend import opt_out_trend
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ class ContactHistory:
         allow_incomplete: bool = False,
         allow_other_account: bool = False,
         max_shrink: float = 0.2,
+        times: Any | None = None,
         lock_timeout: float = _LOCK_SECONDS,
     ) -> Snapshot:
         """Record a pull. All of it is recorded, in one commit, or nothing.
@@ -150,6 +152,9 @@ class ContactHistory:
             allow_other_account: record a pull of another account than before: another `evidence.account`, or,
                 without evidence, one that shares less than a fifth of its contacts (by id and phone).
             max_shrink: refuse a pull with this share fewer contacts than the snapshot before; 1 refuses none.
+            times: what `opt_out_times(messages, contacts)` gave: of each contact who is opted out, the moment is kept
+                with it, in columns `opted_out_at` and `opted_out_after`, and of the messages nothing else. Give them
+                each time, or contacts count as changed.
             lock_timeout: seconds to wait for another writer on this machine.
 
         Raises:
@@ -159,7 +164,7 @@ class ContactHistory:
             FileNotWrittenError: the disk is full, or the folder not the user's.
             HistoryUnreadableError: what was recorded before is damaged.
             FrameError: `contacts` is not a whole contacts frame, has a contact twice, or has two columns that differ
-                in case alone.
+                in case alone; or `times` is no frame of `opt_out_times`.
             ConfigurationError: `max_shrink` is no share, or `at` no moment.
 
         Example:
@@ -175,6 +180,8 @@ class ContactHistory:
         )
         contacts = to_polars(contacts)
         check_frame(contacts, evidence)
+        if times is not None:
+            contacts = with_times(contacts, times)
         refuse_repeats(contacts)
         check_evidence(evidence, limits)
         if at is None:
@@ -326,6 +333,7 @@ class ContactHistory:
         method: SurvivalMethod = "turnbull",
         confidence: float = 0.95,
         count_arrived: bool = True,
+        times: Any | None = None,
     ) -> pl.DataFrame:
         """Estimate the share of contacts still subscribed, by days since creation.
 
@@ -346,6 +354,8 @@ class ContactHistory:
             confidence: level of the interval.
             count_arrived: whether those who were opted out when they arrived left since their creation (see
                 `opt_out_trend`); False watches every contact from first sight on.
+            times: what `opt_out_times(messages)` gave: an opt-out that lies between two looks is then known by its
+                own bounds, most often by the minute. Not with `"cloglog"`.
 
         Returns:
             The group columns, then `day` (age: each whole day from 0 to the last; of `"kaplan-meier"` 0, each age
@@ -355,9 +365,9 @@ class ContactHistory:
             `survival` is 0). All three are null where no contact could be placed.
 
         Raises:
-            FrameError: `by` names no contact field.
+            FrameError: `by` names no contact field, or `times` is no frame of `opt_out_times`.
             ConfigurationError: `confidence` isn't between 0 and 1, `by` is nothing to group by, `method` is none of
-                these, or it is `"cloglog"` and the looks are not regular.
+                these, or it is `"cloglog"` and the looks are not regular or times were given.
 
         Example:
             >>> history.survival(by="company_name").columns[:5]
@@ -366,7 +376,9 @@ class ContactHistory:
             ['censored', 'survival', 'low', 'high']
         """
         return self._ask(
-            lambda: survival(self._table, by, confidence, method=method, count_arrived=count_arrived)
+            lambda: survival(
+                self._table, by, confidence, method=method, count_arrived=count_arrived, times=times
+            )
         )
 
     def opt_out_alarms(

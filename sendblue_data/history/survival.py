@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import polars as pl
@@ -16,6 +16,7 @@ from sendblue_data.history.grouped_time import grouped_time
 from sendblue_data.history.lives import observed_lives
 from sendblue_data.history.state import looks
 from sendblue_data.history.table import HistoryTable
+from sendblue_data.history.times import checked_times
 from sendblue_data.history.turnbull import Lives, Numbers, bootstrap, cells_of, hazards, survival_at
 
 SurvivalMethod: TypeAlias = Literal["turnbull", "cloglog", "kaplan-meier"]
@@ -36,12 +37,18 @@ def survival(
     *,
     method: SurvivalMethod,
     count_arrived: bool,
+    times: Any | None = None,
 ) -> pl.DataFrame:
     """Estimate by group; see `ContactHistory.survival`."""
     normal_quantile(confidence)  # refuses what is no share
+    known = None if times is None else checked_times(times)
+    if known is not None and method == "cloglog":
+        raise ConfigurationError(
+            "method='cloglog' knows opt-outs by looks alone, and times were given: use method='turnbull'."
+        )
     estimate = _estimator(table, method)
     groups = RowGroups(by, taken=_COLUMNS)
-    lives = observed_lives(table, groups, count_arrived=count_arrived)
+    lives = observed_lives(table, groups, count_arrived=count_arrived, times=known)
     keys = groups.names
     if not keys:
         return estimate(lives, confidence)

@@ -27,7 +27,16 @@ _MOMENT = pl.Datetime("us", "UTC")
 KEYWORD, SERVICE, SNAPSHOTS, FLAG = "keyword", "declined", "snapshots", "flag"
 """The values of `source`."""
 _TEXT, _FLAG = pl.String(), pl.Boolean()
-_EVENT = pl.Schema({"phone": _TEXT, "at": pl.Int64(), "out": _FLAG, "source": _TEXT, "after": pl.Int64()})
+_EVENT = pl.Schema(
+    {
+        "phone": _TEXT,
+        "at": pl.Int64(),
+        "out": _FLAG,
+        "source": _TEXT,
+        "after": pl.Int64(),
+        "delivered": pl.Int64(),
+    }
+)
 _COLUMNS = pl.Schema(
     {
         "phone": _TEXT,
@@ -35,6 +44,7 @@ _COLUMNS = pl.Schema(
         "source": _TEXT,
         "opted_out_after": _MOMENT,
         "opted_out_before": _MOMENT,
+        "delivered_at": _MOMENT,
         "resumed_at": _MOMENT,
         "opted_out": _FLAG,
         "flagged": _FLAG,
@@ -59,8 +69,8 @@ def opt_out_times(messages: Any, contacts: Any | None = None, history: History |
     the person writes start or, with `history`, until a snapshot shows the flag taken back. A flag in an answer is the
     recipient's state when it was read, and no time: it can only agree or not.
 
-    The bounds are right if the service, which declined one text, would have declined the one before it, too; a text
-    that was delivered is taken for a sign of not having opted out.
+    Nothing bounds a declined text's opt-out from below: a text that was delivered before is a sign of not having opted
+    out, and no proof, since texts come through after opt-outs too (`texts_after_opt_out`). `delivered_at` tells when.
 
     Args:
         messages: a messages frame of any engine that Narwhals knows; what comes back is a row an opt-out.
@@ -73,8 +83,9 @@ def opt_out_times(messages: Any, contacts: Any | None = None, history: History |
         `opted_out_at`, the first moment of which it is known, null where there is none; `source` (`"keyword"`,
         `"declined"`, `"snapshots"`, and `"flag"` for those without a time); `opted_out_after` and `opted_out_before`,
         between which it happened (both are the moment itself of a keyword; `after` is null where nothing bounds it);
-        `resumed_at`, null while it holds; `opted_out`, whether it holds; `flagged`, what contact or message say now,
-        null where they don't; `agrees`, whether that is the same, of each person's last opt-out.
+        `delivered_at`, of a declined text, when the last before it was delivered; `resumed_at`, null while it holds;
+        `opted_out`, whether it holds; `flagged`, what contact or message say now, null where they don't; `agrees`,
+        whether that is the same, of each person's last opt-out.
 
     Raises:
         FrameError: a column is missing or of another type.
@@ -93,7 +104,7 @@ def opt_out_times(messages: Any, contacts: Any | None = None, history: History |
         >>> times.select("phone", "source", "opted_out", "flagged", "agrees").rows()
         [('+13055550101', 'keyword', True, False, False), ('+13055550102', 'declined', True, None, None)]
         >>> (times["opted_out_before"] - times["opted_out_after"]).to_list()
-        [datetime.timedelta(0), datetime.timedelta(days=1)]
+        [datetime.timedelta(0), None]
     """
     frame = dated(messages)
     require_columns(frame.collect_schema().names(), ("error_key", "opted_out"))
@@ -112,13 +123,17 @@ def opt_out_times(messages: Any, contacts: Any | None = None, history: History |
     return _against(spells, flags).sort("opted_out_at", "phone", nulls_last=True)
 
 
-def _event(source: str, at: str, *, out: bool | pl.Expr, after: str | None = None) -> dict[str, pl.Expr]:
+def _event(
+    source: str, at: str, *, out: bool | pl.Expr, after: str | None = None, delivered: str | None = None
+) -> dict[str, pl.Expr]:
+    nothing = pl.lit(None, pl.Int64)
     return {
         "phone": pl.col("phone"),
         "at": pl.col(at),
         "out": out if isinstance(out, pl.Expr) else pl.lit(out),
         "source": pl.lit(source),
-        "after": pl.lit(None, pl.Int64) if after is None else pl.col(after),
+        "after": nothing if after is None else pl.col(after),
+        "delivered": nothing if delivered is None else pl.col(delivered),
     }
 
 
@@ -135,7 +150,7 @@ def _of_declined(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
     before = declined.join(sent, on="phone", how="inner").filter(nw.col("sent_at") < nw.col(AT))
     last = before.group_by("phone", AT).agg(nw.col("sent_at").max())
     rows = collect(declined.join(last, on=["phone", AT], how="left"))
-    return rows.select(**_event(SERVICE, AT, out=True, after="sent_at")).cast(_EVENT)
+    return rows.select(**_event(SERVICE, AT, out=True, delivered="sent_at")).cast(_EVENT)
 
 
 def _of_history(history: History) -> pl.DataFrame:
@@ -169,6 +184,7 @@ def _spells(events: pl.DataFrame) -> pl.DataFrame:
         opted_out_at=pl.col("at").cast(_MOMENT),
         opted_out_after=pl.max_horizontal("after", "started_at").cast(_MOMENT),
         opted_out_before=pl.col("at").cast(_MOMENT),
+        delivered_at=pl.col("delivered").cast(_MOMENT),
         resumed_at=pl.col("resumed_at").cast(_MOMENT),
         opted_out=pl.col("resumed_at").is_null(),
     )

@@ -35,11 +35,11 @@ def test_the_earliest_of_keyword_and_decline_with_its_bounds(constructor):
         ]
     )
     times = opt_out_times(constructor(messages))
-    found = times.select("phone", "source", "opted_out_after", "opted_out_before").rows()
+    found = times.select("phone", "source", "opted_out_after", "opted_out_before", "delivered_at").rows()
     assert found == [
-        (BOB, "declined", at(1), at(4)),
-        (ANN, "keyword", at(5), at(5)),
-        (CAT, "declined", None, at(9)),
+        (BOB, "declined", None, at(4), at(1)),
+        (ANN, "keyword", at(5), at(5), None),
+        (CAT, "declined", None, at(9), None),
     ]
     assert times["opted_out_at"].to_list() == [at(4), at(5), at(9)]
 

@@ -20,6 +20,7 @@ import polars as pl
 from sendblue_data._api.call import CONTACTS, LIST, MESSAGES, Call
 from sendblue_data._api.credentials import credential, hidden, without_credentials
 from sendblue_data._api.decoding import DecodedPage, Oddity, decode_page, refuse_oddities
+from sendblue_data._api.environment import NAMES, read_env_file
 from sendblue_data._api.message_decoding import LIST_MESSAGES, MessagePage, decode_messages
 from sendblue_data._api.responses import (
     amount_answer,
@@ -125,6 +126,34 @@ class SendblueClient:
             timeout=timeout,
             max_connections=max_connections,
             pace=self._pace,
+        )
+
+    @classmethod
+    def from_env(cls, path: str | os.PathLike[str] | None = None, **options: Any) -> Self:
+        r"""Return a client of the account that an env file names.
+
+        Nobody loads a `.env` by itself, and no environment variable is set here: the file's values go to this client
+        alone. A name that the file lacks is taken from the environment.
+
+        Args:
+            path: the file, of `NAME=value` lines; None for the environment alone.
+            **options: as of `SendblueClient`.
+
+        Raises:
+            ConfigurationError: the file can't be read, or a credential is missing.
+
+        Example:
+            >>> import os, tempfile
+            >>> with tempfile.NamedTemporaryFile("w", suffix=".env") as file:
+            ...     _ = file.write("SENDBLUE_API_API_KEY=a-made-up-key\nSENDBLUE_API_API_SECRET=made-up\n")
+            ...     file.flush()
+            ...     SendblueClient.from_env(file.name)
+            SendblueClient(account='api.sendblue.co/cf4b3a21')
+        """
+        found = {} if path is None else read_env_file(path)
+        names = dict(zip(("api_key", "api_secret", "base_url"), NAMES, strict=True))
+        return cls(
+            **{name: found[variable] for name, variable in names.items() if variable in found} | options
         )
 
     def __repr__(self) -> str:

@@ -52,6 +52,8 @@ def _run(words: Sequence[str]) -> int:
     try:
         with exit_on_signals(), short_warnings():
             args = _parser(words).parse_args(words)
+            if getattr(args, "env_file", None):
+                _set_environment(args.env_file)
             run: Run = args.run
             code = run(args)
             sys.stdout.flush()
@@ -88,7 +90,24 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=words_of_help, description=words_of_help)
         if name == chosen:  # the options of the others would load what they need, extras too
             fill(command)
+            if name not in _LOCAL:
+                command.add_argument(
+                    "--env-file",
+                    metavar="FILE",
+                    help="take the account's keys from NAME=value lines of this file",
+                )
     return parser
+
+
+_LOCAL = ("sandbox", "demo")
+"""Commands that connect to no account."""
+
+
+def _set_environment(path: str) -> None:
+    """Take the keys from a file, over those of the environment, for this process alone."""
+    from sendblue_data._api.environment import read_env_file  # noqa: PLC0415 -- so that --help starts fast
+
+    os.environ.update(read_env_file(path))
 
 
 def _doctor_options(parser: argparse.ArgumentParser) -> None:

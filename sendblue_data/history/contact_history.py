@@ -244,7 +244,15 @@ class ContactHistory:
         end = None if until is None else moment("until", until, time_zone=time_zone)
         return self._ask(lambda: changes(self._table, start, end))
 
-    def opt_out_events(self, *, count_arrived: bool = True) -> pl.DataFrame:
+    def opt_out_events(
+        self,
+        *,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        time_zone: str = "UTC",
+        with_contacts: bool = False,
+        count_arrived: bool = True,
+    ) -> pl.DataFrame:
         """Return every opt-out and opt-in that the snapshots show, oldest first.
 
         The event lies in (`after`, `before`]. A contact that is opted out when it is first seen has one only if it
@@ -253,6 +261,12 @@ class ContactHistory:
         the last and the next known value.
 
         Args:
+            since: keep the events that a look at or after this moment shows first: a datetime, a date, or either as
+                ISO 8601.
+            until: and before this one.
+            time_zone: of dates, and of times without an offset.
+            with_contacts: add who they are: `first_name`, `last_name`, `company_name` and `tags`, as the look at
+                `before` has them.
             count_arrived: whether a contact that arrives opted out has left since its creation. It may be an
                 import, of somebody who had opted out before; False takes all of these for imports.
 
@@ -264,11 +278,22 @@ class ContactHistory:
             when it was first seen). An opt-in with `recreated` is likely no opt-in: the contact was deleted and
             created again, and its opt-out was lost.
 
+        Raises:
+            ConfigurationError: `since` or `until` is no moment, or there is no such time zone.
+
         Example:
             >>> history.opt_out_events().select("phone", "event", "recreated", "arrived").rows()
             [('+13055550102', 'opt_out', False, False)]
         """
-        return self._ask(lambda: opt_out_events(self._table, count_arrived=count_arrived))
+        sides = [
+            None if given is None else moment(name, given, time_zone=time_zone)
+            for name, given in (("since", since), ("until", until))
+        ]
+        return self._ask(
+            lambda: opt_out_events(
+                self._table, *sides, with_contacts=with_contacts, count_arrived=count_arrived
+            )
+        )
 
     def opt_out_trend(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import polars as pl
 
 from sendblue_data.history.arrivals import arrivals, mark_arrivals
@@ -13,14 +15,44 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def opt_out_events(table: HistoryTable, *, count_arrived: bool) -> pl.DataFrame:
+_WHO = ("first_name", "last_name", "company_name", "tags")
+
+
+def opt_out_events(
+    table: HistoryTable,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    *,
+    with_contacts: bool = False,
+    count_arrived: bool,
+) -> pl.DataFrame:
     """Return every opt-out and opt-in; see `ContactHistory.opt_out_events`."""
     changing, _ = versions(table, [])
     known = spells(ended(changing))
     events = _turned(table, known)
     if count_arrived:
         events = pl.concat([events, _arrived(table, known)])
-    return events.sort("before_snapshot", "h_contact").select(_COLUMNS)
+    if since is not None:
+        events = events.filter(pl.col("before") >= since)
+    if until is not None:
+        events = events.filter(pl.col("before") < until)
+    events = events.sort("before_snapshot", "h_contact")
+    if not with_contacts:
+        return events.select(_COLUMNS)
+    then = pl.concat(frame.select("h_contact", "h_snapshot", *_WHO) for frame in versions(table, _WHO))
+    return (
+        events.with_row_index("row")
+        .sort("before_snapshot")
+        .join_asof(
+            then.sort("h_snapshot"),
+            left_on="before_snapshot",
+            right_on="h_snapshot",
+            by="h_contact",
+            check_sortedness=False,
+        )
+        .sort("row")
+        .select(*_COLUMNS, *_WHO)
+    )
 
 
 def _turned(table: HistoryTable, known: pl.DataFrame) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from sendblue_data._shared.files import replacing
 from sendblue_data.report.parts import Picture, Report, Table
+from sendblue_data.report.pdf import write_pdf
 
 _HERE = "sendblue_data.report"
 _NEITHER = "base-uri 'none'; form-action 'none'"
@@ -27,7 +28,7 @@ def render(report: Report) -> str:
     Its Content-Security-Policy forbids all but pictures that are in the page, and the one style sheet, by its
     hash: should a name slip through the escaping, it could neither run nor call home.
     """
-    style = files(_HERE).joinpath("report.css").read_text(encoding="utf-8")
+    style = files(_HERE).joinpath("report.css").read_text(encoding="utf-8") + _running_head(report)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(_HERE, "."),
         autoescape=True,
@@ -41,9 +42,16 @@ def render(report: Report) -> str:
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return environment.get_template("report.html.j2").render(
         report=report,
-        style=Markup(style),  # noqa: S704 -- a file of this package, which the policy names by its hash
+        style=Markup(style),  # noqa: S704 -- a file of this package and hex digits, which the policy names by their hash
         policy=f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; {_NEITHER}",
     )
+
+
+def _running_head(report: Report) -> str:
+    """What stands at the top of each printed page: the title and the account, as a style sheet writes text."""
+    words = " \u00b7 ".join([report.title, dict(report.facts).get("Account", "")]).strip(" \u00b7")
+    text = "".join(letter if letter.isalnum() else f"\\{ord(letter):06x}" for letter in words)
+    return f'@page {{ @top-left {{ content: "{text}"; }} }}\n'
 
 
 def _data_uri(png: bytes) -> str:
@@ -71,6 +79,9 @@ def save(report: Report, path: str | os.PathLike[str], *, plots: bool = False) -
     for picture in report.pictures if plots else ():
         with replacing(path.with_name(f"{picture.name}.png")) as part:
             part.write_bytes(picture.light or picture.dark or b"")
+    if path.suffix.lower() == ".pdf":
+        write_pdf(page, path)
+        return path
     with replacing(path) as part:
         part.write_text(page, encoding="utf-8")
     return path

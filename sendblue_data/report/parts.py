@@ -57,12 +57,21 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page under one heading."""
+    """A part of the page under one heading.
+
+    Attributes:
+        name: its address on the page.
+        title: its heading.
+        words: what stands below it.
+        parts: its pictures and tables.
+        sentences: a list that is read one by one.
+    """
 
     name: str
     title: str
     words: Sequence[str] = ()
     parts: Sequence[Picture | Table] = ()
+    sentences: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +86,7 @@ class Report:
         sections: the parts.
         over_time: whether a history was given, whose metrics are then defined as well.
         theme: `"auto"`, `"light"` or `"dark"`.
+        logo: a data URI of the picture at the top; empty for none.
     """
 
     title: str
@@ -86,6 +96,7 @@ class Report:
     sections: Sequence[Section]
     over_time: bool
     theme: str = "auto"
+    logo: str = ""
 
     @property
     def pictures(self) -> list[Picture]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,15 +14,16 @@ import polars as pl
 from sendblue_data._frames.conversion import column_names, converted_once, to_polars
 from sendblue_data._frames.engines import collect
 from sendblue_data._frames.repeats import repeats_in_words
-from sendblue_data._shared.files import check_folder
 from sendblue_data._shared.time import Moment, moment
-from sendblue_data.analytics.opt_outs import check_min_contacts, opt_out_rate
+from sendblue_data.analytics.opt_outs import check_min_contacts
 from sendblue_data.analytics.unfilled import unfilled_columns, unfilled_in_words
 from sendblue_data.analytics.verification import UNUSED, verification_funnel, verification_rate
 from sendblue_data.errors import ConfigurationError, HistoryRangeError, WrongAccountError
 from sendblue_data.plots.labels import moment_text, number, percent
 from sendblue_data.pull.evidence import PullEvidence, certificate
+from sendblue_data.report.findings import findings
 from sendblue_data.report.images import check_theme
+from sendblue_data.report.options import chosen, logo_uri, target
 from sendblue_data.report.parts import Card, Report, Section, Table
 from sendblue_data.report.sections import Maker
 from sendblue_data.schema import CONTACT_SCHEMA, IS_E164
@@ -49,6 +51,8 @@ def write_report(
     theme: str = "auto",
     title: str = "Contacts report",
     note: str | None = None,
+    sections: Iterable[str] | None = None,
+    logo: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Write what the contacts say as one self-contained HTML page.
 
@@ -59,7 +63,8 @@ def write_report(
 
     Args:
         contacts: a contacts frame of any engine that Narwhals knows.
-        path: where to; its folder must exist. Only its owner may read the file.
+        path: an .html or a .pdf file; its folder must exist. Without a suffix it is .html, and in a folder
+            `report.html`. Only its owner may read the file. A .pdf is printed by this machine's Chromium.
         history: adds opt-outs over time and survival; it must be of the account that the contacts are of.
         evidence: what `pull_contacts(..., with_evidence=True)` gave: adds the pull's certificate.
         account: the account's label, where there is no evidence to name it.
@@ -72,13 +77,18 @@ def write_report(
         theme: `"auto"`, `"light"` or `"dark"`.
         title: heading of the page.
         note: a sentence that must be read first, such as that the data is synthetic.
+        sections: which parts it has: `"findings"`, `"opt-outs"`, `"tags"`, `"verification"`, `"over-time"`,
+            `"certificate"`; all by default.
+        logo: a .png, .jpg or .svg file, put into the page beside its heading.
 
     Returns:
         The path.
 
     Raises:
         FrameError: a column is missing or of another type.
-        ConfigurationError: no such folder, no such theme, no such moment, or a `min_contacts` below 0.
+        ConfigurationError: no such folder, theme, moment, section or logo, a `min_contacts` below 0, another suffix, or
+            a .pdf where no browser is.
+        FileNotWrittenError: the disk does not take it, or the browser did not print.
         WrongAccountError: the history is of another account.
 
     Example:
@@ -91,7 +101,7 @@ def write_report(
     """
     from sendblue_data.report.page import save  # noqa: PLC0415 -- loads Great Tables, which takes a second
 
-    check_folder(path)
+    path = target(path)
     report = build_report(
         contacts,
         history,
@@ -103,6 +113,8 @@ def write_report(
         theme=theme,
         title=title,
         note=note,
+        sections=sections,
+        logo=logo,
     )
     return save(report, path)
 
@@ -119,9 +131,12 @@ def build_report(
     theme: str = "auto",
     title: str = "Contacts report",
     note: str | None = None,
+    sections: Iterable[str] | None = None,
+    logo: str | os.PathLike[str] | None = None,
 ) -> Report:
     """Make a report's numbers, pictures and tables; `write_report` says what each argument is."""
     check_theme(theme)
+    wanted, mark = chosen(sections), logo_uri(logo)
     contacts = converted_once(contacts)
     check_min_contacts(min_contacts)
     pulled = moment("as_of", as_of) if as_of else evidence.finished if evidence else None
@@ -129,12 +144,19 @@ def build_report(
     if history is not None:
         _check_same_account(history, contacts, account)
     make = Maker(contacts, pulled, theme, mask, min_contacts)
-    opt_outs = opt_out_rate(contacts).row(0, named=True)
+    opt_outs = make.total
     size = opt_outs["contacts"]
-    sections = [make.opt_outs(), make.tags(), make.verification()] if size else []
-    sections.append(make.over_time(history))
+    makers: dict[str, Callable[[], Section]] = {
+        "findings": lambda: Section("findings", "What was found", sentences=findings(make)),
+        "opt-outs": make.opt_outs,
+        "tags": make.tags,
+        "verification": make.verification,
+        "over-time": lambda: make.over_time(history),
+    }
     if evidence:
-        sections.append(_certificate(evidence))
+        makers["certificate"] = lambda: _certificate(evidence)
+    told = ("over-time", "certificate") if not size else wanted
+    made = [makers[name]() for name in wanted if name in makers and name in told]
     untold = unfilled_columns(contacts)
     facts = [
         ("Account", account or "not named"),
@@ -150,9 +172,10 @@ def build_report(
             *unfilled_in_words(untold, size),
         ],
         cards=_cards(contacts, opt_outs) if size else [],
-        sections=sections,
+        sections=made,
         over_time=history is not None,
         theme=theme,
+        logo=mark,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,34 @@ class Maker:
     mask: bool
     min_contacts: int = 0
 
+    @cached_property
+    def total(self) -> dict[str, Any]:
+        """The opt-out rate of all contacts."""
+        return opt_out_rate(self.contacts).row(0, named=True)
+
+    @cached_property
+    def ages(self) -> pl.DataFrame:
+        """Opt-outs by days since creation."""
+        return opt_out_by_age(self.contacts, as_of=self.as_of)
+
+    @cached_property
+    def drivers(self) -> pl.DataFrame:
+        """What goes with opting out, masked."""
+        least = self.min_contacts
+        return self.hidden(
+            opt_out_drivers(self.contacts, adjust=ADJUSTABLE, as_of=self.as_of, min_contacts=least)
+        )
+
+    @cached_property
+    def summary(self) -> pl.DataFrame:
+        """The tags, masked."""
+        return self.hidden(tag_summary(self.contacts))
+
+    @cached_property
+    def funnel(self) -> pl.DataFrame:
+        """From all contacts to those who may be texted."""
+        return verification_funnel(self.contacts)
+
     def hidden(self, table: pl.DataFrame) -> pl.DataFrame:
         """Mask the phones and e-mail addresses in a small table, unless told not to."""
         return mask_table(table) if self.mask else table
@@ -80,15 +109,12 @@ class Maker:
 
     def opt_outs(self) -> Section:
         """Return the part on who has opted out."""
-        total = opt_out_rate(self.contacts)["rate"].item()
+        total = self.total["rate"]
         if total is None:
             return Section("opt-outs", "Opt-outs", [f"{NOTHING_KNOWN}."])
         least = self.min_contacts
         by_tag = self.hidden(opt_out_rate(self.contacts, by="tags", min_contacts=least))
-        ages = opt_out_by_age(self.contacts, as_of=self.as_of)
-        drivers = self.hidden(
-            opt_out_drivers(self.contacts, adjust=ADJUSTABLE, as_of=self.as_of, min_contacts=least)
-        )
+        ages, drivers = self.ages, self.drivers
         parts = self._rates_by_tag("opt_out_rate", "Opt-out rate by tag", by_tag, total)
         if drivers.height:
             title = "Relative risk of having opted out, against all other contacts"
@@ -117,14 +143,15 @@ class Maker:
 
     def tags(self) -> Section:
         """Return the part on tags: sizes, growth, combinations, spellings."""
-        found = self.hidden(tag_summary(self.contacts))
+        found = self.summary
         if not found.height:
             return Section("tags", "Tags", ["No contact has a tag."])
         summary, too_small = self.large(found)
         if not summary.height:
             return Section("tags", "Tags", [f"{plural(found.height, 'tag')} in use. {too_small}"])
         growth = self.hidden(tag_growth(self.contacts)).filter(pl.col("tag").is_in(summary["tag"].implode()))
-        sets, rare = self.large(self.hidden(tag_combinations(self.contacts)))
+        sets, rare = self.large(tag_combinations(self.contacts))
+        sets = self.hidden(sets)
         words = in_words("Contacts by tag", summary, "tag", "contacts", number)
         parts: list[Picture | Table] = [self.drawn("tag_summary", summary, words), _tags(summary, too_small)]
         last = growth.group_by("tag", maintain_order=True).agg(pl.col("cumulative").last())
@@ -171,7 +198,7 @@ class Maker:
 
     def verification(self) -> Section:
         """Return the part on who may be texted, and who is verified."""
-        funnel = verification_funnel(self.contacts)
+        funnel = self.funnel
         words = in_words("From all contacts to reachable ones", funnel, "step", "contacts", number)
         parts: list[Picture | Table] = [self.drawn("verification_funnel", funnel, words)]
         said = [f"Reachable: {funnel['definition'][-1]}."]

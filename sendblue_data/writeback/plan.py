@@ -20,7 +20,7 @@ from sendblue_data._shared.text import plural
 from sendblue_data._shared.validation import check_client
 from sendblue_data.errors import AccountMovedError, FrameError, WriteRefusedError, WrongAccountError
 from sendblue_data.writeback import merging, plan_text
-from sendblue_data.writeback.catalogue import PathLike, is_known_here, journal_folder
+from sendblue_data.writeback.catalogue import PathLike, is_known_here, journal_folder, list_runs
 from sendblue_data.writeback.fields import WRITABLE, Contact, retagged
 from sendblue_data.writeback.inputs import Asked, refuse_foreign
 from sendblue_data.writeback.ledger import JournalWarning, Ledger, open_ledger
@@ -206,7 +206,7 @@ class WritePlan:
         return title, self._notes(), rows, self._table.height - rows.height
 
     def _notes(self) -> list[str]:
-        notes = []
+        notes = self._open_runs()
         if self.opted_out and self.kind == "delete":
             notes.append(
                 f"{self.opted_out:,} of them opted out; the ledger keeps that, the API may forget it."
@@ -215,6 +215,17 @@ class WritePlan:
         if self.not_written:
             notes.append(f"Not written, since no call of the API takes them: {', '.join(self.not_written)}.")
         return notes
+
+    def _open_runs(self) -> list[str]:
+        """Say which runs of this account were cut off: what they began may be what is planned here."""
+        runs = list_runs(self.folder)
+        ids = runs.filter((pl.col("state") == "open") & (pl.col("account") == self.account))[
+            "run_id"
+        ].to_list()
+        if not ids:
+            return []
+        what = "1 run of this account is" if len(ids) == 1 else f"{len(ids):,} runs of this account are"
+        return [f"{what} open: resume_run(client, {ids[0]!r}) goes on, and list_runs() shows all."]
 
     @property
     def _rows(self) -> list[Row]:

@@ -262,7 +262,7 @@ def engine_for(
 @contextmanager
 def interruptible(journal: Journal, rows: list[Row]) -> Iterator[None]:
     """Say of what cuts a run off how to go on."""
-    how = f"resume_run(client, {journal.run_id!r}) goes on."
+    how = f"resume_run(client, {journal.run_id!r}) goes on, and list_runs() shows all that are open."
     try:
         yield
     except KeyboardInterrupt as error:

@@ -11,7 +11,7 @@ from typing import Any
 import phonenumbers
 import polars as pl
 
-from sendblue_data._frames.engines import PortableExpr
+from sendblue_data._frames.engines import Condition, PortableExpr
 from sendblue_data._shared.time import Moment, moment
 from sendblue_data._shared.validation import shown
 from sendblue_data.errors import SegmentError
@@ -35,6 +35,11 @@ class Segment(PortableExpr):
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self._pyexpr = rule.expr()._pyexpr  # noqa: SLF001 -- how Polars itself wraps an expression
+
+    @property
+    def condition(self) -> Condition | None:
+        """The segment for an engine that is no Polars; None where only Polars can say it."""
+        return self.rule.condition()
 
     def __and__(self, other: Any) -> pl.Expr:
         if isinstance(other, Segment):

@@ -42,7 +42,7 @@ test: $(VENV)/.dev ## Run the quick tests, the docstrings' examples and the READ
 	$(BIN)/python -m pytest -q -n 2 -m 'not slow' --cov --cov-report=term:skip-covered
 
 test-slow: $(VENV)/.slow ## Run the long tests: Spark, kill -9, fuzz, browser
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m slow tests
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m slow --durations=40 tests
 
 search: $(VENV)/.slow ## Try the properties on new random examples, many more of them (an hour or more)
 	PULL_EXAMPLES=6000 WRITEBACK_EXAMPLES=250 TRUST_EXAMPLES=20000 $(BIN)/python -m pytest -q -n 2 --hypothesis-profile=search \

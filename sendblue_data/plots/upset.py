@@ -216,8 +216,7 @@ def _sizes(drawing: Canvas, matrix: Axes, sizes: list[int]) -> None:
             "size": 8,
         }
         drawing.write(number(size), (1, row), (12 + long, 0), **style)
-    head: dict[str, Any] = {"xycoords": matrix.transAxes, "ha": "left", "va": "bottom", "size": 8}
-    drawing.write("with the tag", (1, 1), (16, 2), **head)
+    drawing.notes.append("At the right: contacts with the tag, whatever others they have, drawn or not.")
 
 
 def _dots(matrix: Axes, places: Sequence[tuple[int, int]], **options: Any) -> None:

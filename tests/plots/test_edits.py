@@ -196,7 +196,7 @@ def test_more_than_four_lines_are_small_multiples():
     assert together.child_axes == []
     apart = plots.opt_out_trend(table("opt_out_trend by", 6))
     assert len(apart.child_axes) == 6
-    assert [ax.get_title(loc="left")[:3] for ax in apart.child_axes][0] == "VIP"
+    assert apart.child_axes[0].get_title(loc="left")[:3] == "VIP"
     assert len({ax.get_ylim() for ax in apart.child_axes}) == 1
     assert all(any(line.get_label() == "_behind" for line in ax.lines) for ax in apart.child_axes)
 

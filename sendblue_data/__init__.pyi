@@ -2,6 +2,7 @@
 
 from . import errors as errors, plots as plots, sandbox as sandbox
 from ._api.client import SendblueClient as SendblueClient
+from ._frames.bounds import max_rows_to_client as max_rows_to_client
 from ._frames.grouping import created_period as created_period
 from .analytics.benchmark import Benchmark as Benchmark, compare_with_benchmark as compare_with_benchmark
 from .analytics.by_age import opt_out_by_age as opt_out_by_age

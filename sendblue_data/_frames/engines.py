@@ -1,9 +1,9 @@
-"""All that the package knows of Polars, DuckDB and Spark: a query over a contacts frame of any of them.
+"""All that the package knows of engines: a query over a contacts frame of Polars, DuckDB, Spark or Ibis.
 
 They count where the data lives. Narwhals gives one query language, and the few words that it lacks (days since
-a moment, a value of a map) are written here in each engine's own. For what only Polars can say (`sum_batches`),
-each engine hands over Arrow batches, and the same Polars expressions count in all of them. Of a frame of
-another engine that Narwhals knows (pandas, PyArrow, ...), the columns that are needed go to Polars.
+a moment, a value of a map) are written here in each engine's own, Ibis's in `warehouses`. For what only Polars can
+say (`sum_batches`), each engine hands over Arrow batches, and the same Polars expressions count in all of them. Of a
+frame of another engine that Narwhals knows (pandas, PyArrow, Dask, ...), the columns that are needed go to Polars.
 """
 
 from __future__ import annotations
@@ -18,16 +18,22 @@ import narwhals as nw
 import polars as pl
 from narwhals import dependencies
 
+from sendblue_data._frames import warehouses
 from sendblue_data._frames.conversion import as_contacts, column_names, pyarrow_needed, to_polars
 from sendblue_data._frames.repeats import warn_of_repeats
 from sendblue_data._shared.validation import did_you_mean
 from sendblue_data.errors import FrameError
+from sendblue_data.schema import E164
 
 DAY_US = 86_400_000_000
 _ERA_DAYS = 1_000_000
 """Added before a division and taken off after it: engines round negative quotients in different ways."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BATCH_ROWS = 100_000
+
+
+HAS_PHONE = nw.col("phone").str.contains(f"^{E164}$") & ~nw.col("phone").str.ends_with("\n")
+"""An E.164 phone, in a pattern that every engine takes: not all take `\\z`, and `$` may match before a last newline."""
 
 
 class PortableExpr(pl.Expr):
@@ -39,6 +45,19 @@ class PortableExpr(pl.Expr):
     """
 
     variable: str | None = None
+
+    @classmethod
+    def of_variable(cls, name: str) -> PortableExpr:
+        """Return the value of a custom variable, as a text."""
+        made = PortableExpr()
+        made.variable = name
+        made._pyexpr = pl.col("custom_variables").map.get(name).alias(name)._pyexpr  # noqa: SLF001 -- Polars' own way
+        return made
+
+    @property
+    def condition(self) -> Condition | None:
+        """The same, for an engine that is no Polars; None where only Polars can say it."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -66,6 +85,19 @@ Recipe: TypeAlias = str | Days | Micros | pl.Expr | nw.Expr
 variable is one)."""
 
 
+@dataclass(frozen=True)
+class Condition:
+    """What is true or false of a contact, in words that every engine has.
+
+    Attributes:
+        expr: a Narwhals expression over the columns.
+        columns: how they are made, by a name that says it, so that several conditions can share them.
+    """
+
+    expr: nw.Expr
+    columns: Mapping[str, Recipe]
+
+
 def roots(recipe: Recipe) -> list[str]:
     """Return the columns that a recipe reads; none of a Narwhals expression, which does not tell."""
     if isinstance(recipe, str):
@@ -85,7 +117,7 @@ def project(contacts: Any, wanted: Mapping[str, Recipe]) -> nw.LazyFrame[Any]:
         wanted: name of each column to recipe.
 
     Returns:
-        The frame, on Polars, DuckDB or Spark; nothing has been computed.
+        The frame, on Polars, DuckDB, Spark or Ibis; nothing has been computed.
 
     Raises:
         FrameError: not a frame, a column is missing or of the wrong type, or an expression can't run there.
@@ -168,6 +200,9 @@ def each_tag(frame: nw.LazyFrame[Any], *columns: str) -> nw.LazyFrame[Any]:
     """
     for column in columns:
         native = frame.to_native()
+        if warehouses.is_ibis(native):
+            frame = nw.from_native(warehouses.each_tag(native, column)).lazy()
+            continue
         others = [name for name in frame.collect_schema().names() if name != column]
         if dependencies.is_duckdb_relation(native):
             # Narwhals would compute all that comes before twice, to keep the rows of empty lists.
@@ -187,6 +222,8 @@ def collect(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
     native = frame.to_native()
     if isinstance(native, pl.LazyFrame):
         result = native.collect(engine="streaming")
+    elif warehouses.is_ibis(native):
+        result = warehouses.fetched(native)
     else:
         with pyarrow_needed(native), warnings.catch_warnings():
             # Spark 4 warns of pandas 3 on import, and no pandas is used here.
@@ -309,8 +346,9 @@ def _on_an_engine(contacts: Any, recipes: Iterable[Recipe], known: list[str], re
     ]
     has_narwhals = any(isinstance(recipe, nw.Expr) for recipe in recipes)
     is_duckdb = dependencies.is_duckdb_relation(contacts)
-    if (is_duckdb or _is_spark(contacts)) and not polars_only:
-        return contacts
+    is_ibis = warehouses.is_ibis(contacts)
+    if (is_duckdb or is_ibis or _is_spark(contacts)) and not polars_only:
+        return warehouses.with_lists(contacts) if is_ibis else contacts
     if is_duckdb:
         if has_narwhals:
             raise FrameError("a Polars and a Narwhals expression can't be mixed here: use one kind.")
@@ -333,6 +371,8 @@ def _with_own_columns(contacts: Any, own: Mapping[str, Recipe]) -> Any:
     if dependencies.is_duckdb_relation(contacts):
         added = [f"{_duckdb(recipe)} AS {_quoted(name)}" for name, recipe in own.items()]
         return contacts.project(", ".join(["*", *added]))
+    if warehouses.is_ibis(contacts):
+        return contacts.mutate(**{name: _ibis(contacts, recipe) for name, recipe in own.items()})
     return contacts.withColumns({name: _spark(contacts, recipe) for name, recipe in own.items()})
 
 
@@ -353,6 +393,12 @@ def _duckdb(recipe: Recipe) -> str:
         return f"coalesce({', '.join(f'epoch_us({_quoted(name)})' for name in recipe.columns)})"
     name = cast("PortableExpr", recipe).variable
     return f"custom_variables['{str(name).replace(chr(39), chr(39) * 2)}']"
+
+
+def _ibis(contacts: Any, recipe: Recipe) -> Any:
+    if isinstance(recipe, Days):
+        return warehouses.days_since(contacts, recipe.since)
+    return warehouses.variable(contacts, str(cast("PortableExpr", recipe).variable))
 
 
 def _spark(contacts: Any, recipe: Recipe) -> Any:

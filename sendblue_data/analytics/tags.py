@@ -14,6 +14,7 @@ import polars.selectors as cs
 
 from sendblue_data._frames.engines import Days, collect, each_tag, project
 from sendblue_data._frames.grouping import Key, Measure, counted, created_period, grouped
+from sendblue_data._frames.warehouses import SEPARATOR, as_texts, is_ibis
 from sendblue_data.analytics.opt_outs import COUNTS, UNKNOWN
 from sendblue_data.analytics.rates import rate_of, with_rate, with_share
 from sendblue_data.analytics.shrinkage import FROM_ALL, with_shrunken_rate
@@ -104,7 +105,11 @@ def tag_pairs(contacts: Any) -> pl.DataFrame:
         >>> tag_pairs(people).rows()
         [('Lead', 'VIP', 2, 0.666..., 1.333...)]
     """
-    lists = project(contacts, {"tags": "tags"}).group_by("tags").agg(contacts=nw.len())
+    lists = project(contacts, {"tags": "tags"})
+    if is_ibis(lists.to_native()):  # BigQuery groups by no list
+        lists = lists.with_columns(contacts=nw.lit(1, nw.Int64))
+    else:
+        lists = lists.group_by("tags").agg(contacts=nw.len())
     # A tag with itself is kept: it gives the tag's own count in the same pass.
     pairs = (
         each_tag(lists.select("contacts", tag_a=nw.col("tags"), tag_b=nw.col("tags")), "tag_a", "tag_b")
@@ -157,12 +162,22 @@ def tag_combinations(contacts: Any, *, confidence: float = 0.95) -> pl.DataFrame
         [([], 2, 0.4, 0), (['Lead', 'VIP'], 2, 0.4, 1), (['Lead'], 1, 0.2, 0)]
     """
     frame = project(contacts, {"tags": "tags", "opt_out": "opt_out"})
-    counts = frame.group_by("tags").agg(*(measure.expr.alias(name) for name, measure in COUNTS.items()))
+    measures = [measure.expr.alias(name) for name, measure in COUNTS.items()]
+    if is_ibis(frame.to_native()):
+        frame = nw.from_native(as_texts(frame.to_native())).lazy()
+        lists = (
+            pl.when(pl.col("tags").str.len_bytes() > 0)
+            .then(pl.col("tags").str.split(SEPARATOR))
+            .when("has_empty")
+            .then(pl.lit([""]))
+            .otherwise(pl.lit([], pl.List(pl.String)))
+        )
+        counts = collect(frame.group_by("tags", "has_empty").agg(*measures)).with_columns(tags=lists)
+    else:
+        counts = collect(frame.group_by("tags").agg(*measures))
     exact = pl.col("tags").cast(pl.List(pl.String)).list.drop_nulls().list.unique().list.sort()
-    table = (
-        collect(counts)
-        .group_by(exact.fill_null(pl.lit([], pl.List(pl.String))))
-        .agg(pl.col(list(COUNTS)).fill_null(0).sum())
+    table = counts.group_by(exact.fill_null(pl.lit([], pl.List(pl.String)))).agg(
+        pl.col(list(COUNTS)).fill_null(0).sum()
     )
     table = with_share(table, "contacts", int(table["contacts"].sum()))
     return (

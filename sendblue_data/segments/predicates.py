@@ -10,7 +10,7 @@ from typing import Any
 import phonenumbers
 import polars as pl
 
-from sendblue_data._frames.engines import PortableExpr
+from sendblue_data._frames.engines import Condition, PortableExpr
 from sendblue_data._shared.time import Moment, moment
 from sendblue_data._shared.validation import shown
 from sendblue_data.display.cards import card_html
@@ -44,6 +44,11 @@ class Segment(PortableExpr):
         if frame is not None:
             check_against(self.rule, frame)
         return self._fixed or self.rule.expr()._pyexpr  # noqa: SLF001
+
+    @property
+    def condition(self) -> Condition | None:
+        """The segment for an engine that is no Polars; None where only Polars can say it."""
+        return self.rule.condition()
 
     def __and__(self, other: Any) -> pl.Expr:
         if isinstance(other, Segment):

@@ -16,8 +16,10 @@ from functools import reduce
 from operator import and_, or_
 from typing import ClassVar
 
+import narwhals as nw
 import polars as pl
 
+from sendblue_data._frames.engines import HAS_PHONE, Condition, Days, PortableExpr, Recipe
 from sendblue_data.schema import IS_E164
 from sendblue_data.segments.regions import in_area, in_region
 
@@ -41,6 +43,10 @@ class Rule(ABC):
     @abstractmethod
     def expr(self) -> pl.Expr:
         """A Boolean expression over a contacts frame, without nulls."""
+
+    def condition(self) -> Condition | None:
+        """The same in words that every engine has; None where there are none."""
+        return None
 
     @abstractmethod
     def code(self, *, negated: bool = False) -> str:
@@ -77,6 +83,10 @@ class Tagged(Leaf):
     def expr(self) -> pl.Expr:
         each = [pl.col("tags").list.contains(tag).fill_null(value=False) for tag in self.tags]
         return reduce(and_ if self.every else or_, each)
+
+    def condition(self) -> Condition:
+        each = [nw.col("tags").list.contains(tag).fill_null(value=False) for tag in self.tags]
+        return Condition(reduce(and_ if self.every else or_, each), {"tags": "tags"})
 
     def call(self) -> str:
         return f"{'has_tag' if self.every else 'has_any_tag'}({listed(self.tags)})"
@@ -122,6 +132,10 @@ class Flag(Leaf):
     def expr(self) -> pl.Expr:
         return FLAGS[self.name][0]
 
+    def condition(self) -> Condition | None:
+        column = {"opted_out": "opt_out", "verified": "verified"}.get(self.name)
+        return Condition(nw.col(column).fill_null(value=False), {column: column}) if column else None
+
     def call(self) -> str:
         return f"{self.name}()"
 
@@ -140,6 +154,14 @@ class Reachable(Leaf):
         known_in = ~pl.col("opt_out").fill_null(value=True)
         may = pl.col("phone").str.contains(IS_E164).fill_null(value=False) & known_in
         return may & _VERIFIED if self.verified else may
+
+    def condition(self) -> Condition:
+        may = HAS_PHONE.fill_null(value=False) & ~nw.col("opt_out").fill_null(value=True)
+        columns: dict[str, Recipe] = {"phone": "phone", "opt_out": "opt_out"}
+        if self.verified:
+            may &= nw.col("verified").fill_null(value=False)
+            columns["verified"] = "verified"
+        return Condition(may, columns)
 
     def call(self) -> str:
         return f"reachable({'verified=True' if self.verified else ''})"
@@ -165,6 +187,15 @@ class Created(Leaf):
         sides = [] if self.start is None else [at >= pl.lit(self.start, kind)]
         sides += [] if self.end is None else [at < pl.lit(self.end, kind)]
         return reduce(and_, sides).fill_null(value=False)
+
+    def condition(self) -> Condition:
+        # In whole days from the moment itself: no engine's zone, and no comparing of moments, comes into it.
+        columns: dict[str, Recipe] = {
+            f"days since {at.isoformat()}": Days(at) for at in (self.start, self.end) if at is not None
+        }
+        sides = [] if self.start is None else [nw.col(f"days since {self.start.isoformat()}") >= 0]
+        sides += [] if self.end is None else [nw.col(f"days since {self.end.isoformat()}") < 0]
+        return Condition(reduce(and_, sides).fill_null(value=False), columns)
 
     def call(self) -> str:
         return f"created_between({_moment_code(self.start)}, {_moment_code(self.end)})"
@@ -252,6 +283,18 @@ class Variable(Leaf):
             return value.str.contains(self.values[0], literal=True).fill_null(value=False)
         return value.is_in(list(self.values)).fill_null(value=False)
 
+    def condition(self) -> Condition:
+        column = f"variable {self.name}"
+        recipe = PortableExpr.of_variable(self.name)
+        value = nw.col(column)
+        if self.test == "is_null":
+            return Condition(value.is_null(), {column: recipe})
+        if self.test == "contains":
+            found = value.str.contains(self.values[0], literal=True)
+        else:
+            found = value.is_in(list(self.values))
+        return Condition(found.fill_null(value=False), {column: recipe})
+
     def call(self) -> str:
         return self.code()
 
@@ -316,6 +359,14 @@ class Joined(Rule):
     def moves(self) -> bool:
         return any(part.moves for part in self.parts)
 
+    def condition(self) -> Condition | None:
+        found = [part.condition() for part in self.parts]
+        known = [one for one in found if one is not None]
+        if len(known) < len(found):
+            return None
+        columns = {name: recipe for one in known for name, recipe in one.columns.items()}
+        return Condition(reduce(and_ if self.every else or_, (one.expr for one in known)), columns)
+
     def code(self, *, negated: bool = False) -> str:
         # `&` binds tighter than `|`, so only an `or` inside an `and` needs its brackets.
         parts = (f"({p.code()})" if self.every and isinstance(p, Joined) else p.code() for p in self.parts)
@@ -340,6 +391,10 @@ class Negated(Rule):
 
     def expr(self) -> pl.Expr:
         return ~self.part.expr()
+
+    def condition(self) -> Condition | None:
+        found = self.part.condition()
+        return found and Condition(~found.expr, found.columns)
 
     def code(self, *, negated: bool = False) -> str:
         return self.part.code(negated=not negated)

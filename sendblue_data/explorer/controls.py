@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from sendblue_data.explorer.filters import ANY, OPT_OUTS, REACHES, TAGGED, TESTS, VERIFIED, Filters
+from sendblue_data.explorer.filters import ANY, OPT_OUTS, REACHES, TAGGED, TESTS, TEXTED, VERIFIED, Filters
 from sendblue_data.explorer.selection import Account, Counted
 from sendblue_data.explorer.timing import Debounced
 from sendblue_data.report.words import readable
@@ -121,6 +121,7 @@ class Controls:
             "opt_out": _choice("Opt-out", OPT_OUTS),
             "verified": _choice("Verified", VERIFIED),
             "reach": _choice("Reachable", REACHES),
+            "texted": _choice("Texts", list(TEXTED)),
         }
         self.days = {
             "created_from": _day("From", "first day, UTC"),
@@ -178,6 +179,7 @@ class Controls:
         self.lists["regions"].offer(account.regions)
         for name in _TAGS:
             self.lists[name].offer(account.tags)
+        self.choices["texted"].layout.display = None if account.has_engagement else "none"
         self._names = dict(account.variables)
         self._offer_variables(self.variable.value or "")
 

@@ -8,15 +8,16 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
-from sendblue_data._frames.conversion import column_names
+from sendblue_data._frames.conversion import column_names, to_polars
 from sendblue_data._frames.engines import require_columns
 from sendblue_data._shared.time import Moment, as_of as moment_of
 from sendblue_data.errors import FrameError
 from sendblue_data.messages.events import AT, dated, delivered_text, outbound, personal, reply
-from sendblue_data.messages.joined import refuse_shared_phones, same_engine
+from sendblue_data.messages.joined import counts_by_itself, refuse_shared_phones, same_engine
 
 COLUMNS = ("last_text_at", "last_reply_at", "texts", "replies", "texts_7d", "texts_30d")
 _DAY_US = 86_400_000_000
+_ROW = "m_row"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -32,12 +33,12 @@ def engagement(contacts: Any, messages: Any, *, as_of: Moment | None = None) -> 
             datetime, a date (its first moment) or either as ISO 8601. None: the present.
 
     Returns:
-        A row a contact, in any order: its columns, then `last_text_at`, when a text to it was last delivered (as in
-        `opt_outs_per_message`); `last_reply_at`, when it last wrote anything but a stop or start keyword; `texts` and
-        `replies`, how many of each; `texts_7d` and `texts_30d`, how many texts in so many days before `as_of`. Moments
-        are null where there is none; all are null of a contact without a phone, of whose messages nothing is known. A
-        frame of the engine where that is lazy (a LazyFrame, a DuckDB relation, a Spark frame), which has counted
-        nothing yet; else a Polars frame.
+        A row a contact, in their order where the frame is not lazy: its columns, then `last_text_at`, when a text to it
+        was last delivered (as in `opt_outs_per_message`); `last_reply_at`, when it last wrote anything but a stop or
+        start keyword; `texts` and `replies`, how many of each; `texts_7d` and `texts_30d`, how many texts in so many
+        days before `as_of`. Moments are null where there is none; all are null of a contact without a phone, of whose
+        messages nothing is known. A frame of the engine where that is lazy (a LazyFrame, a DuckDB relation, a Spark
+        frame), which has counted nothing yet; else a Polars frame.
 
     Raises:
         FrameError: a column is missing or of another type, the frames are of different engines, the contacts have
@@ -54,7 +55,9 @@ def engagement(contacts: Any, messages: Any, *, as_of: Moment | None = None) -> 
         [('+13055550101', 1, 0, 1, 0), ('+13055550102', 0, 0, 0, 0)]
     """
     now = moment_of(as_of)
-    people, sent = same_engine(contacts, messages)
+    lazily = isinstance(contacts, pl.LazyFrame) or counts_by_itself(contacts)
+    rows = contacts if lazily else to_polars(contacts).with_row_index(_ROW)
+    people, sent = same_engine(rows, messages)
     known = column_names(contacts)
     require_columns(known, ["phone"])
     if taken := [name for name in COLUMNS if name in known]:
@@ -65,9 +68,9 @@ def engagement(contacts: Any, messages: Any, *, as_of: Moment | None = None) -> 
     counts = [
         nw.when(has_phone).then(nw.col(name).fill_null(0)).cast(nw.Int64).alias(name) for name in COLUMNS[2:]
     ]
-    result = joined.with_columns(*counts).select(*known, *COLUMNS).to_native()
-    is_lazy = not isinstance(contacts, pl.DataFrame) and type(contacts) is type(result)
-    return result if is_lazy else result.collect()
+    kept = known if lazily else [_ROW, *known]
+    result = joined.with_columns(*counts).select(*kept, *COLUMNS).to_native()
+    return result if lazily else result.sort(_ROW).drop(_ROW).collect()
 
 
 def _by_phone(messages: Any, now: datetime) -> nw.LazyFrame[Any]:

@@ -57,9 +57,14 @@ def same_engine(*frames: Any) -> Sequence[nw.LazyFrame[Any]]:
     return [nw.from_native(frame).lazy() for frame in natives]
 
 
+def counts_by_itself(frame: Any) -> bool:
+    """Tell whether this is a frame of DuckDB or Spark, which count where the data lives."""
+    return dependencies.is_duckdb_relation(frame) or type(frame).__module__.startswith("pyspark")
+
+
 def _countable(frame: Any) -> Any:
     column_names(frame)  # refuses what is no frame
-    if dependencies.is_duckdb_relation(frame) or type(frame).__module__.startswith("pyspark"):
+    if counts_by_itself(frame):
         return frame
     return frame.lazy() if isinstance(frame, pl.DataFrame | pl.LazyFrame) else to_polars(frame).lazy()
 

@@ -25,7 +25,8 @@ def test_a_row_a_contact_and_a_frame_of_what_came_in():
     table = engagement(PEOPLE, MESSAGES, as_of=NOW)
     assert isinstance(table, pl.DataFrame)
     assert table.columns[: len(CONTACT_SCHEMA)] == list(CONTACT_SCHEMA)
-    assert table.sort("contact_id").select(COLUMNS).rows() == COUNTS
+    assert table.select(COLUMNS).rows() == COUNTS
+    assert engagement(PEOPLE[[2, 1, 0]], MESSAGES, as_of=NOW).select(COLUMNS).rows() == COUNTS[::-1]
     times = table.sort("contact_id").select("last_text_at", "last_reply_at").row(0)
     assert times == (at(24 * 20), at(24 * 21))
     lazy = engagement(PEOPLE.lazy(), MESSAGES.lazy(), as_of=NOW)

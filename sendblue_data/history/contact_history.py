@@ -421,13 +421,14 @@ class ContactHistory:
 
         Returns:
             A row for each period with a look in it, and group: the group columns; `period` (a Date, its first day),
-            `days` (from the last look before it to its last), `start` and `end` (contacts on the list; of the first period `start` is the first
-            look's), and what lies between: `end` = `start` + `added` (never seen before) + `came_back` (removed
-            before) + `resubscribed` + `lost_opt_outs` (opted out before, deleted and created again) + `became_known`
-            - `opted_out` - `removed` (from the account) - `became_unknown`. Beside them `opted_out_high`: as many at
-            most opted out of those on the list, if all who were removed or became unknown did; `unknown`: contacts
-            at the end of whom the API did not say it, so that the list has `end` to `end` + `unknown`; and
-            `arrived_opted_out`: created since the look before, and opted out when first seen, so never on the list.
+            `days` (from the last look before it to its last), `start` and `end` (contacts on the list; of the first
+            period `start` is the first look's), and what lies between: `end` = `start` + `added` (never seen before)
+            + `came_back` (removed before) + `resubscribed` + `lost_opt_outs` (opted out before, deleted and created
+            again) + `became_known` - `opted_out` - `removed` (from the account) - `became_unknown`. Beside them
+            `opted_out_high`: as many at most opted out of those on the list, if all who were removed or became
+            unknown did; `unknown`: contacts at the end of whom the API did not say it, so that the list has `end` to
+            `end` + `unknown`; and `arrived_opted_out`: created since the look before, and opted out when first seen,
+            so never on the list.
             By group there are also `joined_group` and `left_group`, which count in `end`: contacts who stayed on the
             list, and whose group changed (a tag was given, or taken).
 

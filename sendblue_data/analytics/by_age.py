@@ -17,7 +17,19 @@ from sendblue_data.analytics.rates import normal_quantile
 
 Numbers = npt.NDArray[np.float64]
 
-_COLUMNS = ("day", "from_day", "to_day", "contacts", "unknown", "opt_outs", "rate", "low", "high", "undated")
+_COLUMNS = (
+    "day",
+    "from_day",
+    "to_day",
+    "contacts",
+    "unknown",
+    "opt_outs",
+    "rate",
+    "low",
+    "high",
+    "undated",
+    "confidence",
+)
 _HALVINGS = 40
 
 
@@ -80,8 +92,10 @@ def opt_out_by_age(
     parts = counts.partition_by(names, maintain_order=True) if names else [counts]
     tables = [part.select(names).head(1).join(_curve(part, z), how="cross") for part in parts if names]
     if not names:
-        return _curve(counts, z)
-    return pl.concat(tables) if tables else counts.select(names).join(_curve(counts, z), how="cross")
+        table = _curve(counts, z)
+    else:
+        table = pl.concat(tables) if tables else counts.select(names).join(_curve(counts, z), how="cross")
+    return table.with_columns(confidence=pl.lit(confidence))
 
 
 def _curve(counts: pl.DataFrame, z: float) -> pl.DataFrame:

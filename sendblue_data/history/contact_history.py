@@ -396,7 +396,7 @@ class ContactHistory:
             with an opt-out, and the last), `at_risk` (watched just before, and not known to have left), `opt_outs`
             (known to have left by that age, since the row before), `arrived_opted_out` (of these, those who were
             opted out when they arrived), `censored` (since the row before), `survival`, `low`, `high` (null where
-            `survival` is 0). All three are null where no contact could be placed.
+            `survival` is 0), `confidence` (of the interval). The three are null where no contact could be placed.
 
         Raises:
             FrameError: `by` names no contact field, or `times` is no frame of `opt_out_times`.
@@ -407,7 +407,7 @@ class ContactHistory:
             >>> history.survival(by="company_name").columns[:5]
             ['company_name', 'day', 'at_risk', 'opt_outs', 'arrived_opted_out']
             >>> history.survival(by="company_name").columns[5:]
-            ['censored', 'survival', 'low', 'high']
+            ['censored', 'survival', 'low', 'high', 'confidence']
         """
         return self._ask(
             lambda: survival(

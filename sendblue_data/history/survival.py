@@ -22,6 +22,7 @@ from sendblue_data.history.turnbull import Lives, Numbers, bootstrap, cells_of, 
 SurvivalMethod: TypeAlias = Literal["turnbull", "cloglog", "kaplan-meier"]
 
 _COLUMNS = ("day", "at_risk", "opt_outs", "arrived_opted_out", "censored", "survival", "low", "high")
+_CONFIDENCE = "confidence"
 _STEPS = ("day", "at_risk", "opt_outs", "censored", "survival", "low", "high")
 _REPEATS = 200
 """Draws of the bootstrap: 5 of them lie beyond each end of a 95% interval."""
@@ -47,18 +48,19 @@ def survival(
             "method='cloglog' knows opt-outs by looks alone, and times were given: use method='turnbull'."
         )
     estimate = _estimator(table, method)
-    groups = RowGroups(by, taken=_COLUMNS)
+    groups = RowGroups(by, taken=[*_COLUMNS, _CONFIDENCE])
+    told = pl.lit(confidence).alias(_CONFIDENCE)
     lives = observed_lives(table, groups, count_arrived=count_arrived, times=known)
     keys = groups.names
     if not keys:
-        return estimate(lives, confidence)
+        return estimate(lives, confidence).with_columns(told)
     parts = lives.sort(keys, nulls_last=True).partition_by(keys, maintain_order=True)
     curves = [
         part.select(keys).head(1).join(estimate(part, confidence), how="cross")
         for part in parts
         # Nobody's life: the columns are those of any curve.
     ] or [lives.select(keys).join(estimate(lives, confidence), how="cross")]
-    return groups.named(pl.concat(curves))
+    return groups.named(pl.concat(curves).with_columns(told))
 
 
 def _estimator(table: HistoryTable, method: SurvivalMethod) -> Callable[[pl.DataFrame, float], pl.DataFrame]:

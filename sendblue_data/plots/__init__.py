@@ -4,7 +4,6 @@ Each takes the table, options of its own, and those of every plot, `PlotOptions`
 It returns the `Axes` and shows nothing; a table that lacks a column is a `FrameError`.
 """
 
-from sendblue_data.plots.canvas import PlotOptions
 from sendblue_data.plots.drivers import opt_out_drivers
 from sendblue_data.plots.flow import list_flow
 from sendblue_data.plots.messages import (
@@ -17,8 +16,9 @@ from sendblue_data.plots.messages import (
     texts_after_opt_out,
 )
 from sendblue_data.plots.opt_outs import opt_out_by_age, opt_out_cohorts, opt_out_rate
+from sendblue_data.plots.options import PlotOptions
 from sendblue_data.plots.over_time import opt_out_trend, survival
-from sendblue_data.plots.segments import compare_segments, segment_overlap
+from sendblue_data.plots.segments import compare_segments, segment_differences, segment_overlap
 from sendblue_data.plots.style import use_style
 from sendblue_data.plots.tags import similar_tags, tag_growth, tag_pairs, tag_summary
 from sendblue_data.plots.upset import tag_combinations
@@ -39,6 +39,7 @@ __all__ = [
     "opt_out_trend",
     "opt_outs_per_message",
     "replies",
+    "segment_differences",
     "segment_overlap",
     "similar_tags",
     "survival",

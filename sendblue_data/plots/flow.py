@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Unpack
 
 import polars as pl
 
-from sendblue_data.plots.canvas import BAR, Column, PlotOptions, canvas, require, with_options
+from sendblue_data.plots.canvas import BAR, Column, canvas, require
 from sendblue_data.plots.labels import number
+from sendblue_data.plots.options import PlotOptions, with_options
+from sendblue_data.plots.points import moved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +29,8 @@ def list_flow(table: pl.DataFrame, **options: Unpack[PlotOptions]) -> Axes:
 
     Args:
         table: what `ContactHistory.list_flow()` gives; all of its periods are one bridge, so filter it for some.
-        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
+        **options: `ax`, `title`, `as_of`, `theme`, `color`, `highlight`, `size`, `figsize`, as of every plot: see
+            `PlotOptions`.
 
     Example:
         >>> from datetime import date
@@ -50,6 +53,7 @@ def list_flow(table: pl.DataFrame, **options: Unpack[PlotOptions]) -> Axes:
             return drawing.say_empty("No periods")
         drawing.label = "On the list: in the account, and known not to be opted out."
         start, end = int(table["start"][0]), int(table["end"][-1])
+        drawing.point = moved(start, end)
         drawing.subtitle = f"{table['period'][0]:%-d %B %Y} and on: from {number(start)} to {number(end)}"
         bars = [("start", 0, start, drawing.colours.note, number(start))]
         level = start
@@ -74,7 +78,8 @@ def list_flow(table: pl.DataFrame, **options: Unpack[PlotOptions]) -> Axes:
         lowest = min([left for left in lefts if left] + [start, end])
         highest = max(left + width for left, width in zip(lefts, widths, strict=True))
         if lowest > CROWDED * highest:
-            drawing.ax.set_xlim(left=lowest - 0.3 * (highest - lowest + 1))
+            span = highest - lowest + 1
+            drawing.ax.set_xlim(lowest - 0.3 * span, highest + 0.02 * span)
             drawing.notes.append("The scale does not start at 0.")
         drawing.count_axis()
         drawing.columns(Column("contacts", [text for *_, text in bars], str))

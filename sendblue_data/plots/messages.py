@@ -13,12 +13,11 @@ from sendblue_data.plots.canvas import (
     TOP,
     Canvas,
     Column,
-    PlotOptions,
     canvas,
     require,
-    with_options,
 )
 from sendblue_data.plots.labels import decimal, interval, number, percent
+from sendblue_data.plots.options import PlotOptions, with_options
 from sendblue_data.plots.rates import draw_intervals, group_names, group_noun, group_title
 from sendblue_data.plots.timelines import days, time_axis
 

@@ -165,6 +165,8 @@ def compare_segments(count):
         difference_low=pl.lit(-0.234),
         difference_high=pl.lit(-0.012),
         relation=pl.lit("overlaps"),
+        q=pl.lit(0.01),
+        finding=pl.lit("a finding"),
     )
 
 
@@ -342,6 +344,7 @@ PLOTS = {
     "opt_out_rate": (plots.opt_out_rate, opt_out_rate),
     "opt_out_trend": (plots.opt_out_trend, opt_out_trend),
     "opt_out_trend by": (plots.opt_out_trend, opt_out_trend_by),
+    "segment_differences": (plots.segment_differences, compare_segments),
     "segment_overlap": (plots.segment_overlap, segment_overlap),
     "similar_tags": (plots.similar_tags, similar_tags),
     "survival": (plots.survival, survival),

@@ -303,6 +303,7 @@ class ContactHistory:
         confidence: float = 0.95,
         time_zone: str = "UTC",
         count_arrived: bool = True,
+        times: Any | None = None,
     ) -> pl.DataFrame:
         """Count opt-outs per contact at risk, by period.
 
@@ -319,6 +320,8 @@ class ContactHistory:
             confidence: level of the intervals, and that with which all periods lie within their limits together.
             time_zone: of the periods; a name such as `"America/New_York"`.
             count_arrived: whether those who were opted out when they arrived count as opt-outs.
+            times: what `opt_out_times(messages)` gave: an opt-out whose time lies between two looks counts in its own
+                period, if there is a look in that, and not in the period of the look that shows it.
 
         Returns:
             A row for each group and each period with a look in it: the group columns, `period` (a Date, its first
@@ -335,7 +338,7 @@ class ContactHistory:
             first snapshot) and `net_growth` (`added` - `removed`).
 
         Raises:
-            FrameError: `by` names no contact field.
+            FrameError: `by` names no contact field, or `times` is no frame of `opt_out_times`.
             ConfigurationError: `confidence` isn't between 0 and 1, `by` is nothing to group by, `every` no period, or
                 `time_zone` no zone.
 
@@ -347,7 +350,13 @@ class ContactHistory:
         """
         return self._ask(
             lambda: opt_out_trend(
-                self._table, every, by, confidence, time_zone=time_zone, count_arrived=count_arrived
+                self._table,
+                every,
+                by,
+                confidence,
+                time_zone=time_zone,
+                count_arrived=count_arrived,
+                times=times,
             )
         )
 

@@ -10,7 +10,7 @@ import narwhals as nw
 import polars as pl
 
 from sendblue_data._frames.engines import collect
-from sendblue_data._frames.grouping import By, Key, Measure, grouped, in_order, keys_of
+from sendblue_data._frames.grouping import By, Key, Measure, counted, grouped, in_order, keys_of
 from sendblue_data._shared.time import span_us
 from sendblue_data.analytics.rates import with_rate
 from sendblue_data.messages.events import (
@@ -83,10 +83,15 @@ def opt_outs_per_message(
     """
     window = span_us("within", within)
     frame, recipients = dated(messages), Recipients(messages, contacts)
-    texts = recipients.beside(frame.filter(delivered_text() | unknown_text() | unplaced_text()))
-    keys = keys_of(texts, by, taken=COLUMNS)
+    # What each text counts as is told before the contacts come beside: its words need not come along.
+    kinds = _kinds((newest(frame) or 0) - window)
+    flagged = frame.with_columns(kind.alias(f"m_{name}") for name, kind in kinds.items())
+    texts = flagged.filter(nw.col("m_delivered") | nw.col("m_unknown") | nw.col("m_unplaced"))
+    native = recipients.beside(texts)
+    keys = keys_of(native, by, taken=COLUMNS)
     names = [key.name for key in keys]
-    counts = grouped(texts, keys, {name: name for name in READ}, _counts((newest(frame) or 0) - window))
+    measures = {name: Measure(counted(f"m_{name}")) for name in kinds}
+    counts = grouped(native, keys, {f"m_{name}": f"m_{name}" for name in kinds}, measures)
     left, unattributed = _opt_outs(frame, recipients, keys, window)
     table = side_by_side(counts, left, names, how="left")
     table = table.with_columns(pl.col("opt_outs", *COUNTED).fill_null(0))
@@ -96,18 +101,16 @@ def opt_outs_per_message(
 
 
 COUNTED = ("delivered", "unknown", "unplaced", "open")
-READ = ("phone", "is_outbound", "message_type", "status", AT)
 
 
-def _counts(closed: int) -> dict[str, Measure]:
-    """Count texts; those sent after the moment `closed` are open."""
-    flags = {
+def _kinds(closed: int) -> dict[str, nw.Expr]:
+    """Tell what each text counts as; those sent after the moment `closed` are open."""
+    return {
         "delivered": delivered_text(),
         "unknown": unknown_text(),
         "unplaced": unplaced_text(),
         "open": delivered_text() & (nw.col(AT) > closed),
     }
-    return {name: Measure(flag.cast(nw.Int64).sum()) for name, flag in flags.items()}
 
 
 def _opt_outs(

@@ -72,3 +72,27 @@ def test_what_is_no_frame_of_times_is_refused(tmp_path):
         history.survival(times=TIMES.drop("opted_out_after"))
     with pytest.raises(ConfigurationError, match="knows opt-outs by looks alone"):
         history.survival(times=TIMES, method="cloglog")
+
+
+def test_an_opt_out_counts_in_its_own_month_and_not_in_that_of_the_look_that_shows_it(tmp_path):
+    history = ContactHistory(tmp_path)
+    made = datetime(2026, 1, 5, tzinfo=UTC).isoformat()
+    for day, out in ((datetime(2026, 1, 10, tzinfo=UTC), 0), (START, 0), (START + timedelta(days=40), 20)):
+        people = [{"phone": phone, "created_at": made, "opt_out": n < out} for n, phone in enumerate(PHONES)]
+        history.snapshot(contacts_frame(people), day)
+    late = history.opt_out_trend("1mo")
+    exact = history.opt_out_trend("1mo", times=TIMES)
+    counted = ["period", "at_risk", "opt_outs"]
+    months = [datetime(2026, month, 1, tzinfo=UTC).date() for month in (1, 3, 4)]
+    assert late.select(counted).rows() == list(zip(months, [0, 40, 40], [0, 0, 20], strict=True))
+    # Those who left in March were at risk in March, and no more in April.
+    assert exact.select(counted).rows() == list(zip(months, [0, 40, 20], [0, 20, 0], strict=True))
+
+
+def test_without_a_look_in_its_month_an_opt_out_stays_with_the_look_that_shows_it(tmp_path):
+    history = ContactHistory(tmp_path)
+    made = datetime(2026, 1, 5, tzinfo=UTC).isoformat()
+    for day, out in ((datetime(2026, 1, 10, tzinfo=UTC), 0), (START + timedelta(days=40), 20)):
+        people = [{"phone": phone, "created_at": made, "opt_out": n < out} for n, phone in enumerate(PHONES)]
+        history.snapshot(contacts_frame(people), day)
+    assert history.opt_out_trend("1mo", times=TIMES).equals(history.opt_out_trend("1mo"))

@@ -46,7 +46,7 @@ SEGMENTS = {
     "may": sd.reachable(verified=True),
     "new": sd.created_between(NOW - timedelta(days=9, microseconds=1), NOW - timedelta(hours=1)),
     "gold": (sd.variable("Plan") == "Gold") & sd.variable("Plan").is_in(["Gold", "é"]),
-    "plan": sd.variable("Plan").contains("r") | sd.variable("Plan").is_null(),
+    "plan": sd.variable("Plan").contains("r") | sd.variable("A `dotted`.name").is_null(),
     "acme": sd.field_is("company_name", "Acme", None) & ~sd.field_is("opt_out", True),
 }
 ASKED = {

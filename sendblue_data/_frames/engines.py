@@ -214,6 +214,27 @@ def each_tag(frame: nw.LazyFrame[Any], *columns: str) -> nw.LazyFrame[Any]:
     return frame
 
 
+def sorted_tags(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return the frame with each list in `tags` as the same list for the same tags: each once, in order, without nulls.
+
+    On Ibis it is one text, with `has_empty` beside it: see `warehouses.as_texts`.
+    """
+    native = frame.to_native()
+    if warehouses.is_ibis(native):
+        return nw.from_native(warehouses.as_texts(native)).lazy()
+    if dependencies.is_duckdb_relation(native):
+        tags = "coalesce(list_sort(list_distinct(tags)), []) AS tags"
+        others = [_quoted(name) for name in frame.collect_schema().names() if name != "tags"]
+        return nw.from_native(native.project(", ".join([*others, tags])))
+    if _is_spark(native):
+        from pyspark.sql import functions as F  # noqa: N812, PLC0415 -- as below
+
+        tags = F.array_sort(F.array_distinct(F.filter("tags", lambda tag: tag.isNotNull())))
+        return nw.from_native(native.withColumn("tags", F.coalesce(tags, F.array().cast("array<string>"))))
+    tags = pl.col("tags").cast(pl.List(pl.String)).list.drop_nulls().list.unique().list.sort()
+    return nw.from_native(native.with_columns(tags.fill_null(pl.lit([], pl.List(pl.String))))).lazy()
+
+
 def collect(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
     """Compute a query where its data lives, and return the result with one set of types, whatever the engine.
 

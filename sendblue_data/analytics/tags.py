@@ -278,8 +278,10 @@ def tag_growth(contacts: Any, every: str = "1mo", *, top: int | None = None) -> 
         counts = grouped(contacts, [_TAG, period], {}, {"contacts": COUNTS["contacts"]})
     else:
         tags = each_tag(project(contacts, {"tag": "tags", "period": Days()}), "tag")
-        sizes = tags.group_by("tag").agg(contacts=nw.len())
-        largest = collect(sizes.sort("contacts", "tag", descending=[True, False]).head(top))["tag"].to_list()
+        all_sizes = tags.group_by("tag").agg(contacts=nw.len())
+        largest = collect(all_sizes.sort("contacts", "tag", descending=[True, False]).head(top))[
+            "tag"
+        ].to_list()
         days = collect(
             tags.filter(nw.col("tag").is_in(largest)).group_by("tag", "period").agg(contacts=nw.len())
         )

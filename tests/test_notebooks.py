@@ -29,6 +29,7 @@ PLOTS = {
 }
 PNG = b"\x89PNG\r\n\x1a\n"
 PICTURE = re.compile(r'"image/png": "[^"]*"')
+DRAWN = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=]+")
 DRAWS = re.compile(r"^plots\.\w+\(", re.MULTILINE)
 WIDGET = "application/vnd.jupyter.widget-view+json"
 NEVER_SHOWN = {
@@ -49,7 +50,7 @@ def code_cells(notebook):
 def words(cell):
     """What another machine's run shows too: words and numbers, not pixels; of a widget, that it is there."""
     return [
-        {kind: text for kind, text in output.items() if kind not in {"image/png", WIDGET}}
+        {kind: DRAWN.sub("", text) for kind, text in output.items() if kind not in {"image/png", WIDGET}}
         for output in run.shown(cell)
     ]
 

@@ -62,13 +62,15 @@ class Controls:
         changed: called when the filters have changed.
 
     Attributes:
+        changed: what is called.
         filters: what is chosen.
         widget: the facets.
         chips: what is chosen, as a sentence whose words can be taken out.
     """
 
     def __init__(self, account: Account, changed: Callable[[], object]) -> None:
-        self._changed = changed
+        self.changed = changed
+        self._open = {"tags"}
         self._searches: dict[str, str] = {}
         self.filters = Filters()
         self.dark = False
@@ -96,6 +98,10 @@ class Controls:
             self.dark = bool(message.get("dark"))
             self.themed()
             return
+        if kind == "open":
+            self._open.add(str(message.get("field")))
+            self.tell()
+            return
         if kind == "search":
             self._searches[str(message.get("field"))] = str(message.get("text", ""))
             self.tell()
@@ -103,7 +109,7 @@ class Controls:
         wanted = self._after(kind, message)
         if wanted is not None and wanted != self.filters:
             self.filters = wanted
-            self._changed()
+            self.changed()
         self.tell()
 
     def _after(self, kind: object, message: Message) -> Filters | None:
@@ -154,7 +160,10 @@ class Controls:
         held = self.filters
         counted = _without_contradiction(held)
         self.widget.tell(
-            facets=[facet(self._index, counted, name, self._searches.get(name, "")) for name in FIELDS],
+            facets=[
+                facet(self._index, counted, name, self._searches.get(name, ""), is_open=name in self._open)
+                for name in FIELDS
+            ],
             searches=dict(self._searches),
             months=months(self._index, counted),
             choices=[

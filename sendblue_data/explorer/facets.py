@@ -39,6 +39,7 @@ class Index:
     def __init__(self, account: Account) -> None:
         self.account = account
         self._made: dict[str, tuple[list[Any], np.ndarray[Any, Any], np.ndarray[Any, Any] | None]] = {}
+        self._orders: dict[str, list[int]] = {}
 
     def _codes(self, field: str) -> tuple[list[Any], np.ndarray[Any, Any], np.ndarray[Any, Any] | None]:
         """Return a field's values, a value's place for each row, and of tags the contact's place besides."""
@@ -81,6 +82,11 @@ class Index:
         return [(names[place], int(counted[place])) for place in self._order(field)]
 
     def _order(self, field: str) -> list[int]:
+        if field not in self._orders:
+            self._orders[field] = self._sorted(field)
+        return self._orders[field]
+
+    def _sorted(self, field: str) -> list[int]:
         names, codes, _ = self._codes(field)
         sizes = np.bincount(codes, minlength=len(names))
         if field == "months":
@@ -96,9 +102,23 @@ class Index:
         return "1mo" if months <= _MONTHS else "1q" if months <= 3 * _MONTHS else "1y"
 
 
-def facet(index: Index, filters: Filters, field: str, search: str = "") -> dict[str, Any]:
-    """Return a facet as it is shown: its values with counts, and which of them are chosen, and how."""
+def facet(
+    index: Index, filters: Filters, field: str, search: str = "", *, is_open: bool = True
+) -> dict[str, Any]:
+    """Return a facet as it is shown: its values with counts, and which of them are chosen, and how.
+
+    One that is folded, and of which nothing is chosen, is not counted: that is most of the work of a change.
+    """
     label, names = FIELDS[field]
+    if not is_open and not any(getattr(filters, name) for name in names):
+        return {
+            "field": field,
+            "label": label,
+            "values": [],
+            "more": 0,
+            "all": field == "tags",
+            "open": False,
+        }
     # Of the group that is being chosen: what was put aside by "or" would blur its counts.
     free = filters.but(alternatives=(), **dict.fromkeys(names, ()))
     counted = index.counts(field, index.account.members(predicate_of(free)))
@@ -120,6 +140,7 @@ def facet(index: Index, filters: Filters, field: str, search: str = "") -> dict[
         ],
         "more": max(0, len(others) - OFFERED),
         "all": field == "tags",
+        "open": True,
     }
 
 

@@ -176,21 +176,17 @@ def tagged(sandbox, *tags):
     return [row for row in sandbox.rows() if set(tags) <= set(row["tags"] or ())]
 
 
-def value_of(page, facet, value):
-    """A value of a facet, to be clicked: in, then out, then free again."""
-    return at(page).get_by_role("button", name=re.compile(f"^{re.escape(facet)} {re.escape(value)}: "))
-
-
 def choose(page, facet, value):
     """Open a facet, find a value by its name and include it."""
-    fold = at(page).locator("details.sb-facet", has=page.locator("summary", has_text=facet))
+    name = {"Tag": "tags", "Company": "companies", "Owner": "owners"}[facet]
+    fold = at(page).locator(f'details[data-fold="{name}"]')
     if not fold.evaluate("fold => fold.open"):
         fold.locator("summary").click()
-    found = value_of(page, facet, value)
-    if found.count() == 0:
-        at(page).get_by_label(f"Find in {facet}").fill(value)
+    found = fold.locator(".sb-value", has=page.get_by_text(value, exact=True))
+    fold.get_by_label(f"Find in {facet}").fill(value)
     found.click()
     expect(found).to_have_attribute("aria-label", re.compile("included$"))
+    fold.get_by_label(f"Find in {facet}").fill("")
 
 
 def test_the_notebook_shows_the_account(page, sandbox):

@@ -64,7 +64,7 @@ function facets(say, root) {
       const next = value.state === "" ? include : value.state === "out" || one.field === "area_codes" ? "" : "out";
       return make("button", {
         type: "button", class: "sb-value", "data-state": value.state, "data-key": `${one.field} ${value.key}`, title: value.label,
-        style: `--share:${(100 * value.count) / most}%`, "data-place": place,
+        style: `--share:${(100 * value.count) / most}%`, tabindex: place ? "-1" : "0",
         "aria-label": `${one.label} ${value.label}: ${value.count.toLocaleString("en")} contacts, ${STATES[value.state]}`,
         onclick: () => say({ type: "choose", field: one.field, key: value.key, state: next }),
       }, text("span", MARKS[value.state], "sb-mark"), text("span", value.label, "sb-name"),
@@ -73,8 +73,9 @@ function facets(say, root) {
     return make("div", { class: "sb-values", "data-scroll": one.field, role: "group", "aria-label": one.label, onkeydown: move }, ...buttons);
   }
 
+  // One stop of the Tab key a list; the arrow keys go through it.
   function move(event) {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const step = { ArrowDown: 1, ArrowUp: -1, ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
     const all = [...event.currentTarget.querySelectorAll("button")];
     const next = all[all.indexOf(document.activeElement) + step];
@@ -94,18 +95,19 @@ function facets(say, root) {
       }));
     parts.push(values(one));
     if (one.more) parts.push(text("div", `${one.more.toLocaleString("en")} more: find them by name`, "sb-note"));
-    return make("details", { class: "sb-facet", "data-fold": one.field, open: one.field === "tags" || chosen > 0 },
+    return make("details", { class: "sb-facet", "data-fold": one.field, open: one.open,
+      ontoggle: (event) => { if (event.target.open && !one.open) say({ type: "open", field: one.field }); } },
       make("summary", {}, one.label, text("span", chosen ? ` (${chosen} chosen)` : "", "sb-count")), ...parts);
   }
 
   function select(name, label, options, value, chosen) {
-    const control = make("select", { "data-key": name, onchange: (event) => chosen(event.target.value) },
+    const control = make("select", { "data-key": name, "aria-label": label, onchange: (event) => chosen(event.target.value) },
       ...options.map(([key, words]) => { const one = make("option", { value: key, selected: key === value }); one.textContent = words; return one; }));
     return make("label", {}, label, control);
   }
 
   function field(name, label, value, type = "text") {
-    return make("label", {}, label, make("input", { type, value, "data-key": name,
+    return make("label", {}, label, make("input", { type, value, "data-key": name, "aria-label": label,
       [type === "text" ? "oninput" : "onchange"]: (event) => (type === "text" ? typing : say)({ type: "set", name, value: event.target.value }) }));
   }
 
@@ -113,7 +115,7 @@ function facets(say, root) {
     const most = Math.max(1, ...told.months.map((month) => month.count));
     const from = told.days.created_from, before = told.days.created_before;
     const bars = told.months.map((month, place) => make("button", {
-      type: "button", class: "sb-month", "data-key": `month ${month.day}`, "data-place": place,
+      type: "button", class: "sb-month", "data-key": `month ${month.day}`, "data-place": place, tabindex: place ? "-1" : "0",
       title: `${month.day}: ${month.count.toLocaleString("en")}`, "aria-label": `Created from ${month.day}: ${month.count.toLocaleString("en")} contacts`,
       "aria-pressed": String(Boolean((from || before) && (!from || month.day >= from) && (!before || month.day < before))),
     }, make("i", { style: `height:${(100 * month.count) / most}%` })));
@@ -128,7 +130,7 @@ function facets(say, root) {
     const strip = make("div", { class: "sb-months", role: "group", "aria-label": "Created, by month: press a bar, or draw over several",
       onpointerdown: (event) => { dragged = place(event); event.preventDefault(); },
       onpointerup: (event) => { const end = place(event); if (dragged !== null && end !== null) brush(dragged, end); dragged = null; },
-      onkeydown: (event) => { if (event.key === "Enter" || event.key === " ") { const at = Number(event.target.dataset.place); brush(at, at); event.preventDefault(); } },
+      onkeydown: (event) => { if (event.key === "Enter" || event.key === " ") { const at = Number(event.target.dataset.place); brush(at, at); event.preventDefault(); } else move(event); },
     }, ...bars);
     return make("details", { class: "sb-facet", "data-fold": "created", open: true }, make("summary", {}, "Created"), strip,
       select("created_within", "Within", told.spans.map((one) => [one.value, one.label]), told.within, (value) => say({ type: "set", name: "created_within", value })),

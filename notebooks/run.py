@@ -22,7 +22,7 @@ _METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
 }
-_WIDGETS = "application/vnd.jupyter.widget-state+json"
+_MODEL = re.compile(r'"model_id": "([0-9a-f]{32})"')
 # A run of a write is named by its moment and a random number; a table may cut the name short.
 _RUN_ID = re.compile(r"\d{8}T\d{6}-[a-z]+(?:-[0-9a-f]{0,8})?")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
@@ -39,6 +39,7 @@ def executed(path: Path) -> NotebookNode:
         kernel_name="python3",  # that of the environment that this runs in
         resources={"metadata": {"path": str(FOLDER)}},
         record_timing=False,
+        store_widget_state=False,  # a still picture is in the output; the state would be as large as the rest
         extra_arguments=["--log-level=ERROR"],  # it would warn that it talks over loopback
     )
     client.execute()
@@ -47,21 +48,18 @@ def executed(path: Path) -> NotebookNode:
 
 def tidied(notebook: NotebookNode) -> NotebookNode:
     """The notebook without what differs from one run, or one machine, to the next."""
-    widgets = notebook.metadata.get("widgets")
-    notebook.metadata = nbformat.from_dict(_METADATA | ({"widgets": widgets} if widgets else {}))
+    notebook.metadata = nbformat.from_dict(_METADATA)
     for place, cell in enumerate(notebook.cells):
         cell.id = f"cell-{place:02}"
         cell.metadata = NotebookNode()
-    text = _TEMPORARY.sub("", json.dumps(notebook))
-    if widgets:
-        text = _numbered(text, list(widgets[_WIDGETS]["state"]))
-    return nbformat.from_dict(json.loads(text))
+    return nbformat.from_dict(json.loads(_numbered(_TEMPORARY.sub("", json.dumps(notebook)))))
 
 
-def _numbered(text: str, models: list[str]) -> str:
-    """Widgets get random ids: give them their numbers, in the order they were made."""
+def _numbered(text: str) -> str:
+    """Widgets get random ids: give them their numbers, in the order in which they are shown."""
+    models = list(dict.fromkeys(_MODEL.findall(text)))
     numbers = {model: f"{number:032x}" for number, model in enumerate(models, start=1)}
-    return re.sub("|".join(numbers), lambda found: numbers[found.group()], text)
+    return re.sub("|".join(numbers), lambda found: numbers[found.group()], text) if numbers else text
 
 
 def shown(cell: NotebookNode) -> list[dict[str, str]]:

@@ -99,7 +99,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
-_LOCAL = ("sandbox", "demo")
+_LOCAL = ("sandbox", "notebooks", "demo")
 """Commands that connect to no account."""
 
 
@@ -223,6 +223,14 @@ def _sandbox_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
+def _notebooks_options(parser: argparse.ArgumentParser) -> None:
+    from sendblue_data.cli import notebooks as command  # noqa: PLC0415 -- so that --help of the others starts fast
+
+    command.add_arguments(parser)
+    _quiet_option(parser, "say nothing of those that were copied")
+    parser.set_defaults(run=command.run)
+
+
 def _list_options(parser: argparse.ArgumentParser, kind: str) -> None:
     from sendblue_data.cli import imports as command  # noqa: PLC0415 -- so that --help of the others starts fast
 
@@ -253,6 +261,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "opt-out": ("opt out of the account whom a list names", partial(_list_options, kind="opt-out")),
     "resume": ("go on with a write that was cut off", _resume_options),
     "sandbox": ("serve an account of synthetic contacts on this machine", _sandbox_options),
+    "notebooks": ("copy the example notebooks to a folder", _notebooks_options),
     "demo": ("write the report of a sandbox with synthetic contacts", _demo_options),
 }
 

@@ -12,18 +12,22 @@ import polars as pl
 from sendblue_data._api.client import SendblueClient
 from sendblue_data._frames.conversion import to_polars
 from sendblue_data.errors import SegmentError
+from sendblue_data.explorer.cells import replace_in_cell
 from sendblue_data.explorer.code import EVERYONE, parse_code, snippet
 from sendblue_data.explorer.controls import Controls
 from sendblue_data.explorer.filters import Filters, filters_of, predicate_of
 from sendblue_data.explorer.headline import Headline, headline_html, untold_html
 from sendblue_data.explorer.import_panel import ImportPanel
+from sendblue_data.explorer.part import Part
 from sendblue_data.explorer.saved import SavedSegments
 from sendblue_data.explorer.selection import Account
+from sendblue_data.explorer.still import still_html
 from sendblue_data.explorer.style import STYLE
 from sendblue_data.explorer.tabs import Tabs
 from sendblue_data.explorer.write_panel import WritePanel
 from sendblue_data.explorer.writes import Outcome
 from sendblue_data.messages.engagement import engagement
+from sendblue_data.schema import CONTACT_SCHEMA
 from sendblue_data.segments.predicates import Segment
 
 if TYPE_CHECKING:
@@ -76,6 +80,7 @@ class ContactExplorer:
     ) -> None:
         known = None if messages is None else to_polars(messages)
         self._account = Account(contacts if known is None else engagement(to_polars(contacts), known))
+        replace_in_cell(self)
         self._segment: Segment | None = None
         self._members = self._account.members(None)
         self.controls = Controls(self._account, self._filtered)
@@ -87,37 +92,61 @@ class ContactExplorer:
         self.saved = SavedSegments(segments_file, lambda: self._segment, self._choose)
         self.headline = widgets.HTML()
         self.untold = widgets.HTML()
-        self.extra = widgets.HTML()
         self.problem = widgets.HTML()
-        self.code_html = widgets.HTML()
+        self.code_part = Part("code", lambda _: None)
+        self.more = widgets.ToggleButtons(
+            options=["Code", "Save the segment", "Write to the selection", "Write a list"],
+            description="Do",
+            style={"button_width": "auto", "description_width": "36px"},
+        )
+        self._panels = {
+            "Code": self.code_part,
+            "Save the segment": self.saved.widget,
+            "Write to the selection": self.write.widget,
+            "Write a list": self.list.widget,
+        }
+        self._place = widgets.VBox([self.code_part], layout={"width": "100%"})
+        self.more.observe(lambda _: self._unfold(), "value")
         main = widgets.VBox(
             [
+                self.controls.chips,
                 self.headline,
                 self.untold,
                 self.problem,
-                self.extra,
                 self.tabs.widget,
-                widgets.HTML("<h3>Code of the selection, to paste</h3>"),
-                self.code_html,
-                self.saved.widget,
-                self.write.widget,
-                self.list.widget,
+                self.more,
+                self._place,
             ],
-            layout={"flex": "1 1 480px", "min_width": "0", "width": "auto"},
+            layout={"width": "auto"},
         )
-        self.widget = widgets.VBox(
-            [
-                widgets.HTML(STYLE, layout={"display": "none"}),
-                widgets.HBox(
-                    [self.controls.widget, main], layout={"flex_flow": "row wrap", "grid_gap": "12px"}
-                ),
-            ]
-        )
+        side = widgets.VBox([self.controls.widget])
+        root = widgets.HBox([side, main], layout={"width": "100%"})
+        for box, name in ((side, "sb-side"), (main, "sb-main"), (root, "sb-root")):
+            box.add_class(name)
+        self.widget = widgets.VBox([widgets.HTML(STYLE, layout={"display": "none"}), root])
         self.widget.add_class("sendblue-explorer")
+        self.controls.themed = lambda: self.tabs.use_theme(dark=self.controls.dark)
         self._renew(self._account)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.widget._repr_mimebundle_(**options)
+        """The widgets, and what a saved notebook shows in their place: figures and a picture, and no contact."""
+        bundle = self.widget._repr_mimebundle_(**options)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        still = still_html(self._account, self._members, self.numbers, self.whole, self.code)
+        return {**data, "text/plain": repr(self), "text/html": still}, metadata
+
+    def close(self) -> None:
+        """Close every widget and let go of the contacts. A cell that is run again closes what it showed before."""
+        for widget in _all_in(
+            self.widget, *self._panels.values(), *(v.widget for v in self.tabs.views.values())
+        ):
+            widget.close()
+        self.tabs.forget()
+        self._account = Account(CONTACT_SCHEMA.to_frame())
+        self._segment, self._members = None, self._account.members(None)
+        self.controls.filters = Filters()
+        self.controls.offer(self._account)
+        self.controls.widget.shown = self.controls.chips.shown = self.code_part.shown = {}
 
     def __repr__(self) -> str:
         return f"ContactExplorer({self.numbers.contacts:,} of {self.whole.contacts:,} contacts: {self.code})"
@@ -173,6 +202,9 @@ class ContactExplorer:
                 "The selection is as it was.</div>"
             )
 
+    def _unfold(self) -> None:
+        self._place.children = [self._panels[self.more.value]]
+
     def _choose(self, segment: Segment) -> None:
         self.predicate = segment
 
@@ -186,20 +218,13 @@ class ContactExplorer:
         self._members = self._account.members(segment)
         self._segment = segment
         self.problem.value = self.saved.words.value = ""
-        extra = " and ".join(rule.words() for rule in filters.extra)
-        self.extra.value = (
-            f'<div class="sb-words"><b>Further condition</b>, kept until the filters are cleared: '
-            f"<code>{escape(extra)}</code></div>"
-            if extra
-            else ""
-        )
         self._show()
 
     def _show(self) -> None:
         numbers = self.numbers
         self.headline.value = headline_html(numbers, self.whole)
         self.tabs.show(self._account, self._members)
-        self.code_html.value = f'<pre class="sb-code">{escape(snippet(self.code))}</pre>'
+        self.code_part.tell(code=snippet(self.code))
         self.write.selected(numbers.contacts)
 
     def _written(self, outcome: Outcome) -> None:
@@ -215,3 +240,21 @@ class ContactExplorer:
         self.write.offer(account.tags)
         self._members = account.members(self._segment)
         self._show()
+
+
+def _all_in(*parts: Any) -> list[Any]:
+    """Every widget in these, each once."""
+    found: dict[int, Any] = {}
+    waiting = list(parts)
+    while waiting:
+        widget = waiting.pop()
+        if id(widget) not in found:
+            found[id(widget)] = widget
+            waiting += [*getattr(widget, "children", ()), *_own_models(widget)]
+    return list(found.values())
+
+
+def _own_models(widget: Any) -> list[Any]:
+    """A widget's layout and style, which are widgets too."""
+    held = (getattr(widget, name, None) for name in ("layout", "style"))
+    return [one for one in held if isinstance(one, widgets.Widget)]

@@ -1,282 +1,279 @@
-"""The controls: a widget for every field of `Filters`, and nothing that computes."""
+"""The filters that were chosen, and what the browser shows of them: facets with counts, chips, a sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Any
 
-import ipywidgets as widgets
-
-from sendblue_data.explorer.filters import ANY, OPT_OUTS, REACHES, TAGGED, TESTS, TEXTED, VERIFIED, Filters
-from sendblue_data.explorer.selection import Account, Counted
-from sendblue_data.explorer.timing import Debounced
+from sendblue_data.errors import SegmentError
+from sendblue_data.explorer.facets import FIELDS, Index, changed, facet, months
+from sendblue_data.explorer.filters import (
+    ANY,
+    OPT_OUTS,
+    REACHES,
+    TAGGED,
+    TESTS,
+    TEXTED,
+    VERIFIED,
+    Filters,
+    predicate_of,
+)
+from sendblue_data.explorer.part import Message, Part
+from sendblue_data.explorer.selection import Account
 from sendblue_data.report.words import readable
 
-OFFERED = 200
-"""Options that a list shows at once, the largest; typing in its search field finds the others."""
-TYPING = 0.25
-"""Seconds after the last keystroke."""
+SPANS = ("", "7d", "30d", "90d", "6mo", "1y")
+"""Relative dates that are offered; the empty one is none."""
+_CHOICES: dict[str, tuple[str, Sequence[str]]] = {
+    "reach": ("Reachable", REACHES),
+    "opt_out": ("Opted out", OPT_OUTS),
+    "verified": ("Verified", VERIFIED),
+    "tagged": ("Tagged", TAGGED),
+    "texted": ("Texts", tuple(TEXTED)),
+}
+_TEXTS = ("text", "value", "variable")
+_DAYS = ("created_from", "created_before")
+_WORDS = {
+    "all_tags": "tagged all of",
+    "any_tags": "tagged any of",
+    "no_tags": "tagged none of",
+    "owners": "owned by",
+    "not_owners": "not owned by",
+    "lines": "on the line",
+    "not_lines": "not on the line",
+    "companies": "of the company",
+    "not_companies": "not of the company",
+    "regions": "with a phone from",
+    "not_regions": "with no phone from",
+    "area_codes": "of area code",
+}
+_ALONE = {"all_tags": "tagged", "any_tags": "tagged", "no_tags": "not tagged"}
+"""The same where one value is chosen."""
+_OWNERS = {name: field for field, (_, names) in FIELDS.items() for name in names}
 _LONGEST = 44
-_WIDE = {"description_width": "100px"}
-_FULL = "calc(100% - 4px)"
-_TAGS = ("all_tags", "any_tags", "no_tags")
-_COLUMNS = {"owners": "assigned_to_email", "lines": "sendblue_number", "companies": "company_name"}
-_FOLDED = (*_COLUMNS, "regions")
-
-
-class Choices:
-    """A list of values with their counts, of which any number may be chosen, and a field that narrows it.
-
-    Args:
-        label: of the list.
-        changed: called when the choice has changed.
-        rows: lines that are visible.
-    """
-
-    def __init__(self, label: str, changed: Callable[[], object], rows: int = 4) -> None:
-        self._counted: Counted = []
-        self._changed = changed
-        self._quiet = False
-        self.list = widgets.SelectMultiple(
-            description=label,
-            rows=rows,
-            style={"description_width": "auto"},
-            layout={
-                "width": _FULL,
-                "height": f"{36 + 17 * rows}px",
-                "flex_flow": "column",
-                "align_items": "stretch",
-                "margin": "0 2px 4px",
-            },
-        )
-        self.list.observe(self._on_choice, "value")
-
-    @property
-    def value(self) -> tuple[Any, ...]:
-        """What is chosen."""
-        return tuple(self.list.value)
-
-    def offer(self, counted: Counted) -> None:
-        """Take new values with counts; what was chosen stays chosen."""
-        self._counted = counted
-        self._show(self.value, "")
-
-    def choose(self, values: Sequence[Any]) -> None:
-        """Choose these values, whether the account has them or not."""
-        self._show(tuple(dict.fromkeys(values)), "")
-
-    def narrow(self, text: str) -> None:
-        """Offer only the values with this text in them, and those that are chosen."""
-        self._show(self.value, text.strip().casefold())
-
-    def _show(self, chosen: tuple[Any, ...], text: str) -> None:
-        counts = dict(self._counted)
-        found = [value for value, _ in self._counted if text in ("" if value is None else value.casefold())]
-        # Those chosen first, where they are seen; a click moves nothing, since it doesn't come through here.
-        offered = [*chosen, *(value for value in found if value not in chosen)][: OFFERED + len(chosen)]
-        options = [(f"{_label(value)} ({counts.get(value, 0):,})", value) for value in offered]
-        self._quiet = True
-        try:
-            _set_options(self.list, options, chosen)
-        finally:
-            self._quiet = False
-
-    def _on_choice(self, _: object) -> None:
-        if not self._quiet:
-            self._changed()
 
 
 class Controls:
-    """All controls, in one column.
+    """The filters, and the two parts that show and change them.
 
     Args:
         account: what there is to choose from.
-        changed: called when the filters have changed; typing waits until it settles down.
+        changed: called when the filters have changed.
 
     Attributes:
-        widget: the column.
         changed: what is called.
+        filters: what is chosen.
+        widget: the facets.
+        chips: what is chosen, as a sentence whose words can be taken out.
     """
 
     def __init__(self, account: Account, changed: Callable[[], object]) -> None:
         self.changed = changed
-        self._quiet = False
-        self._extra = Filters().extra
-        self._settled = Debounced(self._announce, TYPING)
-        self._narrowed = Debounced(self._narrow, TYPING)
-        self.text = _field("Search", "name, company, phone, owner")
-        self.find_tag = _field("Find a tag", "narrows the three lists")
-        self.find_more = _field("Find", "narrows the lists below")
-        self.lists = {
-            "all_tags": Choices("Has all of these tags", self._announce),
-            "any_tags": Choices("Has any of these tags", self._announce),
-            "no_tags": Choices("Has none of these tags", self._announce),
-            "owners": Choices("Owner", self._announce),
-            "lines": Choices("Line (Sendblue number)", self._announce, rows=3),
-            "companies": Choices("Company", self._announce),
-            "regions": Choices("Region of the phone", self._announce, rows=3),
-        }
-        self.choices = {
-            "tagged": _choice("Tagged", TAGGED),
-            "opt_out": _choice("Opt-out", OPT_OUTS),
-            "verified": _choice("Verified", VERIFIED),
-            "reach": _choice("Reachable", REACHES),
-            "texted": _choice("Texts", list(TEXTED)),
-        }
-        self.days = {
-            "created_from": _day("From", "first day, UTC"),
-            "created_before": _day("Before", "day after the last, UTC"),
-        }
-        self.variable = _choice("Variable", ())
-        self.test = _choice("Test", TESTS)
-        self.test.value = Filters().test
-        self.value = _field("Value", "text to compare with")
-        self.clear = widgets.Button(
-            description="Clear all filters", tooltip="Select every contact again", layout={"width": _FULL}
-        )
-        self.more = widgets.ToggleButton(
-            description="More filters",
-            tooltip="Owner, line, company, region, custom variable",
-            layout={"width": _FULL},
-        )
-        self._folded = widgets.VBox(
-            [
-                self.find_more,
-                *(self.lists[name].list for name in _FOLDED),
-                self.variable,
-                self.test,
-                self.value,
-            ],
-            layout={"display": "none"},
-        )
-        self.widget = widgets.VBox(
-            [
-                self.text,
-                self.find_tag,
-                *(self.lists[name].list for name in _TAGS),
-                *self.choices.values(),
-                *self.days.values(),
-                self.more,
-                self._folded,
-                self.clear,
-            ],
-            layout={"width": "290px", "flex": "0 0 290px"},
-        )
+        self._open = {"tags"}
+        self._searches: dict[str, str] = {}
+        self.filters = Filters()
+        self.dark = False
+        self.themed: Callable[[], object] = lambda: None
+        self.widget = Part("facets", self.hear)
+        self.chips = Part("chips", self.hear)
         self.offer(account)
-        for field in (self.text, self.value):
-            field.observe(self._on_typing, "value")
-        for field in (self.find_tag, self.find_more):
-            field.observe(lambda _: self._narrowed(), "value")
-        for control in (*self.choices.values(), *self.days.values(), self.variable, self.test):
-            control.observe(self._announce, "value")
-        self.clear.on_click(lambda _: self._clear())
-        self.more.observe(self._fold, "value")
 
     def offer(self, account: Account) -> None:
         """Show what an account has to choose from."""
-        for name, column in _COLUMNS.items():
-            self.lists[name].offer(account.values(column))
-        self.lists["regions"].offer(account.regions)
-        for name in _TAGS:
-            self.lists[name].offer(account.tags)
-        self.choices["texted"].layout.display = None if account.has_engagement else "none"
-        self._names = dict(account.variables)
-        self._offer_variables(self.variable.value or "")
-
-    def _offer_variables(self, chosen: str) -> None:
-        names = [name for name in [*self._names, chosen] if name]
-        listed = [(f"{_label(name)} ({self._names.get(name, 0):,})", name) for name in dict.fromkeys(names)]
-        self._quietly(lambda: _set_options(self.variable, [(ANY, ""), *listed], chosen))
-
-    @property
-    def filters(self) -> Filters:
-        """What the controls say."""
-        fields: Mapping[str, Any] = {
-            **{name: choices.value for name, choices in self.lists.items()},
-            **{name: control.value for name, control in (self.choices | self.days).items()},
-        }
-        return Filters(
-            **fields,
-            variable=self.variable.value or "",
-            test=self.test.value,
-            value=self.value.value,
-            text=self.text.value,
-            extra=self._extra,
-        )
+        self._index = Index(account)
+        self._names = account.variables
+        self.tell()
 
     def show(self, filters: Filters) -> None:
-        """Move every control to where it says what the filters say; nobody is told."""
+        """Show these filters as chosen; nobody is told."""
+        self.filters = filters
+        self._searches.clear()
+        self.tell()
 
-        def move() -> None:
-            for name, choices in self.lists.items():
-                choices.choose(getattr(filters, name))
-            for name, control in (self.choices | self.days).items():
-                control.value = getattr(filters, name)
-            self._offer_variables(filters.variable)
-            self.test.value, self.value.value = filters.test, filters.value
-            self.text.value = filters.text
-            self.find_tag.value = self.find_more.value = ""
-            self._extra = filters.extra
-            if filters.variable or any(getattr(filters, name) for name in _FOLDED):
-                self.more.value = True
-
-        self._quietly(move)
-
-    def _quietly(self, move: Callable[[], object]) -> None:
-        was, self._quiet = self._quiet, True
-        try:
-            move()
-        finally:
-            self._quiet = was
-
-    def _on_typing(self, _: object) -> None:
-        if not self._quiet:
-            self._settled()
-
-    def _announce(self, _: object = None) -> None:
-        self._settled.cancel()  # the filters are read whole, whatever was typed last among them
-        if not self._quiet:
+    def hear(self, message: Message) -> None:
+        """Do what was clicked or typed in the browser; what is none of its words is left alone."""
+        kind = message.get("type")
+        if kind == "ready":
+            self.dark = bool(message.get("dark"))
+            self.themed()
+            return
+        if kind == "open":
+            self._open.add(str(message.get("field")))
+            self.tell()
+            return
+        if kind == "search":
+            self._searches[str(message.get("field"))] = str(message.get("text", ""))
+            self.tell()
+            return
+        wanted = self._after(kind, message)
+        if wanted is not None and wanted != self.filters:
+            self.filters = wanted
             self.changed()
+        self.tell()
 
-    def _narrow(self) -> None:
-        for name in _TAGS:
-            self.lists[name].narrow(self.find_tag.value)
-        for name in _FOLDED:
-            self.lists[name].narrow(self.find_more.value)
+    def _after(self, kind: object, message: Message) -> Filters | None:
+        if kind == "choose" and message.get("field") in FIELDS:
+            state = str(message.get("state", ""))
+            return changed(self.filters, message["field"], message.get("key"), state)
+        if kind == "set":
+            return self._set(str(message.get("name")), message.get("value"))
+        if kind == "days":
+            days = {name: _day(message.get(name)) for name in _DAYS}
+            return self.filters.but(created_within="", **days)
+        if kind == "clear":
+            return Filters()
+        if kind == "or":
+            return self._put_aside()
+        if kind == "drop":
+            return self._dropped(str(message.get("name")), message.get("place"))
+        return None
 
-    def _clear(self) -> None:
-        self.show(Filters())
-        self._announce()
+    def _set(self, name: str, value: object) -> Filters | None:
+        text = "" if value is None else str(value)
+        if name in _TEXTS:
+            return self.filters.but(**{name: text})
+        if name in _DAYS:
+            return self.filters.but(created_within="", **{name: _day(value)})
+        if name == "created_within" and text in SPANS:
+            return self.filters.but(created_within=text, created_from=None, created_before=None)
+        choices = TESTS if name == "test" else _CHOICES[name][1] if name in _CHOICES else ()
+        return self.filters.but(**{name: text}) if text in choices else None
 
-    def _fold(self, change: Mapping[str, Any]) -> None:
-        self._folded.layout.display = None if change["new"] else "none"
+    def _put_aside(self) -> Filters | None:
+        """Begin another group: contacts are in one of those before, or in what is chosen from now on."""
+        said = predicate_of(self.filters.but(alternatives=()))
+        return None if said is None else Filters(alternatives=(*self.filters.alternatives, said.rule))
+
+    def _dropped(self, name: str, place: object) -> Filters | None:
+        if name in ("extra", "alternatives") and isinstance(place, int):
+            kept = [rule for at, rule in enumerate(getattr(self.filters, name)) if at != place]
+            return self.filters.but(**{name: tuple(kept)})
+        if name in Filters.__dataclass_fields__:
+            return self.filters.but(**{name: getattr(Filters(), name)})
+        return None
+
+    # What is shown
+
+    def tell(self) -> None:
+        """Show the facets and the chips as they are now."""
+        held = self.filters
+        counted = _without_contradiction(held)
+        self.widget.tell(
+            facets=[
+                facet(self._index, counted, name, self._searches.get(name, ""), is_open=name in self._open)
+                for name in FIELDS
+            ],
+            searches=dict(self._searches),
+            months=months(self._index, counted),
+            choices=[
+                {"name": name, "label": label, "options": list(options), "value": getattr(held, name)}
+                for name, (label, options) in _CHOICES.items()
+                if name != "texted" or self._index.account.has_engagement
+            ],
+            spans=[{"value": span, "label": _span(span)} for span in SPANS],
+            within=held.created_within,
+            days={name: _iso(getattr(held, name)) for name in _DAYS},
+            variables=[
+                {"value": name, "label": f"{readable(name, _LONGEST)} ({n:,})"} for name, n in self._names
+            ],
+            variable=held.variable,
+            tests=list(TESTS),
+            test=held.test,
+            value=held.value,
+            text=held.text,
+        )
+        self.chips.tell(groups=self._groups(), any=held != Filters())
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """The chosen filters as a sentence in pieces: words, and what can be taken out."""
+        held = self.filters
+        made: list[dict[str, Any]] = [
+            _group("either", [_chip(rule.words(), "drop", name="alternatives", place=place)])
+            if not place
+            else _group("or", [_chip(rule.words(), "drop", name="alternatives", place=place)])
+            for place, rule in enumerate(held.alternatives)
+        ]
+        first = len(made)
+        for name, words in _WORDS.items():
+            values = getattr(held, name)
+            if values:
+                chips = [
+                    _chip(readable(value, _LONGEST), "choose", field=_OWNERS[name], key=value, state="")
+                    for value in values
+                ]
+                made.append(_group(_ALONE.get(name, words) if len(chips) == 1 else words, chips))
+        made += [
+            _group("", [_chip(_said(name, getattr(held, name)), "drop", name=name)])
+            for name in _CHOICES
+            if getattr(held, name) != ANY
+        ]
+        if held.created_within:
+            made.append(
+                _group("created in", [_chip(_span(held.created_within), "drop", name="created_within")])
+            )
+        for name, words in zip(_DAYS, ("created from", "created before"), strict=True):
+            if getattr(held, name):
+                made.append(_group(words, [_chip(_iso(getattr(held, name)), "drop", name=name)]))
+        if held.variable:
+            tested = f"{readable(held.variable, _LONGEST)} {held.test}"
+            tested += f" {readable(held.value, _LONGEST)}" if "set" not in held.test else ""
+            made.append(_group("whose", [_chip(tested, "drop", name="variable")]))
+        if held.text.strip():
+            made.append(_group("mentioning", [_chip(readable(held.text, _LONGEST), "drop", name="text")]))
+        made += [
+            _group(
+                "further condition, kept until cleared:",
+                [_chip(rule.words(), "drop", name="extra", place=place)],
+            )
+            for place, rule in enumerate(held.extra)
+        ]
+        for place, group in enumerate(made):
+            group["joined"] = "" if not place or place < first else "or" if place == first else "and"
+        return made
 
 
-def _field(label: str, hint: str) -> Any:
-    return widgets.Text(
-        description=label, placeholder=hint, continuous_update=True, style=_WIDE, layout={"width": _FULL}
+def _without_contradiction(filters: Filters) -> Filters:
+    """Return what can be counted: dates that contradict each other, which the explorer says, are left out."""
+    try:
+        predicate_of(filters)
+    except SegmentError:
+        return filters.but(created_from=None, created_before=None)
+    return filters
+
+
+def _group(words: str, chips: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"words": words, "chips": chips}
+
+
+def _chip(label: str, kind: str, **message: Any) -> dict[str, Any]:
+    return {"label": label, "remove": {"type": kind, **message}}
+
+
+def _said(name: str, choice: str) -> str:
+    if name in ("reach", "tagged", "texted"):
+        return choice
+    return f"{name.replace('_', '-')}: {choice}" if choice == "unknown" else choice
+
+
+def _span(span: str) -> str:
+    units = {"d": "days", "mo": "months", "y": "year"}
+    number, unit = span.rstrip("dmoy"), span.lstrip("0123456789")
+    return (
+        f"the last {number} {units[unit]}"
+        if span and number != "1"
+        else "the last year"
+        if span
+        else "any time"
     )
 
 
-def _choice(label: str, options: Sequence[str]) -> Any:
-    return widgets.Dropdown(
-        description=label, options=options, style=_WIDE, layout={"width": _FULL, "flex": "0 0 auto"}
-    )
+def _day(value: object) -> date | None:
+    try:
+        return date.fromisoformat(str(value)) if value else None
+    except ValueError:
+        return None
 
 
-def _day(label: str, hint: str) -> Any:
-    return widgets.DatePicker(
-        description=f"Created {label.lower()}", tooltip=hint, style=_WIDE, layout={"width": _FULL}
-    )
-
-
-def _set_options(control: Any, options: Sequence[tuple[str, Any]], chosen: Any) -> None:
-    # In one message: the browser must not look for the old choice among the new options.
-    with control.hold_sync():
-        control.options = options
-        control.value = chosen
-
-
-def _label(value: str | None) -> str:
-    """Return a value on one line; an option of a list is text, so nothing in it is markup."""
-    return readable(value, _LONGEST)
+def _iso(day: date | None) -> str:
+    return "" if day is None else day.isoformat()

@@ -40,6 +40,8 @@ _TESTED = {
 }
 """Each test of a custom variable: that of `rules.Variable`, and whether it is the complement."""
 TESTS = tuple(_TESTED)
+_SLOTS = {"assigned_to_email": "owners", "sendblue_number": "lines", "company_name": "companies"}
+"""Fields that have a list of values, and the filter of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +61,18 @@ class Filters:
         lines: `sendblue_number`, any of these.
         companies: `company_name`, any of these.
         regions: two-letter countries of the phone, any of these.
+        area_codes: North American area codes of the phone, any of these.
+        not_owners, not_lines, not_companies, not_regions: none of these.
         created_from: the first day, in UTC.
         created_before: the day after the last one, in UTC.
+        created_within: a span of time until now, such as `"6mo"`; empty for none.
         variable: a custom variable's name; empty for none.
         test: one of TESTS.
         value: what to compare the variable with.
         text: a text in names, company, phone or owner.
         extra: what no control can express.
+        alternatives: groups of filters that were put aside by "or": contacts are in one of these, or in what all the
+            fields above say.
     """
 
     all_tags: tuple[str, ...] = ()
@@ -80,13 +87,29 @@ class Filters:
     lines: tuple[Value, ...] = ()
     companies: tuple[Value, ...] = ()
     regions: tuple[str, ...] = ()
+    area_codes: tuple[str, ...] = ()
+    not_owners: tuple[Value, ...] = ()
+    not_lines: tuple[Value, ...] = ()
+    not_companies: tuple[Value, ...] = ()
+    not_regions: tuple[str, ...] = ()
     created_from: date | None = None
     created_before: date | None = None
+    created_within: str = ""
     variable: str = ""
     test: str = "is set"
     value: str = ""
     text: str = ""
     extra: tuple[Rule, ...] = ()
+    alternatives: tuple[Rule, ...] = ()
+
+    def but(self, **changes: Any) -> Filters:
+        """Return the same with other values of some.
+
+        Example:
+            >>> Filters(text="ada").but(text="").text
+            ''
+        """
+        return replace(self, **changes)
 
 
 def predicate_of(filters: Filters) -> Segment | None:
@@ -102,10 +125,29 @@ def predicate_of(filters: Filters) -> Segment | None:
         True
     """
     said = [segment.rule for segment in _segments(filters)] + list(filters.extra)
-    return Segment(reduce(lambda left, right: rules.join(left, right, every=True), said)) if said else None
+    current = [reduce(lambda left, right: rules.join(left, right, every=True), said)] if said else []
+    groups = [*filters.alternatives, *current]
+    return (
+        Segment(reduce(lambda left, right: rules.join(left, right, every=False), groups)) if groups else None
+    )
 
 
 def _segments(f: Filters) -> Iterable[Segment]:
+    yield from _of_tags(f)
+    yield from _of_state(f)
+    yield from _of_fields(f)
+    yield from _of_phones(f)
+    if f.created_within:
+        yield predicates.created_within(f.created_within)
+    if f.created_from or f.created_before:
+        yield predicates.created_between(f.created_from, f.created_before)
+    if f.variable:
+        yield _variable(f)
+    if f.text.strip():
+        yield mentions(f.text)
+
+
+def _of_tags(f: Filters) -> Iterable[Segment]:
     if f.all_tags:
         yield predicates.has_tag(*f.all_tags)
     if f.any_tags:
@@ -114,6 +156,9 @@ def _segments(f: Filters) -> Iterable[Segment]:
         yield ~predicates.has_any_tag(*f.no_tags)
     if f.tagged != ANY:
         yield predicates.untagged() if f.tagged == TAGGED[1] else ~predicates.untagged()
+
+
+def _of_state(f: Filters) -> Iterable[Segment]:
     if f.opt_out != ANY:
         yield _flag(f.opt_out, OPT_OUTS, predicates.opted_out(), "opt_out")
     if f.verified != ANY:
@@ -123,25 +168,24 @@ def _segments(f: Filters) -> Iterable[Segment]:
         yield ~reach if f.reach == REACHES[2] else reach
     if (texted := TEXTED[f.texted]) is not None:
         yield texted
-    yield from _fields(f)
+
+
+def _of_fields(f: Filters) -> Iterable[Segment]:
+    for name, slot in _SLOTS.items():
+        if getattr(f, slot):
+            yield field_is(name, *getattr(f, slot))
+    for name, slot in _SLOTS.items():
+        if getattr(f, f"not_{slot}"):
+            yield ~field_is(name, *getattr(f, f"not_{slot}"))
+
+
+def _of_phones(f: Filters) -> Iterable[Segment]:
     if f.regions:
         yield predicates.phone_region(*f.regions)
-    if f.created_from or f.created_before:
-        yield predicates.created_between(f.created_from, f.created_before)
-    if f.variable:
-        yield _variable(f)
-    if f.text.strip():
-        yield mentions(f.text)
-
-
-def _fields(f: Filters) -> Iterable[Segment]:
-    for name, values in (
-        ("assigned_to_email", f.owners),
-        ("sendblue_number", f.lines),
-        ("company_name", f.companies),
-    ):
-        if values:
-            yield field_is(name, *values)
+    if f.not_regions:
+        yield ~predicates.phone_region(*f.not_regions)
+    if f.area_codes:
+        yield predicates.phone_region(area_code=f.area_codes)
 
 
 def _flag(choice: str, choices: tuple[str, ...], known: Segment, name: str) -> Segment:
@@ -182,6 +226,9 @@ def filters_of(predicate: pl.Expr | None) -> Filters:
             "text goes to .code."
         )
     rule = predicate.rule if isinstance(predicate, Segment) else Plain(predicate)
+    if isinstance(rule, rules.Joined) and not rule.every:
+        *others, rule = rule.parts
+        return replace(filters_of(Segment(rule)), alternatives=tuple(others))
     filters = Filters()
     for part in rule.parts if isinstance(rule, rules.Joined) and rule.every else (rule,):
         said = _texted_said(part) or _said(part)
@@ -213,12 +260,12 @@ def _said(rule: Rule) -> dict[str, Any]:
             return {slot: choices[4 if negated else 1]}
         case rules.Reachable(sure) if not (sure and negated):
             return {"reach": REACHES[3 if sure else 2 if negated else 1]}
-        case FieldIs(name, values) if not negated:
-            return _field_said(name, values)
-        case rules.PhoneFrom(regions, ()) if not negated:
-            return {"regions": regions}
-        case rules.Created(start, end) if not negated and _is_day(start) and _is_day(end):
-            return {name: at.date() for name, at in (("created_from", start), ("created_before", end)) if at}
+        case FieldIs(name, values):
+            return _field_said(name, values, negated=negated)
+        case rules.PhoneFrom(regions, codes):
+            return _place_said(regions, codes, negated=negated)
+        case rules.Created() | rules.CreatedWithin() as created if not negated:
+            return _created_said(created)
         case rules.Variable(name, test, values):
             return _variable_said(name, test, values, negated=negated)
         case Mentions(text) if not negated:
@@ -226,10 +273,28 @@ def _said(rule: Rule) -> dict[str, Any]:
     return {}
 
 
-def _field_said(name: str, values: tuple[Value, ...]) -> dict[str, Any]:
-    slots = {"assigned_to_email": "owners", "sendblue_number": "lines", "company_name": "companies"}
-    if name in slots:
-        return {slots[name]: values}
+def _created_said(rule: rules.Created | rules.CreatedWithin) -> dict[str, Any]:
+    match rule:
+        case rules.CreatedWithin(span, None) if (
+            type(rule) is rules.CreatedWithin
+        ):  # not its kinds of messages
+            return {"created_within": span}
+        case rules.Created(start, end) if _is_day(start) and _is_day(end):
+            return {name: at.date() for name, at in (("created_from", start), ("created_before", end)) if at}
+    return {}
+
+
+def _place_said(regions: tuple[str, ...], codes: tuple[str, ...], *, negated: bool) -> dict[str, Any]:
+    if not codes:
+        return {"not_regions" if negated else "regions": regions}
+    return {} if regions or negated else {"area_codes": codes}
+
+
+def _field_said(name: str, values: tuple[Value, ...], *, negated: bool) -> dict[str, Any]:
+    if name in _SLOTS:
+        return {f"not_{_SLOTS[name]}" if negated else _SLOTS[name]: values}
+    if negated:
+        return {}
     choices = OPT_OUTS if name == "opt_out" else VERIFIED
     said = {True: choices[1], False: choices[2], None: choices[3]}
     return {name: said[bool(values[0]) if values[0] is not None else None]} if len(values) == 1 else {}

@@ -79,7 +79,7 @@ class Account:
             return reduce(and_ if rule.every else or_, map(self._of, rule.parts))
         if isinstance(rule, Negated):
             return ~self._of(rule.part)
-        if rule in self._kept:
+        if rule in self._kept and not rule.moves:
             self._kept.move_to_end(rule)
             return self._kept[rule]
         found = self._kept[rule] = self._ask(rule).alias("in")
@@ -89,6 +89,8 @@ class Account:
 
     def _ask(self, rule: Rule) -> pl.Series:
         """Ask the frame; what takes long to look at is looked up in a column made for it once."""
+        if rule.moves:  # it depends on when it is asked
+            return self.frame.select(rule.expr()).to_series()
         if isinstance(rule, PhoneFrom) and not rule.area_codes:
             return self._regions.is_in(list(rule.regions)).fill_null(value=False)
         if isinstance(rule, Mentions):
@@ -113,6 +115,11 @@ class Account:
                 f"or false for each of {self.height:,} contacts."
             )
         return found.fill_null(value=False)
+
+    @property
+    def regions_of_all(self) -> pl.Series:
+        """The country of each contact's phone, null where it is from none."""
+        return self._regions
 
     @cached_property
     def _regions(self) -> pl.Series:

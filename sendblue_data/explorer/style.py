@@ -9,18 +9,7 @@ STYLE = """
 .sendblue-explorer .sb-name, .sendblue-explorer .sb-note {font-size: 12px;
   color: var(--jp-ui-font-color1, #444)}
 .sendblue-explorer .sb-number {font-size: 24px; font-weight: 600; font-variant-numeric: tabular-nums}
-.sendblue-explorer .sb-scroll {overflow-x: auto; max-height: 560px}
-.sendblue-explorer .sb-table {border-collapse: collapse; font-size: 12px; line-height: 1.35; margin: 0;
-  color: var(--jp-ui-font-color1, #222)}
-.sendblue-explorer .sb-table caption {caption-side: top; text-align: left; padding: 2px 0 6px; color: inherit}
-.sendblue-explorer .sb-table th, .sendblue-explorer .sb-table td {text-align: left; padding: 3px 10px 3px 0;
-  overflow-wrap: break-word;
-  vertical-align: top;
-  border-bottom: 1px solid var(--jp-border-color2, #ddd)}
-.sendblue-explorer .sb-table th, .sendblue-explorer .sb-table .sb-whole {white-space: nowrap}
-.sendblue-explorer .sb-table td {max-width: 260px; min-width: 40px}
-.sendblue-explorer .widget-select-multiple > .widget-label {text-align: left}
-.sendblue-explorer .sb-plot {max-width: 100%; height: auto; background: #fff}
+.sendblue-explorer .sb-plot {max-width: 100%; height: auto}
 .sendblue-explorer .sb-code {font-family: var(--jp-code-font-family, monospace); margin: 0;
   padding: 6px 8px; font-size: 12px; line-height: 1.4;
   white-space: pre-wrap; overflow-wrap: anywhere;
@@ -31,7 +20,7 @@ STYLE = """
 .sendblue-explorer .sb-words p {margin: 4px 0}
 .sendblue-explorer h3 {margin: 4px 0; font-size: 14px; color: var(--jp-ui-font-color1, #222)}
 .sendblue-explorer select:focus-visible, .sendblue-explorer button:focus-visible,
-.sendblue-explorer input:focus-visible, .sendblue-explorer .sb-scroll:focus-visible
+.sendblue-explorer input:focus-visible
   {outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px}
 </style>
 """

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from sendblue_data.history.contact_history import ContactHistory
+    from sendblue_data.plots.style import Theme
 
 _DOTS = 90
 _DRAWN = 12
@@ -32,38 +33,41 @@ COLUMNS = ("phone", "tags", "opt_out", "verified", "created_at")
 """Columns that the pictures of a selection look at: only these are filtered for them."""
 
 
-def tags_html(contacts: pl.DataFrame) -> str:
+def tags_html(contacts: pl.DataFrame, theme: Theme = "light") -> str:
     """Draw the tags of a selection."""
     table = tag_summary(contacts)
     return _image(
-        plots.tag_summary(table, top=_DRAWN),
+        plots.tag_summary(table, top=_DRAWN, theme=theme),
         in_words("Contacts by tag", table, "tag", "contacts", number),
     )
 
 
-def opt_outs_html(contacts: pl.DataFrame) -> str:
+def opt_outs_html(contacts: pl.DataFrame, theme: Theme = "light") -> str:
     """Draw the opt-out rate of a selection by tag, beside its own."""
     table = opt_out_rate(contacts, by="tags")
     overall = opt_out_rate(contacts).item(0, "rate")
     return _image(
-        plots.opt_out_rate(table, top=_DRAWN, reference=overall, reference_label="the selection"),
+        plots.opt_out_rate(
+            table, top=_DRAWN, reference=overall, reference_label="the selection", theme=theme
+        ),
         in_words("Opt-out rate by tag", table, "tag", "rate", percent),
     )
 
 
-def verification_html(contacts: pl.DataFrame) -> str:
+def verification_html(contacts: pl.DataFrame, theme: Theme = "light") -> str:
     """Draw how many of a selection remain at each step to reachable, and the verified rate by tag."""
     steps = verification_funnel(contacts)
     table = verification_rate(contacts, by="tags")
     return _image(
-        plots.verification_funnel(steps), in_words("Verification", steps, "step", "contacts", number)
+        plots.verification_funnel(steps, theme=theme),
+        in_words("Verification", steps, "step", "contacts", number),
     ) + _image(
-        plots.verification_rate(table, top=_DRAWN),
+        plots.verification_rate(table, top=_DRAWN, theme=theme),
         in_words("Verified rate by tag", table, "tag", "rate", percent),
     )
 
 
-def messages_html(contacts: pl.DataFrame, messages: pl.DataFrame) -> str:
+def messages_html(contacts: pl.DataFrame, messages: pl.DataFrame, theme: Theme = "light") -> str:
     """Draw what the messages with a selection tell: texts after opt-outs first, opt-outs per text, replies."""
     known = contacts.select("phone").drop_nulls().unique()
     mine = messages.join(known, on="phone", how="semi")
@@ -77,21 +81,21 @@ def messages_html(contacts: pl.DataFrame, messages: pl.DataFrame) -> str:
     return (
         _said(words)
         + _image(
-            plots.opt_outs_per_message(per_text, top=_DRAWN),
+            plots.opt_outs_per_message(per_text, top=_DRAWN, theme=theme),
             in_words("Opt-outs per text by service", per_text, "service", "rate", percent),
         )
         + _image(
-            plots.opt_out_hazard(hazard),
+            plots.opt_out_hazard(hazard, theme=theme),
             in_words("Hazard of opting out by texts", hazard, ("days", "from_texts"), "rate", percent),
         )
         + _image(
-            plots.replies(answered, top=_DRAWN),
+            plots.replies(answered, top=_DRAWN, theme=theme),
             in_words("Texts replied to by service", answered, "service", "rate", percent),
         )
     )
 
 
-def history_html(history: ContactHistory) -> str:
+def history_html(history: ContactHistory, theme: Theme = "light") -> str:
     """Draw opt-outs over time and survival, of all contacts: a history knows no selection."""
     snapshots = history.snapshots()
     words = f"All contacts, whatever is selected: {snapshots.height:,} snapshots in {history.uri}."
@@ -101,10 +105,10 @@ def history_html(history: ContactHistory) -> str:
     return (
         _said(words)
         + _image(
-            plots.opt_out_trend(trend),
+            plots.opt_out_trend(trend, theme=theme),
             in_words("Opt-outs per 30 days, by week", trend, "period", "per_30_days", percent),
         )
-        + _image(plots.survival(survived), "Share of contacts still subscribed by age in days.")
+        + _image(plots.survival(survived, theme=theme), "Share of contacts still subscribed by age in days.")
     )
 
 

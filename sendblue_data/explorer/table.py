@@ -1,108 +1,126 @@
-"""The table: one page of the selection as HTML, everything escaped, people masked."""
+"""The table: any rows of the selection, in any order, as texts; people masked."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from html import escape
+from typing import Any
 
 import polars as pl
 
 from sendblue_data._shared.masking import mask_email, mask_name, mask_phone, mask_text
+from sendblue_data.explorer.part import Message, Part
 from sendblue_data.explorer.selection import Account
 
-PAGE = 25
-"""Rows of a page."""
-LONGEST = 120
-"""Characters of a cell that are shown; the rest is in `.selection`."""
+LONGEST = 400
+"""Characters of a cell that are sent; it is cut to its column, and these are in its tooltip."""
 COLUMNS = {
-    "phone": "Phone",
-    "first_name": "First name",
-    "last_name": "Last name",
-    "company_name": "Company",
-    "tags": "Tags",
-    "opt_out": "Opted out",
-    "verified": "Verified",
-    "created_at": "Created (UTC)",
-    "assigned_to_email": "Owner",
-    "sendblue_number": "Line",
-    "custom_variables": "Variables",
+    "phone": ("Phone", 118),
+    "first_name": ("First name", 86),
+    "last_name": ("Last name", 86),
+    "company_name": ("Company", 104),
+    "tags": ("Tags", 140),
+    "opt_out": ("Opted out", 80),
+    "verified": ("Verified", 68),
+    "created_at": ("Created (UTC)", 138),
+    "custom_variables": ("Variables", 122),
+    "assigned_to_email": ("Owner", 120),
+    "sendblue_number": ("Line", 116),
 }
-_WHOLE = ("phone", "created_at", "sendblue_number")
-"""Columns that are not broken into lines."""
+"""Each column's heading, and its width in pixels, where there is no more room."""
 SORTABLE = tuple(name for name in COLUMNS if name not in ("tags", "custom_variables"))
+_FIRST = 100
+_MOST = 1_000
+"""Rows that one message may ask for."""
 
 
-@dataclass(frozen=True)
-class Page:
-    """One page of a selection.
-
-    Attributes:
-        rows: a tuple of texts a contact, in the order of COLUMNS: for people, not yet escaped.
-        number: which page, from 1.
-        pages: how many there are, at least 1.
-        first: position of its first row in the selection, from 1; 0 when there is none.
-        total: contacts in the selection.
-    """
-
-    rows: list[tuple[str, ...]]
-    number: int
-    pages: int
-    first: int
-    total: int
-
-    @property
-    def words(self) -> str:
-        """Which rows these are."""
-        if not self.total:
-            return "No contact is selected."
-        last = self.first + len(self.rows) - 1
-        if self.pages == 1:
-            return f"All {self.total:,} selected contacts."
-        return (
-            f"Rows {self.first:,} to {last:,} of {self.total:,} selected contacts: "
-            f"page {self.number:,} of {self.pages:,}."
-        )
-
-
-def page_of(
+def rows_of(
     account: Account,
     members: pl.Series,
+    first: int = 0,
+    count: int = _FIRST,
     *,
-    number: int = 1,
     by: str | None = None,
     descending: bool = False,
     mask: bool = True,
-    size: int = PAGE,
-) -> Page:
-    """Return one page of some contacts; a number past the end gives the last page."""
+) -> tuple[list[tuple[str, ...]], int]:
+    """Return some rows of a selection as texts for people, in the order of COLUMNS, and how many it has in all."""
     order = account.ordered(members, by, descending=descending)
-    pages = max(1, -(-order.len() // size))
-    number = min(max(1, number), pages)
-    first = (number - 1) * size
-    shown = account.frame[order.slice(first, size)].select(*COLUMNS)
+    shown = account.frame[order.slice(first, count)].select(*COLUMNS)
     rows = [
         tuple(_text(name, value, mask=mask) for name, value in zip(COLUMNS, row, strict=True))
         for row in shown.iter_rows()
     ]
-    return Page(rows, number, pages, first + 1 if rows else 0, order.len())
+    return rows, order.len()
 
 
-def page_html(page: Page) -> str:
-    """Return the page as an HTML table; text of contacts is text and nothing else, whatever it says."""
-    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in COLUMNS.values())
-    opened = ['<td class="sb-whole">' if name in _WHOLE else "<td>" for name in COLUMNS]
-    body = "".join(
-        "<tr>"
-        + "".join(f"{td}<bdi>{escape(cell)}</bdi></td>" for td, cell in zip(opened, row, strict=True))
-        + "</tr>"
-        for row in page.rows
-    )
-    words = escape(page.words)
-    return (
-        f'<div class="sb-scroll" tabindex="0" role="region" aria-label="Contacts"><table class="sb-table">'
-        f"<caption>{words}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+class TableView:
+    """The contacts, all of them to be scrolled through; rows go to the browser as they come into sight.
+
+    Args:
+        mask: mask phones, names and e-mail addresses from the start.
+
+    Attributes:
+        widget: the table.
+        by, descending: the order; None for the account's own.
+        whole: whether people are shown unmasked.
+    """
+
+    def __init__(self, *, mask: bool) -> None:
+        self._drawn: tuple[Account, pl.Series] | None = None
+        self._generation = 0
+        self.by: str | None = None
+        self.descending = False
+        self.whole = not mask
+        self.widget = Part("table", self.hear)
+
+    def draw(self, account: Account, members: pl.Series) -> None:
+        """Show a selection from its first row."""
+        self._drawn = account, members
+        self._generation += 1
+        self._tell(0, _FIRST)
+
+    def forget(self) -> None:
+        """Let go of the contacts."""
+        self._drawn = None
+        self.widget.shown = {}
+
+    def hear(self, message: Message) -> None:
+        """Scroll, sort, or show people whole, as the browser asks."""
+        kind, by = message.get("type"), message.get("by")
+        if kind == "rows":
+            self._tell(max(0, int(message.get("first", 0))), min(_MOST, int(message.get("count", _FIRST))))
+            return
+        if kind == "whole":
+            self.whole = bool(message.get("value"))
+        elif kind == "sort" and by in SORTABLE:
+            # Up, down, and the account's own order again.
+            self.by, self.descending = (
+                (by, False) if self.by != by else (None, False) if self.descending else (by, True)
+            )
+        else:
+            return
+        self._generation += 1
+        self._tell(0, _FIRST)
+
+    def _tell(self, first: int, count: int) -> None:
+        if self._drawn is None:
+            return
+        rows, total = rows_of(
+            *self._drawn, first, count, by=self.by, descending=self.descending, mask=not self.whole
+        )
+        self.widget.tell(
+            columns=[
+                {"name": name, "label": label, "width": width, "sortable": name in SORTABLE}
+                for name, (label, width) in COLUMNS.items()
+            ],
+            rows=rows,
+            first=first,
+            total=total,
+            by=self.by,
+            descending=self.descending,
+            whole=self.whole,
+            generation=self._generation,
+        )
 
 
 _MASKS = {
@@ -113,7 +131,7 @@ _MASKS = {
 }
 
 
-def _text(name: str, value: object, *, mask: bool) -> str:
+def _text(name: str, value: Any, *, mask: bool) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):

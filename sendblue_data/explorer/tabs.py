@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 import polars as pl
@@ -12,85 +12,29 @@ import polars as pl
 from sendblue_data.errors import SendblueError
 from sendblue_data.explorer import tab_plots
 from sendblue_data.explorer.selection import Account
-from sendblue_data.explorer.table import COLUMNS, SORTABLE, page_html, page_of
+from sendblue_data.explorer.table import TableView
 from sendblue_data.explorer.timing import Debounced
 
 if TYPE_CHECKING:
     from sendblue_data.history.contact_history import ContactHistory  # what it needs is an extra
+    from sendblue_data.plots.style import Theme
 
 SETTLED = 0.2
 """Seconds after the last change of a filter before a picture is drawn: numbers come first."""
-
-
-class TableView:
-    """The contacts, a page at a time, sorted in the kernel.
-
-    Args:
-        mask: mask phones, names and e-mail addresses from the start.
-    """
-
-    def __init__(self, *, mask: bool) -> None:
-        self._drawn: tuple[Account, pl.Series] | None = None
-        self.html = widgets.HTML()
-        titles = [(COLUMNS[name], name) for name in SORTABLE]
-        self.by = widgets.Dropdown(
-            description="Sort by", options=[("the account's order", ""), *titles], layout={"width": "240px"}
-        )
-        self.descending = _box("Descending", value=False)
-        self.unmasked = _box("Show phones, names and addresses whole", value=not mask)
-        self.first = _button("First page", "Go to the first page")
-        self.back = _button("Previous page", "Go back one page")
-        self.on = _button("Next page", "Go on one page")
-        self.last = _button("Last page", "Go to the last page")
-        row = {"flex_flow": "row wrap"}
-        self.widget = widgets.VBox(
-            [
-                widgets.HBox([self.by, self.descending, self.unmasked], layout=row),
-                self.html,
-                widgets.HBox([self.first, self.back, self.on, self.last], layout=row),
-            ]
-        )
-        for control in (self.by, self.descending):
-            control.observe(lambda _: self._go(1), "value")
-        self.unmasked.observe(lambda _: self._go(self._page.number), "value")
-        self.first.on_click(lambda _: self._go(1))
-        self.back.on_click(lambda _: self._go(self._page.number - 1))
-        self.on.on_click(lambda _: self._go(self._page.number + 1))
-        self.last.on_click(lambda _: self._go(self._page.pages))
-
-    def draw(self, account: Account, members: pl.Series) -> None:
-        """Show a selection from its first page."""
-        self._drawn = account, members
-        self._go(1)
-
-    def _go(self, number: int) -> None:
-        if self._drawn is None:
-            return
-        account, members = self._drawn
-        self._page = page = page_of(
-            account,
-            members,
-            number=number,
-            by=self.by.value or None,
-            descending=self.descending.value,
-            mask=not self.unmasked.value,
-        )
-        self.html.value = page_html(page)
-        self.first.disabled = self.back.disabled = page.number == 1
-        self.on.disabled = self.last.disabled = page.number == page.pages
 
 
 class PlotView:
     """Plots, as HTML.
 
     Args:
-        html: draws some contacts.
+        html: draws some contacts in a theme.
         once: whether it draws the same whatever is selected, as of a history.
     """
 
-    def __init__(self, html: Callable[[pl.DataFrame], str], *, once: bool = False) -> None:
+    def __init__(self, html: Callable[[pl.DataFrame, Theme], str], *, once: bool = False) -> None:
         self._html = html
         self._once = once
+        self.theme: Theme = "light"
         self.widget = widgets.HTML()
 
     def draw(self, account: Account, members: pl.Series) -> None:
@@ -98,7 +42,8 @@ class PlotView:
         if self._once and self.widget.value:
             return
         try:
-            self.widget.value = self._html(account.frame.select(tab_plots.COLUMNS).filter(members))
+            contacts = account.frame.select(tab_plots.COLUMNS).filter(members)
+            self.widget.value = self._html(contacts, self.theme)
         except SendblueError as refusal:
             self.widget.value = f'<div class="sb-words sb-error">{escape(str(refusal))}</div>'
 
@@ -129,9 +74,13 @@ class Tabs:
             "Verification": PlotView(tab_plots.verification_html),
         }
         if messages is not None:
-            self.views["Messages"] = PlotView(lambda contacts: tab_plots.messages_html(contacts, messages))
+            self.views["Messages"] = PlotView(
+                lambda contacts, theme: tab_plots.messages_html(contacts, messages, theme)
+            )
         if history is not None:
-            self.views["History"] = PlotView(lambda _: tab_plots.history_html(history), once=True)
+            self.views["History"] = PlotView(
+                lambda _, theme: tab_plots.history_html(history, theme), once=True
+            )
         self._stale = set(self.views)
         self._shown: tuple[Account, pl.Series] | None = None
         self._later = Debounced(self._draw, SETTLED)
@@ -140,7 +89,7 @@ class Tabs:
             description="View",
             style={"button_width": "auto", "description_width": "36px"},
         )
-        self._place = widgets.VBox([self.table.widget], layout={"min_height": "420px"})
+        self._place = widgets.VBox([self.table.widget], layout={"min_height": "420px", "width": "100%"})
         self.widget = widgets.VBox([self.choice, self._place])
         self.choice.observe(lambda _: self._seen(), "value")
 
@@ -153,6 +102,24 @@ class Tabs:
         else:
             self._later()
 
+    def use_theme(self, *, dark: bool) -> None:
+        """Draw plots for a light or a dark notebook from now on."""
+        theme: Theme = "dark" if dark else "light"
+        plots = {name: view for name, view in self.views.items() if isinstance(view, PlotView)}
+        if all(view.theme == theme for view in plots.values()):
+            return
+        for view in plots.values():
+            view.theme, view.widget.value = theme, ""
+        self._stale |= set(plots)
+        if self.choice.value in plots:
+            self._draw()
+
+    def forget(self) -> None:
+        """Let go of the contacts."""
+        self._later.cancel()
+        self._shown = None
+        self.table.forget()
+
     def _seen(self) -> None:
         self._place.children = [self.views[self.choice.value].widget]
         self._draw()
@@ -163,11 +130,3 @@ class Tabs:
         if name in self._stale and self._shown is not None:
             self._stale.discard(name)
             self.views[name].draw(*self._shown)
-
-
-def _button(words: str, tooltip: str) -> Any:
-    return widgets.Button(description=words, tooltip=tooltip, layout={"width": "auto"})
-
-
-def _box(words: str, *, value: bool) -> Any:
-    return widgets.Checkbox(description=words, value=value, indent=False, layout={"width": "auto"})

@@ -32,6 +32,9 @@ NO_CLIENT = (
     "Off: this explorer has no client, so it can only look. "
     "Make it with ContactExplorer(contacts, client=...)."
 )
+SEE = "See what would be done; nothing is sent"
+CHOOSE = "Choose an action\u2026"
+NO_ACTION = "Choose an action first; none is chosen for you."
 NONE_SELECTED = "Off: no contact is selected."
 _SUGGESTED = 200
 _AUTO = {"width": "auto"}
@@ -82,7 +85,10 @@ class WritePanel:
 
     def _build(self, actions: list[str], title: str) -> None:
         self.action = widgets.Dropdown(
-            description="Action", options=actions, style={"description_width": "48px"}
+            description="Action",
+            options=[(CHOOSE, ""), *((name, name) for name in actions)],
+            value="",
+            style={"description_width": "48px"},
         )
         self.tag = widgets.Combobox(
             description="Tag",
@@ -90,7 +96,7 @@ class WritePanel:
             ensure_option=False,
             style={"description_width": "32px"},
         )
-        self.make_plan = _button("Make the plan", "See what would be done; nothing is sent")
+        self.make_plan = _button("Make the plan", SEE)
         self.why_off = widgets.HTML()
         self.plan_html = widgets.HTML()
         self.typed = widgets.Text(
@@ -163,7 +169,7 @@ class WritePanel:
         self._refresh()
 
     def _plan(self) -> None:
-        if self._writer is None or self._busy:
+        if self._writer is None or self._busy or not self.action.value:
             return
         writer, action, tag = self._writer, self.action.value, self.tag.value
         contacts = self._selection()
@@ -253,8 +259,9 @@ class WritePanel:
 
     def _refresh(self) -> None:
         off = NO_CLIENT if self._writer is None else self._nothing if not self._selected else ""
-        self.make_plan.disabled = bool(off) or self._busy
-        self.make_plan.tooltip = off or "See what would be done; nothing is sent"
+        chosen = bool(self.action.value)
+        self.make_plan.disabled = bool(off) or self._busy or not chosen
+        self.make_plan.tooltip = off or (SEE if chosen else NO_ACTION)
         self.action.disabled = self.tag.disabled = self._writer is None or self._busy
         self.tag.layout.display = None if self.action.value in (ADD, REMOVE) else "none"
         self.why_off.value = _said(off) if off else ""

@@ -24,13 +24,13 @@ from sendblue_data.writeback.tags import plan_add_tags, plan_remove_tags
 from sendblue_data.writeback.undo import undo_run
 
 ACTIONS: dict[str, Kind] = {
-    "Delete contacts": "delete",
     "Add a tag": "update",
     "Remove a tag": "update",
     "Opt out": "opt_out",
     "Send verification": "verify",
+    "Delete contacts": "delete",
 }
-"""What can be staged, and what kind of run that is."""
+"""What can be staged, and what kind of run that is; what takes most back last."""
 LIST_ACTIONS: dict[str, Kind] = {
     "Create those who are new": "create",
     "Opt out those who say so": "opt_out",

@@ -471,34 +471,42 @@ class ContactHistory:
             )
         )
 
-    def list_flow(self, every: str = "1mo", *, time_zone: str = "UTC") -> pl.DataFrame:
-        """Count who came onto the list of subscribed contacts, and who went from it, by period.
+    def list_flow(
+        self, every: str = "1mo", by: By | Sequence[By] | None = None, *, time_zone: str = "UTC"
+    ) -> pl.DataFrame:
+        """Count who came onto the list of subscribed contacts, and who went from it, by period and group.
 
         On the list is a contact that is in the account and known not to be opted out. Each look is compared with the
         one before: who came and went between two looks is in no column.
 
         Args:
             every: as in `opt_out_trend`.
+            by: groups, as in `opt_out_trend`; a contact is in those of each look. With `"tags"` it is on the list of
+                each of its tags, so that the groups don't add up to all contacts.
             time_zone: of the periods; a name such as `"America/New_York"`.
 
         Returns:
-            A row for each period with a look in it: `period` (a Date, its first day), `days` (from the last look
-            before it to its last), `start` and `end` (contacts on the list; of the first period `start` is the first
-            look's), and what lies between: `end` = `start` + `added` (never seen before) + `came_back` (removed
-            before) + `resubscribed` + `lost_opt_outs` (opted out before, deleted and created again) + `became_known`
-            - `opted_out` - `removed` (from the account) - `became_unknown`. Beside them `opted_out_high`: as many at
-            most opted out of those on the list, if all who were removed or became unknown did; `unknown`: contacts
-            at the end of whom the API did not say it, so that the list has `end` to `end` + `unknown`; and
-            `arrived_opted_out`: created since the look before, and opted out when first seen, so never on the list.
+            A row for each period with a look in it, and group: the group columns; `period` (a Date, its first day),
+            `days` (from the last look before it to its last), `start` and `end` (contacts on the list; of the first
+            period `start` is the first look's), and what lies between: `end` = `start` + `added` (never seen before)
+            + `came_back` (removed before) + `resubscribed` + `lost_opt_outs` (opted out before, deleted and created
+            again) + `became_known` - `opted_out` - `removed` (from the account) - `became_unknown`. Beside them
+            `opted_out_high`: as many at most opted out of those on the list, if all who were removed or became
+            unknown did; `unknown`: contacts at the end of whom the API did not say it, so that the list has `end` to
+            `end` + `unknown`; and `arrived_opted_out`: created since the look before, and opted out when first seen,
+            so never on the list.
+            By group there are also `joined_group` and `left_group`, which count in `end`: contacts who stayed on the
+            list, and whose group changed (a tag was given, or taken).
 
         Raises:
-            ConfigurationError: `every` is no period, or `time_zone` no zone.
+            FrameError: `by` names no contact field.
+            ConfigurationError: `every` is no period, `by` is nothing to group by, or `time_zone` is no zone.
 
         Example:
             >>> history.list_flow("1w").select("period", "start", "added", "opted_out", "removed", "end").rows()[-1]
             (datetime.date(2026, 3, 9), 2, 0, 1, 0, 1)
         """
-        return self._ask(lambda: list_flow(self._table, every, time_zone))
+        return self._ask(lambda: list_flow(self._table, every, by, time_zone))
 
     def segment_flow(self, segment: pl.Expr, every: str = "1mo", *, time_zone: str = "UTC") -> pl.DataFrame:
         """Count who entered a segment and who left it, by period.

@@ -6,7 +6,6 @@ The report, the terminal and the explorer write their numbers the same way.
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -35,14 +34,22 @@ def group_labels(values: Iterable[object], width: int = LONGEST_LABEL) -> list[s
     return told_apart([clean(NOT_SET if value is None else str(value), width) for value in values])
 
 
-def told_apart(labels: list[str]) -> list[str]:
-    """Number labels that are alike."""
-    seen: Counter[str] = Counter()
-    for row, label in enumerate(labels):
-        seen[label] += 1
-        if seen[label] > 1:
-            labels[row] = f"{label} ({seen[label]})"
-    return labels
+def told_apart(labels: Sequence[str]) -> list[str]:
+    """Number labels that are alike, and take no number that another label has.
+
+    Example:
+        >>> told_apart(["VIP", "VIP", "VIP (2)"])
+        ['VIP', 'VIP (3)', 'VIP (2)']
+    """
+    taken, apart = set(labels), []
+    seen: set[str] = set()
+    for label in labels:
+        own, place = label, 2
+        while own in seen or (own != label and own in taken):
+            own, place = f"{label} ({place})", place + 1
+        seen.add(own)
+        apart.append(own)
+    return apart
 
 
 def clean(text: str, width: int = LONGEST_LABEL, draw: Callable[[str], str] | None = None) -> str:

@@ -13,8 +13,8 @@ MOST_TOGETHER = 4
 """Lines that one axes holds; more are small multiples."""
 TALL = 1.0
 """Inches of each small axes."""
-ACROSS, ABOVE = 16.0, 20.0
-"""Points between small axes beside each other, and above each, for its name."""
+ACROSS, ABOVE = 34.0, 20.0
+"""Points between small axes beside each other, for half a date at either side, and above each, for its name."""
 TICKS = 17.0
 """Points below a small axes that has labels at its ticks."""
 

@@ -191,10 +191,10 @@ class Created(Leaf):
     def condition(self) -> Condition:
         # In whole days from the moment itself: no engine's zone, and no comparing of moments, comes into it.
         columns: dict[str, Recipe] = {
-            f"days since {at.isoformat()}": Days(at) for at in (self.start, self.end) if at is not None
+            _days_column(at): Days(at) for at in (self.start, self.end) if at is not None
         }
-        sides = [] if self.start is None else [nw.col(f"days since {self.start.isoformat()}") >= 0]
-        sides += [] if self.end is None else [nw.col(f"days since {self.end.isoformat()}") < 0]
+        sides = [] if self.start is None else [nw.col(_days_column(self.start)) >= 0]
+        sides += [] if self.end is None else [nw.col(_days_column(self.end)) < 0]
         return Condition(reduce(and_, sides).fill_null(value=False), columns)
 
     def call(self) -> str:
@@ -258,6 +258,10 @@ SPANS = {"d": "day", "w": "week", "mo": "month", "q": "quarter", "y": "year"}
 """Units of a span of time."""
 
 
+def _days_column(since: datetime) -> str:
+    return f"days_since_{Days(since).micros}"
+
+
 def _moment_code(at: datetime | None) -> str:
     return "None" if at is None else quoted(_moment(at).replace(" UTC", "Z").replace(" ", "T"))
 
@@ -284,7 +288,7 @@ class Variable(Leaf):
         return value.is_in(list(self.values)).fill_null(value=False)
 
     def condition(self) -> Condition:
-        column = f"variable {self.name}"
+        column = f"variable_{self.name.encode().hex()}"  # Spark takes a dot for a field of a field
         recipe = PortableExpr.of_variable(self.name)
         value = nw.col(column)
         if self.test == "is_null":

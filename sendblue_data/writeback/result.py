@@ -20,6 +20,8 @@ _COLUMNS: dict[str, Any] = {
     "request_id": pl.String,
 }
 RESULT_SCHEMA = pl.Schema(_COLUMNS)
+NOT_SENT = "not sent yet"
+"""How the detail of a row begins that a run was cut off before."""
 PROBLEMS = ("invalid", "rejected", "unknown")
 _ORDER = (*PROBLEMS, "absent", "created", "updated", "deleted", "unchanged")
 
@@ -78,6 +80,9 @@ class WriteResult:
         """What was done, counted; of an undo, what did not come back too."""
         counts = ", ".join(f"{number:,} {status}" for status, number in self.counts.items()) or "no rows"
         lost = lost_by_undo(self.frame) if self.kind == "undo" else ""
+        unsent = self.frame["detail"].str.starts_with(NOT_SENT).sum()
+        if unsent:
+            counts += f"; {unsent:,} of the unknown were never sent"
         return f"{self.kind}: {counts}" + (f"; {lost}" if lost else "")
 
     def __repr__(self) -> str:
@@ -117,5 +122,5 @@ def result_of(kind: Kind, rows: Iterable[Row], run_id: str | None, *, dry_run: b
 
 
 def _open_detail(row: Row, run_id: str | None) -> str:
-    state = "may have been sent" if row.sent else "not sent yet"
+    state = "may have been sent" if row.sent else NOT_SENT
     return f"{state}: resume_run(client, {run_id!r}) finds out and goes on"

@@ -80,3 +80,21 @@ def test_a_plan_says_which_runs_were_cut_off(account, tmp_path):
         assert "list_runs() shows all" in str(cut.value)
         sb.resume_run(client, cut.value.run_id, progress=False, journal_dir=tmp_path)
         assert "is open" not in str(sb.plan_create(client, people, journal_dir=tmp_path))
+
+
+def test_the_notebooks_are_copied_and_none_is_replaced(tmp_path, capsys):
+    folder = tmp_path / "mine" / "notebooks"
+    assert cli.main(["notebooks", str(folder)]) == 0
+    told = capsys.readouterr().out
+    names = sorted(path.name for path in folder.iterdir())
+    assert len(names) >= 8
+    assert names[0] == "01_first_look.ipynb"
+    assert all(name in told for name in names)
+    (folder / names[0]).write_text("my own")
+    (folder / names[1]).unlink()
+    assert cli.main(["notebooks", "--quiet", str(folder)]) == 0
+    assert capsys.readouterr().out == f"Open them: jupyter lab {folder}\n"
+    assert (folder / names[0]).read_text() == "my own"
+    assert (folder / names[1]).is_file()
+    assert cli.main(["notebooks", str(folder / names[0])]) == 1
+    assert "is a file: give a folder" in capsys.readouterr().err

@@ -46,7 +46,7 @@ SEGMENTS = {
     "may": sd.reachable(verified=True),
     "new": sd.created_between(NOW - timedelta(days=9, microseconds=1), NOW - timedelta(hours=1)),
     "gold": (sd.variable("Plan") == "Gold") & sd.variable("Plan").is_in(["Gold", "é"]),
-    "plan": sd.variable("Plan").contains("r") | sd.variable("Plan").is_null(),
+    "plan": sd.variable("Plan").contains("r") | sd.variable("A `dotted`.name").is_null(),
     "acme": sd.field_is("company_name", "Acme", None) & ~sd.field_is("opt_out", True),
 }
 ASKED = {
@@ -61,7 +61,10 @@ ASKED = {
     "tag_summary": sd.tag_summary,
     "tag_pairs": sd.tag_pairs,
     "tag_combinations": sd.tag_combinations,
+    "top pairs": lambda c: sd.tag_pairs(c, top=1),
+    "top combinations": lambda c: sd.tag_combinations(c, top=2),
     "tag_growth": sd.tag_growth,
+    "growth of the top": lambda c: sd.tag_growth(c, "1d", top=2),
     "verification_rate": lambda c: sd.verification_rate(c, by="company_name"),
     "verification_funnel": sd.verification_funnel,
     "verification_backlog": lambda c: sd.verification_backlog(c, as_of=NOW),

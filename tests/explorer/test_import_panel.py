@@ -99,6 +99,7 @@ def test_a_plan_is_dropped_when_a_column_changes(open_account):
     panel = ImportPanel(client, None, print)
     panel.region.value = "US"
     give(panel, LISTED)
+    panel.write.action.value = "Create those who are new"
     panel.write.make_plan.click()
     assert panel.write.wait(20)
     assert panel.write.plan.kind == "create"

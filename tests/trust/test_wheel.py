@@ -33,7 +33,10 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
     assert "sendblue_data/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [
-        name for name in names if re.search(r"test|\.ipynb|\.env|cassette|__pycache__|\.sqlite3", name)
+        name
+        for name in names
+        if re.search(r"test|\.ipynb|\.env|cassette|__pycache__|\.sqlite3", name)
+        and not re.fullmatch(r"sendblue_data/_notebooks/\d\d_\w+\.ipynb", name)
     ]
     assert not re.search(rb"sandbox-[0-9a-f]{16}", held)
     sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "sendblue_data").rglob("*.py")}

@@ -36,7 +36,12 @@ from .imports.imported import ImportedContacts as ImportedContacts
 from .imports.read import read_contacts as read_contacts
 from .imports.suppressions import suppression_list as suppression_list
 from .phones import normalize_phones as normalize_phones
-from .pull.evidence import PullEvidence as PullEvidence
+from .pull.evidence import MessagePullEvidence as MessagePullEvidence, PullEvidence as PullEvidence
+from .pull.messages import (
+    iter_messages as iter_messages,
+    merge_messages as merge_messages,
+    pull_messages as pull_messages,
+)
 from .pull.pull import (
     iter_contacts as iter_contacts,
     merge_contacts as merge_contacts,

@@ -11,7 +11,7 @@ NEW_PIP := 'pip>=25.1'
 .DEFAULT_GOAL := help
 
 .PHONY: help demo test test-slow search check format notebooks bench cassettes docs clean \
-  test-least test-newest test-3.12 contract fuzz soak supply import-time
+  test-least test-newest test-3.12 engines contract fuzz soak supply import-time
 
 help: ## Show this help
 	@grep -E '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,7 +42,7 @@ test: $(VENV)/.dev ## Run the quick tests, the docstrings' examples and the READ
 	$(BIN)/python -m pytest -q -n 2 -m 'not slow' --cov --cov-report=term:skip-covered
 
 test-slow: $(VENV)/.slow ## Run the long tests: Spark, kill -9, fuzz, browser
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m slow tests
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m slow --durations=40 tests
 
 search: $(VENV)/.slow ## Try the properties on new random examples, many more of them (an hour or more)
 	PULL_EXAMPLES=6000 WRITEBACK_EXAMPLES=250 TRUST_EXAMPLES=20000 $(BIN)/python -m pytest -q -n 2 --hypothesis-profile=search \
@@ -80,6 +80,7 @@ docs: $(VENV)/.docs ## Build the documentation, warnings being errors
 	$(BIN)/zensical build --clean --strict
 
 # What must hold with any version of what we stand on: all quick tests but those of the notebooks and the browser.
+ENGINES := ibis-framework 'psycopg[binary]' pyarrow-hotfix dask
 ANYWHERE := python -m pytest -q -n 2 -m 'not slow' --ignore tests/browser --ignore tests/test_notebooks.py
 
 # The hardening. What is no dependency of ours has an environment of its own; docs/reliability.md tells what was seen.
@@ -110,6 +111,13 @@ fuzz: ## Fuzz the readers of pages, segments and journals with atheris (FUZZ_SEC
 	set -e; for target in decoder segment toml journal list; do \
 	  $(VENV)-fuzz/bin/python -m hardening.fuzz $$target -max_total_time=$(FUZZ_SECONDS) -seed=$(FUZZ_SEED) \
 	    -print_final_stats=1 -verbosity=0 -artifact_prefix=artifacts/; done
+
+engines: ## Every function on engines that are no dependency of ours: Ibis on DuckDB and on PostgreSQL, Dask
+	$(PYTHON) -m venv $(VENV)-engines
+	$(VENV)-engines/bin/python $(PIP_INSTALL) -c constraints.txt $(NEW_PIP)
+	$(VENV)-engines/bin/python $(PIP_INSTALL) -c constraints.txt $(TESTED) --group test $(ENGINES)
+	hardening/postgres.sh $(VENV)-engines/bin/python -m pytest -q -n 2 -k 'ibis or postgres or dask or warehouse' \
+	  tests/engines tests/analytics
 
 contract: ## Try the sandbox with schemathesis, over docs/openapi.json
 	$(PYTHON) -m venv $(VENV)-contract

@@ -32,6 +32,7 @@ import sendblue_data as ours  # noqa: E402
 from benchmarks.contacts_parquet import write_contacts  # noqa: E402
 from sendblue_data._frames.grouping import Key  # noqa: E402
 from sendblue_data.analytics.adjustment import count_cells  # noqa: E402
+from sendblue_data.analytics.by_age import count_by_day  # noqa: E402
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 MACROS = """
@@ -148,6 +149,14 @@ def pandas_monthly(path: str, *keys: str) -> Any:
     return group(frame, [*keys, "month"])
 
 
+def pandas_days(path: str, *keys: str) -> Any:
+    import pandas as pd
+
+    frame = read(path, "opt_out", "created_at", *keys)
+    frame["day"] = (pd.Timestamp(NOW) - frame["created_at"]).dt.days.clip(lower=0)
+    return group(frame, [*keys, "day"])
+
+
 def pandas_funnel(path: str) -> Any:
     import pandas as pd
 
@@ -213,6 +222,21 @@ AGGREGATES = {
         lambda contacts: ours.opt_out_cohorts(contacts, as_of=NOW),
         rate_sql("cohort", f"(SELECT {MONTH} AS cohort, opt_out FROM contacts)"),
         pandas_monthly,
+    ),
+    "opt_out_rate by tags, shrunken": Aggregate(
+        lambda contacts: ours.opt_out_rate(contacts, by="tags", shrink=True),
+        rate_sql("tag", UNNESTED),
+        lambda path: group(exploded(path, "opt_out"), ["tags"]),
+    ),
+    "opt_out_by_age: its cells": Aggregate(
+        lambda contacts: count_by_day(contacts, [], NOW),
+        f"SELECT greatest({DAYS}, 0) AS day, {COUNTS} FROM contacts GROUP BY ALL ORDER BY day",
+        pandas_days,
+    ),
+    "opt_out_by_age by line: its cells": Aggregate(
+        lambda contacts: count_by_day(contacts, [Key("sendblue_number", "sendblue_number")], NOW),
+        f"SELECT sendblue_number, greatest({DAYS}, 0) AS day, {COUNTS} FROM contacts GROUP BY ALL ORDER BY ALL",
+        lambda path: pandas_days(path, "sendblue_number"),
     ),
     "opt_out_drivers": Aggregate(ours.opt_out_drivers, drivers_sql(), pandas_drivers),
     "opt_out_drivers, adjusted: its cells": Aggregate(

@@ -75,6 +75,15 @@ ax = plots.opt_out_rate(table, reference=overall, reference_label="all contacts"
 """,
     ),
     Entry(
+        "opt_out_rate_slide",
+        "Opt-out rate, for a slide",
+        "13.33 by 7.5 inches, one tag in colour, and a title that states the point.",
+        """
+table = opt_out_rate(contacts, by="tags", min_contacts=50)
+ax = plots.opt_out_rate(table, size="slide", title="auto", highlight="Cold List", as_of=now)
+""",
+    ),
+    Entry(
         "opt_out_rate_line",
         "Opt-out rate by line and lead source",
         "Any grouping that the table knows, and several at once.",
@@ -151,7 +160,7 @@ ax = plots.tag_pairs(table, top=15, as_of=now)
     Entry(
         "tag_combinations",
         "Exact combinations of tags",
-        "An UpSet plot: each contact counts once, under all its tags together.",
+        "An UpSet plot: each contact counts once, under all its tags together; opt-out rates below the bars.",
         """
 table = tag_combinations(contacts)
 ax = plots.tag_combinations(table, top=18, as_of=now)
@@ -181,6 +190,15 @@ segments = {
 }
 table = compare_segments(contacts, segments, baseline="Customers")
 ax = plots.compare_segments(table, as_of=now)
+""",
+    ),
+    Entry(
+        "segment_differences",
+        "How far segments differ",
+        "Differences with their intervals, around a line at none.",
+        """
+table = compare_segments(contacts, segments, baseline="Customers")
+ax = plots.segment_differences(table, as_of=now)
 """,
     ),
     Entry(
@@ -250,16 +268,16 @@ ax = plots.opt_out_trend(table, as_of=moment)
     Entry(
         "opt_out_trend_by",
         "Opt-outs by month and tag",
-        "A line a tag, the largest.",
+        "A line a tag; more than four are small multiples.",
         """
 table = history.opt_out_trend(every="1mo", by="tags")
-ax = plots.opt_out_trend(table, as_of=moment, top=4)
+ax = plots.opt_out_trend(table, as_of=moment, top=6)
 """,
     ),
     Entry(
         "survival",
         "Contacts still subscribed",
-        "Turnbull's estimate: an opt-out lies somewhere between two looks.",
+        "Turnbull's estimate: an opt-out lies somewhere between two looks. Numbers at risk stand below.",
         """
 table = history.survival(by="sendblue_number")
 ax = plots.survival(table, as_of=moment, top=3)

@@ -2,11 +2,13 @@
 
 from . import errors as errors, plots as plots, sandbox as sandbox
 from ._api.client import SendblueClient as SendblueClient
+from ._frames.bounds import max_rows_to_client as max_rows_to_client
 from ._frames.grouping import created_period as created_period
 from .analytics.benchmark import Benchmark as Benchmark, compare_with_benchmark as compare_with_benchmark
 from .analytics.by_age import opt_out_by_age as opt_out_by_age
 from .analytics.drivers import opt_out_drivers as opt_out_drivers
 from .analytics.opt_outs import opt_out_cohorts as opt_out_cohorts, opt_out_rate as opt_out_rate
+from .analytics.overview import Overview as Overview, overview as overview
 from .analytics.sample_size import (
     contacts_needed as contacts_needed,
     detectable_difference as detectable_difference,
@@ -37,6 +39,13 @@ from .history.contact_history import ContactHistory as ContactHistory
 from .imports.imported import ImportedContacts as ImportedContacts
 from .imports.read import read_contacts as read_contacts
 from .imports.suppressions import suppression_list as suppression_list
+from .messages.after_opt_out import texts_after_opt_out as texts_after_opt_out
+from .messages.delivery import delivery as delivery
+from .messages.engagement import engagement as engagement
+from .messages.hazard import opt_out_hazard as opt_out_hazard
+from .messages.opt_out_times import opt_out_times as opt_out_times
+from .messages.per_message import opt_outs_per_message as opt_outs_per_message
+from .messages.replies import replies as replies
 from .phones import normalize_phones as normalize_phones
 from .pull.evidence import PullEvidence as PullEvidence
 from .pull.pull import (
@@ -57,9 +66,12 @@ from .segments.predicates import (
     describe as describe,
     has_any_tag as has_any_tag,
     has_tag as has_tag,
+    never_replied as never_replied,
     opted_out as opted_out,
     phone_region as phone_region,
     reachable as reachable,
+    replied_within as replied_within,
+    texted_within as texted_within,
     untagged as untagged,
     variable as variable,
     verified as verified,

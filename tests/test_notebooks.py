@@ -22,10 +22,10 @@ STORIES = [
 ]
 PLOTS = {
     "01_first_look": 3,
-    "03_segments": 4,
-    "04_opt_out_report": 3,
+    "03_segments": 5,
+    "04_opt_out_report": 4,
     "05_verification": 4,
-    "06_opt_outs_over_time": 4,
+    "06_opt_outs_over_time": 5,
 }
 PNG = b"\x89PNG\r\n\x1a\n"
 PICTURE = re.compile(r'"image/png": "[^"]*"')

@@ -42,6 +42,7 @@ TABLES = {
     "tag_combinations": (sd.tag_combinations, "tag_combinations"),
     "similar_tags": (sd.similar_tags, "similar_tags"),
     "segments": (lambda frame: sd.compare_segments(frame, SEGMENTS), "compare_segments"),
+    "differences": (lambda frame: sd.compare_segments(frame, SEGMENTS), "segment_differences"),
     "overlap": (lambda frame: sd.segment_overlap(frame, SEGMENTS), "segment_overlap"),
 }
 OUTS = [

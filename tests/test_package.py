@@ -90,7 +90,7 @@ HISTORY = {
     "opt_out_trend": "every='1w'",
     "survival": "by=None, *, method='turnbull'",
     "opt_out_alarms": "by=('tags', 'sendblue_number')",
-    "list_flow": "every='1mo'",
+    "list_flow": "every='1mo', by=None",
     "segment_flow": "segment, every='1mo'",
     "segment_moves": "segment",
 }

@@ -11,6 +11,7 @@ from sendblue_data._shared.text import one_line
 from sendblue_data.errors import UnexpectedAnswerError
 
 CONTACTS = "/api/v2/contacts"
+MESSAGES = "/api/v2/messages"
 _FIXED = ("", "/count", "/verify", "/opt-out", "/bulk")
 _LONGEST = 500
 """Characters of a server's message that an error shows."""
@@ -38,7 +39,7 @@ class Call(NamedTuple):
             >>> Call("PUT", "/api/v2/contacts/%2B12125550100").endpoint, Call("POST", f"{CONTACTS}/bulk").endpoint
             ('PUT /api/v2/contacts/{phone}', 'POST /api/v2/contacts/bulk')
         """
-        is_fixed = self.path.removeprefix(CONTACTS) in _FIXED
+        is_fixed = self.path == MESSAGES or self.path.removeprefix(CONTACTS) in _FIXED
         return f"{self.method} {self.path if is_fixed else CONTACTS + '/{phone}'}"
 
     def unexpected(

@@ -1,6 +1,6 @@
-"""SendblueClient: one method for each endpoint of the Contacts API.
+"""SendblueClient: one method for each endpoint of the Contacts API, and for the list of messages.
 
-Longer than other modules, by the docstrings of ten endpoints that are best read side by side.
+Longer than other modules, by the docstrings of eleven endpoints that are best read side by side.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from urllib.parse import quote
 
 import polars as pl
 
-from sendblue_data._api.call import CONTACTS, LIST, Call
+from sendblue_data._api.call import CONTACTS, LIST, MESSAGES, Call
 from sendblue_data._api.credentials import credential, hidden, without_credentials
 from sendblue_data._api.decoding import DecodedPage, Oddity, decode_page, refuse_oddities
 from sendblue_data._api.environment import NAMES, read_env_file
+from sendblue_data._api.message_decoding import LIST_MESSAGES, MessagePage, decode_messages
 from sendblue_data._api.responses import (
     amount_answer,
     contact_answer,
@@ -31,6 +32,7 @@ from sendblue_data._api.responses import (
 )
 from sendblue_data._api.retries import Pace, read_with_retries
 from sendblue_data._api.transport import Transport, account_label, check_base_url, is_local
+from sendblue_data._shared.keywords import Language, check_languages
 from sendblue_data._shared.time import Moment, moment, to_iso
 from sendblue_data._shared.validation import check_number, is_whole_from
 from sendblue_data.display.cards import card_html
@@ -331,6 +333,129 @@ class SendblueClient:
         contact, oddities = self._read(_contact_path(phone), contact_answer)
         self._warn_of(oddities)
         return contact
+
+    def list_messages(
+        self,
+        *,
+        limit: int | None = None,
+        offset: int | None = None,
+        phone: str | None = None,
+        from_number: str | None = None,
+        to_number: str | None = None,
+        sendblue_number: str | None = None,
+        is_outbound: bool | None = None,
+        status: str | None = None,
+        service: str | None = None,
+        message_type: str | None = None,
+        group_id: str | None = None,
+        created_at_gte: Moment | None = None,
+        created_at_lte: Moment | None = None,
+        sent_at_gte: Moment | None = None,
+        sent_at_lte: Moment | None = None,
+        updated_at_gte: Moment | None = None,
+        updated_at_lte: Moment | None = None,
+        account_email: str | None = None,
+        worker_id: str | None = None,
+        order_by: str | None = None,
+        order_direction: str | None = None,
+        content: bool = False,
+        languages: Sequence[Language] = (),
+        strict: bool = False,
+    ) -> pl.DataFrame:
+        """List one page of messages: `GET /api/v2/messages`.
+
+        Args:
+            limit: messages in the page.
+            offset: messages to skip. How far it reaches is not documented: use `pull_messages` for all of them.
+            phone: only messages from or to this number, in E.164 form (the API's `number`).
+            from_number: only messages from this number.
+            to_number: only messages to this number.
+            sendblue_number: only messages of this line of the account.
+            is_outbound: only what the account sent (True), or what it got (False).
+            status: `"DELIVERED"`, `"DECLINED"`, ...
+            service: `"iMessage"`, `"SMS"` or `"RCS"`.
+            message_type: `"message"` or `"group"`.
+            group_id: only messages of this group.
+            created_at_gte: only messages created at or after this moment; without an offset it is UTC, and a date is
+                its first moment. No answer shows when a message was created.
+            created_at_lte: at or before this moment.
+            sent_at_gte: only messages sent (`date_sent`) at or after this moment.
+            sent_at_lte: at or before this moment.
+            updated_at_gte: only messages updated (`date_updated`) at or after this moment.
+            updated_at_lte: at or before this moment.
+            account_email: only messages of this account.
+            worker_id: for administrators, says the vendor.
+            order_by: `"createdAt"`, `"updatedAt"` or `"sentAt"`.
+            order_direction: `"asc"` or `"desc"`.
+            content: keep the texts. Otherwise `content` is null, and `keyword` and `content_length` are all that
+                is left of them.
+            languages: whose words for stop and start to know besides the service's, such as `["fr", "es"]`.
+            strict: raise for a field that can't be read. Otherwise it is null, and a `RepairedFieldWarning` tells of
+                each kind once.
+
+        Returns:
+            A messages frame (`MESSAGE_SCHEMA`), a row a message.
+
+        Raises:
+            ConfigurationError: a moment is none, or a language is not known.
+            UnexpectedAnswerError: the answer is no list of messages, or `strict` and a field can't be read.
+
+        Example:
+            >>> client.list_messages(phone="+12125550100", is_outbound=False).shape
+            (0, 25)
+        """
+        asked = {
+            "created_at_gte": created_at_gte,
+            "created_at_lte": created_at_lte,
+            "sent_at_gte": sent_at_gte,
+            "sent_at_lte": sent_at_lte,
+            "updated_at_gte": updated_at_gte,
+            "updated_at_lte": updated_at_lte,
+        }
+        page = self._messages_page(
+            content=content,
+            languages=check_languages(languages),
+            strict=strict,
+            limit=limit,
+            offset=offset,
+            number=phone,
+            from_number=from_number,
+            to_number=to_number,
+            sendblue_number=sendblue_number,
+            is_outbound=None if is_outbound is None else str(bool(is_outbound)).lower(),
+            status=status,
+            service=service,
+            message_type=message_type,
+            group_id=group_id,
+            account_email=account_email,
+            worker_id=worker_id,
+            order_by=order_by,
+            order_direction=order_direction,
+            **{name: None if at is None else to_iso(moment(name, at)) for name, at in asked.items()},
+        )
+        self._warn_of(page.oddities)
+        return page.frame
+
+    def _messages_page(
+        self, *, content: bool, languages: Sequence[Language] = (), strict: bool = False, **asked: object
+    ) -> MessagePage:
+        """List one page of messages, with what could not be read of it and what it says of the whole list."""
+
+        def parse(body: bytes, call: Call) -> MessagePage:
+            return decode_messages(
+                body,
+                call,
+                content=content,
+                languages=languages,
+                announced=self._announced,
+                credentials=self._credentials,
+            )
+
+        params = {name: str(value) for name, value in asked.items() if value is not None}
+        page = self._read(MESSAGES, parse, params)
+        if strict:
+            refuse_oddities(page.oddities, LIST_MESSAGES)
+        return page
 
     # Writes -----------------------------------------------------------------------------------------------
 

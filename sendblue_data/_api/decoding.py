@@ -65,6 +65,7 @@ KINDS = {
     "not a map": "expected an object of texts",
     "not a date": "not an ISO 8601 date and time of the years 1 to 9999",
     "not a flag": "expected true or false",
+    "not a number": "expected a whole number",
     "given twice": "given twice, with different values",
 }
 _ANNOUNCING = threading.Lock()
@@ -128,7 +129,7 @@ def decode_page(
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, pl.exceptions.PolarsError) as error:
         raise call.no_contacts(error, body) from None
     if new and not quiet:
-        _announce(new, announced, credentials)
+        announce_new(new, announced, credentials)
     return page
 
 
@@ -312,7 +313,9 @@ def refuse_oddities(oddities: Sequence[Oddity], call: Call) -> None:
         raise call.unexpected(f"{KINDS[kind]}.", field=field, row=row)
 
 
-def _announce(new: set[str], announced: set[str] | None, credentials: Iterable[str]) -> None:
+def announce_new(
+    new: set[str], announced: set[str] | None, credentials: Iterable[str], *, kind: str = "contact"
+) -> None:
     """Warn of the new fields that no warning was given for yet."""
     if announced is not None:
         with _ANNOUNCING:
@@ -322,7 +325,7 @@ def _announce(new: set[str], announced: set[str] | None, credentials: Iterable[s
         return
     names = ", ".join(name if name.isprintable() else ascii(name) for name in sorted(new))
     warnings.warn(
-        "The API sent contact fields that this version of sendblue_data ignores: "
+        f"The API sent {kind} fields that this version of sendblue_data ignores: "
         f"{without_credentials(names, credentials)}.",
         NewFieldWarning,
         stacklevel=3,

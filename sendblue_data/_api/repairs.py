@@ -1,10 +1,10 @@
-"""Repairs of contacts that are not as promised: other spellings of fields, other types, broken characters."""
+"""Repairs of contacts and messages that are not as promised: other spellings, other types, broken characters."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sendblue_data._shared.time import read_utc
@@ -44,10 +44,28 @@ class Unreadable(Exception):  # noqa: N818 -- never leaves this package
 
 
 class Repaired(NamedTuple):
-    """A contact under the names of `CONTACT_SCHEMA`, and the kind of what could not be read, by field."""
+    """What could be read, under the names of our columns, and the kind of what could not, by column."""
 
-    contact: dict[str, Any]
+    values: dict[str, Any]
     unreadable: dict[str, str]
+
+
+Reader = Callable[[Any], Any]
+Choice = Callable[[Sequence[Sequence[Any]], Reader], Any]
+
+
+class FieldTable(NamedTuple):
+    """How the fields of one kind of row are read.
+
+    Attributes:
+        spellings: the names of each field, the first that holds a value being taken.
+        readers: what reads a value of it.
+        choices: what chooses between the values of a field that is given more than once, where it is not the first.
+    """
+
+    spellings: Mapping[str, tuple[str, ...]]
+    readers: Mapping[str, Reader]
+    choices: Mapping[str, Choice]
 
 
 class Number(str):
@@ -84,30 +102,31 @@ def loads(text: bytes) -> Any:
     )
 
 
-def repair(fields: Fields) -> Repaired:
-    """Read a contact whatever its spelling and types.
+def repair(fields: Fields, table: FieldTable | None = None) -> Repaired:
+    """Read a contact, or what the table says, whatever its spelling and types.
 
     Example:
         >>> repair(loads(b'{"firstName": 5, "opt_out": "TRUE", "tags": "VIP", "mood": 1}'))
-        Repaired(contact={'first_name': '5', 'opt_out': True}, unreadable={'tags': 'not a list'})
+        Repaired(values={'first_name': '5', 'opt_out': True}, unreadable={'tags': 'not a list'})
     """
+    table = table or _CONTACT
     given: dict[str, list[Any]] = {}
     for name, value in fields:
         given.setdefault(name, []).append(value)
-    contact: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     unreadable: dict[str, str] = {}
-    for field, spellings in SPELLINGS.items():
+    for field, spellings in table.spellings.items():
         stated = [given[name] for name in spellings if name in given]
         if not stated:
             continue
         try:
-            contact[field] = _CHOICES.get(field, _first)(stated, _READERS[field])
+            values[field] = table.choices.get(field, _first)(stated, table.readers[field])
         except Unreadable as kind:
             unreadable[field] = str(kind)
-    return Repaired(contact, unreadable)
+    return Repaired(values, unreadable)
 
 
-def _first(stated: Sequence[Sequence[Any]], read: Callable[[Any], Any]) -> Any:
+def _first(stated: Sequence[Sequence[Any]], read: Reader) -> Any:
     """Read the first spelling that holds what can be read."""
     kind = ""  # the text alone: an error kept here would hold this frame, which holds it
     for value, *_ in stated:  # of a name given twice the first, as `pl.read_json` has it
@@ -122,7 +141,7 @@ def _first(stated: Sequence[Sequence[Any]], read: Callable[[Any], Any]) -> Any:
     return read(None)
 
 
-def _agreed(stated: Sequence[Sequence[Any]], read: Callable[[Any], Any]) -> Any:
+def agreed(stated: Sequence[Sequence[Any]], read: Reader) -> Any:
     """Read what all spellings agree on; a null, or an empty text beside another, contradicts nothing."""
     said: list[Any] = []
     for values in stated:
@@ -178,14 +197,14 @@ _WORDS = {"true": True, "false": False}
 _NUMBERS = {"1": True, "1.0": True, "0": False, "0.0": False}
 
 
-def _read_moment(value: Any) -> str | None:
+def read_moment(value: Any) -> str | None:
     """Take a text as it is: it is read with the page's others."""
     if value is None or (isinstance(value, str) and not isinstance(value, Number)):
         return value
     raise Unreadable("not a date")
 
 
-def _first_moment(stated: Sequence[Sequence[Any]], read: Callable[[Any], Any]) -> Any:
+def first_moment(stated: Sequence[Sequence[Any]], read: Reader) -> Any:
     """Read the first spelling that is a moment, else the first that may be one."""
     texts = [value for value, *_ in stated if isinstance(value, str) and not isinstance(value, Number)]
     return next((text for text in texts if read_utc(text)), None) or _first(stated, read)
@@ -207,13 +226,15 @@ def _read_map(value: Any) -> dict[str, str | None]:
     raise Unreadable("not a map")
 
 
-_CHOICES = {**dict.fromkeys(NEVER_GUESSED, _agreed), "created_at": _first_moment}
-_READERS: dict[str, Callable[[Any], Any]] = {
+_READERS: dict[str, Reader] = {
     **dict.fromkeys(SPELLINGS, read_text),
     "phone": read_phone,
-    "created_at": _read_moment,
+    "created_at": read_moment,
     "custom_variables": _read_map,
     "opt_out": read_flag,
     "verified": read_flag,
     "tags": _read_list,
 }
+_CONTACT = FieldTable(
+    SPELLINGS, _READERS, {**dict.fromkeys(NEVER_GUESSED, agreed), "created_at": first_moment}
+)

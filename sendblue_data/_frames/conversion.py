@@ -16,6 +16,8 @@ import narwhals as nw
 import polars as pl
 from narwhals import dependencies
 
+from sendblue_data._frames.bounds import check_bound
+from sendblue_data._frames.warehouses import fetched, is_ibis, with_lists
 from sendblue_data._shared.time import in_utc
 from sendblue_data._shared.validation import shown
 from sendblue_data.errors import FrameError, MissingExtraError
@@ -110,7 +112,11 @@ def to_polars(contacts: Any, columns: Sequence[str] | None = None, *, objects: b
         elif dependencies.is_pyarrow_table(contacts):
             frame = cast("pl.DataFrame", pl.from_arrow(contacts.select(names)))
         else:
-            frame = nw.from_native(contacts).lazy().select(names).collect("polars").to_native()
+            check_bound(contacts)
+            if is_ibis(contacts):
+                frame = fetched(with_lists(contacts).select(*names))
+            else:
+                frame = nw.from_native(contacts).lazy().select(names).collect("polars").to_native()
     return as_contacts(frame.lazy()).collect()
 
 

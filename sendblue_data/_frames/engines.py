@@ -1,9 +1,9 @@
-"""All that the package knows of Polars, DuckDB and Spark: a query over a contacts frame of any of them.
+"""All that the package knows of engines: a query over a contacts frame of Polars, DuckDB, Spark or Ibis.
 
 They count where the data lives. Narwhals gives one query language, and the few words that it lacks (days since
-a moment, a value of a map) are written here in each engine's own. For what only Polars can say (`sum_batches`),
-each engine hands over Arrow batches, and the same Polars expressions count in all of them. Of a frame of
-another engine that Narwhals knows (pandas, PyArrow, ...), the columns that are needed go to Polars.
+a moment, a value of a map) are written here in each engine's own, Ibis's in `warehouses`. For what only Polars can
+say (`sum_batches`), each engine hands over Arrow batches, and the same Polars expressions count in all of them. Of a
+frame of another engine that Narwhals knows (pandas, PyArrow, Dask, ...), the columns that are needed go to Polars.
 """
 
 from __future__ import annotations
@@ -18,16 +18,22 @@ import narwhals as nw
 import polars as pl
 from narwhals import dependencies
 
+from sendblue_data._frames import warehouses
 from sendblue_data._frames.conversion import as_contacts, column_names, pyarrow_needed, to_polars
 from sendblue_data._frames.repeats import warn_of_repeats
 from sendblue_data._shared.validation import did_you_mean
 from sendblue_data.errors import FrameError
+from sendblue_data.schema import E164
 
 DAY_US = 86_400_000_000
 _ERA_DAYS = 1_000_000
 """Added before a division and taken off after it: engines round negative quotients in different ways."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BATCH_ROWS = 100_000
+
+
+HAS_PHONE = nw.col("phone").str.contains(f"^{E164}$") & ~nw.col("phone").str.ends_with("\n")
+"""An E.164 phone, in a pattern that every engine takes: not all take `\\z`, and `$` may match before a last newline."""
 
 
 class PortableExpr(pl.Expr):
@@ -39,6 +45,19 @@ class PortableExpr(pl.Expr):
     """
 
     variable: str | None = None
+
+    @classmethod
+    def of_variable(cls, name: str) -> PortableExpr:
+        """Return the value of a custom variable, as a text."""
+        made = PortableExpr()
+        made.variable = name
+        made._pyexpr = pl.col("custom_variables").map.get(name).alias(name)._pyexpr  # noqa: SLF001 -- Polars' own way
+        return made
+
+    @property
+    def condition(self) -> Condition | None:
+        """The same, for an engine that is no Polars; None where only Polars can say it."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -54,8 +73,29 @@ class Days:
         return (gap.days * 86_400 + gap.seconds) * 1_000_000 + gap.microseconds
 
 
-Recipe: TypeAlias = str | Days | pl.Expr | nw.Expr
-"""How a column of a query is made: a column's name, days, or an expression (a custom variable is one)."""
+@dataclass(frozen=True)
+class Micros:
+    """Microseconds from 1970, in UTC, to the first of these columns that is not null; null where all are."""
+
+    columns: tuple[str, ...]
+
+
+Recipe: TypeAlias = str | Days | Micros | pl.Expr | nw.Expr
+"""How a column of a query is made: a column's name, days, a moment in microseconds, or an expression (a custom
+variable is one)."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What is true or false of a contact, in words that every engine has.
+
+    Attributes:
+        expr: a Narwhals expression over the columns.
+        columns: how they are made, by a name that says it, so that several conditions can share them.
+    """
+
+    expr: nw.Expr
+    columns: Mapping[str, Recipe]
 
 
 def roots(recipe: Recipe) -> list[str]:
@@ -64,6 +104,8 @@ def roots(recipe: Recipe) -> list[str]:
         return [recipe]
     if isinstance(recipe, Days):
         return ["created_at"]
+    if isinstance(recipe, Micros):
+        return list(recipe.columns)
     return recipe.meta.root_names() if isinstance(recipe, pl.Expr) else []
 
 
@@ -75,7 +117,7 @@ def project(contacts: Any, wanted: Mapping[str, Recipe]) -> nw.LazyFrame[Any]:
         wanted: name of each column to recipe.
 
     Returns:
-        The frame, on Polars, DuckDB or Spark; nothing has been computed.
+        The frame, on Polars, DuckDB, Spark or Ibis; nothing has been computed.
 
     Raises:
         FrameError: not a frame, a column is missing or of the wrong type, or an expression can't run there.
@@ -88,7 +130,9 @@ def project(contacts: Any, wanted: Mapping[str, Recipe]) -> nw.LazyFrame[Any]:
     if not _is_polars(contacts):
         contacts = _on_an_engine(contacts, wanted.values(), known, read)
     own = {
-        f"__{n}": recipe for n, recipe in enumerate(wanted.values()) if isinstance(recipe, (Days, pl.Expr))
+        f"__{n}": recipe
+        for n, recipe in enumerate(wanted.values())
+        if isinstance(recipe, (Days, Micros, pl.Expr))
     }
     frame: nw.LazyFrame[Any] = nw.from_native(_with_own_columns(contacts, own)).lazy()
     _check_types(frame.select(read))
@@ -97,6 +141,25 @@ def project(contacts: Any, wanted: Mapping[str, Recipe]) -> nw.LazyFrame[Any]:
         for n, recipe in enumerate(wanted.values())
     ]
     return frame.select(column.alias(name) for column, name in zip(columns, wanted, strict=True))
+
+
+def extended(frame: Any, own: Mapping[str, Days | Micros]) -> nw.LazyFrame[Any]:
+    """Return a lazy frame of all columns, and more that are written in the engine's own words.
+
+    Args:
+        frame: any frame that Narwhals knows; one of an engine that can't count by itself becomes Polars'.
+        own: name of each new column to recipe.
+
+    Raises:
+        FrameError: not a frame, or a column is missing or of the wrong type.
+    """
+    needed = list(dict.fromkeys(name for recipe in own.values() for name in roots(recipe)))
+    require_columns(column_names(frame), needed)
+    if not (_is_polars(frame) or dependencies.is_duckdb_relation(frame) or _is_spark(frame)):
+        frame = to_polars(frame)
+    added: nw.LazyFrame[Any] = nw.from_native(_with_own_columns(frame, own)).lazy()
+    _check_types(added.select(needed))
+    return added
 
 
 def require_columns(known: Sequence[str], needed: Iterable[str]) -> None:
@@ -137,6 +200,9 @@ def each_tag(frame: nw.LazyFrame[Any], *columns: str) -> nw.LazyFrame[Any]:
     """
     for column in columns:
         native = frame.to_native()
+        if warehouses.is_ibis(native):
+            frame = nw.from_native(warehouses.each_tag(native, column)).lazy()
+            continue
         others = [name for name in frame.collect_schema().names() if name != column]
         if dependencies.is_duckdb_relation(native):
             # Narwhals would compute all that comes before twice, to keep the rows of empty lists.
@@ -148,6 +214,27 @@ def each_tag(frame: nw.LazyFrame[Any], *columns: str) -> nw.LazyFrame[Any]:
     return frame
 
 
+def sorted_tags(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return the frame with each list in `tags` as the same list for the same tags: each once, in order, without nulls.
+
+    On Ibis it is one text, with `has_empty` beside it: see `warehouses.as_texts`.
+    """
+    native = frame.to_native()
+    if warehouses.is_ibis(native):
+        return nw.from_native(warehouses.as_texts(native)).lazy()
+    if dependencies.is_duckdb_relation(native):
+        tags = "coalesce(list_sort(list_distinct(tags)), []) AS tags"
+        others = [_quoted(name) for name in frame.collect_schema().names() if name != "tags"]
+        return nw.from_native(native.project(", ".join([*others, tags])))
+    if _is_spark(native):
+        from pyspark.sql import functions as F  # noqa: N812, PLC0415 -- as below
+
+        tags = F.array_sort(F.array_distinct(F.filter("tags", lambda tag: tag.isNotNull())))
+        return nw.from_native(native.withColumn("tags", F.coalesce(tags, F.array().cast("array<string>"))))
+    tags = pl.col("tags").cast(pl.List(pl.String)).list.drop_nulls().list.unique().list.sort()
+    return nw.from_native(native.with_columns(tags.fill_null(pl.lit([], pl.List(pl.String))))).lazy()
+
+
 def collect(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
     """Compute a query where its data lives, and return the result with one set of types, whatever the engine.
 
@@ -156,6 +243,8 @@ def collect(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
     native = frame.to_native()
     if isinstance(native, pl.LazyFrame):
         result = native.collect(engine="streaming")
+    elif warehouses.is_ibis(native):
+        result = warehouses.fetched(native)
     else:
         with pyarrow_needed(native), warnings.catch_warnings():
             # Spark 4 warns of pandas 3 on import, and no pandas is used here.
@@ -255,6 +344,10 @@ _TYPES: dict[str, tuple[type[nw.dtypes.DType], str]] = {
     "verified": (nw.Boolean, "Boolean"),
     "tags": (nw.List, "List(String)"),
     "created_at": (nw.Datetime, "Datetime"),
+    "is_outbound": (nw.Boolean, "Boolean"),
+    "opted_out": (nw.Boolean, "Boolean"),
+    "date_sent": (nw.Datetime, "Datetime"),
+    "date_updated": (nw.Datetime, "Datetime"),
 }
 
 
@@ -274,8 +367,9 @@ def _on_an_engine(contacts: Any, recipes: Iterable[Recipe], known: list[str], re
     ]
     has_narwhals = any(isinstance(recipe, nw.Expr) for recipe in recipes)
     is_duckdb = dependencies.is_duckdb_relation(contacts)
-    if (is_duckdb or _is_spark(contacts)) and not polars_only:
-        return contacts
+    is_ibis = warehouses.is_ibis(contacts)
+    if (is_duckdb or is_ibis or _is_spark(contacts)) and not polars_only:
+        return warehouses.with_lists(contacts) if is_ibis else contacts
     if is_duckdb:
         if has_narwhals:
             raise FrameError("a Polars and a Narwhals expression can't be mixed here: use one kind.")
@@ -298,6 +392,8 @@ def _with_own_columns(contacts: Any, own: Mapping[str, Recipe]) -> Any:
     if dependencies.is_duckdb_relation(contacts):
         added = [f"{_duckdb(recipe)} AS {_quoted(name)}" for name, recipe in own.items()]
         return contacts.project(", ".join(["*", *added]))
+    if warehouses.is_ibis(contacts):
+        return contacts.mutate(**{name: _ibis(contacts, recipe) for name, recipe in own.items()})
     return contacts.withColumns({name: _spark(contacts, recipe) for name, recipe in own.items()})
 
 
@@ -305,6 +401,8 @@ def polars_expr(recipe: Recipe) -> pl.Expr:
     """Return a recipe as a Polars expression; a Narwhals expression is none."""
     if isinstance(recipe, Days):
         return (pl.col("created_at").dt.timestamp("us") - recipe.micros) // DAY_US
+    if isinstance(recipe, Micros):
+        return pl.coalesce(pl.col(name).dt.timestamp("us") for name in recipe.columns)
     return pl.col(recipe) if isinstance(recipe, str) else cast("pl.Expr", recipe)
 
 
@@ -312,19 +410,32 @@ def _duckdb(recipe: Recipe) -> str:
     if isinstance(recipe, Days):
         shift = _ERA_DAYS * DAY_US - recipe.micros
         return f"CAST((epoch_us(created_at) + {shift}) // {DAY_US} - {_ERA_DAYS} AS BIGINT)"
+    if isinstance(recipe, Micros):
+        return f"coalesce({', '.join(f'epoch_us({_quoted(name)})' for name in recipe.columns)})"
     name = cast("PortableExpr", recipe).variable
     return f"custom_variables['{str(name).replace(chr(39), chr(39) * 2)}']"
+
+
+def _ibis(contacts: Any, recipe: Recipe) -> Any:
+    if isinstance(recipe, Days):
+        return warehouses.days_since(contacts, recipe.since)
+    return warehouses.variable(contacts, str(cast("PortableExpr", recipe).variable))
 
 
 def _spark(contacts: Any, recipe: Recipe) -> Any:
     from pyspark.sql import functions as F  # noqa: N812, PLC0415 -- its usual name; Spark is an extra
 
+    kinds = dict(contacts.dtypes)
+
+    def micros(name: str) -> Any:
+        if kinds[name] == "timestamp_ntz":
+            return F.expr(f"timestampdiff(MICROSECOND, TIMESTAMP_NTZ '1970-01-01 00:00:00', `{name}`)")
+        return F.unix_micros(name)
+
+    if isinstance(recipe, Micros):
+        return F.coalesce(*map(micros, recipe.columns))
     if isinstance(recipe, Days):
-        if dict(contacts.dtypes)["created_at"] == "timestamp_ntz":
-            micros = F.expr("timestampdiff(MICROSECOND, TIMESTAMP_NTZ '1970-01-01 00:00:00', created_at)")
-        else:
-            micros = F.unix_micros("created_at")
-        shifted = micros + F.lit(_ERA_DAYS * DAY_US - recipe.micros)
+        shifted = micros("created_at") + F.lit(_ERA_DAYS * DAY_US - recipe.micros)
         return F.floor((shifted - F.pmod(shifted, F.lit(DAY_US))) / F.lit(DAY_US)) - F.lit(_ERA_DAYS)
     return F.col("custom_variables").getItem(cast("PortableExpr", recipe).variable)
 

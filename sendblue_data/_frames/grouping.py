@@ -22,6 +22,7 @@ from sendblue_data._frames.engines import (
     project,
     roots,
 )
+from sendblue_data._frames.warehouses import is_ibis
 from sendblue_data._shared.validation import did_you_mean, shown
 from sendblue_data.errors import ConfigurationError, FrameError
 from sendblue_data.schema import CONTACT_SCHEMA
@@ -139,7 +140,12 @@ class Measure:
 
 def counted(name: str) -> nw.Expr:
     """Count how many of a Boolean column are true; nulls are not."""
-    return nw.col(name).cast(nw.Int64).sum()
+    return how_many(nw.col(name))
+
+
+def how_many(condition: nw.Expr) -> nw.Expr:
+    """Count for how many rows a condition holds; one that is null does not. Postgres can't add up Booleans."""
+    return nw.when(condition).then(nw.lit(1, nw.Int64)).otherwise(nw.lit(0, nw.Int64)).sum()
 
 
 def grouped(
@@ -179,8 +185,8 @@ def grouped(
         exploded = [name for name, key in zip(wanted, keys, strict=True) if key.is_tags]
         _check_keys(frame, keys, wanted, exploded)
         # Contacts share their lists of tags: counted by list first, few lists are left to take apart. With
-        # more keys they share too little for that.
-        by_list_first = bool(exploded) and len(keys) == 1
+        # more keys they share too little for that, and BigQuery groups by no list.
+        by_list_first = bool(exploded) and len(keys) == 1 and not is_ibis(frame.to_native())
         if exploded and not by_list_first:
             frame = each_tag(frame, *exploded)
         query = frame.group_by(*wanted).agg(*made)

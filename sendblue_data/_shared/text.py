@@ -1,4 +1,4 @@
-"""Text from outside (a server, a library, the system) as one line that is safe to print."""
+"""Text from outside (a server, a library, the system) as one safe line; and counts with their nouns."""
 
 from __future__ import annotations
 
@@ -17,3 +17,13 @@ def one_line(text: str) -> str:
     """
     words = _ESCAPE.sub("", text)
     return " ".join("".join(letter if letter.isprintable() else " " for letter in words).split())
+
+
+def plural(value: int, one: str, many: str | None = None) -> str:
+    """Write a count with its noun.
+
+    Example:
+        >>> plural(1, "tag"), plural(1200, "tag"), plural(3, "company", "companies")
+        ('1 tag', '1,200 tags', '3 companies')
+    """
+    return f"{value:,} {one if value == 1 else many or one + 's'}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, tzinfo
+import re
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -92,6 +93,37 @@ def moment(name: str, given: Moment, *, time_zone: str = "UTC") -> datetime:
         return in_utc(read, zone_of(time_zone))
     except OverflowError:
         raise ConfigurationError(f"{name} is {read}, which is no moment in UTC.") from None
+
+
+_UNITS = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+def span_us(name: str, given: str | timedelta) -> int:
+    """Read a length of time, such as `"7d"`, in microseconds.
+
+    Args:
+        name: the argument, for the error's text.
+        given: whole minutes, hours, days or weeks (`"90m"`, `"12h"`, `"7d"`, `"2w"`), or a timedelta.
+
+    Raises:
+        ConfigurationError: it is no such length, or none at all.
+
+    Example:
+        >>> span_us("within", "7d") == span_us("within", timedelta(weeks=1))
+        True
+        >>> span_us("within", "a week")
+        Traceback (most recent call last):
+        ...
+        sendblue_data.errors.ConfigurationError: within is 'a week': expected a length of time, such as '7d', ...
+    """
+    read = re.fullmatch(r"([1-9][0-9]{0,4})([mhdw])", given) if isinstance(given, str) else None
+    seconds = int(read[1]) * _UNITS[read[2]] if read else 0
+    micros = given // timedelta(microseconds=1) if isinstance(given, timedelta) else seconds * 1_000_000
+    if micros <= 0:
+        raise ConfigurationError(
+            f"{name} is {shown(given)}: expected a length of time, such as '7d', '12h' or '30m', or a timedelta."
+        )
+    return micros
 
 
 def as_of(given: Moment | None) -> datetime:

@@ -17,7 +17,19 @@ from sendblue_data.analytics.rates import normal_quantile
 
 Numbers = npt.NDArray[np.float64]
 
-_COLUMNS = ("day", "from_day", "to_day", "contacts", "unknown", "opt_outs", "rate", "low", "high", "undated")
+_COLUMNS = (
+    "day",
+    "from_day",
+    "to_day",
+    "contacts",
+    "unknown",
+    "opt_outs",
+    "rate",
+    "low",
+    "high",
+    "undated",
+    "confidence",
+)
 _HALVINGS = 40
 
 
@@ -70,18 +82,24 @@ def opt_out_by_age(
     z = normal_quantile(confidence)
     keys = keys_of(contacts, by, taken=_COLUMNS)
     names = [key.name for key in keys]
-    # Days to `created_at`, rounded down: those begun since then, negative.
-    age = Key("day", Days(moment_of(as_of)))
-    counts = grouped(contacts, [*keys, age], {"opt_out": "opt_out"}, COUNTS)
-    counts = counts.with_columns(day=(-pl.col("day")).clip(lower_bound=0)).with_columns(
-        pl.col("day").cast(pl.Int64)
-    )
-    counts = counts.group_by(*names, "day").agg(pl.col(COUNTS).sum()).sort(*names, "day", nulls_last=True)
+    counts = count_by_day(contacts, keys, as_of)
     parts = counts.partition_by(names, maintain_order=True) if names else [counts]
     tables = [part.select(names).head(1).join(_curve(part, z), how="cross") for part in parts if names]
     if not names:
-        return _curve(counts, z)
-    return pl.concat(tables) if tables else counts.select(names).join(_curve(counts, z), how="cross")
+        table = _curve(counts, z)
+    else:
+        table = pl.concat(tables) if tables else counts.select(names).join(_curve(counts, z), how="cross")
+    return table.with_columns(confidence=pl.lit(confidence))
+
+
+def count_by_day(contacts: Any, keys: Sequence[Key], as_of: Moment | None) -> pl.DataFrame:
+    """Count contacts by group and `day` of age, as `contacts`, `known` and `opt_outs`; null: undated."""
+    names = [key.name for key in keys]
+    # Days to `created_at`, rounded down: those begun since then, negative.
+    age = Key("day", Days(moment_of(as_of)))
+    counts = grouped(contacts, [*keys, age], {"opt_out": "opt_out"}, COUNTS)
+    counts = counts.with_columns(day=(-pl.col("day")).clip(lower_bound=0).cast(pl.Int64))
+    return counts.group_by(*names, "day").agg(pl.col(COUNTS).sum()).sort(*names, "day", nulls_last=True)
 
 
 def _curve(counts: pl.DataFrame, z: float) -> pl.DataFrame:

@@ -72,7 +72,8 @@ def opt_out_drivers(
         rest_opt_out_rate, with Koopman's score interval `relative_risk_low` to `relative_risk_high`; `p`,
         two-sided, Fisher's exact where counts are small, else Pearson's chi-squared; `q`, Benjamini and
         Hochberg's over every test in the table;
-        `left_out`: how many sets of this factor were too small. Unknown opt-outs are in no rate. Contacts
+        `left_out`: how many sets of this factor were too small; `confidence`, of the intervals. Unknown
+        opt-outs are in no rate. Contacts
         without a value (no company, no tag) are no set of their own, but part of every rest. For what is null
         or infinite where nobody opted out, see `relative_risk`.
 
@@ -141,7 +142,9 @@ def opt_out_drivers(
         columns += _ADJUSTED
     order = ["p", "contacts", "factor", "level"]
     descending = [False, True, False, False]
-    return table.sort(order, descending=descending, nulls_last=True).select(*columns, "left_out")
+    return table.sort(order, descending=descending, nulls_last=True).select(
+        *columns, "left_out", confidence=pl.lit(confidence)
+    )
 
 
 def _with_adjusted(table: pl.DataFrame, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:

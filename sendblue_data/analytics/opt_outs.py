@@ -24,6 +24,8 @@ from sendblue_data._frames.grouping import (
 from sendblue_data._shared.time import Moment, as_of as moment_of
 from sendblue_data._shared.validation import check_number
 from sendblue_data.analytics.rates import with_rate
+from sendblue_data.analytics.shrinkage import FROM_ALL, with_shrunken_rate
+from sendblue_data.errors import ConfigurationError
 
 COUNTS = {
     "contacts": Measure(nw.len()),
@@ -36,6 +38,7 @@ COMPARABLE = 0.9
 """A cohort with less than this share of the longest mean exposure is flagged."""
 _DAY = 86_400
 _LEFT_OUT = cs.by_name("left_out", require_all=False)
+_OPTIONAL = cs.by_name("shrunken_rate", FROM_ALL, "left_out", require_all=False)
 
 
 def opt_out_rate(
@@ -44,6 +47,7 @@ def opt_out_rate(
     *,
     confidence: float = 0.95,
     min_contacts: int = 0,
+    shrink: bool = False,
 ) -> pl.DataFrame:
     """Return the share of contacts that have opted out, of all contacts or of each group.
 
@@ -57,18 +61,23 @@ def opt_out_rate(
             `phone_region_code()`, any Polars expression (on Polars and DuckDB) or Narwhals expression.
         confidence: of the intervals.
         min_contacts: groups with fewer contacts are left out, and counted.
+        shrink: also give each group's rate drawn towards what all groups have in common (empirical Bayes): to rank
+            groups by, where the highest and lowest crude rates are those of a few contacts.
 
     Returns:
         A row a group, or one row: the group's columns, then `contacts`; `unknown`, those whose `opt_out` the
         API did not say, who count in no rate; `opt_outs`; `rate` = opt_outs / (contacts - unknown), with
         Wilson's interval `low` to `high`, null when nobody is known. With `by` and `min_contacts`, a last
-        column `left_out`: how many groups were too small, the same in each row. Largest group first; by time
-        where a group is one. Contacts whose value is null form a group. By `"tags"`, a contact counts in
-        each of its tags, once; those without a tag form no row.
+        column `left_out`: how many groups were too small, the same in each row. With `shrink`,
+        `shrunken_rate` and `from_all`, the share of it that comes from all groups and not from this one's
+        contacts; null with fewer than 3 groups. Largest group first; by time where a group is one. Contacts
+        whose value is null form a group. By `"tags"`, a contact counts in each of its tags, once; those without
+        a tag form no row.
 
     Raises:
         FrameError: a column is missing, of another type, or can't be grouped by.
-        ConfigurationError: the confidence isn't between 0 and 1, or `min_contacts` is no number from 0.
+        ConfigurationError: the confidence isn't between 0 and 1, `min_contacts` is no number from 0, or `shrink` is
+            asked for without groups.
 
     Example:
         >>> people = pl.DataFrame(
@@ -84,9 +93,23 @@ def opt_out_rate(
         │ Lead ┆ 2        ┆ 0       ┆ 1        ┆ 0.5  │
         │ VIP  ┆ 2        ┆ 1       ┆ 0        ┆ 0.0  │
         └──────┴──────────┴─────────┴──────────┴──────┘
+
+        Of line a's two contacts one opted out, which says little; line d's 10 of 40 are the worst:
+
+        >>> outs = {"a": [True, False], "b": [True] + [False] * 39, "c": [True] * 3 + [False] * 37,
+        ...         "d": [True] * 10 + [False] * 30}
+        >>> people = pl.concat(
+        ...     pl.DataFrame({"opt_out": flags}).with_columns(sendblue_number=pl.lit(line))
+        ...     for line, flags in outs.items()
+        ... )
+        >>> rates = opt_out_rate(people, by="sendblue_number", shrink=True).sort("shrunken_rate", descending=True)
+        >>> rates.select("sendblue_number", "rate", pl.col("shrunken_rate", "from_all").round(2)).rows()
+        [('d', 0.25, 0.22, 0.24), ('a', 0.5, 0.19, 0.86), ('c', 0.075, 0.09, 0.24), ('b', 0.025, 0.05, 0.24)]
     """
+    if shrink and by is None:
+        raise ConfigurationError("shrink: there are no groups to draw together; say which with by=.")
     return rate_by_group(
-        contacts, by, "opt_out", "opt_outs", confidence=confidence, min_contacts=min_contacts
+        contacts, by, "opt_out", "opt_outs", confidence=confidence, min_contacts=min_contacts, shrink=shrink
     )
 
 
@@ -98,11 +121,12 @@ def rate_by_group(
     *,
     confidence: float,
     min_contacts: int,
+    shrink: bool = False,
 ) -> pl.DataFrame:
     """Count by group the contacts whose `flag` is true as `hits`, with their rate; see `opt_out_rate`."""
     check_min_contacts(min_contacts)
     columns = ["contacts", "unknown", hits, "rate", "low", "high"]
-    keys = keys_of(contacts, by, taken=[*columns, "left_out"])
+    keys = keys_of(contacts, by, taken=[*columns, "shrunken_rate", FROM_ALL, "left_out"])
     measures = {
         "contacts": COUNTS["contacts"],
         "known": Measure(nw.col(flag).count()),
@@ -111,9 +135,12 @@ def rate_by_group(
     }
     table = grouped(contacts, keys, {flag: flag}, measures).rename({"hits": hits})
     table = with_rate(table, hits, "known", confidence=confidence).with_columns(UNKNOWN)
+    if shrink:
+        # Before small groups are left out: they say how rates are spread, too.
+        table = with_shrunken_rate(table, hits, "known", "shrunken_rate")
     if keys:
         table = _without_small(table, min_contacts)
-    return in_order(table, keys).select(*(key.name for key in keys), *columns, _LEFT_OUT)
+    return in_order(table, keys).select(*(key.name for key in keys), *columns, _OPTIONAL)
 
 
 def check_min_contacts(given: float) -> None:

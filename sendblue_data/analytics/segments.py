@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from sendblue_data._frames.counting import count
+from sendblue_data._frames.counting import Tally, count
 from sendblue_data._shared.validation import did_you_mean, shown
 from sendblue_data.analytics.opt_outs import UNKNOWN
 from sendblue_data.analytics.rates import (
@@ -108,11 +108,11 @@ def compare_segments(
             f"baseline {shown(baseline)} is not among the segments: {', '.join(map(repr, masks))}."
             f"{did_you_mean(baseline, masks)}"
         )
-    sums = _tallies("all", pl.lit(value=True)) | {"all contacts": pl.len()}
+    sums = _tallies("all")
     for mask in masks.values():
-        sums |= _tallies(mask, pl.col(mask))
+        sums |= _tallies(mask, mask)
         if baseline is not None:
-            sums |= _tallies(f"{mask} shared", pl.col(mask) & pl.col(masks[baseline]))
+            sums |= _tallies(f"{mask} shared", mask, masks[baseline])
     sums |= _filled(segments)
     found = count(contacts, {mask: segments[name] for name, mask in masks.items()}, sums)
     own = _groups(found, masks.values())
@@ -237,8 +237,8 @@ def segment_overlap(contacts: Any, segments: Mapping[str, pl.Expr]) -> pl.DataFr
     """
     masks = _masks(segments)
     pairs = list(combinations(masks.items(), 2))
-    sums = {f"{mask} contacts": pl.col(mask).sum() for mask in masks.values()} | _filled(segments)
-    sums |= {f"{a} and {b}": (pl.col(a) & pl.col(b)).sum() for (_, a), (_, b) in pairs}
+    sums = {f"{mask} contacts": Tally((mask,)) for mask in masks.values()} | _filled(segments)
+    sums |= {f"{a} and {b}": Tally((a, b)) for (_, a), (_, b) in pairs}
     found = count(contacts, {mask: segments[name] for name, mask in masks.items()}, sums)
     told = dict(zip(masks, _told(segments, masks, found), strict=True))
     rows = []
@@ -262,21 +262,20 @@ def _masks(segments: Mapping[str, pl.Expr]) -> dict[str, str]:
     return {name: f"segment {number}" for number, name in enumerate(segments)}
 
 
-def _tallies(name: str, mask: pl.Expr) -> dict[str, pl.Expr]:
-    out, sure = pl.col("opt_out"), pl.col("verified")
+def _tallies(name: str, *masks: str) -> dict[str, Tally]:
     return {
-        f"{name} contacts": mask.sum(),
-        f"{name} known": (mask & out.is_not_null()).sum(),
-        f"{name} opt_outs": (mask & out).sum(),
-        f"{name} verified": (mask & sure).sum(),
-        f"{name} verified_known": (mask & sure.is_not_null()).sum(),
+        f"{name} contacts": Tally(masks),
+        f"{name} known": Tally(masks, "opt_out", known=True),
+        f"{name} opt_outs": Tally(masks, "opt_out"),
+        f"{name} verified": Tally(masks, "verified"),
+        f"{name} verified_known": Tally(masks, "verified", known=True),
     }
 
 
-def _filled(segments: Mapping[str, pl.Expr]) -> dict[str, pl.Expr]:
+def _filled(segments: Mapping[str, pl.Expr]) -> dict[str, Tally]:
     """Count the contacts that have a value in each column that the segments ask about."""
     asked = {name for segment in segments.values() for name in segment.meta.root_names()}
-    return {f"filled {name}": pl.col(name).is_not_null().sum() for name in sorted(asked)}
+    return {f"filled {name}": Tally((), name, known=True) for name in sorted(asked)}
 
 
 def _told(segments: Mapping[str, pl.Expr], masks: Mapping[str, str], found: Mapping[str, int]) -> list[bool]:

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, TypeVar
 
 import narwhals as nw
@@ -13,7 +14,9 @@ import polars as pl
 
 from sendblue_data._frames.conversion import in_polars
 from sendblue_data._frames.engines import collect, each_tag, project
+from sendblue_data._shared.progress import ProgressBar
 from sendblue_data._shared.validation import shown
+from sendblue_data.analytics.near_words import SHORTEST, NearWords, signs
 from sendblue_data.errors import ConfigurationError, FrameError, MissingExtraError
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
@@ -22,9 +25,10 @@ _SEPARATORS = re.compile(r"[\s_.,:;!?/\\|'\"`()\[\]{}\u00b4\u2018\u2019\u201c\u2
 _LATIN_MARKS = re.compile("(?<=[A-Za-z])[\u0300-\u036f]+")
 _SHORTEST_SQUEEZED = 3
 """Characters that must be left for two tags to differ in separators alone: `A-` is a grade, not an `A`."""
-_SHORTEST_MISSPELLED = 5
-_TWO_SLIPS_FROM = 9
-"""A word of 5 to 8 letters may hold one slip, a longer one two."""
+_LEAST_ALIKE = 1 - 1 / SHORTEST
+"""Of two tags' letters, separators left out, that are the same."""
+_SHOW_AFTER = 2.0
+"""Seconds after which a bar is shown."""
 
 _SCHEMA = pl.Schema(
     {
@@ -38,7 +42,7 @@ _SCHEMA = pl.Schema(
 )
 
 
-def similar_tags(contacts: Any) -> pl.DataFrame:
+def similar_tags(contacts: Any, *, progress: bool = True) -> pl.DataFrame:
     """Return spellings that are likely one tag, each with the spelling to keep.
 
     To keep is the spelling that most contacts have, among those without stray spaces if there are any.
@@ -51,7 +55,8 @@ def similar_tags(contacts: Any) -> pl.DataFrame:
     renaming.
 
     Args:
-        contacts: a contacts frame of any engine that Narwhals knows.
+        contacts: a contacts frame of any engine that Narwhals knows; tags are counted where the data lives.
+        progress: show a bar, where there are so many different tags that it takes a while.
 
     Returns:
         A row a spelling to give up: `tag`, `contacts` (that have it), `suggestion` (the spelling to keep),
@@ -87,7 +92,7 @@ def similar_tags(contacts: Any) -> pl.DataFrame:
     counts = _tag_counts(contacts)
     rows = [
         (tag, counts[tag], kept, counts[kept], reason, score)
-        for tag, kept, reason, score in _suggestions(counts)
+        for tag, kept, reason, score in _suggestions(counts, progress=progress)
     ]
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row").sort(
         "suggestion_contacts", "suggestion", "contacts", "tag", descending=[True, False, True, False]
@@ -193,6 +198,12 @@ class _Forms:
             squeezed = accents
         return cls(spacing, case, accents, squeezed, tuple(re.findall(r"\d+", accents)), words)
 
+    @property
+    def block(self) -> tuple[object, ...]:
+        """What two tags have in common of which one may be the other, misspelled."""
+        words = (word if len(word) < SHORTEST else (word[0], signs(word)) for word in self.words)
+        return (self.digits, *words)
+
     def reason(self, other: _Forms) -> str:
         """Return the last step that it took to make both alike."""
         for step in ("spacing", "case", "accents"):
@@ -202,21 +213,30 @@ class _Forms:
         return "spacing" if self.accents.replace(" ", "") == other.accents.replace(" ", "") else "punctuation"
 
 
-def _suggestions(counts: Mapping[str, int]) -> Iterator[tuple[str, str, str, float]]:
+def _suggestions(
+    counts: Mapping[str, int], *, progress: bool = False
+) -> Iterator[tuple[str, str, str, float]]:
     """Yield (tag, tag to keep, reason, score): each tag at most once, and no tag to keep is itself given up."""
-    forms = {tag: _Forms.of(tag) for tag in counts}
-    groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for tag in sorted(counts, key=lambda tag: (_untidy(tag), -counts[tag], tag)):
-        groups.setdefault((forms[tag].squeezed, forms[tag].digits), []).append(tag)
-    kept: list[str] = []
-    # The most used spelling first: a rarer one joins the nearest that is kept already, or is kept itself.
-    for tags in sorted(groups.values(), key=lambda tags: (-sum(counts[tag] for tag in tags), tags[0])):
-        near = _nearest(forms[tags[0]], {tag: forms[tag] for tag in kept})
-        if near is None:
-            kept.append(tags[0])
-            yield from ((tag, tags[0], forms[tag].reason(forms[tags[0]]), 1.0) for tag in tags[1:])
-        else:
-            yield from ((tag, near[0], "near spelling", near[1]) for tag in tags)
+    bar = ProgressBar(total=len(counts), desc="tags", unit="tag", disable=not progress, delay=_SHOW_AFTER)
+    with bar:
+        forms = {tag: _Forms.of(tag) for tag in counts}
+        groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+        for tag in sorted(counts, key=lambda tag: (_untidy(tag), -counts[tag], tag)):
+            groups.setdefault((forms[tag].squeezed, forms[tag].digits), []).append(tag)
+        blocks: dict[tuple[object, ...], list[list[str]]] = {}
+        # The most used spelling first: a rarer one joins the nearest that is kept already, or is kept itself.
+        for tags in sorted(groups.values(), key=lambda tags: (-sum(counts[tag] for tag in tags), tags[0])):
+            blocks.setdefault(forms[tags[0]].block, []).append(tags)
+        for block in blocks.values():
+            kept = _Kept()
+            for tags in block:
+                near = kept.nearest(forms[tags[0]]) if len(block) > 1 else None
+                if near is None:
+                    kept.add(tags[0], forms[tags[0]])
+                    yield from ((tag, tags[0], forms[tag].reason(forms[tags[0]]), 1.0) for tag in tags[1:])
+                else:
+                    yield from ((tag, near[0], "near spelling", near[1]) for tag in tags)
+                bar.update(len(tags))
 
 
 def _untidy(tag: str) -> bool:
@@ -224,30 +244,29 @@ def _untidy(tag: str) -> bool:
     return tag != " ".join(tag.split())
 
 
-def _nearest(form: _Forms, kept: Mapping[str, _Forms]) -> tuple[str, float] | None:
-    from rapidfuzz import process  # noqa: PLC0415 -- an extra
-    from rapidfuzz.distance import OSA  # noqa: PLC0415
+class _Kept:
+    """The tags to keep, to be found by words that are near theirs."""
 
-    choices = {tag: other.squeezed for tag, other in kept.items()}
-    candidates = process.extract_iter(
-        form.squeezed, choices, scorer=OSA.normalized_similarity, score_cutoff=1 - 1 / _SHORTEST_MISSPELLED
-    )
-    near = [(score, tag) for _, score, tag in candidates if _misspelled(form, kept[tag], OSA.distance)]
-    # `kept` runs from most to least used, and max takes the first of equals: ties go to the most used.
-    return max(((tag, score) for score, tag in near), key=lambda pair: pair[1], default=None)
+    def __init__(self) -> None:
+        self._words = NearWords()
+        self._tags: dict[tuple[str, ...], list[tuple[int, str, str]]] = {}
+        self._number = 0
 
+    def add(self, tag: str, form: _Forms) -> None:
+        """Keep a tag."""
+        self._tags.setdefault(form.words, []).append((self._number, tag, form.squeezed))
+        self._number += 1
+        for word in form.words:
+            self._words.add(word)
 
-def _misspelled(one: _Forms, other: _Forms, distance: Any) -> bool:
-    if one.digits != other.digits or len(one.words) != len(other.words):
-        return False
-    for a, b in zip(one.words, other.words, strict=True):
-        if a == b:
-            continue
-        shorter = min(len(a), len(b))
-        slips = 2 if shorter >= _TWO_SLIPS_FROM else 1
-        meant = a[0] == b[0] and not a.endswith(b) and not b.endswith(a)
-        if shorter < _SHORTEST_MISSPELLED or not meant or distance(a, b) > slips:
-            return False
-        if [c for c in a if not c.isalpha()] != [c for c in b if not c.isalpha()]:
-            return False
-    return True
+    def nearest(self, form: _Forms) -> tuple[str, float] | None:
+        """Return the tag that is most alike, with how much; of equals the one that was kept first."""
+        from rapidfuzz.distance import OSA  # noqa: PLC0415 -- an extra
+
+        best: tuple[float, int, str] | None = None
+        for words in product(*([word, *self._words.near(word)] for word in form.words)):
+            for number, tag, squeezed in self._tags.get(words, ()):
+                score = OSA.normalized_similarity(form.squeezed, squeezed, score_cutoff=_LEAST_ALIKE)
+                if score >= _LEAST_ALIKE and (best is None or (-score, number) < best[:2]):
+                    best = (-score, number, tag)
+        return None if best is None else (best[2], -best[0])

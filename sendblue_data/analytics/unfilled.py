@@ -11,7 +11,8 @@ from typing import Any
 import narwhals as nw
 
 from sendblue_data._frames.engines import collect
-from sendblue_data.plots.labels import listed, plural
+from sendblue_data._shared.text import plural
+from sendblue_data.plots.labels import listed
 from sendblue_data.schema import CONTACT_SCHEMA
 
 MATTERS = {

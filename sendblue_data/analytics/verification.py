@@ -11,8 +11,8 @@ import narwhals as nw
 import polars as pl
 
 from sendblue_data._frames.conversion import column_names
-from sendblue_data._frames.engines import Days, collect, project
-from sendblue_data._frames.grouping import By, Key, Measure, grouped, in_order, keys_of
+from sendblue_data._frames.engines import HAS_PHONE, Days, collect, project
+from sendblue_data._frames.grouping import By, Key, Measure, grouped, how_many, in_order, keys_of
 from sendblue_data._shared.time import Moment, as_of as moment_of
 from sendblue_data.analytics.opt_outs import rate_by_group
 from sendblue_data.analytics.rates import rate_of, with_share
@@ -38,7 +38,6 @@ _AGES = (
 
 
 _VERIFIED, _SUBSCRIBED = nw.col("verified"), ~nw.col("opt_out")
-_HAS_PHONE = nw.col("phone").str.contains(IS_E164)
 
 
 def _sure(*conditions: nw.Expr) -> nw.Expr:
@@ -48,13 +47,13 @@ def _sure(*conditions: nw.Expr) -> nw.Expr:
 
 def _all_of(*conditions: nw.Expr) -> nw.Expr:
     """Count the contacts that meet every condition for sure."""
-    return _sure(*conditions).cast(nw.Int64).sum()
+    return how_many(_sure(*conditions))
 
 
 def _with_phone(contacts: Any, *left: nw.Expr) -> nw.Expr:
     """Count those left that have an E.164 phone: on Polars, only the phones that matter are looked at."""
     if not isinstance(contacts, (pl.DataFrame, pl.LazyFrame)):
-        return _all_of(*left, _HAS_PHONE)
+        return _all_of(*left, HAS_PHONE)
     return nw.col("phone").filter(_sure(*left)).str.contains(IS_E164).cast(nw.Int64).sum()
 
 
@@ -144,15 +143,16 @@ def verification_funnel(
     """
     taken = ["step", "contacts", "share", "step_share", "unknown", "definition"]
     keys = keys_of(contacts, by, taken=taken)
-    left, steps = [_SUBSCRIBED], ["all", "not opted out", "reachable"]
+    asked, left, steps = ["opt_out"], [_SUBSCRIBED], ["all", "not opted out", "reachable"]
     if verified:
-        left, steps = [_VERIFIED, _SUBSCRIBED], ["all", "verified", "not opted out", "reachable"]
+        asked, left = ["verified", "opt_out"], [_VERIFIED, _SUBSCRIBED]
+        steps = ["all", "verified", "not opted out", "reachable"]
     last, kept = len(left) + 1, nw.col("phone")
     measures = {"step_0": Measure(nw.len())}
-    for place, one in enumerate(left, 1):
+    for place, name in enumerate(asked, 1):
         measures[f"step_{place}"] = Measure(_all_of(*left[:place]))
-        measures[f"unknown_{place}"] = Measure(_all_of(*left[: place - 1], one.is_null()))
-    measures[f"step_{last}"] = Measure(_all_of(*left, _HAS_PHONE) if keys else _with_phone(contacts, *left))
+        measures[f"unknown_{place}"] = Measure(_all_of(*left[: place - 1], nw.col(name).is_null()))
+    measures[f"step_{last}"] = Measure(_all_of(*left, HAS_PHONE) if keys else _with_phone(contacts, *left))
     measures[f"unknown_{last}"] = Measure(_all_of(*left, kept.is_null()))
     columns = {name: name for name in ("phone", "opt_out", *["verified"] * verified)}
     table = in_order(grouped(contacts, keys, columns, measures), keys, size="step_0").with_columns(
@@ -219,7 +219,7 @@ def verification_backlog(contacts: Any, as_of: Moment | None = None) -> pl.DataF
         "contacts": Measure(_all_of(unverified)),
         "unknown": Measure(_all_of(_VERIFIED.is_null())),
         "opt_outs": Measure(_all_of(unverified, nw.col("opt_out"))),
-        "to_verify": Measure(_all_of(unverified, _SUBSCRIBED, _HAS_PHONE)),
+        "to_verify": Measure(_all_of(unverified, _SUBSCRIBED, HAS_PHONE)),
     }
     # `Days` rounds down, and these are negative: from just after `as_of`, seven full days are -8.
     columns = {name: name for name in ("phone", "opt_out", "verified")}
@@ -282,7 +282,7 @@ def verification_worklist(contacts: Any, *, even_if_unused: bool = False) -> pl.
     """
     wanted = dict.fromkeys([*column_names(contacts), "phone", "verified", "opt_out"])
     frame = project(contacts, {name: name for name in wanted})
-    waiting = collect(frame.filter(~_VERIFIED, _SUBSCRIBED, _HAS_PHONE))
+    waiting = collect(frame.filter(~_VERIFIED, _SUBSCRIBED, HAS_PHONE))
     if waiting.height and not even_if_unused and nobody_verified(contacts, of_known=_SHOWING):
         warnings.warn(
             f"{UNUSED} Paid plans need none, and {waiting.height:,} contacts would get a message, so the list "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from sendblue_data._shared.text import plural
 from sendblue_data.cli.terminal import say
 from sendblue_data.errors import WriteInterruptedError
 
@@ -138,7 +139,9 @@ def _carry_out(plan: WritePlan, client: Any, imported: ImportedContacts, args: a
             _print({"kind": plan.kind, "writes": writes, "counts": plan.counts, "rows": _rows(plan.frame)})
         return DONE
     if args.yes != writes:
-        say(f"--yes is {args.yes:,}, and {writes:,} contacts would be written; nothing was sent. Look again.")
+        say(
+            f"--yes is {args.yes:,}, and {plural(writes, 'contact')} would be written; nothing was sent. Look again."
+        )
         return UNCONFIRMED
     try:
         return _report(plan.run(client, progress=False), args)

@@ -104,7 +104,8 @@ class ReadableTable:
             )
         elif not self.frame.height:
             notes.append("No rows.")
-        notes += [words for names_of, words in MEANINGS if any(name in names for name in names_of)]
+        meanings = OF_TEXTS if "delivered" in names else MEANINGS
+        notes += [words for names_of, words in meanings if any(name in names for name in names_of)]
         if "left_out" in names and any(self._rows["left_out"]):
             notes.append(f"Left out, of too few contacts: {self._rows['left_out'][0]:,}.")
         if any(self._small()):
@@ -129,6 +130,22 @@ MEANINGS: Sequence[tuple[Sequence[str], str]] = (
     ),
 )
 """What is said below a table that has one of these columns."""
+OF_TEXTS: Sequence[tuple[Sequence[str], str]] = (
+    (
+        ("opt_outs",),
+        "Opt-outs per delivered text: stop keywords, each laid to the last text before it. No share of contacts.",
+    ),
+    (
+        ("opt_outs",),
+        "Intervals are Wilson's, of the confidence that was asked for (95% unless told otherwise).",
+    ),
+    (
+        ("replied", "delivery_rate"),
+        "Intervals are of the confidence that was asked for (95% unless told otherwise); messages to one person are "  # noqa: ISC004
+        "alike, and they know it.",
+    ),
+)
+"""The same below a table of texts: its rates are of messages, and the prevalence is another figure."""
 
 
 def readable(frame: pl.DataFrame) -> ReadableTable:

@@ -10,6 +10,7 @@ import ipywidgets as widgets
 import polars as pl
 
 from sendblue_data._api.client import SendblueClient
+from sendblue_data._frames.conversion import to_polars
 from sendblue_data.errors import SegmentError
 from sendblue_data.explorer.cells import replace_in_cell
 from sendblue_data.explorer.code import EVERYONE, parse_code, snippet
@@ -25,6 +26,7 @@ from sendblue_data.explorer.style import STYLE
 from sendblue_data.explorer.tabs import Tabs
 from sendblue_data.explorer.write_panel import WritePanel
 from sendblue_data.explorer.writes import Outcome
+from sendblue_data.messages.engagement import engagement
 from sendblue_data.schema import CONTACT_SCHEMA
 from sendblue_data.segments.predicates import Segment
 
@@ -41,6 +43,8 @@ class ContactExplorer:
         contacts: every contact of the account, as `pull_contacts` gives them, in a frame of any engine.
         client: the account's client, to write with; without one the explorer only looks.
         history: adds a tab of what changed over time.
+        messages: the account's messages, in a frame of any engine: adds a tab of what they tell of the selection, and
+            filters by who was texted and who replied.
         segments_file: where segments are saved by name, and found again.
         journal_dir: folder of the journals of writes, as in `bulk_create`.
         mask: mask phones, names and e-mail addresses until the table is told to show them.
@@ -51,7 +55,7 @@ class ContactExplorer:
         whole: the headline numbers of all contacts.
 
     Raises:
-        FrameError: it is no contacts frame.
+        FrameError: it is no contacts frame, or `messages` is no messages frame.
 
     Example:
         >>> from sendblue_data import contacts_frame
@@ -69,16 +73,18 @@ class ContactExplorer:
         client: SendblueClient | None = None,
         history: ContactHistory | None = None,
         *,
+        messages: Any | None = None,
         segments_file: str | os.PathLike[str] = "segments.toml",
         journal_dir: str | os.PathLike[str] | None = None,
         mask: bool = True,
     ) -> None:
-        self._account = Account(contacts)
+        known = None if messages is None else to_polars(messages)
+        self._account = Account(contacts if known is None else engagement(to_polars(contacts), known))
         replace_in_cell(self)
         self._segment: Segment | None = None
         self._members = self._account.members(None)
         self.controls = Controls(self._account, self._filtered)
-        self.tabs = Tabs(history, mask=mask)
+        self.tabs = Tabs(history, known, mask=mask)
         self.write = WritePanel(client, journal_dir, lambda: self.selection, self._written)
         self.list = ImportPanel(client, journal_dir, self._written)
         self.write.widget.add_class("sb-selection")

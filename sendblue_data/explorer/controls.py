@@ -14,6 +14,7 @@ from sendblue_data.explorer.filters import (
     REACHES,
     TAGGED,
     TESTS,
+    TEXTED,
     VERIFIED,
     Filters,
     predicate_of,
@@ -29,6 +30,7 @@ _CHOICES: dict[str, tuple[str, Sequence[str]]] = {
     "opt_out": ("Opted out", OPT_OUTS),
     "verified": ("Verified", VERIFIED),
     "tagged": ("Tagged", TAGGED),
+    "texted": ("Texts", tuple(TEXTED)),
 }
 _TEXTS = ("text", "value", "variable")
 _DAYS = ("created_from", "created_before")
@@ -167,6 +169,7 @@ class Controls:
             choices=[
                 {"name": name, "label": label, "options": list(options), "value": getattr(held, name)}
                 for name, (label, options) in _CHOICES.items()
+                if name != "texted" or self._index.account.has_engagement
             ],
             spans=[{"value": span, "label": _span(span)} for span in SPANS],
             within=held.created_within,
@@ -248,7 +251,7 @@ def _chip(label: str, kind: str, **message: Any) -> dict[str, Any]:
 
 
 def _said(name: str, choice: str) -> str:
-    if name in ("reach", "tagged"):
+    if name in ("reach", "tagged", "texted"):
         return choice
     return f"{name.replace('_', '-')}: {choice}" if choice == "unknown" else choice
 

@@ -22,6 +22,15 @@ OPT_OUTS = (ANY, "opted out", "not opted out", "unknown", "not opted out, or unk
 VERIFIED = (ANY, "verified", "not verified", "unknown", "not verified, or unknown")
 REACHES = (ANY, "reachable", "not reachable", "reachable and verified")
 TAGGED = (ANY, "without a tag", "with a tag")
+TEXTED: dict[str, Segment | None] = {
+    ANY: None,
+    "texted in 7 days": predicates.texted_within("7d"),
+    "texted in 30 days": predicates.texted_within("30d"),
+    "not texted in 30 days": ~predicates.texted_within("30d"),
+    "replied in 30 days": predicates.replied_within("30d"),
+    "never replied": predicates.never_replied(),
+}
+"""What may be asked of contacts whose messages are known, with the segment of each."""
 _TESTED = {
     "is": ("equals", False),
     "is not": ("equals", True),
@@ -47,6 +56,7 @@ class Filters:
         opt_out: one of OPT_OUTS.
         verified: one of VERIFIED.
         reach: one of REACHES.
+        texted: one of TEXTED.
         owners: `assigned_to_email`, any of these; None stands for nothing.
         lines: `sendblue_number`, any of these.
         companies: `company_name`, any of these.
@@ -72,6 +82,7 @@ class Filters:
     opt_out: str = ANY
     verified: str = ANY
     reach: str = ANY
+    texted: str = ANY
     owners: tuple[Value, ...] = ()
     lines: tuple[Value, ...] = ()
     companies: tuple[Value, ...] = ()
@@ -155,6 +166,8 @@ def _of_state(f: Filters) -> Iterable[Segment]:
     if f.reach != ANY:
         reach = predicates.reachable(verified=f.reach == REACHES[3])
         yield ~reach if f.reach == REACHES[2] else reach
+    if (texted := TEXTED[f.texted]) is not None:
+        yield texted
 
 
 def _of_fields(f: Filters) -> Iterable[Segment]:
@@ -218,10 +231,17 @@ def filters_of(predicate: pl.Expr | None) -> Filters:
         return replace(filters_of(Segment(rule)), alternatives=tuple(others))
     filters = Filters()
     for part in rule.parts if isinstance(rule, rules.Joined) and rule.every else (rule,):
-        said = _said(part)
+        said = _texted_said(part) or _said(part)
         free = all(getattr(filters, name) == getattr(Filters(), name) for name in said)
         filters = replace(filters, **(said if said and free else {"extra": (*filters.extra, part)}))
     return filters
+
+
+def _texted_said(rule: Rule) -> dict[str, Any]:
+    for words, segment in TEXTED.items():
+        if segment is not None and segment.rule == rule:
+            return {"texted": words}
+    return {}
 
 
 def _said(rule: Rule) -> dict[str, Any]:
@@ -235,7 +255,7 @@ def _said(rule: Rule) -> dict[str, Any]:
             return {"no_tags": tags} if not every or len(tags) == 1 else {}
         case rules.Flag("untagged"):
             return {"tagged": TAGGED[2 if negated else 1]}
-        case rules.Flag(name):
+        case rules.Flag("opted_out" | "verified" as name):
             slot, choices = ("opt_out", OPT_OUTS) if name == "opted_out" else ("verified", VERIFIED)
             return {slot: choices[4 if negated else 1]}
         case rules.Reachable(sure) if not (sure and negated):
@@ -255,7 +275,9 @@ def _said(rule: Rule) -> dict[str, Any]:
 
 def _created_said(rule: rules.Created | rules.CreatedWithin) -> dict[str, Any]:
     match rule:
-        case rules.CreatedWithin(span, None):
+        case rules.CreatedWithin(span, None) if (
+            type(rule) is rules.CreatedWithin
+        ):  # not its kinds of messages
             return {"created_within": span}
         case rules.Created(start, end) if _is_day(start) and _is_day(end):
             return {name: at.date() for name, at in (("created_from", start), ("created_before", end)) if at}

@@ -17,6 +17,7 @@ from sendblue_data._frames.grouping import Key, Measure, grouped
 from sendblue_data.analytics.rates import wilson_interval
 from sendblue_data.errors import FrameError, SegmentError
 from sendblue_data.explorer.headline import Headline
+from sendblue_data.messages.engagement import COLUMNS as ENGAGEMENT
 from sendblue_data.schema import CONTACT_SCHEMA
 from sendblue_data.segments.field_rules import Mentions, Plain, searched_text
 from sendblue_data.segments.predicates import Segment
@@ -95,7 +96,13 @@ class Account:
         if isinstance(rule, Mentions):
             return self._searched.str.contains(rule.pattern)
         if not isinstance(rule, Plain):
-            return self.frame.select(rule.expr()).to_series()
+            try:
+                return self.frame.select(rule.expr()).to_series()
+            except pl.exceptions.ColumnNotFoundError as missing:
+                raise SegmentError(
+                    f"{rule.code()} needs what messages tell: pass messages= to the explorer, or contacts that "
+                    "engagement(contacts, messages) gave."
+                ) from missing
         try:
             found = self.frame.select(rule.given).to_series()
         except pl.exceptions.PolarsError as refusal:
@@ -121,6 +128,11 @@ class Account:
     @cached_property
     def _searched(self) -> pl.Series:
         return self.frame.select(searched_text()).to_series()
+
+    @property
+    def has_engagement(self) -> bool:
+        """Whether it is known when each contact was texted and wrote."""
+        return set(ENGAGEMENT) <= set(self.frame.columns)
 
     # Numbers
 
@@ -191,6 +203,9 @@ class Account:
         touched = pl.col("phone").is_in(pl.Series(list(phones), dtype=pl.String).implode(), nulls_equal=False)
         kept = self.frame.filter(~touched.fill_null(value=False))
         fresh = pl.DataFrame(list(now.values()), schema=CONTACT_SCHEMA)
+        if self.has_engagement:  # which no write changes
+            counted = self.frame.select("phone", *ENGAGEMENT).unique("phone", keep="any")
+            fresh = fresh.join(counted, on="phone", how="left", maintain_order="left")
         return Account(pl.concat([kept, fresh], how="diagonal"))
 
 

@@ -12,6 +12,10 @@ from sendblue_data import plots
 from sendblue_data.analytics.opt_outs import opt_out_rate
 from sendblue_data.analytics.tags import tag_summary
 from sendblue_data.analytics.verification import verification_funnel, verification_rate
+from sendblue_data.messages.after_opt_out import texts_after_opt_out
+from sendblue_data.messages.hazard import opt_out_hazard
+from sendblue_data.messages.per_message import opt_outs_per_message
+from sendblue_data.messages.replies import replies
 from sendblue_data.plots.labels import number, percent
 from sendblue_data.report.images import save_png
 from sendblue_data.report.words import in_words
@@ -60,6 +64,34 @@ def verification_html(contacts: pl.DataFrame, theme: Theme = "light") -> str:
     ) + _image(
         plots.verification_rate(table, top=_DRAWN, theme=theme),
         in_words("Verified rate by tag", table, "tag", "rate", percent),
+    )
+
+
+def messages_html(contacts: pl.DataFrame, messages: pl.DataFrame, theme: Theme = "light") -> str:
+    """Draw what the messages with a selection tell: texts after opt-outs first, opt-outs per text, replies."""
+    known = contacts.select("phone").drop_nulls().unique()
+    mine = messages.join(known, on="phone", how="semi")
+    late = texts_after_opt_out(mine).row(0, named=True)
+    per_text, answered = opt_outs_per_message(mine, by="service"), replies(mine, by="service")
+    hazard = opt_out_hazard(mine)
+    words = (
+        f"{number(mine.height)} messages with the selection, those to groups left out. Texts after a stop keyword: "
+        f"{number(late['texts'])}, to {number(late['people'])} people; {number(late['delivered'])} were delivered."
+    )
+    return (
+        _said(words)
+        + _image(
+            plots.opt_outs_per_message(per_text, top=_DRAWN, theme=theme),
+            in_words("Opt-outs per text by service", per_text, "service", "rate", percent),
+        )
+        + _image(
+            plots.opt_out_hazard(hazard, theme=theme),
+            in_words("Hazard of opting out by texts", hazard, ("days", "from_texts"), "rate", percent),
+        )
+        + _image(
+            plots.replies(answered, top=_DRAWN, theme=theme),
+            in_words("Texts replied to by service", answered, "service", "rate", percent),
+        )
     )
 
 

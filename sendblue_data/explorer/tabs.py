@@ -55,6 +55,7 @@ class Tabs:
 
     Args:
         history: gives the tab "History" when not None.
+        messages: gives the tab "Messages" when not None.
         mask: as in `TableView`.
 
     Attributes:
@@ -62,7 +63,9 @@ class Tabs:
         views: by name.
     """
 
-    def __init__(self, history: ContactHistory | None, *, mask: bool) -> None:
+    def __init__(
+        self, history: ContactHistory | None, messages: pl.DataFrame | None = None, *, mask: bool
+    ) -> None:
         self.table = TableView(mask=mask)
         self.views: dict[str, TableView | PlotView] = {
             "Contacts": self.table,
@@ -70,6 +73,10 @@ class Tabs:
             "Opt-outs": PlotView(tab_plots.opt_outs_html),
             "Verification": PlotView(tab_plots.verification_html),
         }
+        if messages is not None:
+            self.views["Messages"] = PlotView(
+                lambda contacts, theme: tab_plots.messages_html(contacts, messages, theme)
+            )
         if history is not None:
             self.views["History"] = PlotView(
                 lambda _, theme: tab_plots.history_html(history, theme), once=True

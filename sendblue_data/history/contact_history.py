@@ -13,6 +13,7 @@ import polars as pl
 from sendblue_data._frames.conversion import to_polars
 from sendblue_data._frames.grouping import By
 from sendblue_data._frames.repeats import refuse_repeats
+from sendblue_data._shared.text import plural
 from sendblue_data._shared.time import Moment, moment
 from sendblue_data._shared.validation import shown
 from sendblue_data.errors import (
@@ -35,6 +36,7 @@ from sendblue_data.history.scan import scan
 from sendblue_data.history.state import contacts_at, looks, snapshot_at
 from sendblue_data.history.survival import SurvivalMethod, survival
 from sendblue_data.history.table import HistoryTable
+from sendblue_data.history.times import with_times
 from sendblue_data.history.trend import opt_out_trend
 
 if TYPE_CHECKING:
@@ -93,7 +95,7 @@ class ContactHistory:
 
     def _repr_html_(self) -> str:
         from sendblue_data.display.cards import card_html  # noqa: PLC0415 -- a cron job shows nothing
-        from sendblue_data.plots.labels import moment_text, number, plural  # noqa: PLC0415
+        from sendblue_data.plots.labels import moment_text, number  # noqa: PLC0415
 
         try:
             looks = self.snapshots()
@@ -132,6 +134,7 @@ class ContactHistory:
         allow_incomplete: bool = False,
         allow_other_account: bool = False,
         max_shrink: float = 0.2,
+        times: Any | None = None,
         lock_timeout: float = _LOCK_SECONDS,
     ) -> Snapshot:
         """Record a pull. All of it is recorded, in one commit, or nothing.
@@ -149,6 +152,9 @@ class ContactHistory:
             allow_other_account: record a pull of another account than before: another `evidence.account`, or,
                 without evidence, one that shares less than a fifth of its contacts (by id and phone).
             max_shrink: refuse a pull with this share fewer contacts than the snapshot before; 1 refuses none.
+            times: what `opt_out_times(messages, contacts)` gave: of each contact who is opted out, the moment is kept
+                with it, in columns `opted_out_at` and `opted_out_after`, and of the messages nothing else. Give them
+                each time, or contacts count as changed.
             lock_timeout: seconds to wait for another writer on this machine.
 
         Raises:
@@ -158,7 +164,7 @@ class ContactHistory:
             FileNotWrittenError: the disk is full, or the folder not the user's.
             HistoryUnreadableError: what was recorded before is damaged.
             FrameError: `contacts` is not a whole contacts frame, has a contact twice, or has two columns that differ
-                in case alone.
+                in case alone; or `times` is no frame of `opt_out_times`.
             ConfigurationError: `max_shrink` is no share, or `at` no moment.
 
         Example:
@@ -174,6 +180,8 @@ class ContactHistory:
         )
         contacts = to_polars(contacts)
         check_frame(contacts, evidence)
+        if times is not None:
+            contacts = with_times(contacts, times)
         refuse_repeats(contacts)
         check_evidence(evidence, limits)
         if at is None:
@@ -295,6 +303,7 @@ class ContactHistory:
         confidence: float = 0.95,
         time_zone: str = "UTC",
         count_arrived: bool = True,
+        times: Any | None = None,
     ) -> pl.DataFrame:
         """Count opt-outs per contact at risk, by period.
 
@@ -311,6 +320,8 @@ class ContactHistory:
             confidence: level of the intervals, and that with which all periods lie within their limits together.
             time_zone: of the periods; a name such as `"America/New_York"`.
             count_arrived: whether those who were opted out when they arrived count as opt-outs.
+            times: what `opt_out_times(messages)` gave: an opt-out whose time lies between two looks counts in its own
+                period, if there is a look in that, and not in the period of the look that shows it.
 
         Returns:
             A row for each group and each period with a look in it: the group columns, `period` (a Date, its first
@@ -327,7 +338,7 @@ class ContactHistory:
             first snapshot) and `net_growth` (`added` - `removed`).
 
         Raises:
-            FrameError: `by` names no contact field.
+            FrameError: `by` names no contact field, or `times` is no frame of `opt_out_times`.
             ConfigurationError: `confidence` isn't between 0 and 1, `by` is nothing to group by, `every` no period, or
                 `time_zone` no zone.
 
@@ -339,7 +350,13 @@ class ContactHistory:
         """
         return self._ask(
             lambda: opt_out_trend(
-                self._table, every, by, confidence, time_zone=time_zone, count_arrived=count_arrived
+                self._table,
+                every,
+                by,
+                confidence,
+                time_zone=time_zone,
+                count_arrived=count_arrived,
+                times=times,
             )
         )
 
@@ -350,6 +367,7 @@ class ContactHistory:
         method: SurvivalMethod = "turnbull",
         confidence: float = 0.95,
         count_arrived: bool = True,
+        times: Any | None = None,
     ) -> pl.DataFrame:
         """Estimate the share of contacts still subscribed, by days since creation.
 
@@ -370,27 +388,31 @@ class ContactHistory:
             confidence: level of the interval.
             count_arrived: whether those who were opted out when they arrived left since their creation (see
                 `opt_out_trend`); False watches every contact from first sight on.
+            times: what `opt_out_times(messages)` gave: an opt-out that lies between two looks is then known by its
+                own bounds, most often by the minute. Not with `"cloglog"`.
 
         Returns:
             The group columns, then `day` (age: each whole day from 0 to the last; of `"kaplan-meier"` 0, each age
             with an opt-out, and the last), `at_risk` (watched just before, and not known to have left), `opt_outs`
             (known to have left by that age, since the row before), `arrived_opted_out` (of these, those who were
             opted out when they arrived), `censored` (since the row before), `survival`, `low`, `high` (null where
-            `survival` is 0). All three are null where no contact could be placed.
+            `survival` is 0), `confidence` (of the interval). The three are null where no contact could be placed.
 
         Raises:
-            FrameError: `by` names no contact field.
+            FrameError: `by` names no contact field, or `times` is no frame of `opt_out_times`.
             ConfigurationError: `confidence` isn't between 0 and 1, `by` is nothing to group by, `method` is none of
-                these, or it is `"cloglog"` and the looks are not regular.
+                these, or it is `"cloglog"` and the looks are not regular or times were given.
 
         Example:
             >>> history.survival(by="company_name").columns[:5]
             ['company_name', 'day', 'at_risk', 'opt_outs', 'arrived_opted_out']
             >>> history.survival(by="company_name").columns[5:]
-            ['censored', 'survival', 'low', 'high']
+            ['censored', 'survival', 'low', 'high', 'confidence']
         """
         return self._ask(
-            lambda: survival(self._table, by, confidence, method=method, count_arrived=count_arrived)
+            lambda: survival(
+                self._table, by, confidence, method=method, count_arrived=count_arrived, times=times
+            )
         )
 
     def opt_out_alarms(
@@ -449,34 +471,42 @@ class ContactHistory:
             )
         )
 
-    def list_flow(self, every: str = "1mo", *, time_zone: str = "UTC") -> pl.DataFrame:
-        """Count who came onto the list of subscribed contacts, and who went from it, by period.
+    def list_flow(
+        self, every: str = "1mo", by: By | Sequence[By] | None = None, *, time_zone: str = "UTC"
+    ) -> pl.DataFrame:
+        """Count who came onto the list of subscribed contacts, and who went from it, by period and group.
 
         On the list is a contact that is in the account and known not to be opted out. Each look is compared with the
         one before: who came and went between two looks is in no column.
 
         Args:
             every: as in `opt_out_trend`.
+            by: groups, as in `opt_out_trend`; a contact is in those of each look. With `"tags"` it is on the list of
+                each of its tags, so that the groups don't add up to all contacts.
             time_zone: of the periods; a name such as `"America/New_York"`.
 
         Returns:
-            A row for each period with a look in it: `period` (a Date, its first day), `days` (from the last look
-            before it to its last), `start` and `end` (contacts on the list; of the first period `start` is the first
-            look's), and what lies between: `end` = `start` + `added` (never seen before) + `came_back` (removed
-            before) + `resubscribed` + `lost_opt_outs` (opted out before, deleted and created again) + `became_known`
-            - `opted_out` - `removed` (from the account) - `became_unknown`. Beside them `opted_out_high`: as many at
-            most opted out of those on the list, if all who were removed or became unknown did; `unknown`: contacts
-            at the end of whom the API did not say it, so that the list has `end` to `end` + `unknown`; and
-            `arrived_opted_out`: created since the look before, and opted out when first seen, so never on the list.
+            A row for each period with a look in it, and group: the group columns; `period` (a Date, its first day),
+            `days` (from the last look before it to its last), `start` and `end` (contacts on the list; of the first
+            period `start` is the first look's), and what lies between: `end` = `start` + `added` (never seen before)
+            + `came_back` (removed before) + `resubscribed` + `lost_opt_outs` (opted out before, deleted and created
+            again) + `became_known` - `opted_out` - `removed` (from the account) - `became_unknown`. Beside them
+            `opted_out_high`: as many at most opted out of those on the list, if all who were removed or became
+            unknown did; `unknown`: contacts at the end of whom the API did not say it, so that the list has `end` to
+            `end` + `unknown`; and `arrived_opted_out`: created since the look before, and opted out when first seen,
+            so never on the list.
+            By group there are also `joined_group` and `left_group`, which count in `end`: contacts who stayed on the
+            list, and whose group changed (a tag was given, or taken).
 
         Raises:
-            ConfigurationError: `every` is no period, or `time_zone` no zone.
+            FrameError: `by` names no contact field.
+            ConfigurationError: `every` is no period, `by` is nothing to group by, or `time_zone` is no zone.
 
         Example:
             >>> history.list_flow("1w").select("period", "start", "added", "opted_out", "removed", "end").rows()[-1]
             (datetime.date(2026, 3, 9), 2, 0, 1, 0, 1)
         """
-        return self._ask(lambda: list_flow(self._table, every, time_zone))
+        return self._ask(lambda: list_flow(self._table, every, by, time_zone))
 
     def segment_flow(self, segment: pl.Expr, every: str = "1mo", *, time_zone: str = "UTC") -> pl.DataFrame:
         """Count who entered a segment and who left it, by period.

@@ -7,13 +7,16 @@ import polars as pl
 from sendblue_data._frames.grouping import RowGroups
 from sendblue_data.history.arrivals import arrivals
 from sendblue_data.history.layout import CONTACT
-from sendblue_data.history.spells import ended, look_times, spells, versions
+from sendblue_data.history.spells import ended, identities_at, look_times, spells, versions
 from sendblue_data.history.table import HistoryTable
+from sendblue_data.history.times import closer
 
 _DAY = 86_400e6
 
 
-def observed_lives(table: HistoryTable, groups: RowGroups, *, count_arrived: bool) -> pl.DataFrame:
+def observed_lives(
+    table: HistoryTable, groups: RowGroups, *, count_arrived: bool, times: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Return a row per contact and group: the group columns, then ages in days since creation.
 
     `entry`: from which age the contact was watched: that of the first look that shows it not opted out, or 0 for one
@@ -21,7 +24,8 @@ def observed_lives(table: HistoryTable, groups: RowGroups, *, count_arrived: boo
     it not opted out before it left, or at all (0 for one that arrived opted out). `before`: that of the first look
     that shows it opted out, null for one that was never seen to leave. `arrived`: whether it was opted out on arrival.
     One that was opted out when it was first known, and did not arrive, never was at risk; one without `created_at`
-    has no age; one that was watched for no time says nothing; none of these has a row.
+    has no age; one that was watched for no time says nothing; none of these has a row. `times`, as `checked_times`
+    gives them, bring `after` and `before` closer together.
     """
     changing, steady = versions(table, groups.reads)
     known = spells(ended(changing), groups.reads)
@@ -46,6 +50,9 @@ def observed_lives(table: HistoryTable, groups: RowGroups, *, count_arrived: boo
         .with_columns(pl.col("arrived") & pl.lit(count_arrived))
         .filter(~pl.col("opt_out") | pl.col("arrived"))
     )
+    if times is not None:
+        (who,) = identities_at(table, people, ("first",))
+        people = people.with_columns(who["phone"])
     people = people.with_columns(left=pl.when("opt_out").then("first").otherwise("left"))
     people = people.with_columns(_ages(table, people))
     lives = people.with_columns(
@@ -53,6 +60,8 @@ def observed_lives(table: HistoryTable, groups: RowGroups, *, count_arrived: boo
         after=pl.when("opt_out").then(0.0).otherwise("after"),
         arrived=pl.col("arrived") & pl.col("opt_out"),
     )
+    if times is not None:
+        lives = closer(lives, times)
     ages = groups.apply(lives.drop("opt_out" if "opt_out" not in groups.reads else []))
     return ages.select(*groups.names, "entry", "after", "before", "arrived").filter(
         pl.coalesce("before", "after") > pl.col("entry")

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import polars as pl
 
+from sendblue_data._shared.text import plural
 from sendblue_data.errors import FrameError, SnapshotRefusedError, WrongAccountError
 from sendblue_data.history.layout import PREFIX
 from sendblue_data.schema import CONTACT_SCHEMA
@@ -71,7 +72,8 @@ def check_frame(frame: pl.DataFrame, evidence: Evidence | None) -> None:
             )
     if evidence is not None and evidence.contacts != frame.height:
         raise FrameError(
-            f"The frame has {frame.height:,} rows, but its evidence speaks of {evidence.contacts:,} contacts. "
+            f"The frame has {plural(frame.height, 'row')}, but its evidence speaks of "
+            f"{plural(evidence.contacts, 'contact')}. "
             "Record the whole frame of the pull, not a filtered one."
         )
 
@@ -140,7 +142,7 @@ def check_size(before: int, now: int, limits: Limits) -> None:
     """Refuse a pull that holds far fewer contacts than the snapshot before."""
     if before and now < before * (1 - limits.max_shrink):
         raise SnapshotRefusedError(
-            f"The account fell from {before:,} contacts to {now:,}, by more than {limits.max_shrink:.0%}. "
+            f"The account fell from {plural(before, 'contact')} to {now:,}, by more than {limits.max_shrink:.0%}. "
             "Check the pull; if the contacts were really deleted, pass a larger max_shrink= (1 allows any fall).",
             reason="shrunk",
         )

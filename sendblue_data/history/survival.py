@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import polars as pl
@@ -16,11 +16,13 @@ from sendblue_data.history.grouped_time import grouped_time
 from sendblue_data.history.lives import observed_lives
 from sendblue_data.history.state import looks
 from sendblue_data.history.table import HistoryTable
+from sendblue_data.history.times import checked_times
 from sendblue_data.history.turnbull import Lives, Numbers, bootstrap, cells_of, hazards, survival_at
 
 SurvivalMethod: TypeAlias = Literal["turnbull", "cloglog", "kaplan-meier"]
 
 _COLUMNS = ("day", "at_risk", "opt_outs", "arrived_opted_out", "censored", "survival", "low", "high")
+_CONFIDENCE = "confidence"
 _STEPS = ("day", "at_risk", "opt_outs", "censored", "survival", "low", "high")
 _REPEATS = 200
 """Draws of the bootstrap: 5 of them lie beyond each end of a 95% interval."""
@@ -36,22 +38,29 @@ def survival(
     *,
     method: SurvivalMethod,
     count_arrived: bool,
+    times: Any | None = None,
 ) -> pl.DataFrame:
     """Estimate by group; see `ContactHistory.survival`."""
     normal_quantile(confidence)  # refuses what is no share
+    known = None if times is None else checked_times(times)
+    if known is not None and method == "cloglog":
+        raise ConfigurationError(
+            "method='cloglog' knows opt-outs by looks alone, and times were given: use method='turnbull'."
+        )
     estimate = _estimator(table, method)
-    groups = RowGroups(by, taken=_COLUMNS)
-    lives = observed_lives(table, groups, count_arrived=count_arrived)
+    groups = RowGroups(by, taken=[*_COLUMNS, _CONFIDENCE])
+    told = pl.lit(confidence).alias(_CONFIDENCE)
+    lives = observed_lives(table, groups, count_arrived=count_arrived, times=known)
     keys = groups.names
     if not keys:
-        return estimate(lives, confidence)
+        return estimate(lives, confidence).with_columns(told)
     parts = lives.sort(keys, nulls_last=True).partition_by(keys, maintain_order=True)
     curves = [
         part.select(keys).head(1).join(estimate(part, confidence), how="cross")
         for part in parts
         # Nobody's life: the columns are those of any curve.
     ] or [lives.select(keys).join(estimate(lives, confidence), how="cross")]
-    return groups.named(pl.concat(curves))
+    return groups.named(pl.concat(curves).with_columns(told))
 
 
 def _estimator(table: HistoryTable, method: SurvivalMethod) -> Callable[[pl.DataFrame, float], pl.DataFrame]:

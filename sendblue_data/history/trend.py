@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -13,9 +14,10 @@ from sendblue_data.analytics.rates import with_rate
 from sendblue_data.history.arrivals import mark_arrivals
 from sendblue_data.history.layout import ADDED, REMOVED
 from sendblue_data.history.process_limits import LEAST_PERIODS, joint_quantile, limits, process
-from sendblue_data.history.spells import ended, look_times, recreated, spells, versions
+from sendblue_data.history.spells import ended, identities_at, look_times, recreated, spells, versions
 from sendblue_data.history.state import looks
 from sendblue_data.history.table import HistoryTable
+from sendblue_data.history.times import checked_times
 
 _COUNTS = (
     "at_risk", "opt_outs", "arrived_opted_out", "opt_out_events", "resubscribes", "lost_opt_outs", "added", "removed",
@@ -37,6 +39,20 @@ class Calendar:
     periods: pl.DataFrame
     period_of_look: pl.Series
     times: pl.DataFrame
+    every: str | None
+    time_zone: str
+
+    def of_moment(self, moment: pl.Series) -> pl.Series:
+        """Period that each moment lies in; null where no look lies in it, or each look is a period."""
+        if self.every is None:
+            return pl.Series(moment.name, [None] * len(moment), pl.Int32)
+        local = moment.dt.convert_time_zone(self.time_zone).dt.truncate(self.every).dt.date()
+        placed = (
+            local.alias("period")
+            .to_frame()
+            .join(self.periods.select("period", "n"), on="period", how="left", maintain_order="left")
+        )
+        return placed["n"]
 
     def of_look(self, position: pl.Expr) -> pl.Expr:
         """Period of a look, given its position among all looks."""
@@ -59,12 +75,14 @@ def opt_out_trend(
     *,
     time_zone: str,
     count_arrived: bool,
+    times: Any | None = None,
 ) -> pl.DataFrame:
     """Count by period and group; see `ContactHistory.opt_out_trend`."""
+    told = None if times is None else checked_times(times)
     groups = RowGroups(by, taken=_COLUMNS)
     calendar = calendar_of(table, created_period(every).every, time_zone)
     keys = groups.names
-    rows = counts(table, groups, calendar, count_arrived=count_arrived)
+    rows = counts(table, groups, calendar, count_arrived=count_arrived, times=told)
     rows = _how_watched(rows, calendar.periods, every)
     rated = with_rate(rows, "opt_outs", "at_risk", confidence=confidence)
     for rate, name in (("rate", "per_30_days"), ("low", "per_30_days_low"), ("high", "per_30_days_high")):
@@ -81,15 +99,27 @@ def per_30_days(rate: pl.Expr) -> pl.Expr:
 
 
 def counts(
-    table: HistoryTable, groups: RowGroups, calendar: Calendar, *, count_arrived: bool
+    table: HistoryTable,
+    groups: RowGroups,
+    calendar: Calendar,
+    *,
+    count_arrived: bool,
+    times: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Return a row a group and period: its group columns, the calendar's, and the counts of both."""
+    """Return a row a group and period: its group columns, the calendar's, and the counts of both.
+
+    An opt-out of which `times` tell when counts in that period, if there is a look in it, else in that of the look that
+    shows it.
+    """
     changing, steady = versions(table, groups.reads)
     changing = ended(changing)
     grouped = groups.apply(changing)
     # Spells are made before tags are spread over rows: a spell ends with the contact's next row, whatever its tags.
     all_spells = mark_arrivals(table, spells(changing, groups.reads))
     all_spells = all_spells.with_columns(arrived=pl.col("arrived") & pl.lit(count_arrived))
+    all_spells = all_spells.with_columns(shown=calendar.of_snapshot(pl.col("next_first")))
+    if times is not None:
+        all_spells = _by_time(table, all_spells, calendar, times)
     known = groups.apply(all_spells)
     keys = groups.names
     counted = [
@@ -104,6 +134,29 @@ def counts(
         grid = sums.select(keys).unique().join(grid, how="cross")
     rows = grid.join(sums, on=[*keys, "n"], how="left", nulls_equal=True).sort(*keys, "n", nulls_last=True)
     return rows.with_columns(pl.col(_COUNTS).fill_null(0).cast(pl.Int64))
+
+
+def _by_time(
+    table: HistoryTable, spells_: pl.DataFrame, calendar: Calendar, times: pl.DataFrame
+) -> pl.DataFrame:
+    """Put into `shown` the period in which an opt-out happened, where its time lies between the looks around it."""
+    rows = spells_.with_row_index("row")
+    left = rows.filter(~pl.col("opt_out") & pl.col("next_opt_out"))
+    (who,) = identities_at(table, left, ("first",))
+    seen = look_times(table)
+    left = left.select(
+        "row",
+        who["phone"],
+        after=seen["seen_until"].gather(left["end"] - 1),
+        before=seen["seen_from"].gather(left["next_first"]),
+    )
+    told = left.join(times.select("phone", "opted_out_at"), on="phone").filter(
+        pl.col("opted_out_at") > pl.col("after"), pl.col("opted_out_at") <= pl.col("before")
+    )
+    first = told.sort("opted_out_at").unique("row", keep="first")
+    dated = first.select("row", calendar.of_moment(first["opted_out_at"]).alias("told"))
+    joined = rows.join(dated, on="row", how="left", maintain_order="left")
+    return joined.with_columns(shown=pl.coalesce("told", "shown")).drop("row", "told")
 
 
 def calendar_of(table: HistoryTable, every: str | None, time_zone: str) -> Calendar:
@@ -140,7 +193,7 @@ def calendar_of(table: HistoryTable, every: str | None, time_zone: str) -> Calen
         )
     )
     n = seen.join(periods, on=key, how="left", maintain_order="left")["n"]
-    return Calendar(periods, n, look_times(table))
+    return Calendar(periods, n, look_times(table), every, time_zone)
 
 
 def _how_watched(rows: pl.DataFrame, periods: pl.DataFrame, every: str) -> pl.DataFrame:
@@ -202,8 +255,7 @@ def _at_risk(known: pl.DataFrame, calendar: Calendar, keys: list[str]) -> pl.Dat
         start=calendar.of_look(pl.col("first_look")),
         stop=calendar.of_look(pl.col("last_look")),
     )
-    outcome = calendar.of_snapshot(pl.col("next_first"))
-    shown = subscribed.drop_nulls("next_first").select(*keys, "h_contact", start=outcome, stop=outcome)
+    shown = subscribed.drop_nulls("next_first").select(*keys, "h_contact", start="shown", stop="shown")
     # Whoever arrived was at risk since its creation, in whatever state the first look shows it.
     arrival = calendar.of_snapshot(pl.col("first"))
     arrived = known.filter("arrived").select(*keys, "h_contact", start=arrival, stop=arrival)
@@ -242,7 +294,7 @@ def _events(table: HistoryTable, known: pl.DataFrame, calendar: Calendar, keys: 
     turned = turned.select(
         *keys,
         "h_contact",
-        n=calendar.of_snapshot(pl.col("next_first")),
+        n="shown",
         out="next_opt_out",
         arrived=pl.lit(value=False),
         # Whoever was deleted and created again did not ask for texts: the account forgot the opt-out.

@@ -59,12 +59,14 @@ class Claims:
         claims: in the order of the columns.
         unmapped: positions of columns that claim nothing.
         told: position of a column to what is to be told of it.
+        dismissed: positions of columns that `mapping=` leaves out.
         is_ours: whether each header is a contact's field to the letter, as in a file that `write_contacts` made.
     """
 
     claims: list[Claim]
     unmapped: list[int]
     told: dict[int, str] = field(default_factory=dict)
+    dismissed: set[int] = field(default_factory=set)
     is_ours: bool = False
 
     def of(self, name: str) -> list[Claim]:
@@ -89,6 +91,8 @@ def claim_fields(names: list[str], layout: Layout | None, mapping: Mapping[str, 
     found = Claims([], [], is_ours=is_ours)
     for column, name in enumerate(names):
         claim = _given(column, name, given[name]) if name in given else None
+        if name in given and claim is None:
+            found.dismissed.add(column)
         if name not in given:
             claim = _ours(column, name) if is_ours else _known(column, name, layout, found)
         if claim is None:

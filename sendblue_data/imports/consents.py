@@ -13,14 +13,20 @@ from typing import NamedTuple
 
 import polars as pl
 
+from sendblue_data._shared.text import plural
 from sendblue_data.imports.claims import Claim
 from sendblue_data.imports.knowledge import Says, headers, squeezed
 
 SAYS_NOTHING, AGREES, ABSENT, OUT, STRANGE = range(5)
 """What a cell comes to: nothing, in, no consent, out, or a word that is not known and is taken for out."""
-_DATE = re.compile(r"\s*[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}([T ,].*)?|\s*[0-9]{10}([0-9]{3})?\s*")
+_DATE = re.compile(
+    r"\s*[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}([T ,].*)?|\s*(?:[0-9]{10}([0-9]{3})?|[34][0-9]{4}([.][0-9]+)?)\s*"
+)
+"""A date as it is written, as seconds or milliseconds since 1970, or as Excel's days."""
 _PARTS = re.compile(r"[\[\]{},;|\"']+")
 _NAMED = 3
+_LOOKED_AT, _WORDS_OF_A_STATE = 1000, 100
+"""A column with more words than these is no state, but names, notes or addresses."""
 
 
 class OptOuts(NamedTuple):
@@ -39,7 +45,9 @@ def opt_outs(columns: Sequence[tuple[Claim, pl.Series]], height: int) -> OptOuts
     """
     told: list[tuple[str, str]] = []
     read = [(claim, _meanings(claim, column, told)) for claim, column in columns]
-    speak_of_texts = [item for item in read if _says(item[0]).channel != "email"]
+    speak_of_texts = [
+        item for item in read if _says(item[0]).channel != "email" and _says(item[0]).sense != "message"
+    ]
     governing = speak_of_texts or read
     out = _any(height, [(meaning == OUT) | (meaning == STRANGE) for _, meaning in read])
     agrees = _any(height, [meaning == AGREES for _, meaning in governing])
@@ -53,11 +61,16 @@ def opt_outs(columns: Sequence[tuple[Claim, pl.Series]], height: int) -> OptOuts
     ).to_series()
     names = ", ".join(repr(claim.header) for claim, _ in columns)
     if number := int(out.sum()):
-        told.append((names, f"{number:,} rows are opted out"))
+        told.append((names, f"{plural(number, 'row is', 'rows are')} opted out"))
     if number := int((absent & ~out).sum()):
-        told.append((names, f"{number:,} rows did not agree to be texted: taken as opted out"))
+        told.append((names, f"{plural(number, 'row')} did not agree to be texted: taken as opted out"))
     if number := int((silent & ~out & ~absent).sum()):
-        told.append((names, f"{number:,} rows do not say whether they agreed: taken as opted out"))
+        told.append(
+            (
+                names,
+                f"{plural(number, 'row does', 'rows do')} not say whether they agreed: taken as opted out",
+            )
+        )
     if speaks and len(speak_of_texts) < len(read):
         of_email = ", ".join(repr(claim.header) for claim, _ in read if _says(claim).channel == "email")
         told.append(
@@ -67,10 +80,26 @@ def opt_outs(columns: Sequence[tuple[Claim, pl.Series]], height: int) -> OptOuts
         height, [meaning == AGREES for claim, meaning in read if _says(claim).sense == "consent"]
     )
     if number := int((out & consenting).sum()):
-        told.append(
-            (names, f"{number:,} rows agree in one column and opt out in another: taken as opted out")
+        what = (
+            "row agrees in one column and opts out" if number == 1 else "rows agree in one column and opt out"
         )
+        told.append((names, f"{number:,} {what} in another: taken as opted out"))
     return OptOuts(values.alias("opt_out").cast(pl.Boolean), told)
+
+
+def says_stop(column: pl.Series) -> bool:
+    """Tell whether a column of few words says of somebody that they opted out, whatever its header.
+
+    Example:
+        >>> says_stop(pl.Series(["Active", "Unsubscribed", None])), says_stop(pl.Series(["Won", "Lost"]))
+        (True, False)
+    """
+    if column.dtype != pl.String or column.head(_LOOKED_AT).n_unique() > _WORDS_OF_A_STATE:
+        return False
+    words = column.unique()
+    return words.len() <= _WORDS_OF_A_STATE and any(
+        squeezed(word) in headers().sure_words for word in words.drop_nulls()
+    )
 
 
 def _says(claim: Claim) -> Says:

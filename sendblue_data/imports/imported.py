@@ -9,7 +9,7 @@ from typing import Any, Literal
 import polars as pl
 
 from sendblue_data._shared.masking import mask_text
-from sendblue_data._shared.text import one_line
+from sendblue_data._shared.text import one_line, plural
 from sendblue_data.errors import FrameError
 
 _MAPPING: dict[str, Any] = dict.fromkeys(("header", "field", "sure", "why"), pl.String)
@@ -78,8 +78,7 @@ class ImportedContacts:
         if out := int(self.frame["opt_out"].sum()):
             parts.append(f"{out:,} opted out")
         what = "a list of suppressions, " if self.kind == "suppressions" else ""
-        rows = "row" if self.frame.height == 1 else "rows"
-        return f"{what}{self.frame.height:,} {rows} of {self.source}: {', '.join(parts)}"
+        return f"{what}{plural(self.frame.height, 'row')} of {self.source}: {', '.join(parts)}"
 
     def __repr__(self) -> str:
         return f"ImportedContacts({one_line(self.headline)})"
@@ -129,11 +128,13 @@ class ImportedContacts:
             .sort("rows", descending=True, maintain_order=True)
         )
         lines += [
-            f"{rows:,} rows, the first {first}: {header or 'the row'}: {problem}"
+            f"{f'row {first}' if rows == 1 else f'{rows:,} rows, the first {first}'}: {header or 'the row'}: {problem}"
             for header, problem, rows, first in counted.head(_SHOWN).rows()
         ]
         if counted.height > _SHOWN:
-            lines.append(f"and {counted.height - _SHOWN:,} more kinds of problems in .problems")
+            lines.append(
+                f"and {plural(counted.height - _SHOWN, 'more kind', 'more kinds')} of problems in .problems"
+            )
         return lines
 
 
@@ -151,15 +152,16 @@ def frame_to_write(imported: ImportedContacts, kind: str) -> pl.DataFrame:
     out = imported.frame["opt_out"].fill_null(value=False)
     if kind == "create" and imported.kind == "suppressions":
         raise FrameError(
-            f"{imported.source} is a list of {imported.frame.height:,} people who are not to be texted, and not of "
-            "contacts to create: pass it to bulk_opt_out. To create them opted out, pass its .frame."
+            f"{imported.source} is a list of {plural(imported.frame.height, 'person who is', 'people who are')} not to "
+            "be texted, and not of contacts to create: pass it to bulk_opt_out. To create them opted out, pass its "
+            ".frame."
         )
-    in_doubt = imported.frame["opt_out"].is_not_null().any() and not out.all()
+    in_doubt = imported.frame.height - int(out.sum()) if imported.frame["opt_out"].is_not_null().any() else 0
     if kind == "opt_out" and in_doubt:
         raise FrameError(
-            f"{imported.frame.height - out.sum():,} of the {imported.frame.height:,} rows of {imported.source} do not "
-            "say that their person opted out: pass its .opt_outs to opt out the others alone, or its .frame to opt "
-            "out everybody in it."
+            f"{in_doubt:,} of {plural(imported.frame.height, 'row')} of {imported.source} "
+            f"{'does' if in_doubt == 1 else 'do'} not say that their person opted out: pass its .opt_outs to opt out "
+            "the others alone, or its .frame to opt out everybody in it."
         )
     return imported.frame
 

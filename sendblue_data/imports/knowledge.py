@@ -58,19 +58,23 @@ class Headers:
     Attributes:
         fields: squeezed header to field, `full_name` among them.
         says: squeezed header to what it says of opting out.
+        spelled: the same headers with their accents, by which an encoding is told.
         stems_out, stems_in: parts of a header from which its sense is taken.
         beside: parts of a header that stands beside a consent: when, from where.
         email, text: parts of a header that tell the channel.
+        sure_words: squeezed words that say that somebody opted out under any header.
         words: squeezed word of a cell to its kind (`out`, `absent`, `in`, `yes`, `no`, `blank`).
     """
 
     fields: dict[str, str]
     says: dict[str, Says]
+    spelled: frozenset[str]
     stems_out: tuple[str, ...]
     stems_in: tuple[str, ...]
     beside: tuple[str, ...]
     email: tuple[str, ...]
     text: tuple[str, ...]
+    sure_words: frozenset[str]
     words: dict[str, str]
 
 
@@ -101,11 +105,18 @@ def headers() -> Headers:
     return Headers(
         fields={squeezed(name): field for field, names in known["fields"].items() for name in names},
         says=says,
+        spelled=frozenset(
+            name.casefold()
+            for key in ("fields", "opt_outs", "consents")
+            for names in known[key].values()
+            for name in names
+        ),
         stems_out=_stems(stems["out"]),
         stems_in=_stems(stems["in"]),
         beside=_stems(stems["beside"]),
         email=_stems(stems["email"]),
         text=_stems(stems["text"]),
+        sure_words=frozenset(map(squeezed, known["cells"]["opted_out"])),
         words={squeezed(word): kind for kind, words in known["words"].items() for word in words},
     )
 

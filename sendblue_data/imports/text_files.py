@@ -8,13 +8,16 @@ import io
 import re
 from collections import Counter
 from contextlib import suppress
+from itertools import pairwise
 
 import polars as pl
 from charset_normalizer import from_bytes
 
 from sendblue_data._frames.contact_text import MICROSECONDS, Form, csv_form
 from sendblue_data._shared.phone_cells import bare
+from sendblue_data._shared.text import plural
 from sendblue_data.errors import FrameError
+from sendblue_data.imports.knowledge import headers, squeezed
 from sendblue_data.imports.table import Table
 from sendblue_data.schema import CONTACT_SCHEMA
 
@@ -35,7 +38,13 @@ _FAMILY = [
     "big5", "euc_kr", "mac_roman",
 ]  # fmt: skip
 """Encodings that spreadsheets and old systems write. Western files are cp1252, of which Latin-1 is a part."""
-_LOOKS_LIKE_PHONE = re.compile(r"\+?[0-9][0-9 ().\-/]{5,}[0-9]")
+_LOOKS_LIKE_PHONE = re.compile(r"[+(]*[0-9][0-9 ().\-/]{5,}[0-9]")
+_TITLE_ROWS = 15
+"""Rows above a header that a report may begin with: its name, its date, its filters."""
+_ODD_AFTER_LETTER = re.compile(
+    r"[^\W\d_][\x80-\x9f\xa1-\xb4\xb6-\xb9\xbb-\xbf\xd7\xf7\u2018\u201c\u201e\u2020-\u2022\u02c6\u2030\u2039\u02dc]"
+)
+"""What no Western text has after a letter: a sign that another encoding's letter stands there."""
 
 
 def read_text(label: str, held: list[bytes]) -> Table:
@@ -51,6 +60,8 @@ def read_text(label: str, held: list[bytes]) -> Table:
     data = held.pop()
     form = csv_form(data[:_SAMPLE])
     data, notes = _as_utf8(label, data)
+    if b"\n" not in data and b"\r" in data:  # old Macs' ends of lines
+        data = data.replace(b"\r", b"\n")
     skipped = 0
     if hint := re.match(rb'"?sep=(.)"?\r?\n', data):  # Excel's own, which it doesn't show as a row
         separator, data, skipped = hint[1].decode(), data[hint.end() :], 1
@@ -116,10 +127,36 @@ def _guessed(data: bytes) -> str:
     """Find out an old encoding from the lines that have more than ASCII in them."""
     lines = [line for line in data[: _SAMPLE * 16].splitlines() if not line.isascii()]
     sample = b"\n".join(lines)[:_SAMPLE]
+    if (by_headers := _guessed_by_headers(data[:_SAMPLE])) is not None:
+        return by_headers
+    if not _letters_alone(sample.decode("cp1252", "replace")) and _letters_alone(sample.decode("mac_roman")):
+        return "mac_roman"
     best = from_bytes(sample, cp_isolation=_FAMILY, threshold=0.3).best()
     if best is None or not best.coherence or sample.decode("cp1252", "replace") == str(best):
         return "cp1252"
     return best.encoding
+
+
+def _guessed_by_headers(sample: bytes) -> str | None:
+    """Return the encoding in which a header with more than ASCII in it is one that is known; None where none is.
+
+    A short file says too little by the letters of its names, and its headers are words that we know.
+    """
+    best, most = None, 0
+    header = next((line for line in sample.splitlines() if line.strip()), b"")
+    for encoding in _FAMILY if not header.isascii() else ():
+        cells = re.split(r"[,;\t|]", header.decode(encoding, "replace"))
+        number = sum(
+            _clean(cell).strip('"').casefold() in headers().spelled for cell in cells if not cell.isascii()
+        )
+        if number > most:
+            best, most = encoding, number
+    return best
+
+
+def _letters_alone(text: str) -> bool:
+    is_shouted = any(a.islower() and b.isupper() and not b.isascii() for a, b in pairwise(text))
+    return not (is_shouted or "\ufffd" in text or _ODD_AFTER_LETTER.search(text))
 
 
 def _separator(sample: str) -> str:
@@ -218,31 +255,47 @@ def _with_header(
     filled = pl.Series([], dtype=pl.UInt32) if given is None else given.fill_null(value=False).arg_true()
     if filled.is_empty():
         raise FrameError(f"{label} is empty: expected a header, and a row for each contact.")
+    if above := _rows_above(frame, filled):
+        notes.append(f"{plural(above, 'row')} above the header left out")
+        filled = filled.slice(above)
     at = int(filled[0])
-    headers = [_clean(cell) for cell in frame.row(at)]
-    if any(_LOOKS_LIKE_PHONE.fullmatch(bare(header)) for header in headers):
-        headers = [f"column {n}" for n in range(1, len(headers) + 1)]
+    names = [_clean(cell) for cell in frame.row(at)]
+    if any(_LOOKS_LIKE_PHONE.fullmatch(bare(name)) for name in names):
+        names = [f"column {n}" for n in range(1, len(names) + 1)]
         notes.append("no header: the first row holds a phone")
-    elif {header.removeprefix("'") for header in headers} <= {*CONTACT_SCHEMA, MICROSECONDS}:
+    elif {name.removeprefix("'") for name in names} <= {*CONTACT_SCHEMA, MICROSECONDS}:
         # A file of ours: a contact of which nothing is known is a row too.
         filled = pl.int_range(at + 1, frame.height, dtype=pl.UInt32, eager=True)
     else:
         filled = filled.slice(1)
     moved = dict(zip(filled.to_list(), range(filled.len()), strict=True)) if broken else {}
     if blank := int(filled[-1]) + 1 - int(filled[0]) - filled.len() if filled.len() else 0:
-        notes.append(f"{blank:,} blank rows left out")
+        notes.append(f"{plural(blank, 'blank row')} left out")
     is_whole = filled.len() and int(filled[-1]) - int(filled[0]) + 1 == filled.len()
     body = frame.slice(int(filled[0]), filled.len()) if is_whole else frame[filled]
     del frame
     return Table(
         label,
-        headers,
+        names,
         body.get_columns(),
         (filled + first).cast(pl.UInt32).alias("row"),
         notes,
         {moved[position]: why for position, why in broken.items() if position in moved},
         form=form,
     )
+
+
+def _rows_above(frame: pl.DataFrame, filled: pl.Series) -> int:
+    """Count the rows that a report puts above its header, which is the first that names a phone and more."""
+    known = headers().fields
+    for place, row in enumerate(filled.head(_TITLE_ROWS).to_list()):
+        cells = [cell for cell in map(_clean, frame.row(row)) if cell]
+        fields = [known[squeezed(cell)] for cell in cells if squeezed(cell) in known]
+        if "phone" in fields and len({*fields}) > 1:
+            return place
+        if place == 0 and (fields or len(cells) > 2):  # noqa: PLR2004 -- a title, a title and a date
+            return 0
+    return 0
 
 
 def _clean(cell: object) -> str:

@@ -5,33 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
 from sendblue_data._frames.conversion import is_frame, to_polars
-from sendblue_data._shared.signatures import spell_out_options
+from sendblue_data._shared.text import plural
 from sendblue_data._shared.time import Moment
-from sendblue_data.errors import FrameError
+from sendblue_data._shared.validation import shown
+from sendblue_data.errors import ConfigurationError, FrameError
+from sendblue_data.plots.enlarging import enlarge
 from sendblue_data.plots.labels import (
     LONGEST_LABEL,
+    NOT_SET,
     clean,
     group_labels,
     lacks_glyphs,
     listed,
     moment_text,
     number,
-    plural,
+    told_apart,
 )
 from sendblue_data.plots.measure import fitting, text_width, widest, wrapped
+from sendblue_data.plots.options import ABOVE_AND_BELOW, SLIDE, SLIDE_DPI, check_size, coloured
 from sendblue_data.plots.style import Palette, Theme, styled, theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
     from matplotlib.ticker import Locator
-
-Plot = TypeVar("Plot", bound=Callable[..., Any])
 
 WIDTH = 8.6
 """Inches of a figure that we make ourselves: fills a slide's or a page's column at 9 point text."""
@@ -45,39 +48,13 @@ UNDER = 28
 """Points below the axes that the lowest line of text doesn't take: ticks' labels, the figure's margins."""
 SMALL_GROUP = 30
 """Groups with fewer known contacts than this are greyed, unless the caller says otherwise."""
-SPELLED_OUT = "[ ]: characters that no installed font has, as code points."
+SPELLED_OUT = "[ ]: characters that no installed font has, as code points; the table has the text itself."
+AUTO = "auto"
+"""The title that asks for the chart's point."""
 TOP = 25
 """Groups drawn, unless the caller says otherwise; the rest is counted in a note."""
 BAR = 0.66
 """Of a row, the part that a bar takes."""
-
-
-class PlotOptions(TypedDict, total=False):
-    """The options that every plot takes.
-
-    Example:
-        >>> from matplotlib.figure import Figure
-        >>> from sendblue_data.plots import PlotOptions, verification_funnel
-        >>> options: PlotOptions = {"title": "Our contacts", "as_of": "1 March 2026", "ax": Figure().subplots()}
-        >>> table = pl.DataFrame({"step": ["all", "verified"], "contacts": [50, 30]})
-        >>> verification_funnel(table, **options).get_title()
-        'Our contacts'
-    """
-
-    ax: Axes | None
-    """Axes to draw on; None makes a new figure, as high as its rows need."""
-    title: str | None
-    """Instead of the plot's own."""
-    as_of: Moment | None
-    """Moment of the pull or of the last snapshot, said below the title; a text is said as it is."""
-    theme: Theme | None
-    """`"light"` or `"dark"`; None takes that of `ax`, or the one chosen by `use_style`."""
-
-
-def with_options(plot: Plot) -> Plot:
-    """Show the options of `PlotOptions` in a plot's signature, as if they were written out there."""
-    spell_out_options(plot, PlotOptions)
-    return plot
 
 
 @dataclass
@@ -102,6 +79,24 @@ class Canvas:
     """Points that the axes have at least, when the figure is ours."""
     inches: float = 0.0
     """Height of the axes, when the figure is ours."""
+    scale: float = 1.0
+    """How many times as large as on a page text and marks are."""
+    fixed: bool = False
+    """Whether the figure is ours, and of a size that was asked for."""
+    opted_out: str = ""
+    """Colour of opt-outs beside marks of another colour, whatever the caller's."""
+    highlight: tuple[str, ...] = ()
+    """Names of the groups to be in colour; none: all are."""
+    lit: list[bool] = field(default_factory=list)
+    """Of each group drawn, whether it was asked to be in colour; empty where all are."""
+    wants_point: bool = False
+    """Whether the title is to say what the chart shows."""
+    point: str = ""
+    """What the chart shows, in a sentence."""
+    text: float = 9.5
+    """Points of the rows' names."""
+    under: float = 6.0
+    """Points between the ticks' labels and the notes, for what stands there."""
 
     @property
     def figure(self) -> Figure:
@@ -113,9 +108,13 @@ class Canvas:
     def room(self) -> tuple[float, float]:
         """Return the width and height that the axes will have, in points, as far as known before drawing."""
         if self.owned:
-            return 72 * self.figure.get_figwidth() - self.left - self.right - MARGIN, 72 * self.inches
+            return 72 * self._wide() - self.left - self.right - MARGIN, 72 * self.inches
         width, height = self._cell()
         return max(width - self.right - (self.left if self._laid_out() else 0), 72.0), max(height, 36.0)
+
+    def _wide(self) -> float:
+        """Return the figure's width in inches of a page."""
+        return self.figure.get_figwidth() / self.scale
 
     def _cell(self) -> tuple[float, float]:
         # Before a layout engine has run, axes are as large as the place that they and their labels will share.
@@ -128,7 +127,7 @@ class Canvas:
     def _line(self) -> float:
         """Points that a line of title or notes may take."""
         if self.owned:
-            return 72 * self.figure.get_figwidth() * 0.975
+            return 72 * self._wide() * 0.975
         width, _ = self._cell()
         return max(width - self.left, 150.0) if self._laid_out() else width
 
@@ -151,7 +150,23 @@ class Canvas:
         """Make labels that can be drawn, and say so where a character had to be spelled out."""
         if lacks_glyphs(values):
             self.notes.append(SPELLED_OUT)
-        return group_labels(values, width)
+        labels = group_labels(values, width)
+        self._light([{NOT_SET if value is None else str(value)} for value in values], labels)
+        return labels
+
+    def _light(self, names: Sequence[set[str]], labels: Sequence[str]) -> None:
+        """Note which groups are to be in colour, by any of their names."""
+        if not self.highlight:
+            return
+        self.lit = [
+            bool({*own, label} & set(self.highlight)) for own, label in zip(names, labels, strict=True)
+        ]
+        known = set(labels).union(*names)
+        if missing := [name for name in self.highlight if name not in known]:
+            raise ConfigurationError(
+                f"highlight is {shown(missing[0])}, which is no group drawn here. Choose from: {', '.join(labels[:12])}"
+                f"{', ...' if len(labels) > 12 else ''}."  # noqa: PLR2004 -- as many as one reads
+            )
 
     def paired_names(
         self, left: Iterable[object], right: Iterable[object], joint: str, width: int = 20
@@ -159,17 +174,23 @@ class Canvas:
         """Make labels of two names each, both short enough to be read."""
         if lacks_glyphs([*left, *right]):
             self.notes.append(SPELLED_OUT)
-        pairs = zip(left, right, strict=True)
-        return group_labels(
-            (f"{clean(str(a), 20)}{joint}{clean(str(b), width)}" for a, b in pairs), width + 20 + len(joint)
-        )
+        pairs = [(str(a), str(b)) for a, b in zip(left, right, strict=True)]
+        labels = told_apart([f"{clean(a, 20)}{joint}{clean(b, width)}" for a, b in pairs])
+        self._light([{a, b} for a, b in pairs], labels)
+        return labels
 
     def rows(self, labels: Sequence[str], faint: Sequence[bool] = ()) -> None:
         """Give each group a row, the first on top."""
         if not self.owned:
             labels = [fitting(label, self._cell()[0] / 3, 9.5) for label in labels]
-        self.left = widest(labels, 9.5)
-        self.ax.set_yticks(range(len(labels)), labels, parse_math=False)
+        elif self.fixed:
+            labels = [fitting(label, 72 * self._wide() / 3, 9.5) for label in labels]
+        if self.fixed or not self.owned:
+            # Rows share a height that is given: their text gets smaller before it lies on one another.
+            tall = self.room()[1] - (0 if self.fixed else ABOVE_AND_BELOW / 2)
+            self.text = min(9.5, max(0.8 * tall / max(len(labels), 1), 3.0))
+        self.left = widest(labels, self.text)
+        self.ax.set_yticks(range(len(labels)), labels, parse_math=False, size=self.text)
         self.ax.set_ylim(len(labels) - 0.4, -0.6)
         for tick, is_faint in zip(self.ax.get_yticklabels(), faint, strict=False):
             if is_faint:
@@ -177,8 +198,18 @@ class Canvas:
         self.ax.grid(visible=False, axis="y")
 
     def shades(self, faint: Sequence[bool], colour: str) -> list[str]:
-        """Return a colour for each group: grey for those that are too small."""
-        return [self.colours.muted if is_faint else colour for is_faint in faint]
+        """Return a colour for each group: grey for those that are too small, or not among those to highlight."""
+        lit = self.lit or [True] * len(faint)
+        return [
+            colour if is_lit and not is_faint else self.colours.muted
+            for is_faint, is_lit in zip(faint, lit, strict=True)
+        ]
+
+    def cycle(self, lines: int) -> list[str]:
+        """Return a colour for each line: its own, or grey where it isn't among those to highlight."""
+        own = list(self.colours.cycle[: max(lines, 1)])
+        own += [self.colours.main] * (lines - len(own))
+        return self.shades([False] * lines, self.colours.accent) if self.lit else own
 
     def bars(
         self,
@@ -202,11 +233,12 @@ class Canvas:
         """Write columns of text at the right of the rows, under a small heading each."""
         row_place = self.ax.get_yaxis_transform()
         points = 4.0
+        size = min(9.0, self.text)
         for column in columns:
             texts = [column.write(value) for value in column.values]
-            points += 11 + max(text_width(column.heading, 8), widest(texts, 9))
+            points += 11 + max(text_width(column.heading, 8), widest(texts, size))
             colour = self.colours.note if column.is_note else self.colours.text
-            cell = {"xycoords": row_place, "ha": "right", "va": "center", "size": 9, "color": colour}
+            cell = {"xycoords": row_place, "ha": "right", "va": "center", "size": size, "color": colour}
             for row, text in enumerate(texts):
                 self.write(text, (1, row), (points, 0), **cell)
             head = {"xycoords": "axes fraction", "ha": "right", "va": "bottom", "size": 8}
@@ -219,6 +251,13 @@ class Canvas:
 
         steps = MaxNLocator(6, steps=[1, 2, 2.5, 5, 10])
         self._axis(which, steps, lambda share: f"{round(100 * share, 3):g}%")
+
+    def points_axis(self) -> None:
+        """Write ticks as differences in percentage points."""
+        from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 -- late, like pyplot
+
+        steps = MaxNLocator(6, steps=[1, 2, 2.5, 5, 10])
+        self._axis("x", steps, lambda share: f"{round(100 * share, 3):+g}" if share else "0")
 
     def count_axis(self, which: str = "x") -> None:
         """Write ticks as whole numbers with thousands separated."""
@@ -251,16 +290,15 @@ class Canvas:
         """Write title, subtitle, axis label and notes where nothing is clipped or covered."""
         from matplotlib.transforms import (  # noqa: PLC0415 -- late, like pyplot
             IdentityTransform,
-            ScaledTranslation,
             blended_transform_factory,
         )
 
         figure = self.figure
-        if self.owned:
+        if self.owned and not self.fixed:
             figure.set_figwidth(
                 max(figure.get_figwidth(), (self.left + self.narrowest + self.right + MARGIN) / 72)
             )
-        self._thin_ticks()
+        self.thin_ticks()
         points = self._line()
         across = figure.transFigure if self.owned else self.ax.transAxes
         left = 0.012 if self.owned else 0.0
@@ -271,21 +309,46 @@ class Canvas:
             subtitle = "\n".join(wrapped(part, points, 9.5) for part in under)
         place = blended_transform_factory(across, self.ax.transAxes)
         self.write(subtitle, (left, 1), (0, self.lift), xycoords=place, va="bottom", size=9.5)
-        pad = self.lift + (4 + 13.5 * (subtitle.count("\n") + 1) if subtitle else 3)
-        # The centre title is the one that `ax.get_title()` gives; it only stands at the left.
-        words = wrapped(self.title, points, 13, bold=True)
-        title = self.ax.set_title(words, loc="center", x=left, y=1.0, ha="left", parse_math=False)
-        title.set_transform(place + ScaledTranslation(0, pad / 72, figure.dpi_scale_trans))
+        self.lift += 4 + 13.5 * (subtitle.count("\n") + 1) if subtitle else 3
         below = "\n".join(wrapped(line, points, 9) for line in (self.label, *self.notes) if line)
-        label = self.ax.set_xlabel(below, loc="left", labelpad=6, parse_math=False, linespacing=1.35)
+        pad = self.under * self.scale
+        label = self.ax.set_xlabel(below, loc="left", labelpad=pad, parse_math=False, linespacing=1.35)
         label.set_transform(blended_transform_factory(across, IdentityTransform()))
         label.set_x(left)
-        if self.owned:
-            above = pad + 16.5 * (title.get_text().count("\n") + 1)
-            figure.set_figheight(self.inches + (above + UNDER + 12.5 * (below.count("\n") + 1)) / 72)
         self._keep_colours()
+        if self.scale != 1:
+            enlarge(self.ax, self.scale)
+        self.set_title(self.point if self.wants_point and self.point else self.title)
+        # Matplotlib's own would write a second title, across the subtitle.
+        self.ax.set_title = self.set_title  # type: ignore[method-assign, assignment]
 
-    def _thin_ticks(self) -> None:
+    def set_title(
+        self, label: str, fontdict: dict[str, Any] | None = None, loc: str | None = None, **style: Any
+    ) -> Text:
+        """Write the title at the left above all else, in place of the one that was there; any `loc` is the left."""
+        from matplotlib.axes import Axes as AnyAxes  # noqa: PLC0415 -- late, like pyplot
+        from matplotlib.transforms import ScaledTranslation, blended_transform_factory  # noqa: PLC0415 -- as above
+
+        del loc
+        figure, left = self.figure, 0.012 if self.owned else 0.0
+        place = blended_transform_factory(
+            figure.transFigure if self.owned else self.ax.transAxes, self.ax.transAxes
+        )
+        size = 13 * self.scale
+        style = {"color": self.colours.text, "size": size, "weight": "bold", **(fontdict or {}), **style}
+        # The centre title is the one that `ax.get_title()` gives; it only stands at the left.
+        words = wrapped(label, self._line(), 13, bold=True)
+        words_at: dict[str, Any] = {"loc": "center", "x": left, "y": 1.0, "ha": "left", "parse_math": False}
+        title = AnyAxes.set_title(self.ax, words, **words_at, **style)
+        lift = ScaledTranslation(0, self.lift * self.scale / 72, figure.dpi_scale_trans)
+        title.set_transform(place + lift)
+        if self.owned and not self.fixed:
+            lines = title.get_text().count("\n") + 1, self.ax.get_xlabel().count("\n") + 1
+            around = self.lift + 16.5 * lines[0] + UNDER + self.under - 6 + 12.5 * lines[1]
+            figure.set_figheight(self.inches + around / 72)
+        return title
+
+    def thin_ticks(self) -> None:
         """Keep as many labels below the axes as don't touch each other."""
         from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 -- late, like pyplot
 
@@ -306,8 +369,9 @@ class Canvas:
 
             family, colours = list(font_families()), self.colours
             grid = {"grid_color": colours.line, "labelfontfamily": family}
-            self.ax.tick_params(axis="x", color=colours.line, labelcolor=colours.note, **grid)
-            self.ax.tick_params(axis="y", color=colours.line, **grid)
+            for ax in (self.ax, *self.ax.child_axes):
+                ax.tick_params(axis="x", color=colours.line, labelcolor=colours.note, **grid)
+                ax.tick_params(axis="y", color=colours.line, **grid)
 
 
 @dataclass(frozen=True)
@@ -329,6 +393,10 @@ def canvas(
     title: str | None = None,
     as_of: Moment | None = None,
     theme: Theme | None = None,
+    color: str | None = None,
+    highlight: str | Sequence[str] | None = None,
+    size: Literal["page", "slide"] = "page",
+    figsize: tuple[float, float] | None = None,
     rows: int = 0,
     height: float | None = None,
     width: float = WIDTH,
@@ -336,19 +404,37 @@ def canvas(
     """Open an axes in the house style; title and notes are written when the block ends.
 
     A new figure is as high as its `rows` need, or its axes `height` inches where a plot isn't made of rows; `width`
-    is in inches too, and labels that need more get more.
+    is in inches too, and labels that need more get more. With a `size` or `figsize` it is as large as that.
     """
+    check_size(size, figsize, ax)
     chosen = theme_of(ax) if ax is not None and theme is None else theme
-    with styled(chosen) as colours:
-        if ax is None:
+    with styled(chosen) as theirs:
+        colours = coloured(theirs, color)
+        lit = (highlight,) if isinstance(highlight, str) else tuple(highlight or ())
+        told: dict[str, Any] = {"title": title or heading, "as_of": as_of, "highlight": lit}
+        told["opted_out"] = theirs.accent
+        if ax is not None:
+            # Labels and notes stand outside of the axes: something has to make room for them.
+            figure = ax.get_figure(root=True)
+            if figure is not None and figure.get_layout_engine() is None and ax.get_subplotspec() is not None:
+                figure.set_layout_engine("constrained")
+            drawing = Canvas(ax, colours, owned=False, **told)
+        else:
             from matplotlib import pyplot as plt  # noqa: PLC0415 -- importing this package must not load pyplot
 
             inches = height or ROW * (max(rows, 2) + 0.2)
-            figure = plt.figure(figsize=(width, inches + 1), layout="constrained")
-            figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)  # type: ignore[union-attr, call-arg]
-            drawing = Canvas(figure.add_subplot(), colours, True, title or heading, as_of, inches=inches)
-        else:
-            drawing = Canvas(ax, colours, owned=False, title=title or heading, as_of=as_of)
+            given = SLIDE if size == "slide" else figsize
+            scale = SLIDE[0] / WIDTH if size == "slide" else 1.0
+            dpi = SLIDE_DPI if size == "slide" else None
+            figure = plt.figure(figsize=given or (width, inches + 1), dpi=dpi, layout="constrained")
+            pads = {"w_pad": 0.12 * scale, "h_pad": 0.1 * scale}
+            figure.get_layout_engine().set(**pads)  # type: ignore[union-attr]
+            if given:
+                inches = given[1] / scale - ABOVE_AND_BELOW / 72
+            shape: dict[str, Any] = {"inches": inches, "scale": scale, "fixed": given is not None}
+            drawing = Canvas(figure.add_subplot(), colours, owned=True, **told, **shape)
+        if drawing.title == AUTO:
+            drawing.title, drawing.wants_point = heading, True
         yield drawing
         drawing.finish()
 

@@ -8,17 +8,11 @@ from typing import TYPE_CHECKING, Unpack
 
 import polars as pl
 
-from sendblue_data.plots.canvas import (
-    SMALL_GROUP,
-    TOP,
-    Canvas,
-    Column,
-    PlotOptions,
-    canvas,
-    require,
-    with_options,
-)
-from sendblue_data.plots.labels import NOT_SET, number, plural, probability
+from sendblue_data._shared.text import plural
+from sendblue_data.plots.canvas import SMALL_GROUP, TOP, Canvas, Column, canvas, require
+from sendblue_data.plots.labels import NOT_SET, digits_of, number, percent, probability
+from sendblue_data.plots.options import PlotOptions, rows_that_fit, with_options
+from sendblue_data.plots.points import driver, told_level
 from sendblue_data.plots.rates import NOTHING_KNOWN, of_known
 
 if TYPE_CHECKING:
@@ -55,7 +49,8 @@ def opt_out_drivers(
         top: most sets drawn, the first; the rest is counted in a note. None draws all.
         grey_below: sets with fewer known contacts are greyed.
         max_q: sets with a larger q, which may well differ by chance, are drawn as rings.
-        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
+        **options: `ax`, `title`, `as_of`, `theme`, `color`, `highlight`, `size`, `figsize`, as of every plot: see
+            `PlotOptions`.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -69,6 +64,7 @@ def opt_out_drivers(
     risk = ("relative_risk", "relative_risk_low", "relative_risk_high")
     columns = ["factor", "level", "contacts", "unknown", "opt_outs", *risk, "q", "left_out"]
     table = require(table, columns, "opt_out_drivers")
+    top = rows_that_fit(top, options)
     kept = table.head(table.height if top is None else max(top, 1))
     with canvas("Relative risk of having opted out", rows=kept.height, **options) as drawing:
         known = (kept["contacts"] - kept["unknown"]).to_list()
@@ -80,7 +76,8 @@ def opt_out_drivers(
         risks: list[Risk] = kept.select(risk).rows()
         _draw_risks(drawing, risks, faint, [q is None or q > max_q for q in kept["q"]])
         drawing.columns(
-            Column("risk (interval)", risks, lambda risk: risk_text(*risk)),
+            *_rates(kept),
+            Column(f"risk ({told_level(kept)})", risks, lambda risk: risk_text(*risk)),
             *_adjusted(drawing, kept),
             Column("q", kept["q"], probability),
             of_known(kept["opt_outs"], known),
@@ -88,6 +85,7 @@ def opt_out_drivers(
         drawing.subtitle = (
             "Opt-out rate of each set as a multiple of the rate of all other contacts, log scale"
         )
+        drawing.point = driver(table, max_q)
         drawing.label = (
             "An association, not a cause: sets overlap, and tags are often given because of what someone did."
         )
@@ -169,6 +167,21 @@ def _risk_ticks(drawing: Canvas, left: float, right: float) -> None:
     axis.set_major_locator(FixedLocator([tick for tick in ticks if left <= tick <= right]))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda times, _: f"{times:g}"))
+
+
+def _rates(table: pl.DataFrame) -> list[Column]:
+    """Return the columns of the rates that a risk is the ratio of, where the table has them."""
+    if not {"opt_out_rate", "rest_opt_out_rate"} <= set(table.columns):
+        return []
+    return [
+        Column("rate", table["opt_out_rate"], lambda rate: percent(rate, digits_of(rate))),
+        Column(
+            "of the rest",
+            table["rest_opt_out_rate"],
+            lambda rate: percent(rate, digits_of(rate)),
+            is_note=True,
+        ),
+    ]
 
 
 def _adjusted(drawing: Canvas, table: pl.DataFrame) -> list[Column]:

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Unpack
 
 import polars as pl
 
-from sendblue_data.plots.canvas import BAR, Column, PlotOptions, canvas, require, with_options
-from sendblue_data.plots.labels import number
+from sendblue_data.errors import FrameError
+from sendblue_data.plots.canvas import BAR, Column, canvas, require
+from sendblue_data.plots.labels import listed, number
+from sendblue_data.plots.options import PlotOptions, with_options
+from sendblue_data.plots.points import moved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,7 +18,8 @@ if TYPE_CHECKING:
 _STEPS = {
     "added": ("added", 1), "came_back": ("came back", 1), "resubscribed": ("resubscribed", 1),
     "lost_opt_outs": ("opt-out lost", 1), "became_known": ("became known", 1), "opted_out": ("opted out", -1),
-    "removed": ("removed", -1), "became_unknown": ("became unknown", -1),
+    "joined_group": ("joined the group", 1), "left_group": ("left the group", -1), "removed": ("removed", -1),
+    "became_unknown": ("became unknown", -1),
 }  # fmt: skip
 CROWDED = 0.6
 """Where nothing goes below this share of the highest, the scale starts above 0, and says so."""
@@ -27,7 +31,9 @@ def list_flow(table: pl.DataFrame, **options: Unpack[PlotOptions]) -> Axes:
 
     Args:
         table: what `ContactHistory.list_flow()` gives; all of its periods are one bridge, so filter it for some.
-        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
+            Of a table by group, one group.
+        **options: `ax`, `title`, `as_of`, `theme`, `color`, `highlight`, `size`, `figsize`, as of every plot: see
+            `PlotOptions`.
 
     Example:
         >>> from datetime import date
@@ -41,6 +47,12 @@ def list_flow(table: pl.DataFrame, **options: Unpack[PlotOptions]) -> Axes:
     table = require(
         table, ["period", "start", "added", "opted_out", "removed", "end"], "ContactHistory.list_flow"
     )
+    by = table.columns[: table.columns.index("period")]
+    if by and table.select(by).n_unique() > 1:
+        raise FrameError(
+            f"found the flow of {table.select(by).n_unique()} groups ({listed(by)}), where a bridge shows one. "
+            f"Filter the table, such as by table.filter(pl.col({by[0]!r}) == ...)."
+        )
     sums = {name: int(table[name].sum()) for name in _STEPS if name in table.columns}
     steps = [
         (name, count) for name, count in sums.items() if count or name in {"added", "opted_out", "removed"}
@@ -50,6 +62,7 @@ def list_flow(table: pl.DataFrame, **options: Unpack[PlotOptions]) -> Axes:
             return drawing.say_empty("No periods")
         drawing.label = "On the list: in the account, and known not to be opted out."
         start, end = int(table["start"][0]), int(table["end"][-1])
+        drawing.point = moved(start, end)
         drawing.subtitle = f"{table['period'][0]:%-d %B %Y} and on: from {number(start)} to {number(end)}"
         bars = [("start", 0, start, drawing.colours.note, number(start))]
         level = start
@@ -74,7 +87,8 @@ def list_flow(table: pl.DataFrame, **options: Unpack[PlotOptions]) -> Axes:
         lowest = min([left for left in lefts if left] + [start, end])
         highest = max(left + width for left, width in zip(lefts, widths, strict=True))
         if lowest > CROWDED * highest:
-            drawing.ax.set_xlim(left=lowest - 0.3 * (highest - lowest + 1))
+            span = highest - lowest + 1
+            drawing.ax.set_xlim(lowest - 0.3 * span, highest + 0.02 * span)
             drawing.notes.append("The scale does not start at 0.")
         drawing.count_axis()
         drawing.columns(Column("contacts", [text for *_, text in bars], str))

@@ -6,15 +6,16 @@ The report, the terminal and the explorer write their numbers the same way.
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
-from math import inf
+from math import floor, inf, log10
 
 from sendblue_data._shared.time import Moment
 from sendblue_data.plots.style import font_families
 
+ISOLATES = ("\u200e\u2068", "\u2069")
+"""A left-to-right mark, since where no letter tells the direction of a line it is right to left; and the isolate."""
 LONGEST_LABEL = 34
 """Columns of text that a group's label may take; a wide (CJK) character takes two."""
 NOT_SET = "(not set)"
@@ -30,13 +31,25 @@ def group_labels(values: Iterable[object], width: int = LONGEST_LABEL) -> list[s
         >>> group_labels(["VIP", "vip ", None, "newsletter-2024-black-friday-returning-customers"])
         ['VIP', 'vip␣', '(not set)', 'newsletter-2024-…turning-customers']
     """
-    labels = [clean(NOT_SET if value is None else str(value), width) for value in values]
-    seen: Counter[str] = Counter()
-    for row, label in enumerate(labels):
-        seen[label] += 1
-        if seen[label] > 1:
-            labels[row] = f"{label} ({seen[label]})"
-    return labels
+    return told_apart([clean(NOT_SET if value is None else str(value), width) for value in values])
+
+
+def told_apart(labels: Sequence[str]) -> list[str]:
+    """Number labels that are alike, and take no number that another label has.
+
+    Example:
+        >>> told_apart(["VIP", "VIP", "VIP (2)"])
+        ['VIP', 'VIP (3)', 'VIP (2)']
+    """
+    taken, apart = set(labels), []
+    seen: set[str] = set()
+    for label in labels:
+        own, place = label, 2
+        while own in seen or (own != label and own in taken):
+            own, place = f"{label} ({place})", place + 1
+        seen.add(own)
+        apart.append(own)
+    return apart
 
 
 def clean(text: str, width: int = LONGEST_LABEL, draw: Callable[[str], str] | None = None) -> str:
@@ -46,7 +59,31 @@ def clean(text: str, width: int = LONGEST_LABEL, draw: Callable[[str], str] | No
     if not text.strip():
         return "␣" * min(len(text), width)
     line = (draw or _drawn)(" ".join(text.split()))
-    return shorten("␣" * text[0].isspace() + line + "␣" * text[-1].isspace(), width)
+    short = shorten("␣" * text[0].isspace() + line + "␣" * text[-1].isspace(), width)
+    return short if draw else isolated(short)
+
+
+def isolated(text: str) -> str:
+    """Keep a name that is written from right to left from turning round what stands beside it.
+
+    Unicode's isolates (UAX #9), where matplotlib orders text by its direction (from 3.11 on); before, it draws all
+    text from left to right, and these as boxes. Its spaces don't break, since a line is turned as a whole.
+
+    Example:
+        >>> isolated("VIP")
+        'VIP'
+    """
+    turns = any(unicodedata.bidirectional(character) in {"R", "AL", "AN"} for character in text)
+    if not turns or not _orders_text() or text.startswith(ISOLATES[0]):
+        return text
+    return text.replace(" ", "\u00a0").join(ISOLATES)
+
+
+@lru_cache(maxsize=1)
+def _orders_text() -> bool:
+    from matplotlib import __version_info__  # noqa: PLC0415 -- late, like pyplot
+
+    return __version_info__[:2] >= (3, 11)
 
 
 def _drawn(text: str) -> str:
@@ -148,15 +185,58 @@ def decimal(value: float | None) -> str:
     return "n/a" if value is None else "∞" if value == inf else f"{value:.2f}"
 
 
-def interval(bounds: Sequence[float | None]) -> str:
-    """Write the interval of a rate.
+def interval(bounds: Sequence[float | None], digits: int = 1) -> str:
+    """Write the interval of a rate; an end that isn't 0 or 1 is never written as if it were.
 
     Example:
-        >>> interval((0.041, 0.06)), interval((None, None))
-        ('4.1 to 6.0%', 'n/a')
+        >>> interval((0.041, 0.06)), interval((0.0002, 0.004)), interval((None, None))
+        ('4.1 to 6.0%', '<0.1 to 0.4%', 'n/a')
+        >>> interval((0.0002, 0.0008), digits=2)
+        '0.02 to 0.08%'
     """
     low, high = bounds
-    return "n/a" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}%"
+    if low is None or high is None:
+        return "n/a"
+    return f"{percent(low, digits).removesuffix('%')} to {percent(high, digits)}"
+
+
+def digits_of(rate: float | None) -> int:
+    """Return how many decimals show a rate that is rare, or rarely is not: 1, and up to 4 below 0.1%.
+
+    Example:
+        >>> [digits_of(rate) for rate in (0.123, 0.0, 0.0004, 0.00002, 0.9996, None)]
+        [1, 1, 2, 3, 2, 1]
+    """
+    part = min(rate, 1 - rate) if rate is not None else 0.0
+    if part <= 0 or part >= 0.001:  # noqa: PLR2004 -- 0.1%, which one decimal shows
+        return 1
+    return min(-floor(log10(part)) - 2, 4)
+
+
+def rate_with_interval(rate: float | None, low: float | None, high: float | None) -> tuple[str, str]:
+    """Write a rate and its interval to the same number of decimals, so that they agree.
+
+    Example:
+        >>> rate_with_interval(0.0004, 0.0002, 0.0008), rate_with_interval(0.05, 0.03, 0.08)
+        (('0.04%', '0.02 to 0.08%'), ('5.0%', '3.0 to 8.0%'))
+    """
+    digits = digits_of(rate)
+    return percent(rate, digits), interval((low, high), digits)
+
+
+def period_text(when: date, column: str) -> str:
+    """Write the first day of a period, as the period that a group's column names.
+
+    Example:
+        >>> day = date(2024, 10, 1)
+        >>> [period_text(day, f"created_{every}") for every in ("month", "quarter", "year", "week")]
+        ['Oct 2024', 'Q4 2024', '2024', '1 Oct 2024']
+    """
+    if column.endswith("_month"):
+        return f"{when:%b %Y}"
+    if column.endswith("_quarter"):
+        return f"Q{(when.month + 2) // 3} {when.year}"
+    return str(when.year) if column.endswith("_year") else f"{when.day} {when:%b %Y}"
 
 
 def probability(p: float | None) -> str:
@@ -167,16 +247,6 @@ def probability(p: float | None) -> str:
         ('<0.001', '0.030', 'n/a')
     """
     return "n/a" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"  # noqa: PLR2004
-
-
-def plural(value: int, one: str, many: str | None = None) -> str:
-    """Write a count with its noun.
-
-    Example:
-        >>> plural(1, "tag"), plural(1200, "tag"), plural(3, "company", "companies")
-        ('1 tag', '1,200 tags', '3 companies')
-    """
-    return f"{number(value)} {one if value == 1 else many or one + 's'}"
 
 
 def moment_text(when: Moment | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from sendblue_data.plots.labels import shorten
+from sendblue_data.plots.labels import ISOLATES, isolated, shorten
 from sendblue_data.plots.style import font_families
 
 SHORTEST = 5
@@ -48,11 +48,12 @@ def fitting(text: str, points: float, size: float) -> str:
         >>> fitting("newsletter", 100, 9), fitting("newsletter-black-friday-returning-customers", 100, 9)
         ('newsletter', 'newslett…ustomers')
     """
-    cut, columns = text, len(text)
+    plain = text.removeprefix(ISOLATES[0]).removesuffix(ISOLATES[1])
+    cut, columns = plain, len(plain)
     while columns > SHORTEST and text_width(cut, size) > points:
         columns -= 1
-        cut = shorten(text, columns)
-    return cut
+        cut = shorten(plain, columns)
+    return cut if plain == text else isolated(cut)
 
 
 def wrapped(text: str, points: float, size: float, *, bold: bool = False) -> str:
@@ -63,7 +64,8 @@ def wrapped(text: str, points: float, size: float, *, bold: bool = False) -> str
         'Opt-out rate by\ncompany'
     """
     lines = [""]
-    for word in text.split():
+    # Spaces that don't break keep a name together that is written from right to left.
+    for word in filter(None, text.split(" ")):
         joined = f"{lines[-1]} {word}".strip()
         if text_width(joined, size, bold=bold) <= points:
             lines[-1] = joined

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import polars as pl
 
-from sendblue_data.plots.canvas import SMALL_GROUP, TOP, Canvas, PlotOptions, canvas, require, with_options
-from sendblue_data.plots.labels import number, percent, plural
+from sendblue_data._shared.text import plural
+from sendblue_data.plots.canvas import SMALL_GROUP, TOP, Canvas, canvas, require
+from sendblue_data.plots.labels import number, percent
+from sendblue_data.plots.options import PlotOptions, rows_that_fit, with_options
+from sendblue_data.plots.panels import MOST_TOGETHER, behind, places
+from sendblue_data.plots.points import told_level
 from sendblue_data.plots.rates import (
     NOTHING_KNOWN,
     draw_rates,
@@ -45,7 +49,8 @@ def opt_out_rate(
         grey_below: groups with fewer known contacts are greyed.
         reference: a rate to compare with, such as that of all contacts, drawn as a dashed line.
         reference_label: what that rate is, said below.
-        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
+        **options: `ax`, `title`, `as_of`, `theme`, `color`, `highlight`, `size`, `figsize`, as of every plot: see
+            `PlotOptions`.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -56,6 +61,7 @@ def opt_out_rate(
         ('Opt-out rate by tag', ['VIP'])
     """
     table = require(table, ["contacts", "unknown", "opt_outs", "rate", "low", "high"], "opt_out_rate")
+    top = rows_that_fit(top, options)
     heading = group_title("Opt-out rate", group_columns(table))
     with canvas(heading, rows=min(table.height, top or table.height), **options) as drawing:
         drawing.label = PREVALENCE
@@ -65,6 +71,7 @@ def opt_out_rate(
             "opt_outs",
             colour=drawing.colours.accent,
             nothing=NOTHING_KNOWN,
+            does="opts out",
             top=top,
             grey_below=grey_below,
             reference=reference,
@@ -88,7 +95,8 @@ def opt_out_cohorts(
             opt_outs, rate, low, high, exposure_days, unequal_exposure`.
         top: most groups drawn, those with the largest cohorts; the rest is counted in a note.
         grey_below: cohorts with fewer known contacts are greyed.
-        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
+        **options: `ax`, `title`, `as_of`, `theme`, `color`, `highlight`, `size`, `figsize`, as of every plot: see
+            `PlotOptions`.
 
     Example:
         >>> from datetime import date
@@ -111,7 +119,7 @@ def opt_out_cohorts(
             return drawing.say_empty(NOTHING_KNOWN)
         drawing.label = PREVALENCE
         _warn(drawing, dated)
-        faint = draw_rate_lines(
+        faint, _ = draw_rate_lines(
             drawing,
             line_groups(drawing, dated, by, "contacts", top),
             "cohort",
@@ -140,7 +148,8 @@ def opt_out_by_age(
             unknown, opt_outs, rate, low, high`.
         top: most groups drawn, those with the most contacts in a row; the rest is counted in a note.
         grey_below: ages at which fewer contacts are known are greyed.
-        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
+        **options: `ax`, `title`, `as_of`, `theme`, `color`, `highlight`, `size`, `figsize`, as of every plot: see
+            `PlotOptions`.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -158,16 +167,33 @@ def opt_out_by_age(
         if not table.height or not table.get_column("contacts").sum():
             return drawing.say_empty(NOTHING_KNOWN)
         drawing.label = "Days since the contact was created."
-        drawing.subtitle = "From one pull, if contacts of every age opt out alike; interval shaded"
-        lines = line_groups(drawing, table, by, "contacts", top)
-        faint: list[bool] = []
-        for colour, (name, part) in zip(drawing.colours.cycle, lines, strict=False):
-            faint += _draw_ages(drawing, part, colour, name, grey_below)
-        drawing.say_grey(faint, grey_below, "known contact")
-        drawing.ax.set_ylim(
-            0, rate_limit(table["rate"].to_list(), table["high"].to_list(), _few(table, grey_below))
+        drawing.subtitle = (
+            f"From one pull, if contacts of every age opt out alike; shaded: {told_level(table)}"
         )
-        finish_ages(drawing, len(lines))
+        lines = line_groups(drawing, table, by, "contacts", top)
+        tails = [
+            f" ({number(int(part['opt_outs'].sum()))} / {number(int(part['contacts'].sum()))})"
+            for _, part in lines
+        ]
+        spots = places(drawing, [name for name, _ in lines], tails)
+        if len(lines) > MOST_TOGETHER:
+            drawing.notes.append("In brackets: opted out, of all contacts.")
+        behind(spots, [_ages(part)[:2] for _, part in lines])
+        faint: list[bool] = []
+        for spot, colour, (name, part) in zip(spots, drawing.cycle(len(lines)), lines, strict=True):
+            own = drawing.colours.main if len(spots) > MOST_TOGETHER and not drawing.lit else colour
+            faint += _draw_ages(spot, part, own, name, grey_below)
+            if len(lines) <= MOST_TOGETHER:
+                out = number(int(part["opt_outs"].sum()))
+                drawing.notes.append(
+                    f"{plural(int(part['contacts'].sum()), 'contact')}, {out} opted out: {name}."
+                )
+        drawing.say_grey(faint, grey_below, "known contact")
+        limit = rate_limit(table["rate"].to_list(), table["high"].to_list(), _few(table, grey_below))
+        spots[0].ax.set_ylim(0, limit)
+        if any(high is not None and high > limit for high in table["high"]):
+            drawing.notes.append("Shading goes on past the edge where few are known.")
+        finish_ages(drawing, spots)
     return drawing.ax
 
 
@@ -178,19 +204,23 @@ def _few(table: pl.DataFrame, grey_below: int) -> list[bool]:
 
 def _draw_ages(drawing: Canvas, part: pl.DataFrame, colour: str, name: str, grey_below: int) -> list[bool]:
     """Draw one group's shares, each from its first age to its last; return which are too few to judge."""
-    rows = part.select("from_day", "to_day", "rate", "low", "high").rows()
-    ages = [float(age) for start, end, *_ in rows for age in (start, end)]
-    share, low, high = ([row[place] for row in rows for _ in range(2)] for place in (2, 3, 4))
-    drawing.ax.plot(ages, share, color=colour, label=name)
-    drawing.ax.fill_between(ages, low, high, color=colour, alpha=0.2, linewidth=0)
+    ages, share, low, high = _ages(part)
     faint = _few(part, grey_below)
-    for is_faint, (start, end, rate, *_) in zip(faint, rows, strict=True):
-        if is_faint:
-            drawing.ax.plot([start, end], [rate, rate], color=drawing.colours.muted)
-    drawing.notes.append(
-        f"{plural(int(part['contacts'].sum()), 'contact')}, {number(int(part['opt_outs'].sum()))} opted out: {name}."
-    )
+    doubled = [one for one in faint for _ in range(2)]
+    strong = [float("nan") if few else one for few, one in zip(doubled, share, strict=True)]
+    drawing.ax.plot(ages, strong, color=colour, label=name, zorder=2)
+    drawing.ax.fill_between(ages, low, high, color=colour, alpha=0.2, linewidth=0)
+    if any(faint):
+        thin: dict[str, Any] = {"color": drawing.colours.muted, "linewidth": 1.0, "zorder": 1.5}
+        drawing.ax.plot(ages, share, label="_few", **thin)
     return faint
+
+
+def _ages(part: pl.DataFrame) -> tuple[list[float], list[float], list[float], list[float]]:
+    """Return the ends of each stretch of ages, and at them share, low and high."""
+    rows = part.select("from_day", "to_day", "rate", "low", "high").rows()
+    share, low, high = ([row[place] for row in rows for _ in range(2)] for place in (2, 3, 4))
+    return [float(age) for start, end, *_ in rows for age in (start, end)], share, low, high
 
 
 def _warn(drawing: Canvas, table: pl.DataFrame) -> None:

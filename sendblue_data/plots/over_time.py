@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import polars as pl
 
-from sendblue_data.plots.canvas import SMALL_GROUP, Canvas, PlotOptions, canvas, require, with_options
-from sendblue_data.plots.labels import number, plural
+from sendblue_data._shared.text import plural
+from sendblue_data.plots.canvas import SMALL_GROUP, Canvas, canvas, require
+from sendblue_data.plots.labels import number
+from sendblue_data.plots.options import PlotOptions, with_options
+from sendblue_data.plots.panels import MOST_TOGETHER, behind, places
+from sendblue_data.plots.points import still_subscribed, told_level, trend
 from sendblue_data.plots.rates import group_title, line_groups
-from sendblue_data.plots.timelines import MOST_LINES, broken, days, draw_rate_lines, finish_ages
+from sendblue_data.plots.timelines import (
+    MOST_LINES,
+    broken,
+    days,
+    draw_rate_lines,
+    finish_ages,
+    write_at_risk,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +50,8 @@ def opt_out_trend(
             `limit_high`, `signal` and `lost_opt_outs` are drawn or said where it has them.
         top: most groups drawn, those with most contacts at risk; the rest is counted in a note.
         grey_below: periods with fewer contacts at risk are greyed.
-        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
+        **options: `ax`, `title`, `as_of`, `theme`, `color`, `highlight`, `size`, `figsize`, as of every plot: see
+            `PlotOptions`.
 
     Example:
         >>> from datetime import date
@@ -74,7 +86,7 @@ def opt_out_trend(
             "at_risk",
             top,
         )
-        faint = draw_rate_lines(
+        faint, spots = draw_rate_lines(
             drawing,
             lines,
             "period",
@@ -85,7 +97,8 @@ def opt_out_trend(
         )
         drawing.say_grey(faint, grey_below, "contact at risk", "judge")
         _say_how_watched(drawing, [part for _, part in lines])
-        _draw_limits(drawing, [part for _, part in lines])
+        _draw_limits(drawing, spots, [part for _, part in lines])
+        drawing.point = trend(table) if not by else ""
         _say_lost(drawing, table)
     return drawing.ax
 
@@ -100,7 +113,7 @@ def _say_how_watched(drawing: Canvas, parts: Sequence[pl.DataFrame]) -> None:
         )
 
 
-def _draw_limits(drawing: Canvas, parts: Sequence[pl.DataFrame]) -> None:
+def _draw_limits(drawing: Canvas, spots: Sequence[Canvas], parts: Sequence[pl.DataFrame]) -> None:
     """Shade the limits of a single line, and frame the points that lie outside of theirs."""
     if not all({"limit_low", "limit_high", "signal"} <= set(part.columns) for part in parts):
         return
@@ -112,16 +125,18 @@ def _draw_limits(drawing: Canvas, parts: Sequence[pl.DataFrame]) -> None:
         )
         drawing.ax.fill_between(at, low, high, color=drawing.colours.muted, alpha=0.18, linewidth=0, zorder=0)
         drawing.notes.append("Band: all periods together lie within it if nothing changed (Laney's limits).")
-    out = pl.concat(parts, how="diagonal").filter(pl.col("signal").is_not_null())
-    if out.height:
+    outside = [part.filter(pl.col("signal").is_not_null()) for part in parts]
+    count = sum(part.height for part in outside)
+    if count:
         style: dict[str, Any] = {
             "markersize": 11,
             "markerfacecolor": "none",
             "color": drawing.colours.text,
             "zorder": 5,
         }
-        drawing.ax.plot(days(out["period"].to_list()), out["rate"].to_list(), "s", label="_outside", **style)
-        drawing.notes.append(f"Squares: outside these limits: {plural(out.height, 'period')}.")
+        for spot, out in zip(spots, outside, strict=True):
+            spot.ax.plot(days(out["period"].to_list()), out["rate"].to_list(), "s", label="_outside", **style)
+        drawing.notes.append(f"Squares: outside these limits: {plural(count, 'period')}.")
 
 
 def _say_lost(drawing: Canvas, table: pl.DataFrame) -> None:
@@ -152,7 +167,8 @@ def survival(
             `day, at_risk, opt_outs, ..., survival, low, high`.
         top: most groups drawn, those with most contacts; the rest is counted in a note.
         grey_below: a line is greyed while fewer contacts are at risk.
-        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
+        **options: `ax`, `title`, `as_of`, `theme`, `color`, `highlight`, `size`, `figsize`, as of every plot: see
+            `PlotOptions`.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -169,34 +185,54 @@ def survival(
         if not table.height or not table.get_column("at_risk").max():
             return drawing.say_empty("Nothing known: no contact was seen subscribed")
         drawing.label = "Days since the contact was created."
-        drawing.subtitle = "Estimated from what looks show, interval shaded"
         lines = line_groups(drawing, table, by, "at_risk", top)
+        told = told_level(table)
+        drawing.subtitle = f"Estimated from what looks show; shaded: {told}"
+        drawing.point = still_subscribed(lines)
+        tails = [f" ({number(max(part['at_risk']))})" for _, part in lines]
+        spots = places(drawing, [name for name, _ in lines], tails, under=12)
+        behind(
+            spots, [(part["day"].to_list(), part["survival"].to_list()) for _, part in lines], "steps-post"
+        )
         any_faint = False
-        for colour, (name, part) in zip(drawing.colours.cycle, lines, strict=False):
-            # Bounds are null once nobody is left: the shading ends there.
-            days, share, low, high = (
-                part.get_column(column).cast(pl.Float64).fill_null(float("nan")).to_list()
-                for column in ("day", "survival", "low", "high")
-            )
-            drawing.ax.plot(days, share, drawstyle="steps-post", color=colour, label=name)
-            drawing.ax.fill_between(days, low, high, step="post", color=colour, alpha=0.2, linewidth=0)
-            faint = _steps(days, share, [size < grey_below for size in part["at_risk"]])
-            if faint[0]:
-                any_faint = True
-                drawing.ax.plot(*faint, color=drawing.colours.muted)
+        for spot, colour, (name, part) in zip(spots, drawing.cycle(len(lines)), lines, strict=True):
+            own = drawing.colours.main if len(spots) > MOST_TOGETHER and not drawing.lit else colour
+            any_faint |= _draw_survival(spot, part, own, name, grey_below)
             seen, out = max(part["at_risk"]), sum(part["opt_outs"])
-            drawing.notes.append(
-                f"At most {plural(seen, 'contact')} at risk, {number(out)} opted out: {name}."
-            )
+            if len(spots) <= MOST_TOGETHER:
+                drawing.notes.append(
+                    f"At most {plural(seen, 'contact')} at risk, {number(out)} opted out: {name}."
+                )
         drawing.say_grey([any_faint], grey_below, "contact at risk", "judge")
         floor = min([*table.get_column("low").drop_nulls().to_list(), 1.0])
         if floor > CROWDED:
-            drawing.ax.set_ylim(floor - (1 - floor) * 0.15 - 0.002, 1 + (1 - floor) * 0.05 + 0.002)
+            spots[0].ax.set_ylim(floor - (1 - floor) * 0.15 - 0.002, 1 + (1 - floor) * 0.05 + 0.002)
             drawing.notes.append("The scale does not start at 0.")
         else:
-            drawing.ax.set_ylim(0, 1.02)
-        finish_ages(drawing, len(lines))
+            spots[0].ax.set_ylim(0, 1.02)
+        finish_ages(drawing, spots)
+        write_at_risk(drawing, spots, lines)
     return drawing.ax
+
+
+def _draw_survival(drawing: Canvas, part: pl.DataFrame, colour: str, name: str, grey_below: int) -> bool:
+    """Draw one curve with its interval, strong where enough are at risk; return whether it is not, anywhere."""
+    # Bounds are null once nobody is left: the shading ends there.
+    days, share, low, high = (
+        part.get_column(column).cast(pl.Float64).fill_null(float("nan")).to_list()
+        for column in ("day", "survival", "low", "high")
+    )
+    few = [size < grey_below for size in part["at_risk"]]
+    kept = _steps(days, share, [not one for one in few]) if any(few) else (days, share)
+    style: dict[str, Any] = {"color": colour, "label": name}
+    if not any(few):
+        style["drawstyle"] = "steps-post"
+    drawing.ax.plot(*kept, **style)
+    drawing.ax.fill_between(days, low, high, step="post", color=colour, alpha=0.2, linewidth=0)
+    faint = _steps(days, share, few)
+    if faint[0]:
+        drawing.ax.plot(*faint, color=drawing.colours.muted, linewidth=1)
+    return bool(faint[0])
 
 
 def _steps(

@@ -8,7 +8,16 @@ from datetime import date
 import polars as pl
 
 from sendblue_data.plots.canvas import Canvas, Column, keep_top
-from sendblue_data.plots.labels import clean, interval, listed, moment_text, number, percent
+from sendblue_data.plots.labels import (
+    clean,
+    isolated,
+    listed,
+    number,
+    percent,
+    period_text,
+    rate_with_interval,
+)
+from sendblue_data.plots.points import level, stands_out
 
 NOUNS = {
     "tag": ("tag", "tags"),
@@ -50,12 +59,17 @@ def group_names(drawing: Canvas, table: pl.DataFrame, by: Sequence[str]) -> list
     if not by:
         return ["All contacts"] * table.height
     rows = [
-        [moment_text(value) if isinstance(value, date) else value for value in row]
+        [
+            period_text(value, name) if isinstance(value, date) else value
+            for name, value in zip(by, row, strict=True)
+        ]
         for row in table.select(by).rows()
     ]
     if len(by) == 1:
         return drawing.names([row[0] for row in rows])
-    joined = [" · ".join("(not set)" if value is None else str(value) for value in row) for row in rows]
+    joined = [
+        " · ".join("(not set)" if value is None else isolated(str(value)) for value in row) for row in rows
+    ]
     return drawing.names(joined, width=44)
 
 
@@ -66,6 +80,7 @@ def draw_rates(
     *,
     colour: str,
     nothing: str,
+    does: str,
     top: int | None,
     grey_below: int,
     reference: float | None = None,
@@ -75,7 +90,8 @@ def draw_rates(
     """Draw a row a group: dot, interval, rate, count of known, and unknown where there is any.
 
     The table has the group's columns, then `contacts, unknown, <count>, rate, low, high`. `nothing` is said where
-    nobody's state is known; `extra` makes one more column of text from the rows drawn.
+    nobody's state is known, and `does` is what those counted do, of one group; `extra` makes one more column of text
+    from the rows drawn.
     """
     if not table.get_column("contacts").sum() or nobody_known(table):
         drawing.say_empty(nothing if nobody_known(table) else "No contacts")
@@ -88,12 +104,20 @@ def draw_rates(
     if reference is not None:
         drawing.reference_line(reference)
         drawing.notes.append(f"Dashed line: {clean(reference_label)}, {percent(reference)}.")
-    _intervals(drawing, kept, colour, faint)
+    draw_intervals(drawing, kept, colour, faint)
+    told = [rate_with_interval(*row) for row in kept.select("rate", "low", "high").rows()]
+    heading = level(kept[count].to_list(), known, kept.select("low", "high").rows())
     columns = [
-        Column("rate", kept["rate"], percent),
-        Column("interval", kept.select("low", "high").rows(), interval),
+        Column("rate", [rate for rate, _ in told], str),
+        Column(heading, [bounds for _, bounds in told], str),
         of_known(kept[count], known),
     ]
+    if "shrunken_rate" in kept.columns:
+        columns.insert(2, Column("shrunken", kept["shrunken_rate"], percent))
+        drawing.notes.append(
+            "Shrunken: drawn towards what all groups have in common; to rank by, not to report."
+        )
+    drawing.point = _point(drawing, kept, count, faint, does, (reference, reference_label))
     if not all(known):
         drawing.notes.append("n/a: the API said it of nobody in that group, so nothing is known.")
     if any(kept["unknown"]):
@@ -103,6 +127,31 @@ def draw_rates(
     drawing.columns(*columns)
     drawing.say_grey(faint, grey_below, "known contact")
     drawing.notes += [*rest, *left_out(table, group_noun(by))]
+
+
+def _point(
+    drawing: Canvas,
+    table: pl.DataFrame,
+    count: str,
+    faint: Sequence[bool],
+    does: str,
+    reference: tuple[float | None, str],
+) -> str:
+    """Say which group stands out, of those large enough to judge; of all contacts, what share it is."""
+    by = group_columns(table)
+    rate = table["rate"][0]
+    if not by:
+        share = "have opted out" if does == "opts out" else "are verified"
+        return f"{percent(rate)} of contacts {share}"
+    if any(table.schema[name].is_temporal() for name in by):
+        return ""  # who came earlier had more time: that one period has more says nothing
+    names = [label.get_text() for label in drawing.ax.get_yticklabels()]
+    rows = table.select(count, pl.col("contacts") - pl.col("unknown")).rows()
+    judged = [row for row, is_faint in enumerate(faint) if not is_faint]
+    held = None if reference[0] is None else (reference[0], reference[1])
+    return stands_out(
+        [names[row] for row in judged], [rows[row] for row in judged], does, group_noun(by), held
+    )
 
 
 def of_known(counts: Sequence[int] | pl.Series, known: Sequence[int]) -> Column:
@@ -120,10 +169,10 @@ def rate_limit(rates: Sequence[float | None], highs: Sequence[float | None], fai
     """
     judged = [high for high, is_faint in zip(highs, faint, strict=True) if not is_faint] or highs
     end = max([value for value in (*rates, *judged) if value is not None], default=0.0)
-    return min(max(end, 0.01) * 1.06, 1.0) if end < 0.94 else 1.02  # noqa: PLR2004
+    return min((end or 0.01) * 1.06, 1.0) if end < 0.94 else 1.02  # noqa: PLR2004
 
 
-def _intervals(drawing: Canvas, table: pl.DataFrame, colour: str, faint: Sequence[bool]) -> None:
+def draw_intervals(drawing: Canvas, table: pl.DataFrame, colour: str, faint: Sequence[bool]) -> None:
     """Draw a dot and its interval for each row; an interval that is cut off ends in an arrow."""
     ax = drawing.ax
     end = rate_limit(table["rate"].to_list(), table["high"].to_list(), faint)

@@ -41,6 +41,11 @@ FALLBACK_FONTS = (
     "Noto Sans Thai",
     "Noto Sans Symbols",
     "Noto Sans Symbols 2",
+    "Noto Sans CJK KR",
+    "Noto Sans KR",
+    "Noto Sans JP",
+    "Noto Emoji",
+    "Apple Symbols",
     "Segoe UI Symbol",
     "Symbola",
 )

@@ -6,18 +6,12 @@ from typing import TYPE_CHECKING, Unpack
 
 import polars as pl
 
-from sendblue_data.plots.canvas import (
-    BAR,
-    SMALL_GROUP,
-    TOP,
-    Column,
-    PlotOptions,
-    canvas,
-    keep_top,
-    require,
-    with_options,
-)
-from sendblue_data.plots.labels import clean, decimal, interval, number, percent
+from sendblue_data._shared.text import plural
+from sendblue_data.plots.canvas import BAR, SMALL_GROUP, TOP, Column, canvas, keep_top, require
+from sendblue_data.plots.labels import clean, decimal, number, percent, rate_with_interval
+from sendblue_data.plots.options import PlotOptions, rows_that_fit, with_options
+from sendblue_data.plots.panels import MOST_TOGETHER, behind, places
+from sendblue_data.plots.points import level
 from sendblue_data.plots.rates import NOTHING_KNOWN, line_groups
 from sendblue_data.plots.timelines import MOST_LINES, days, label_ends, time_axis
 
@@ -41,7 +35,8 @@ def tag_summary(
         table: what `tag_summary(contacts)` gives. Rows keep their order.
         top: most tags drawn, the largest; the rest is counted in a note. None draws all.
         grey_below: tags with fewer contacts are greyed.
-        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
+        **options: `ax`, `title`, `as_of`, `theme`, `color`, `highlight`, `size`, `figsize`, as of every plot: see
+            `PlotOptions`.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -54,6 +49,7 @@ def tag_summary(
     """
     bounds = ("opt_out_rate_low", "opt_out_rate_high")
     table = require(table, ["tag", "contacts", "share", "opt_outs", "opt_out_rate", *bounds], "tag_summary")
+    top = rows_that_fit(top, options)
     kept, rest = keep_top(table, top, "tags")
     with canvas("Contacts by tag", rows=kept.height, **options) as drawing:
         if not kept.height:
@@ -62,13 +58,17 @@ def tag_summary(
         faint = [size < grey_below for size in sizes]
         drawing.bars(drawing.names(kept["tag"].to_list()), sizes, drawing.shades(faint, colours.main), faint)
         outs = kept["opt_outs"].to_list()
-        drawing.ax.barh(range(kept.height), outs, height=BAR, color=colours.accent, label="opted out")
+        drawing.ax.barh(range(kept.height), outs, height=BAR, color=drawing.opted_out, label="opted out")
+        told = [rate_with_interval(*row) for row in kept.select("opt_out_rate", *bounds).rows()]
         drawing.columns(
             Column("contacts", sizes),
             Column("of all", kept["share"], percent, is_note=True),
-            Column("opt-out rate", kept["opt_out_rate"], percent),
-            Column("interval", kept.select(bounds).rows(), interval, is_note=True),
+            Column("opt-out rate", [rate for rate, _ in told], str),
+            Column(_level(kept), [bounds for _, bounds in told], str, is_note=True),
         )
+        largest = kept["contacts"].arg_max() or 0
+        share = percent(kept["share"][largest])
+        drawing.point = f"{clean(kept['tag'][largest])} is the largest tag: {share} of contacts have it"
         drawing.subtitle = "Bar: contacts with the tag; orange: of them opted out"
         drawing.label = "Contacts with the tag; one with several tags counts in each."
         if kept["opt_out_rate"].is_null().all():
@@ -78,6 +78,16 @@ def tag_summary(
     return drawing.ax
 
 
+def _level(table: pl.DataFrame) -> str:
+    """Return the level of the intervals; without `unknown`, those known are not told, but by the rate."""
+    known = [
+        round(out / rate) if rate else 0 for out, rate in table.select("opt_outs", "opt_out_rate").rows()
+    ]
+    return level(
+        table["opt_outs"].to_list(), known, table.select("opt_out_rate_low", "opt_out_rate_high").rows()
+    )
+
+
 @with_options
 def tag_growth(table: pl.DataFrame, *, top: int = MOST_LINES, **options: Unpack[PlotOptions]) -> Axes:
     """Draw a line a tag: its contacts by when they were created, with their number at its end.
@@ -85,7 +95,8 @@ def tag_growth(table: pl.DataFrame, *, top: int = MOST_LINES, **options: Unpack[
     Args:
         table: what `tag_growth(contacts)` gives: `tag, period, contacts, cumulative`.
         top: most tags drawn, the largest; the rest is counted in a note.
-        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
+        **options: `ax`, `title`, `as_of`, `theme`, `color`, `highlight`, `size`, `figsize`, as of every plot: see
+            `PlotOptions`.
 
     Example:
         >>> from datetime import date
@@ -103,17 +114,26 @@ def tag_growth(table: pl.DataFrame, *, top: int = MOST_LINES, **options: Unpack[
             return drawing.say_empty("No tagged contacts with a creation date" if table.height else NO_TAGS)
         lines = line_groups(drawing, dated, ["tag"], "cumulative", top)
         high = max(size for _, part in lines for size in part["cumulative"]) * 1.04
+        tails = [f"  {number(part['cumulative'][-1])}" for _, part in lines]
+        spots = places(drawing, [name for name, _ in lines], tails, dates=True)
+        behind(spots, [(days(part["period"].to_list()), part["cumulative"].to_list()) for _, part in lines])
         ends = []
-        for colour, (name, part) in zip(drawing.colours.cycle, lines, strict=False):
+        for spot, colour, (name, part) in zip(spots, drawing.cycle(len(lines)), lines, strict=True):
+            own = drawing.colours.main if len(spots) > MOST_TOGETHER and not drawing.lit else colour
             at, sizes = days(part["period"].to_list()), part["cumulative"].to_list()
-            drawing.ax.plot(at, sizes, color=colour, label=name)
-            drawing.ax.plot(at[-1:], sizes[-1:], "o", color=colour, markersize=5)
-            ends.append((at[-1], sizes[-1], f"{clean(name, 26)}  {number(sizes[-1])}", colour))
-        drawing.ax.set_ylim(0, high)
-        drawing.count_axis("y")
-        drawing.horizontal_grid()
-        time_axis(drawing.ax)
-        label_ends(drawing, ends, high)
+            spot.ax.plot(at, sizes, color=own, label=name)
+            spot.ax.plot(at[-1:], sizes[-1:], "o", color=own, markersize=5)
+            ends.append((at[-1], sizes[-1], f"{clean(name, 26)}  {number(sizes[-1])}", own))
+        first = spots[0]
+        first.ax.set_ylim(0, high)
+        first.count_axis("y")
+        for spot in spots:
+            spot.horizontal_grid()
+        time_axis(first.ax, few=len(spots) > MOST_TOGETHER)
+        if first is drawing:
+            label_ends(drawing, ends, high)
+        name, size = max(((name, part["cumulative"][-1]) for name, part in lines), key=lambda pair: pair[1])
+        drawing.point = f"{name} has grown to {plural(size, 'contact')}"
         drawing.label = (
             "Contacts that have the tag today, created up to the end of each period; "
             "the API keeps no time of tagging."
@@ -145,7 +165,8 @@ def tag_pairs(
         table: what `tag_pairs(contacts)` gives: `tag_a, tag_b, contacts, jaccard, lift`.
         top: most pairs drawn, the largest; the rest is counted in a note. None draws all.
         grey_below: pairs of fewer contacts are greyed.
-        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
+        **options: `ax`, `title`, `as_of`, `theme`, `color`, `highlight`, `size`, `figsize`, as of every plot: see
+            `PlotOptions`.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -156,6 +177,7 @@ def tag_pairs(
         ['VIP + lead']
     """
     table = require(table, ["tag_a", "tag_b", "contacts", "jaccard", "lift"], "tag_pairs")
+    top = rows_that_fit(top, options)
     kept, rest = keep_top(table, top, "pairs")
     with canvas("Contacts with both tags", rows=kept.height, **options) as drawing:
         if not kept.height:
@@ -168,6 +190,10 @@ def tag_pairs(
             Column("contacts", sizes),
             Column("Jaccard", kept["jaccard"], decimal),
             Column("lift", kept["lift"], decimal),
+        )
+        a, b, size = kept["tag_a", "tag_b", "contacts"].row(kept["contacts"].arg_max() or 0)
+        drawing.point = (
+            f"{clean(a, 20)} and {clean(b, 20)} go together most: {plural(size, 'contact')} with both"
         )
         drawing.label = (
             "Jaccard: with both / with either. Lift: how many times more often together than by chance."
@@ -185,7 +211,8 @@ def similar_tags(table: pl.DataFrame, *, top: int | None = TOP, **options: Unpac
         table: what `similar_tags(contacts)` gives: `tag, contacts, suggestion, suggestion_contacts,
             reason, score`.
         top: most spellings drawn, the largest; the rest is counted in a note. None draws all.
-        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
+        **options: `ax`, `title`, `as_of`, `theme`, `color`, `highlight`, `size`, `figsize`, as of every plot: see
+            `PlotOptions`.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -197,6 +224,7 @@ def similar_tags(table: pl.DataFrame, *, top: int | None = TOP, **options: Unpac
     """
     columns = ["tag", "contacts", "suggestion", "suggestion_contacts", "reason", "score"]
     table = require(table, columns, "similar_tags")
+    top = rows_that_fit(top, options)
     kept, rest = keep_top(table, top, "spellings")
     with canvas("Tags that are likely another's spelling", rows=kept.height, **options) as drawing:
         if not kept.height:
@@ -209,6 +237,8 @@ def similar_tags(table: pl.DataFrame, *, top: int | None = TOP, **options: Unpac
             Column("differs in", kept["reason"], str, is_note=True),
             Column("score", kept["score"], decimal, is_note=True),
         )
+        touched = plural(int(table["contacts"].sum()), "contact")
+        drawing.point = f"{plural(table.height, 'tag')} likely another's spelling, of {touched}"
         drawing.label = "Contacts with the spelling on the left. A suggestion: read it before renaming."
         drawing.notes.extend(rest)
     return drawing.ax

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from math import inf
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from sendblue_data.plots.canvas import Canvas
 from sendblue_data.plots.labels import number
-from sendblue_data.plots.measure import widest
+from sendblue_data.plots.measure import fitting, text_width, widest
+from sendblue_data.plots.panels import MOST_TOGETHER, behind, places
 from sendblue_data.plots.rates import rate_limit
 
 if TYPE_CHECKING:
@@ -23,38 +26,41 @@ LABELS_APART = 7
 """Points that labels are below the horizontal axis, away from the lowest label of the vertical one."""
 LINES_APART = 3.5
 """Points between the marks that lines have at one date."""
-MOST_NUMBERS = 40
-"""Points that still leave room for a number above each; beyond, every second, third, ... is written."""
+AT_RISK = 24.0
+"""Points from the horizontal axis down to the numbers at risk, under the labels of its ticks."""
 _UNNAMED = re.compile(r"_child[0-9]+")
 """What matplotlib calls a line that was given no name."""
 
 
-def time_axis(ax: Axes) -> None:
-    """Write dates short, the year once below the first; in UTC, whatever matplotlib is set to."""
-    from matplotlib import dates  # noqa: PLC0415 -- late, like pyplot
+def time_axis(ax: Axes, *, few: bool = False) -> None:
+    """Write dates short, with the year below the first and below each January; in UTC, whatever matplotlib is set to.
 
-    class Short(dates.ConciseDateFormatter):
-        def format_ticks(self, values: Sequence[float]) -> list[str]:
-            labels: list[str] = super().format_ticks(values)  # type: ignore[no-untyped-call]
-            # Ticks outside of the axes are asked for too, and not drawn.
-            left, right = sorted(ax.get_xlim())
-            inside = [tick for tick, value in enumerate(values) if left <= value <= right]
-            if inside:
-                start: datetime = dates.num2date(values[inside[0]], tz=UTC)  # type: ignore[no-untyped-call]
-                name = labels[inside[0]]
-                if name != str(start.year):
-                    labels[inside[0]] = (
-                        f"{name} {start:%b}\n{start:%Y}" if name.isdigit() else f"{name}\n{start:%Y}"
-                    )
-            return labels
+    Where months or longer stand between the ticks, each is `Oct` over `2024`, or `Oct 2024` where there are few.
+    """
+    from matplotlib import dates  # noqa: PLC0415 -- late, like pyplot
+    from matplotlib.ticker import FuncFormatter  # noqa: PLC0415 -- as above
 
     first, last = ax.dataLim.intervalx
     if first == last:
         # Matplotlib would show four years around a single day.
         ax.set_xlim(first - 20, last + 20)
-    locator = dates.AutoDateLocator(tz=UTC, minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
+    locator = dates.AutoDateLocator(tz=UTC, minticks=2 if few else 3, maxticks=4 if few else 9)  # type: ignore[no-untyped-call]
+
+    def write(value: float, _: int | None = None) -> str:
+        # Ticks outside of the axes are asked for too, and not drawn.
+        left, right = sorted(ax.get_xlim())
+        inside = [tick for tick in locator() if left <= tick <= right]
+        when: datetime = dates.num2date(value, tz=UTC)  # type: ignore[no-untyped-call]
+        by_day = any(dates.num2date(tick, tz=UTC).day != 1 for tick in inside)  # type: ignore[no-untyped-call]
+        before = [tick for tick in inside if tick < value - 1e-6]
+        is_new = not before or dates.num2date(before[-1], tz=UTC).year != when.year  # type: ignore[no-untyped-call]
+        name = f"{when.day} {when:%b}" if by_day else f"{when:%b}"
+        if few and not by_day:
+            return f"{when:%b %Y}"
+        return f"{name}\n{when:%Y}" if is_new else name
+
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(Short(locator, tz=UTC, show_offset=False))  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_formatter(FuncFormatter(write))
     ax.tick_params(axis="x", pad=LABELS_APART)
 
 
@@ -74,38 +80,54 @@ def draw_rate_lines(
     grey_below: int,
     total: Callable[[list[int]], str],
     meaning: str,
-) -> list[bool]:
+) -> tuple[list[bool], list[Canvas]]:
     """Draw a line of rates for each group, and set up both axes: percentages from 0, dates.
 
     A line's rows have `rate, low, high`, `unequal_exposure` where some are rings, `missed_periods` where the line is
     broken before some, the column `at` of dates, and the column `size` of contacts behind each rate, which `total`
-    writes in the legend. Returns which are greyed.
+    writes in the legend. More than four lines are small multiples. Returns which points are greyed, and where each line
+    is.
     """
-    colours = (drawing.colours.accent,) if len(lines) == 1 else drawing.colours.cycle
-    rates: list[float | None] = []
-    highs: list[float | None] = []
-    faint: list[bool] = []
-    for place, (colour, (name, part)) in enumerate(zip(colours, lines, strict=False)):
-        sizes = part[size].to_list()
-        small = [0 < one < grey_below for one in sizes]
-        shift = LINES_APART * (place - (len(lines) - 1) / 2)
-        label = f"{name} ({total(sizes)})"
-        _draw_line(drawing, part, at, colour=colour, faint=small, label=label, shift=shift)
-        rates += part["rate"].to_list()
-        highs += part["high"].to_list()
-        faint += small
-    drawing.ax.set_ylim(0, rate_limit(rates, highs, faint))
-    drawing.percent_axis("y")
-    drawing.horizontal_grid()
-    time_axis(drawing.ax)
+    tails = [f" ({total(part[size].to_list())})" for _, part in lines]
+    spots = places(drawing, [name for name, _ in lines], tails, dates=True)
+    alone = len(lines) == 1 or len(spots) > MOST_TOGETHER
+    colours = drawing.cycle(len(lines))
+    if alone and not drawing.lit:
+        colours = [drawing.colours.accent] * len(lines)
+    small = [[0 < one < grey_below for one in part[size]] for _, part in lines]
+    faint = [one for line in small for one in line]
+    rates, highs = ([rate for _, part in lines for rate in part[name]] for name in ("rate", "high"))
+    end = rate_limit(rates, highs, faint)
+    behind(spots, [(days(part[at].to_list()), part["rate"].to_list()) for _, part in lines])
+    cut = False
+    for place, (spot, colour, (name, part)) in enumerate(zip(spots, colours, lines, strict=True)):
+        shift = 0.0 if alone else LINES_APART * (place - (len(lines) - 1) / 2)
+        label = f"{name} ({total(part[size].to_list())})"
+        style: dict[str, Any] = {
+            "colour": colour,
+            "faint": small[place],
+            "label": label,
+            "shift": shift,
+            "end": end,
+        }
+        cut |= _draw_line(spot, part, at, **style)
+    first = spots[0]
+    first.ax.set_ylim(0, end)
+    first.percent_axis("y")
+    time_axis(first.ax, few=len(spots) > MOST_TOGETHER)
+    for spot in spots:
+        spot.horizontal_grid()
+    if cut:
+        drawing.notes.append("An interval that ends in an arrow goes on past the edge.")
     if len(lines) == 1:
         part = lines[0][1]
         write_sizes(drawing, part[at].to_list(), part[size].to_list())
         drawing.notes.append(f"Along the top: {meaning}.")
-    else:
+    elif not alone:
         label_lines(drawing)
+    if len(lines) > 1:
         drawing.notes.append(f"In brackets: {meaning}.")
-    return faint
+    return faint, spots
 
 
 def _draw_line(
@@ -117,21 +139,29 @@ def _draw_line(
     faint: Sequence[bool],
     label: str,
     shift: float,
-) -> None:
-    """Draw points with interval bars, joined by a line that breaks where a rate is unknown.
+    end: float,
+) -> bool:
+    """Draw points with interval bars, joined by a line that breaks where a rate is unknown or of too few.
 
     They are drawn `shift` points to the right, so that lines with the same dates don't cover each other's intervals.
+    Returns whether an interval is cut off where the axes ends.
     """
     from matplotlib.transforms import ScaledTranslation  # noqa: PLC0415 -- late, like pyplot
 
-    ax, places = drawing.ax, days(part[at].to_list())
-    known = [float("nan") if rate is None else rate for rate in part["rate"]]
-    drawn = ax.plot(*broken(places, known, part), color=colour, linewidth=1.4, label=label)
+    ax, places_ = drawing.ax, days(part[at].to_list())
+    gap = float("nan")
+    known = [gap if rate is None else rate for rate in part["rate"]]
+    strong = [gap if small else rate for rate, small in zip(known, faint, strict=True)]
+    drawn = ax.plot(*broken(places_, strong, part), color=colour, linewidth=1.4, label=label)
+    if any(faint):
+        thin: dict[str, Any] = {"color": drawing.colours.muted, "linewidth": 0.8, "linestyle": (0, (2, 2))}
+        drawn += ax.plot(*broken(places_, known, part), zorder=1.5, **thin)
     has_rings = "unequal_exposure" in part.columns
-    rings = part["unequal_exposure"].to_list() if has_rings else [False] * len(places)
-    rates, shades = part.select("rate", "low", "high").rows(), drawing.shades(faint, colour)
-    points = zip(places, rates, shades, rings, strict=True)
-    for when, (rate, low, high), shade, is_ring in points:
+    rings = part["unequal_exposure"].to_list() if has_rings else [False] * len(places_)
+    rates = part.select("rate", "low", "high").rows()
+    shades = [drawing.colours.muted if small else colour for small in faint]
+    cut = False
+    for when, (rate, low, high), shade, is_ring in zip(places_, rates, shades, rings, strict=True):
         if rate is None or low is None or high is None:
             continue
         face = drawing.colours.background if is_ring else shade
@@ -140,12 +170,16 @@ def _draw_line(
         drawn += ax.plot(
             [when], [rate], "o", color=shade, markerfacecolor=face, markersize=5, zorder=4, clip_on=rate > 0
         )
+        if high > end:
+            cut = True
+            drawn += ax.plot([when], [end], "^", color=shade, markersize=5, zorder=4, clip_on=False)
     # A line of which nothing is known has its place on the axis, too.
-    ax.dataLim.update_from_data_x(places, ignore=False)
+    ax.dataLim.update_from_data_x(places_, ignore=False)
     # Only now: the axis takes its limits from where the data are.
-    place = ax.transData + ScaledTranslation(shift / 72, 0, drawing.figure.dpi_scale_trans)
+    move = ScaledTranslation(shift * drawing.scale / 72, 0, drawing.figure.dpi_scale_trans)
     for line in drawn:
-        line.set_transform(place)
+        line.set_transform(ax.transData + move)
+    return cut
 
 
 def broken(
@@ -165,26 +199,80 @@ def broken(
 
 
 def write_sizes(drawing: Canvas, moments: Sequence[date | datetime], sizes: Sequence[int]) -> None:
-    """Write the number of contacts behind each point along the top edge."""
-    every = -(-len(sizes) // MOST_NUMBERS)
-    upright = len(sizes) > 10  # noqa: PLR2004 -- side by side they would touch
-    longest = max((len(number(size)) for size in sizes), default=1)
+    """Write the number of contacts behind each point along the top edge: as many as don't touch each other."""
+    width = drawing.room()[0] * 0.91  # the rest is the margin that an axes has around its data
+    start, end = drawing.ax.dataLim.intervalx
+    across = [(when - start) / ((end - start) or 1) * width for when in days(moments)]
+    texts = [number(size) for size in sizes]
+    longest = widest(texts, 7.5)
+    closest = min((b - a for a, b in pairwise(sorted(across))), default=width)
+    upright = closest < longest + 5
     style = {"ha": "center", "va": "bottom", "rotation": 90 if upright else 0, "size": 7.5}
-    edge = drawing.ax.get_xaxis_transform()
-    for when, size in list(zip(days(moments), sizes, strict=True))[::every]:
-        drawing.write(number(size), (when, 1), (0, 4), xycoords=edge, **style)
-    drawing.lift = 4.0 + (longest * 4.8 if upright else 9) + 3
+    edge, last, apart = drawing.ax.get_xaxis_transform(), -inf, 9.0 if upright else longest + 5
+    for when, place, text in zip(days(moments), across, texts, strict=True):
+        if place - last >= apart:
+            last = place
+            drawing.write(text, (when, 1), (0, 4), xycoords=edge, **style)
+    drawing.lift = 4.0 + (longest if upright else 9) + 3
 
 
-def finish_ages(drawing: Canvas, groups: int) -> None:
+def finish_ages(drawing: Canvas, spots: Sequence[Canvas]) -> None:
     """Finish a plot of shares by days of age, with a name at each line where there are several groups."""
-    drawing.ax.set_xlim(left=0)
-    drawing.percent_axis("y")
-    drawing.count_axis("x")
-    drawing.ax.tick_params(axis="x", pad=LABELS_APART)
-    drawing.horizontal_grid()
-    if groups > 1:
+    first, ends = spots[0], [float(spot.ax.dataLim.x1) for spot in spots]
+    first.ax.set_xlim(0, max(*ends, 1.0))
+    first.percent_axis("y")
+    first.count_axis("x")
+    for spot in spots:
+        spot.horizontal_grid()
+        spot.ax.tick_params(axis="x", pad=LABELS_APART)
+    if first is not drawing:
+        few: Any = first.ax.xaxis.get_major_locator()
+        few.set_params(nbins=3)
+    elif len(spots) > 1:
         label_lines(drawing)
+
+
+def write_at_risk(
+    drawing: Canvas, spots: Sequence[Canvas], lines: Sequence[tuple[str, pl.DataFrame]]
+) -> None:
+    """Write under the ticks how many are at risk at each: a row a line, or one under each small axes."""
+    if spots[0] is not drawing:
+        for spot, (_, part) in zip(spots, lines, strict=True):
+            _row_at_risk(spot, part, AT_RISK - 2, drawing.room()[0] / 3.4)
+        return
+    drawing.thin_ticks()
+    style = {"xycoords": "axes fraction", "ha": "right", "va": "top", "size": 8}
+    several = len(lines) > 1
+    # The first number is centred under the axes' edge: names end before it.
+    beside = widest((number(max(part["at_risk"])) for _, part in lines), 8) / 2 + 8
+    names = [fitting(name, 110, 8) for name, _ in lines] if several else ["at risk"]
+    if several:
+        drawing.write("At risk", (0, 0), (-beside, -AT_RISK), **style)
+    for row, (name, (_, part)) in enumerate(zip(names, lines, strict=True)):
+        below = AT_RISK + 12 * (row + several)
+        drawing.write(name, (0, 0), (-beside, -below), **style)
+        _row_at_risk(drawing, part, below, drawing.room()[0])
+    drawing.left = max(drawing.left, widest(names, 8) + beside + 4)
+    drawing.under += 12 * (len(lines) + several) + 4
+
+
+def _row_at_risk(drawing: Canvas, part: pl.DataFrame, below: float, width: float) -> None:
+    """Write a row of numbers under the ticks of an axes so many points wide, but for those that would touch another."""
+    ax = drawing.ax
+    free = -inf
+    start, end = ax.get_xlim()
+    known = part.drop_nulls("day").sort("day")
+    style = {"xycoords": ax.get_xaxis_transform(), "ha": "center", "va": "top", "size": 8}
+    for tick in ax.xaxis.get_major_locator().tick_values(start, end):
+        # Those who were watched just before the next age that the table has.
+        later = known.filter(pl.col("day") >= tick)
+        if not (start <= tick <= end and later.height):
+            continue
+        text = number(later["at_risk"][0])
+        place, half = (tick - start) / (end - start) * width, text_width(text, 8) / 2
+        if place - half > free:
+            free = place + half + 5
+            drawing.write(text, (tick, 0), (0, -below), **style)
 
 
 def label_lines(drawing: Canvas) -> None:
@@ -216,7 +304,9 @@ def label_ends(drawing: Canvas, ends: Sequence[tuple[float, float, str, str]], h
     gap = 14.5 / drawing.room()[1]
     order = sorted(range(len(ends)), key=lambda line: (ends[line][1], -line))
     heights = spread([ends[line][1] / high for line in order], gap)
-    place = drawing.ax.transAxes + ScaledTranslation(16 / 72, 0, drawing.figure.dpi_scale_trans)
+    place = drawing.ax.transAxes + ScaledTranslation(
+        16 * drawing.scale / 72, 0, drawing.figure.dpi_scale_trans
+    )
     drawing.right = 16 + widest((name for _, _, name, _ in ends), 9)
     for line, height in zip(order, heights, strict=True):
         at, end, name, colour = ends[line]

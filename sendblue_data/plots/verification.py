@@ -8,19 +8,11 @@ from typing import TYPE_CHECKING, Unpack
 
 import polars as pl
 
-from sendblue_data.plots.canvas import (
-    BAR,
-    SMALL_GROUP,
-    TOP,
-    Canvas,
-    Column,
-    PlotOptions,
-    canvas,
-    require,
-    with_options,
-)
-from sendblue_data.plots.labels import clean, number, percent, plural
+from sendblue_data._shared.text import plural
+from sendblue_data.plots.canvas import BAR, SMALL_GROUP, TOP, Canvas, Column, canvas, require
+from sendblue_data.plots.labels import clean, number, percent
 from sendblue_data.plots.measure import widest
+from sendblue_data.plots.options import PlotOptions, rows_that_fit, with_options
 from sendblue_data.plots.rates import (
     NOTHING_VERIFIED,
     UNUSED,
@@ -45,7 +37,8 @@ def verification_funnel(table: pl.DataFrame, *, top: int = 8, **options: Unpack[
         table: what `verification_funnel(contacts, by)` gives: the group's columns, then
             `step, contacts, ...`.
         top: most groups drawn, the largest; the rest is counted in a note.
-        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
+        **options: `ax`, `title`, `as_of`, `theme`, `color`, `highlight`, `size`, `figsize`, as of every plot: see
+            `PlotOptions`.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -67,6 +60,8 @@ def verification_funnel(table: pl.DataFrame, *, top: int = 8, **options: Unpack[
         sure = table.filter(pl.col("step") == "verified")
         if sure.height and not sure.get_column("contacts").sum():
             drawing.notes.append(UNUSED)
+        if not by and "share" in table.columns and table["share"][-1] is not None:
+            drawing.point = f"{percent(table['share'][-1])} of contacts are {table['step'][-1]}"
         _draw_funnels(drawing, line_groups(drawing, table, by, "contacts", top), grouped=bool(by))
     return drawing.ax
 
@@ -149,7 +144,8 @@ def verification_rate(
         grey_below: groups with fewer contacts whose state is known are greyed.
         reference: a rate to compare with, such as that of all contacts, drawn as a dashed line.
         reference_label: what that rate is, said below.
-        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
+        **options: `ax`, `title`, `as_of`, `theme`, `color`, `highlight`, `size`, `figsize`, as of every plot: see
+            `PlotOptions`.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -160,6 +156,7 @@ def verification_rate(
         ('Verified share', ['All contacts'])
     """
     table = require(table, ["contacts", "unknown", "verified", "rate", "low", "high"], "verification_rate")
+    top = rows_that_fit(top, options)
     heading = group_title("Verified share", group_columns(table))
     with canvas(heading, rows=min(table.height, top or table.height), **options) as drawing:
         drawing.label = "Share of contacts with a known verification state that are verified."
@@ -171,6 +168,7 @@ def verification_rate(
             "verified",
             colour=drawing.colours.good,
             nothing=NOTHING_VERIFIED,
+            does="is verified",
             top=top,
             grey_below=grey_below,
             reference=reference,
@@ -185,7 +183,8 @@ def verification_backlog(table: pl.DataFrame, **options: Unpack[PlotOptions]) ->
 
     Args:
         table: what `verification_backlog(contacts)` gives. Rows keep their order.
-        **options: `ax`, `title`, `as_of`, `theme`, as of every plot: see `PlotOptions`.
+        **options: `ax`, `title`, `as_of`, `theme`, `color`, `highlight`, `size`, `figsize`, as of every plot: see
+            `PlotOptions`.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -207,7 +206,7 @@ def verification_backlog(table: pl.DataFrame, **options: Unpack[PlotOptions]) ->
         ax, at, colours = drawing.ax, range(table.height), drawing.colours
         drawing.bars(drawing.names(ages), sizes, colours.muted)
         ax.barh(at, to_verify, height=BAR, color=colours.main, label="to verify")
-        ax.barh(at, opt_outs, left=to_verify, height=BAR, color=colours.accent, label="opted out")
+        ax.barh(at, opt_outs, left=to_verify, height=BAR, color=drawing.opted_out, label="opted out")
         drawing.columns(
             Column("unverified", sizes),
             Column("share", shares, percent, is_note=True),
@@ -215,7 +214,11 @@ def verification_backlog(table: pl.DataFrame, **options: Unpack[PlotOptions]) ->
             Column("opted out", opt_outs, is_note=True),
             *([Column("unknown", unknown, is_note=True)] if any(unknown) else []),
         )
-        drawing.subtitle = "Blue: may be sent a verification message; orange: opted out; grey: neither"
+        colour = "Colour" if options.get("color") else "Blue"
+        drawing.subtitle = f"{colour}: may be sent a verification message; orange: opted out; grey: neither"
+        drawing.point = (
+            f"{plural(sum(sizes), 'contact')} not verified, {number(sum(to_verify))} of them to be asked"
+        )
         drawing.label = (
             "Contacts known to be unverified, by time since they were created. "
             "Grey: opt-out unknown, or no E.164 phone."

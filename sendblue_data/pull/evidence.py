@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sendblue_data.plots.labels import moment_text, number, plural
+from sendblue_data._shared.text import plural
+from sendblue_data.plots.labels import moment_text, number
 
 READ_WHOLE = "Yes: every page fits the next, and the account's own count agrees."
 READ_BY_SEAMS = "Yes: every page fits the next. The account counts more than it lists, which was set aside."

@@ -12,7 +12,7 @@ from sendblue_data._shared.validation import did_you_mean, shown
 from sendblue_data.errors import ConfigurationError
 from sendblue_data.report.pdf import browser
 
-SECTIONS = ("findings", "opt-outs", "tags", "verification", "over-time", "certificate")
+SECTIONS = ("findings", "opt-outs", "tags", "verification", "messages", "over-time", "certificate")
 """Parts of a report, in their order."""
 _IMAGES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".svg": "image/svg+xml"}
 _LARGEST = 1_000_000

@@ -95,6 +95,7 @@ class Report:
     cards: Sequence[Card]
     sections: Sequence[Section]
     over_time: bool
+    with_messages: bool = False
     theme: str = "auto"
     logo: str = ""
 

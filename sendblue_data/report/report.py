@@ -23,6 +23,7 @@ from sendblue_data.plots.labels import moment_text, number, percent
 from sendblue_data.pull.evidence import PullEvidence, certificate
 from sendblue_data.report.findings import findings
 from sendblue_data.report.images import check_theme
+from sendblue_data.report.message_section import message_section, warning
 from sendblue_data.report.options import chosen, logo_uri, target
 from sendblue_data.report.parts import Card, Report, Section, Table
 from sendblue_data.report.sections import Maker
@@ -43,6 +44,7 @@ def write_report(
     path: str | os.PathLike[str],
     history: ContactHistory | None = None,
     *,
+    messages: Any | None = None,
     evidence: PullEvidence | None = None,
     account: str | None = None,
     as_of: Moment | None = None,
@@ -66,6 +68,8 @@ def write_report(
         path: an .html or a .pdf file; its folder must exist. Without a suffix it is .html, and in a folder
             `report.html`. Only its owner may read the file. A .pdf is printed by this machine's Chromium.
         history: adds opt-outs over time and survival; it must be of the account that the contacts are of.
+        messages: the account's messages, in a frame of any engine: adds texts after opt-outs (which come first, where
+            there are any), opt-outs per text, and when people opted out.
         evidence: what `pull_contacts(..., with_evidence=True)` gave: adds the pull's certificate.
         account: the account's label, where there is no evidence to name it.
         as_of: when the contacts were pulled, where there is no evidence to say: a datetime, a date (its first
@@ -77,8 +81,8 @@ def write_report(
         theme: `"auto"`, `"light"` or `"dark"`.
         title: heading of the page.
         note: a sentence that must be read first, such as that the data is synthetic.
-        sections: which parts it has: `"findings"`, `"opt-outs"`, `"tags"`, `"verification"`, `"over-time"`,
-            `"certificate"`; all by default.
+        sections: which parts it has: `"findings"`, `"opt-outs"`, `"tags"`, `"verification"`, `"messages"`,
+            `"over-time"`, `"certificate"`; all by default.
         logo: a .png, .jpg or .svg file, put into the page beside its heading.
 
     Returns:
@@ -105,6 +109,7 @@ def write_report(
     report = build_report(
         contacts,
         history,
+        messages=messages,
         evidence=evidence,
         account=account,
         as_of=as_of,
@@ -123,6 +128,7 @@ def build_report(
     contacts: Any,
     history: ContactHistory | None = None,
     *,
+    messages: Any | None = None,
     evidence: PullEvidence | None = None,
     account: str | None = None,
     as_of: Moment | None = None,
@@ -153,9 +159,11 @@ def build_report(
         "verification": make.verification,
         "over-time": lambda: make.over_time(history),
     }
+    if messages is not None:
+        makers["messages"] = lambda: message_section(make, messages)
     if evidence:
         makers["certificate"] = lambda: _certificate(evidence)
-    told = ("over-time", "certificate") if not size else wanted
+    told = ("messages", "over-time", "certificate") if not size else wanted
     made = [makers[name]() for name in wanted if name in makers and name in told]
     untold = unfilled_columns(contacts)
     facts = [
@@ -167,6 +175,7 @@ def build_report(
         title=title,
         facts=facts,
         warnings=[
+            *(warning(messages) if messages is not None else []),
             *_warnings(size, evidence, pulled, note),
             *_repeats(contacts),
             *unfilled_in_words(untold, size),
@@ -174,6 +183,7 @@ def build_report(
         cards=_cards(contacts, opt_outs) if size else [],
         sections=made,
         over_time=history is not None,
+        with_messages=messages is not None,
         theme=theme,
         logo=mark,
     )

@@ -13,6 +13,7 @@ import polars as pl
 
 from sendblue_data import plots
 from sendblue_data._shared.masking import mask_name, mask_table
+from sendblue_data._shared.text import plural
 from sendblue_data.analytics.adjustment import ADJUSTABLE
 from sendblue_data.analytics.by_age import opt_out_by_age
 from sendblue_data.analytics.drivers import opt_out_drivers
@@ -27,7 +28,7 @@ from sendblue_data.analytics.verification import (
     verification_worklist,
 )
 from sendblue_data.errors import HistoryRangeError, MissingExtraError
-from sendblue_data.plots.labels import decimal, interval, number, percent, plural, probability
+from sendblue_data.plots.labels import decimal, interval, number, percent, probability
 from sendblue_data.plots.rates import NOTHING_KNOWN
 from sendblue_data.report.images import picture
 from sendblue_data.report.parts import Picture, Section, Table

@@ -8,10 +8,14 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import polars as pl
+
 from sendblue_data.errors import ConfigurationError
-from sendblue_data.sandbox import people
+from sendblue_data.sandbox import campaigns, people
 from sendblue_data.sandbox.faults import Faults, LoggedRequest
 from sendblue_data.sandbox.fields import Contact
+from sendblue_data.sandbox.message_list import odd_message
+from sendblue_data.sandbox.message_log import LOG_SCHEMA, MessageLog, Rows
 from sendblue_data.sandbox.oddities import OddField, odd_fields
 from sendblue_data.sandbox.replica import Replica
 from sendblue_data.sandbox.settings import PERSONAS, Persona, changed
@@ -33,6 +37,7 @@ class Account:
         persona: Persona | None,
         faults: Faults | None,
         switches: Mapping[str, Any],
+        messages: Rows = (),
     ) -> None:
         if persona is not None and persona not in PERSONAS:
             raise ConfigurationError(f"persona is {persona!r}; expected {', '.join(map(repr, PERSONAS))}.")
@@ -51,10 +56,29 @@ class Account:
         self._late_changed = threading.Condition()
         if isinstance(contacts, int):
             contacts = people.contacts(contacts, seed=seed, null_created_at=null_created_at)
+        self.message_truth: campaigns.MessageTruth | None = None
+        self._messages_due = 0.0
+        if isinstance(messages, int):
+            contacts = self._text(messages, list(contacts))
+        else:
+            self.message_log = MessageLog(LOG_SCHEMA.to_frame, seed=seed)
+            self.message_log.add(messages)
         self.store = Store(contacts, seed=seed)
         self._replica: Replica | None = None
         self.reset_log()
         self._follow()
+
+    def _text(self, messages: int, contacts: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Let so many messages have been, and return the contacts as they are after them."""
+        made = campaigns.history(messages, contacts, seed=self.seed)
+        self.message_truth = made.truth
+        self.message_log = MessageLog(lambda: made.messages, seed=self.seed)
+        return [
+            {**contact, "opt_out": True}
+            if contact.get("opt_out") is False and contact.get("phone") in made.opted_out
+            else contact
+            for contact in contacts
+        ]
 
     def close(self) -> None:
         """Forget the account, late writes too."""
@@ -181,6 +205,7 @@ class Account:
             self.store.record_opt_out(phone, opted_out=opted_out)
             if self.store.get(phone) is not None:
                 self.store.change(phone, {"opt_out": opted_out})
+        self.message_log.mark(phone, opted_out=opted_out)
 
     def count(self) -> int:
         """Count the contacts.
@@ -232,8 +257,8 @@ class Account:
         """
         return self.store.change(phone, fields)
 
-    def replace(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Start again with these contacts and no opt-out records, on the same port.
+    def replace(self, rows: Iterable[Mapping[str, Any]], messages: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Start again with these contacts and messages and no opt-out records, on the same port.
 
         Example:
             >>> from sendblue_data import Sandbox
@@ -243,6 +268,9 @@ class Account:
             1
         """
         self.store.replace(rows)
+        self.message_log = MessageLog(LOG_SCHEMA.to_frame, seed=self.seed)
+        self.message_log.add(messages)
+        self.message_truth = None
         if self._replica is not None:
             self._replica.copy()
         self.reset_log()
@@ -288,3 +316,101 @@ class Account:
             self.add({**row, "created_at": self.store.now()} for row in coming)
         self.churned_out += leaving
         self.churned_in += [row["phone"] for row in coming]
+
+    # Messages, behind the API's back
+
+    def messages(self) -> pl.DataFrame:
+        """Return every message as it is now, in order of creation: the API's fields and `created_at`.
+
+        Example:
+            >>> from sendblue_data import Sandbox
+            >>> with Sandbox(20, messages=100) as sandbox:
+            ...     sandbox.messages().select("is_outbound", "created_at").shape
+            (100, 2)
+        """
+        return self.message_log.frame()
+
+    def add_messages(self, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Put messages in, and count them; a missing `created_at` is `date_sent`, or the present.
+
+        Lists show them after `read_lag`.
+
+        Raises:
+            ConfigurationError: a field is unknown, or not of its type.
+
+        Example:
+            >>> from sendblue_data import Sandbox
+            >>> with Sandbox([]) as sandbox:
+            ...     sandbox.add_messages([{"number": "+12125550100", "is_outbound": False, "content": "Stop"}])
+            1
+        """
+        return self.message_log.add(rows, lagging=self.switches.read_lag > 0)
+
+    def change_messages(self, handles: Iterable[str], **fields: Any) -> None:
+        """Set any fields of messages.
+
+        Raises:
+            ConfigurationError: a field is unknown, or not of its type.
+
+        Example:
+            >>> from sendblue_data import Sandbox
+            >>> with Sandbox([], messages=[{"message_handle": "m1", "status": "SENT"}]) as sandbox:
+            ...     sandbox.change_messages(["m1"], status="DELIVERED")
+            ...     sandbox.messages()["status"].to_list()
+            ['DELIVERED']
+        """
+        self.message_log.change(list(handles), fields)
+
+    def remove_messages(self, handles: Iterable[str]) -> int:
+        """Take messages away, and count those that were there.
+
+        Example:
+            >>> from sendblue_data import Sandbox
+            >>> with Sandbox([], messages=[{"message_handle": "m1"}]) as sandbox:
+            ...     sandbox.remove_messages(["m1", "m2"])
+            1
+        """
+        return self.message_log.remove(handles)
+
+    def message_oddities(self) -> list[tuple[str, str, Any, bool]]:
+        """Say what is odd in answers, by `odd_messages`: handle, field, what is shown, and whether it can be read.
+
+        Example:
+            >>> from sendblue_data import Sandbox
+            >>> with Sandbox([], messages=[{"message_handle": "m1"}], odd_messages=1.0) as sandbox:
+            ...     [oddity[:2] for oddity in sandbox.message_oddities()]
+            [('m1', 'content')]
+        """
+        share = self.switches.odd_messages
+        return [
+            (row["message_handle"], *oddity)
+            for row in self.messages().iter_rows(named=True)
+            if (oddity := odd_message(row, share=share, seed=self.seed)) is not None
+        ]
+
+    def churn_messages(self) -> None:
+        """Let messages arrive and others change, as `faults.message_churn` says; called at each list of messages.
+
+        Example:
+            >>> from sendblue_data import Sandbox
+            >>> with Sandbox([], message_churn=2) as sandbox:
+            ...     sandbox.churn_messages()
+            ...     sandbox.messages().height
+            2
+        """
+        self._messages_due += self.faults.message_churn
+        number = int(self._messages_due)
+        if number == 0:
+            return
+        self._messages_due -= number
+        log = self.message_log
+        log.change(log.some(number), {"status": "DELIVERED", "date_updated": log.now()})
+        self.add_messages(
+            {
+                "number": people.newcomer(nth)["phone"],
+                "is_outbound": False,
+                "status": "RECEIVED",
+                "date_sent": log.now(),
+            }
+            for nth in range(number)
+        )

@@ -1,4 +1,4 @@
-"""The ten endpoints, as a Starlette application over the account's store."""
+"""The eleven endpoints, as a Starlette application over the account's store."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from sendblue_data.sandbox import bodies
 from sendblue_data.sandbox.account import Account
 from sendblue_data.sandbox.bodies import RefusedError, tidied
 from sendblue_data.sandbox.fields import Contact, whole
+from sendblue_data.sandbox.message_list import list_messages
 from sendblue_data.sandbox.shown import DOCUMENTED_ORDERS, SORTABLE, Answer, int_id, lists_are_plain, shown
 from sendblue_data.sandbox.store import Store, moment
 
 DEFAULT_LIMIT, MOST_LIMIT, MOST_OFFSET = 100, 1_000, 10_000
 _ROOT = "/api/v2/contacts"
+_MESSAGES = "/api/v2/messages"
 _NO_CONTENT = 204
 
 
@@ -45,6 +47,7 @@ def application(account: Account) -> Starlette:
         Route(f"{_ROOT}/verify", api.verify, methods=["POST"]),
         Route(f"{_ROOT}/opt-out", api.opt_out, methods=["POST"]),
         Route(f"{_ROOT}/bulk", api.bulk_create, methods=["POST"]),
+        Route(_MESSAGES, api.messages, methods=["GET"]),
         Route(f"{_ROOT}/{{phone_number:phone}}", api.retrieve, methods=["GET"]),
         Route(f"{_ROOT}/{{phone_number:phone}}", api.update, methods=["PUT"]),
         Route(f"{_ROOT}/{{phone_number:phone}}", api.delete, methods=["DELETE"]),
@@ -116,6 +119,12 @@ class _Api:
         if plain:
             return Response(page, media_type="application/json")
         return json_answer([self._shown(whole(contact), "list") for contact in msgspec.json.decode(page)])
+
+    async def messages(self, request: Request) -> Response:
+        account = self._account
+        account.churn_messages()
+        answer = list_messages(account.message_log, request.query_params, account.switches, seed=account.seed)
+        return json_answer(answer)
 
     def _text_id(self, number: str | None) -> str | None:
         """Return the id in the store that this number stands for; itself where there is none."""

@@ -80,6 +80,8 @@ class Faults:
         at: faults by number of the request, counted from 1 in the same way, such as `{3: "reset_after"}`.
         churn: contacts created and deleted at each list request: a number of each (a fraction gathers: 0.1 is
             one at every tenth list), or a function that is called with the sandbox.
+        message_churn: messages that arrive at each list of messages; as many of the newest change their status. A
+            fraction gathers.
         meddle: called with the sandbox and the request before each request is served, as others who work in
             the account meanwhile. The request has `method`, `path`, `query` and `body`; its `status` is 0. It
             runs in the server's thread, so it uses the sandbox's own methods (`edit`, `opt_out`, ...): a
@@ -106,11 +108,12 @@ class Faults:
     only: Literal["all", "reads", "writes"] = "all"
     at: Mapping[int, FaultName] = field(default_factory=dict)
     churn: float | Callable[[Any], object] = 0.0
+    message_churn: float = 0.0
     meddle: Callable[[Any, LoggedRequest], object] | None = None
 
     def __post_init__(self) -> None:
         check_choices(self)
-        check_seconds(self, "latency", "late_by")
+        check_seconds(self, "latency", "late_by", "message_churn")
         for name, value in self._periods().items():
             if value < 0:
                 raise ConfigurationError(f"every_{name} is {value}; expected 0 (never) or more.")

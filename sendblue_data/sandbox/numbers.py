@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache, lru_cache
 from random import Random
+from typing import Any
 
 # Area codes of the United States and Canada, by their first digit. In each, 555-0100 to 555-0199 are fiction.
 _AREA_CODES = """
@@ -32,7 +34,8 @@ _UK_LENGTH = 13
 _UK_SHARE = 0.08
 
 
-def _north_american() -> list[str]:
+@cache
+def _north_american() -> tuple[str, ...]:
     codes: list[str] = []
     first = ""
     for word in _AREA_CODES.split():
@@ -40,11 +43,22 @@ def _north_american() -> list[str]:
             first = word[0]
         else:
             codes.append(first + word)
-    return [f"+1{code}55501{line:02}" for code in codes for line in range(100)]
+    return tuple(f"+1{code}55501{line:02}" for code in codes for line in range(100))
 
 
-def _british() -> list[str]:
-    return [f"{start}{line:0{_UK_LENGTH - len(start)}}" for start in _UK_DRAMA for line in range(1_000)]
+@cache
+def _british() -> tuple[str, ...]:
+    return tuple(f"{start}{line:0{_UK_LENGTH - len(start)}}" for start in _UK_DRAMA for line in range(1_000))
+
+
+@lru_cache(maxsize=16)  # most of the time that a small sandbox takes to open
+def _shuffled(seed: int) -> tuple[list[str], list[str], tuple[Any, ...]]:
+    """Return both in an order of the seed's, and the state that the generator is left in."""
+    random = Random(seed)  # noqa: S311 -- reproducible, not secret
+    american, british = [*_north_american()], [*_british()]
+    random.shuffle(american)
+    random.shuffle(british)
+    return american, british, random.getstate()
 
 
 def made_up(number: int) -> str:
@@ -57,20 +71,20 @@ def made_up(number: int) -> str:
     return f"+999{number:08}"
 
 
-def phones(count: int, random: Random) -> list[str]:
-    """Return that many different numbers, shuffled.
+def phones(count: int, seed: int) -> list[str]:
+    """Return that many different numbers, in an order of the seed's.
 
     First those set aside for fiction (about 41,000 in the United States and Canada, 13,000 in the United
     Kingdom, one in twelve British while both last), then made-up ones under +999.
 
     Example:
-        >>> phones(3, Random(7))
+        >>> phones(3, seed=7)
         ['+1...', '+1...', '+1...']
     """
-    american, british = _north_american(), _british()
-    random.shuffle(american)
-    random.shuffle(british)
+    american, british, state = _shuffled(seed)
     few = min(len(british), max(round(count * _UK_SHARE), count - len(american)))
     chosen = american[: count - few] + british[:few]
+    random = Random()  # noqa: S311 -- reproducible, not secret
+    random.setstate(state)
     random.shuffle(chosen)
     return chosen + [made_up(number) for number in range(count - len(chosen))]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from random import Random
 from typing import Any, TypeVar
 
 import numpy as np
@@ -67,7 +66,7 @@ def contacts(
         raise ConfigurationError(f"null_created_at is {null_created_at}; expected a share from 0 to 1.")
     # RandomState, not Generator: its stream is frozen, so a seed means the same people with any numpy.
     random = np.random.RandomState(seed)
-    phones = numbers.phones(count, Random(seed))  # noqa: S311 -- reproducible, not secret
+    phones = numbers.phones(count, seed)
     moments, imported = _moments(count, until, random)
     for start in range(0, count, _CHUNK):
         end = min(start + _CHUNK, count)

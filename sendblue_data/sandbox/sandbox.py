@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sendblue_data.sandbox.account import Account
 from sendblue_data.sandbox.api import application
 from sendblue_data.sandbox.faults import Faults
+from sendblue_data.sandbox.message_log import Rows
 from sendblue_data.sandbox.misbehave import Misbehaving
 from sendblue_data.sandbox.server import Server
 from sendblue_data.sandbox.settings import Persona
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Sandbox(Account):
-    """A local account that serves the ten endpoints of the Contacts API, with their caps and errors.
+    """A local account that serves the ten endpoints of the Contacts API and the list of messages, with caps and errors.
 
     It runs in a thread of this process from the moment it is made until `close`, or the end of the `with`.
 
@@ -26,7 +27,9 @@ class Sandbox(Account):
         contacts: how many synthetic people it starts with, or the contacts themselves as mappings with any
             fields of the API (`created_at` ISO 8601, a datetime or None; missing fields are null; a missing
             `contact_id` is made up).
-        seed: the same seed gives the same people.
+        messages: how many messages its people have exchanged with the account's lines, or the messages themselves as
+            mappings with any fields of the API, and `created_at`. Who stopped in them is opted out.
+        seed: the same seed gives the same people and messages.
         port: port on 127.0.0.1; 0 takes a free one.
         null_created_at: share of the synthetic people without a `created_at`.
         api_key: key id to expect; made up when not given.
@@ -43,6 +46,7 @@ class Sandbox(Account):
         api_secret: the secret it expects.
         request_log: every request: `method, path, status` (0: reset), with `.query` and `.fault`.
         max_in_flight: most requests that were open at one time.
+        message_truth: what is planted in synthetic messages: `.stops`, `.exposures` and `.texts_after_stop`, frames.
         verifications: numbers that a verification message was sent to, one a message.
         churned_in: phones that `churn` created; those it deleted are in `churned_out`.
 
@@ -61,6 +65,7 @@ class Sandbox(Account):
         self,
         contacts: int | Iterable[Mapping[str, Any]] = 5_000,
         *,
+        messages: Rows = (),
         seed: int = 0,
         port: int = 0,
         null_created_at: float = 0.0,
@@ -70,7 +75,9 @@ class Sandbox(Account):
         faults: Faults | None = None,
         **switches: Any,
     ) -> None:
-        super().__init__(contacts, seed, null_created_at, api_key, api_secret, persona, faults, switches)
+        super().__init__(
+            contacts, seed, null_created_at, api_key, api_secret, persona, faults, switches, messages
+        )
         try:
             self._server = Server(Misbehaving(self, application(self)), port=port)
         except BaseException:

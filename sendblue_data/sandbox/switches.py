@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from sendblue_data.errors import ConfigurationError
@@ -57,7 +58,8 @@ class Switches:
         verify_finds: verify finds `"all"` contacts, or `"none"`: 404 for one that a get finds.
         remember_opt_outs: a deleted contact's opt-out lives on, and holds when the contact is created again.
         opt_out_unknown: an opt-out for a number that no contact has is kept (`"accept"`) or `"refuse"`d, 404.
-        offset_past_cap: an offset above 10,000 is `"clamp"`ed to 10,000 or `"refuse"`d with 400.
+        offset_past_cap: an offset above 10,000 is `"clamp"`ed to 10,000 or `"refuse"`d with 400 (of contacts and
+            messages alike).
         count_off: added to the count's answer.
         honour_order: False ignores `order_by` and `order_direction` and lists in order of insertion.
         order_names: `order_by` takes `"any"` field, in snake_case or camelCase, or the `"documented"` ones:
@@ -85,6 +87,18 @@ class Switches:
         cdn_headers: every answer has the headers of a CDN, as of a service that stands behind one.
         reject_text: a write whose body contains this text gets a CDN's page with 403, from its firewall; None
             for no such text.
+        message_spelling: names of fields in lists of messages: `"snake"` (but for `accountEmail`, as the vendor's SDK
+            has it), `"camel"` or `"both"`.
+        message_nulls: fields of a message that have no value are shown as `"null"`, or `"left_out"`.
+        message_totals: `pagination` tells how many messages match (`"exact"`), at most 10,000 (`"capped"`), only how
+            many the `"page"` has, or it is `"missing"`.
+        message_page: most messages of a page.
+        message_page_past_cap: a larger `limit` is `"clamp"`ed to that, or `"refuse"`d with 400.
+        message_reach: the largest `offset` of messages; a larger one goes the way of `offset_past_cap`.
+        message_bounds: `created_at_gte` and its like are `"inclusive"` (at or after), or `"exclusive"` (after).
+        message_clock: precision to which they are read: `"us"`, `"ms"` or `"s"`, cut off.
+        odd_messages: share of the messages of which answers show a field in another form: see
+            `Sandbox.message_oddities`.
         rewrite: called with method, path and the body of each 2xx answer that has one; returns the body to
             send. For answers that break the API's promises.
     """
@@ -136,6 +150,15 @@ class Switches:
     error_shape: Literal["message", "error_message", "error", "nested"] = "message"
     cdn_headers: bool = False
     reject_text: str | None = None
+    message_spelling: Literal["snake", "camel", "both"] = "snake"
+    message_nulls: Literal["null", "left_out"] = "null"
+    message_totals: Literal["exact", "capped", "page", "missing"] = "exact"
+    message_page: int = 1_000
+    message_page_past_cap: Literal["clamp", "refuse"] = "clamp"
+    message_reach: int = 10_000
+    message_bounds: Literal["inclusive", "exclusive"] = "inclusive"
+    message_clock: Literal["us", "ms", "s"] = "us"
+    odd_messages: float = 0.0
     rewrite: Callable[[str, str, bytes], bytes] | None = None
 
     def __post_init__(self) -> None:
@@ -148,8 +171,12 @@ class Switches:
             if value is not None and not (value > 0 and math.isfinite(value)):
                 expected = "None or more than 0" if name == "rate_limit" else "more than 0"
                 raise ConfigurationError(f"{name} is {value}; expected {expected}.")
-        if not 0 <= self.odd_values <= 1:
-            raise ConfigurationError(f"odd_values is {self.odd_values}; expected a share from 0 to 1.")
+        for name in ("odd_values", "odd_messages"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigurationError(f"{name} is {getattr(self, name)}; expected a share from 0 to 1.")
+        for name in ("message_page", "message_reach"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"{name} is {getattr(self, name)}; expected at least 1.")
         if self.reject_text == "":
             raise ConfigurationError("reject_text is ''; expected None or text that a body may contain.")
         for name in ("null_fields", "missing_fields"):
@@ -161,10 +188,14 @@ class Switches:
                 )
 
 
-def check_choices(settings: object) -> None:
+@cache  # get_type_hints compiles every annotation anew
+def _hints(settings: type) -> dict[str, Any]:
+    return get_type_hints(settings)
+
+
+def check_choices(settings: Any) -> None:
     """Refuse a value that is not among those its field's type names."""
-    hints = get_type_hints(type(settings))
-    for name, hint in hints.items():
+    for name, hint in _hints(type(settings)).items():  # type: ignore[arg-type]  # mypy: classes are hashable
         value = getattr(settings, name)
         if get_origin(hint) is Literal and value not in get_args(hint):
             choices = ", ".join(repr(choice) for choice in get_args(hint))

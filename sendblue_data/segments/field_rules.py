@@ -4,9 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 
+import narwhals as nw
 import polars as pl
 
+from sendblue_data._frames.engines import Condition
 from sendblue_data._shared.validation import did_you_mean, shown
 from sendblue_data.errors import SegmentError
 from sendblue_data.segments.predicates import Segment
@@ -30,6 +34,14 @@ class FieldIs(Leaf):
         kind = pl.Boolean if self.name in ("opt_out", "verified") else pl.String
         wanted = pl.Series(self.values, dtype=kind)
         return pl.col(self.name).is_in(wanted.implode(), nulls_equal=True)
+
+    def condition(self) -> Condition:
+        column = nw.col(self.name)
+        asked = [
+            column.is_null() if value is None else (column == value).fill_null(value=False)
+            for value in self.values
+        ]
+        return Condition(reduce(or_, asked), {self.name: self.name})
 
     def call(self) -> str:
         return f"field_is({', '.join([quoted(self.name), *map(_code, self.values)])})"

@@ -18,8 +18,8 @@ from sendblue_data.segments.rules import quoted
 
 _HEAD = """\
 # Segments of contacts. Each rule is made of has_tag, has_any_tag, untagged, opted_out, verified, reachable,
-# created_between, created_within, phone_region, area_code, field_is, mentions and variable, joined with
-# & (and), | (or), ~ (not). It is read, never run.
+# created_between, created_within, texted_within, replied_within, never_replied, phone_region, area_code,
+# field_is, mentions and variable, joined with & (and), | (or), ~ (not). It is read, never run.
 
 [segments]
 """

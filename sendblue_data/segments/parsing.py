@@ -23,11 +23,18 @@ _PREDICATES: dict[str, Callable[..., Segment]] = {
     for predicate in (
         predicates.has_tag, predicates.has_any_tag, predicates.untagged, predicates.opted_out, predicates.verified,
         predicates.reachable, predicates.created_between, predicates.created_within,
-        predicates.area_code, predicates.phone_region, field_rules.field_is,
+        predicates.texted_within, predicates.replied_within, predicates.never_replied, predicates.area_code,
+        predicates.phone_region, field_rules.field_is,
         field_rules.mentions,
     )
 }  # fmt: skip
-_OPTIONS = {"phone_region": "area_code", "reachable": "verified", "created_within": "as_of"}
+_OPTIONS = {
+    "phone_region": "area_code",
+    "reachable": "verified",
+    "created_within": "as_of",
+    "texted_within": "as_of",
+    "replied_within": "as_of",
+}
 """The one option that a predicate has."""
 _TESTS = ("is_in", "contains", "is_null", "is_not_null")
 

@@ -10,7 +10,7 @@ from typing import Any
 import phonenumbers
 import polars as pl
 
-from sendblue_data._frames.engines import PortableExpr
+from sendblue_data._frames.engines import Condition, PortableExpr
 from sendblue_data._shared.time import Moment, moment
 from sendblue_data._shared.validation import shown
 from sendblue_data.display.cards import card_html
@@ -44,6 +44,11 @@ class Segment(PortableExpr):
         if frame is not None:
             check_against(self.rule, frame)
         return self._fixed or self.rule.expr()._pyexpr  # noqa: SLF001
+
+    @property
+    def condition(self) -> Condition | None:
+        """The segment for an engine that is no Polars; None where only Polars can say it."""
+        return self.rule.condition()
 
     def __and__(self, other: Any) -> pl.Expr:
         if isinstance(other, Segment):
@@ -275,12 +280,63 @@ def created_within(span: str, *, as_of: Moment | None = None, time_zone: str = "
         >>> people.filter(created_within("1mo", as_of="2026-03-01")).height
         1
     """
-    if not (isinstance(span, str) and re.fullmatch("[1-9][0-9]{0,4}(d|w|mo|q|y)", span)):
-        raise SegmentError(
-            f"created_within: {shown(span)} is no span of time: write '30d', '2w', '6mo', '1q' or '1y'."
-        )
-    at = None if as_of is None else moment("created_within: as_of", as_of, time_zone=time_zone)
-    return Segment(rules.CreatedWithin(span, at))
+    return _within(rules.CreatedWithin, span, as_of, time_zone)
+
+
+def texted_within(span: str, *, as_of: Moment | None = None, time_zone: str = "UTC") -> Segment:
+    """Contacts to whom a text was last delivered in the last days, weeks, months or years.
+
+    It filters what `engagement(contacts, messages)` gives, by its `last_text_at`.
+
+    Args:
+        span: as in `created_within`.
+        as_of: as in `created_within`.
+        time_zone: as in `created_within`.
+
+    Raises:
+        SegmentError: the span is none.
+        ConfigurationError: `as_of` is no moment, or there is no such time zone.
+
+    Example:
+        >>> describe(texted_within("7d") & ~opted_out())
+        'contacts texted within the last 7 days and not known to have opted out'
+    """
+    return _within(rules.TextedWithin, span, as_of, time_zone)
+
+
+def replied_within(span: str, *, as_of: Moment | None = None, time_zone: str = "UTC") -> Segment:
+    """Contacts that last wrote, anything but a stop or start keyword, in the last days, weeks, months or years.
+
+    It filters what `engagement(contacts, messages)` gives, by its `last_reply_at`.
+
+    Args:
+        span: as in `created_within`.
+        as_of: as in `created_within`.
+        time_zone: as in `created_within`.
+
+    Raises:
+        SegmentError: the span is none.
+        ConfigurationError: `as_of` is no moment, or there is no such time zone.
+
+    Example:
+        >>> describe(~replied_within("3mo"))
+        'contacts not known to have replied within the last 3 months'
+    """
+    return _within(rules.RepliedWithin, span, as_of, time_zone)
+
+
+def never_replied() -> Segment:
+    """Contacts that were texted and never wrote anything but a stop or start keyword.
+
+    It filters what `engagement(contacts, messages)` gives: as far back as the messages reach.
+
+    Example:
+        >>> import polars as pl
+        >>> people = pl.DataFrame({"texts": [3, 3, 0, None], "replies": [0, 1, 0, None]})
+        >>> people.select(never_replied().alias("silent")).to_series().to_list()
+        [True, False, False, False]
+    """
+    return Segment(rules.Flag("never_replied"))
 
 
 def area_code(*codes: str | int) -> Segment:
@@ -368,6 +424,16 @@ def describe(segment: pl.Expr) -> str:
         'contacts tagged "VIP" and not known to have opted out'
     """
     return f"contacts {require_segment(segment, 'describe').rule.words()}"
+
+
+def _within(rule: type[rules.CreatedWithin], span: str, as_of: Moment | None, time_zone: str) -> Segment:
+    name = f"{rule.verb}_within"
+    if not (isinstance(span, str) and re.fullmatch("[1-9][0-9]{0,4}(d|w|mo|q|y)", span)):
+        raise SegmentError(
+            f"{name}: {shown(span)} is no span of time: write '30d', '2w', '6mo', '1q' or '1y'."
+        )
+    at = None if as_of is None else moment(f"{name}: as_of", as_of, time_zone=time_zone)
+    return Segment(rule(span, at))
 
 
 def require_segment(given: object, wanted_by: str) -> Segment:

@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from functools import reduce
 from operator import and_, or_
+from typing import ClassVar
 
+import narwhals as nw
 import polars as pl
 
+from sendblue_data._frames.engines import HAS_PHONE, Condition, Days, PortableExpr, Recipe
 from sendblue_data.schema import IS_E164
 from sendblue_data.segments.regions import in_area, in_region
 
@@ -40,6 +43,10 @@ class Rule(ABC):
     @abstractmethod
     def expr(self) -> pl.Expr:
         """A Boolean expression over a contacts frame, without nulls."""
+
+    def condition(self) -> Condition | None:
+        """The same in words that every engine has; None where there are none."""
+        return None
 
     @abstractmethod
     def code(self, *, negated: bool = False) -> str:
@@ -77,6 +84,10 @@ class Tagged(Leaf):
         each = [pl.col("tags").list.contains(tag).fill_null(value=False) for tag in self.tags]
         return reduce(and_ if self.every else or_, each)
 
+    def condition(self) -> Condition:
+        each = [nw.col("tags").list.contains(tag).fill_null(value=False) for tag in self.tags]
+        return Condition(reduce(and_ if self.every else or_, each), {"tags": "tags"})
+
     def call(self) -> str:
         return f"{'has_tag' if self.every else 'has_any_tag'}({listed(self.tags)})"
 
@@ -103,6 +114,11 @@ FLAGS: dict[str, tuple[pl.Expr, str, str]] = {
         "not known to have opted out",
     ),
     "verified": (_VERIFIED, "verified", "not known to be verified"),
+    "never_replied": (
+        ((pl.col("texts") > 0) & (pl.col("replies") == 0)).fill_null(value=False),
+        "texted and never heard of",
+        "heard of or never texted",
+    ),
 }
 """Rules without arguments: the expression, the words, and the words of the complement."""
 
@@ -115,6 +131,10 @@ class Flag(Leaf):
 
     def expr(self) -> pl.Expr:
         return FLAGS[self.name][0]
+
+    def condition(self) -> Condition | None:
+        column = {"opted_out": "opt_out", "verified": "verified"}.get(self.name)
+        return Condition(nw.col(column).fill_null(value=False), {column: column}) if column else None
 
     def call(self) -> str:
         return f"{self.name}()"
@@ -134,6 +154,14 @@ class Reachable(Leaf):
         known_in = ~pl.col("opt_out").fill_null(value=True)
         may = pl.col("phone").str.contains(IS_E164).fill_null(value=False) & known_in
         return may & _VERIFIED if self.verified else may
+
+    def condition(self) -> Condition:
+        may = HAS_PHONE.fill_null(value=False) & ~nw.col("opt_out").fill_null(value=True)
+        columns: dict[str, Recipe] = {"phone": "phone", "opt_out": "opt_out"}
+        if self.verified:
+            may &= nw.col("verified").fill_null(value=False)
+            columns["verified"] = "verified"
+        return Condition(may, columns)
 
     def call(self) -> str:
         return f"reachable({'verified=True' if self.verified else ''})"
@@ -160,6 +188,15 @@ class Created(Leaf):
         sides += [] if self.end is None else [at < pl.lit(self.end, kind)]
         return reduce(and_, sides).fill_null(value=False)
 
+    def condition(self) -> Condition:
+        # In whole days from the moment itself: no engine's zone, and no comparing of moments, comes into it.
+        columns: dict[str, Recipe] = {
+            _days_column(at): Days(at) for at in (self.start, self.end) if at is not None
+        }
+        sides = [] if self.start is None else [nw.col(_days_column(self.start)) >= 0]
+        sides += [] if self.end is None else [nw.col(_days_column(self.end)) < 0]
+        return Condition(reduce(and_, sides).fill_null(value=False), columns)
+
     def call(self) -> str:
         return f"created_between({_moment_code(self.start)}, {_moment_code(self.end)})"
 
@@ -174,6 +211,9 @@ class CreatedWithin(Leaf):
 
     span: str
     as_of: datetime | None = None
+    column: ClassVar[str] = "created_at"
+    verb: ClassVar[str] = "created"
+    unknown: ClassVar[str] = "not known to be "
 
     @property
     def moves(self) -> bool:
@@ -182,23 +222,44 @@ class CreatedWithin(Leaf):
     def expr(self) -> pl.Expr:
         kind = pl.Datetime("us", "UTC")
         until = pl.lit(self.as_of or datetime.now(UTC), kind)
-        since = pl.col("created_at") >= until.dt.offset_by(f"-{self.span}")
-        return (since if self.moves else since & (pl.col("created_at") < until)).fill_null(value=False)
+        since = pl.col(self.column) >= until.dt.offset_by(f"-{self.span}")
+        return (since if self.moves else since & (pl.col(self.column) < until)).fill_null(value=False)
 
     def call(self) -> str:
         end = "" if self.as_of is None else f", as_of={_moment_code(self.as_of)}"
-        return f"created_within({quoted(self.span)}{end})"
+        return f"{self.verb}_within({quoted(self.span)}{end})"
 
     def words(self, *, negated: bool = False) -> str:
         number, unit = re.fullmatch("([0-9]+)([a-z]+)", self.span).groups()  # type: ignore[union-attr]
         span = f"{number} {SPANS[unit]}{'' if number == '1' else 's'}"
         before = "the last " if self.as_of is None else ""
         end = "" if self.as_of is None else f" before {_moment(self.as_of)}"
-        return f"{'not known to be ' if negated else ''}created within {before}{span}{end}"
+        return f"{self.unknown if negated else ''}{self.verb} within {before}{span}{end}"
+
+
+@dataclass(frozen=True)
+class TextedWithin(CreatedWithin):
+    """Last sent a text in a span of time, as `engagement` has it."""
+
+    column: ClassVar[str] = "last_text_at"
+    verb: ClassVar[str] = "texted"
+
+
+@dataclass(frozen=True)
+class RepliedWithin(CreatedWithin):
+    """Last wrote in a span of time, as `engagement` has it."""
+
+    column: ClassVar[str] = "last_reply_at"
+    verb: ClassVar[str] = "replied"
+    unknown: ClassVar[str] = "not known to have "
 
 
 SPANS = {"d": "day", "w": "week", "mo": "month", "q": "quarter", "y": "year"}
 """Units of a span of time."""
+
+
+def _days_column(since: datetime) -> str:
+    return f"days_since_{Days(since).micros}"
 
 
 def _moment_code(at: datetime | None) -> str:
@@ -225,6 +286,18 @@ class Variable(Leaf):
         if self.test == "contains":
             return value.str.contains(self.values[0], literal=True).fill_null(value=False)
         return value.is_in(list(self.values)).fill_null(value=False)
+
+    def condition(self) -> Condition:
+        column = f"variable_{self.name.encode().hex()}"  # Spark takes a dot for a field of a field
+        recipe = PortableExpr.of_variable(self.name)
+        value = nw.col(column)
+        if self.test == "is_null":
+            return Condition(value.is_null(), {column: recipe})
+        if self.test == "contains":
+            found = value.str.contains(self.values[0], literal=True)
+        else:
+            found = value.is_in(list(self.values))
+        return Condition(found.fill_null(value=False), {column: recipe})
 
     def call(self) -> str:
         return self.code()
@@ -290,6 +363,14 @@ class Joined(Rule):
     def moves(self) -> bool:
         return any(part.moves for part in self.parts)
 
+    def condition(self) -> Condition | None:
+        found = [part.condition() for part in self.parts]
+        known = [one for one in found if one is not None]
+        if len(known) < len(found):
+            return None
+        columns = {name: recipe for one in known for name, recipe in one.columns.items()}
+        return Condition(reduce(and_ if self.every else or_, (one.expr for one in known)), columns)
+
     def code(self, *, negated: bool = False) -> str:
         # `&` binds tighter than `|`, so only an `or` inside an `and` needs its brackets.
         parts = (f"({p.code()})" if self.every and isinstance(p, Joined) else p.code() for p in self.parts)
@@ -314,6 +395,10 @@ class Negated(Rule):
 
     def expr(self) -> pl.Expr:
         return ~self.part.expr()
+
+    def condition(self) -> Condition | None:
+        found = self.part.condition()
+        return found and Condition(~found.expr, found.columns)
 
     def code(self, *, negated: bool = False) -> str:
         return self.part.code(negated=not negated)

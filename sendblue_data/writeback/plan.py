@@ -16,6 +16,7 @@ import polars as pl
 from sendblue_data._api.client import SendblueClient
 from sendblue_data._frames.conversion import is_frame, to_polars
 from sendblue_data._shared.masking import mask_phone
+from sendblue_data._shared.text import plural
 from sendblue_data._shared.validation import check_client
 from sendblue_data.errors import AccountMovedError, FrameError, WriteRefusedError, WrongAccountError
 from sendblue_data.writeback import merging, plan_text
@@ -255,7 +256,7 @@ class WritePlan:
         told = told.with_columns(asked.source.row_numbers(told["row"]).alias("row"))
         named = "; ".join(f"row {row}: {change}" for row, change in told.select("row", "change").iter_rows())
         return (
-            f"{rows.len():,} of {self._table.height:,} contacts would lose tags that they have in the account "
+            f"{rows.len():,} of {plural(self._table.height, 'contact')} would lose tags that they have in the account "
             f"({named}). Pass base= with the frame as it was pulled, to send only what you changed; use add_tags "
             "or remove_tags; or pass replace=True if your tags are to take the place of theirs."
         )
@@ -358,12 +359,12 @@ def check_delete(plan: WritePlan, *, confirm: bool | int | None, allow_most: boo
     ):
         given = f"confirm is {confirm!r}" if confirm is not None else "nothing confirms that"
         raise WriteRefusedError(
-            f"{number:,} contacts would be deleted, and {given}; nothing was sent. Look at the plan, then "
+            f"{plural(number, 'contact')} would be deleted, and {given}; nothing was sent. Look at the plan, then "
             f"pass confirm={number}."
         )
     if number * 2 > plan.size and not allow_most:
         raise WriteRefusedError(
-            f"{number:,} of the account's {plan.size:,} contacts would be deleted, more than half; nothing "
+            f"{number:,} of the account's {plural(plan.size, 'contact')} would be deleted, more than half; nothing "
             "was sent. Pass allow_most=True if that is meant."
         )
 

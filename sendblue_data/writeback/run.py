@@ -14,6 +14,7 @@ from typing import Any, TypedDict, TypeVar, Unpack
 from sendblue_data._api.client import SendblueClient
 from sendblue_data._shared.logging import log
 from sendblue_data._shared.signatures import spell_out_options
+from sendblue_data._shared.text import plural
 from sendblue_data._shared.validation import check_client, shown
 from sendblue_data.errors import (
     ApiError,
@@ -226,8 +227,8 @@ def carry_out(
     log.info("run %s ended: %s", journal.run_id, result.counts)
     if options.get("raise_on_errors") and not result.ok:
         raise WriteIncompleteError(
-            f"The run {journal.run_id!r} ended with {result.problems.height:,} rows that are invalid, "
-            "rejected or unknown: see .result.problems.",
+            f"The run {journal.run_id!r} ended with {plural(result.problems.height, 'row that is', 'rows that are')} "
+            "invalid, rejected or unknown: see .result.problems.",
             result=result,
         )
     return result

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from sendblue_data._shared.masking import mask_phone
+from sendblue_data._shared.text import plural
 
 SHOWN = 4
 """Rows of each kind that are shown."""
@@ -57,7 +58,7 @@ def as_html(title: str, notes: Sequence[str], rows: pl.DataFrame, more: int) -> 
         ]
         parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>")
     if more:
-        parts.append(f"<p>and {more:,} more rows in <code>.frame</code></p>")
+        parts.append(f"<p>and {plural(more, 'more row')} in <code>.frame</code></p>")
     return "".join(parts)
 
 
@@ -65,7 +66,7 @@ def as_text(title: str, notes: Sequence[str], rows: pl.DataFrame, more: int) -> 
     """Return the same as plain text, a line a row."""
     lines = [_without_phones(title), *(_without_phones(note) for note in notes)]
     lines += ["  " + "  ".join(filter(None, _cells(row))) for row in rows.to_dicts()]
-    return "\n".join([*lines, *([f"  and {more:,} more rows in .frame"] if more else [])])
+    return "\n".join([*lines, *([f"  and {plural(more, 'more row')} in .frame"] if more else [])])
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

@@ -4,6 +4,8 @@ import duckdb
 import polars as pl
 import pytest
 
+from tests.warehouses import FRAMES
+
 
 def _duckdb(frame):
     connection = duckdb.connect()
@@ -13,10 +15,15 @@ def _duckdb(frame):
 
 
 @pytest.fixture(
-    params=["polars", "polars_lazy", "duckdb", "pyarrow", pytest.param("pyspark", marks=pytest.mark.slow)]
+    params=[
+        *("polars", "polars_lazy", "duckdb", "pyarrow"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("pyspark", *FRAMES)),
+    ]
 )
 def constructor(request):
     """A function from a Polars contacts frame to a frame of one engine, with the same contacts."""
+    if request.param in FRAMES:
+        return FRAMES[request.param]
     if request.param == "pyspark":
         session = request.getfixturevalue("spark")
         return lambda frame: session.createDataFrame(frame.to_arrow())

@@ -1,13 +1,18 @@
 """similar_tags on spellings that a person would judge at a glance; rename_tags against plain Python."""
 
 import builtins
+import random
+from itertools import product
 
 import duckdb
 import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
+from rapidfuzz.distance import OSA
 
-from sendblue_data.analytics.tag_spelling import _suggestions, rename_tags, similar_tags
+from sendblue_data.analytics import near_words
+from sendblue_data.analytics.near_words import is_misspelled
+from sendblue_data.analytics.tag_spelling import _Forms, _suggestions, rename_tags, similar_tags
 from sendblue_data.errors import ConfigurationError, FrameError, MissingExtraError
 
 ONE_TAG = [
@@ -185,3 +190,78 @@ def test_suggestions_feed_renaming():
 def test_what_can_not_be_renamed_is_refused(frame, mapping, error, says):
     with pytest.raises(error, match=says):
         rename_tags(frame, mapping)
+
+
+def compared_with_all(counts):
+    """The suggestions by comparing each tag with each that is kept, which takes the square of their number."""
+    forms = {tag: _Forms.of(tag) for tag in counts}
+    groups, kept, found = {}, [], set()
+    for tag in sorted(counts, key=lambda tag: (tag != " ".join(tag.split()), -counts[tag], tag)):
+        groups.setdefault((forms[tag].squeezed, forms[tag].digits), []).append(tag)
+    for tags in sorted(groups.values(), key=lambda tags: (-sum(counts[tag] for tag in tags), tags[0])):
+        form, best = forms[tags[0]], (0.0, None)
+        for one in kept:
+            other = forms[one]
+            score = OSA.normalized_similarity(form.squeezed, other.squeezed, score_cutoff=0.8)
+            is_near = form.digits == other.digits and len(form.words) == len(other.words)
+            is_near &= all(
+                a == b or is_misspelled(a, b) for a, b in zip(form.words, other.words, strict=False)
+            )
+            if score >= 0.8 and is_near and score > best[0]:
+                best = (score, one)
+        if best[1] is None:
+            kept.append(tags[0])
+            found |= {(tag, tags[0], form_reason(forms, tag, tags[0]), 1.0) for tag in tags[1:]}
+        else:
+            found |= {(tag, best[1], "near spelling", best[0]) for tag in tags}
+    return found
+
+
+def form_reason(forms, tag, kept):
+    return forms[tag].reason(forms[kept])
+
+
+@st.composite
+def slipped(draw):
+    """A few words, and what becomes of them when letters are lost, added, changed or swapped."""
+    word = draw(
+        st.sampled_from(["newsletter", "customer", "webinar", "spring sale", "vip 2024", "a!", "abcdefghi"])
+    )
+    for _ in range(draw(st.integers(0, 3))):
+        place = draw(st.integers(0, max(len(word) - 1, 0)))
+        letter = draw(st.sampled_from("abns 2!"))
+        word = draw(
+            st.sampled_from(
+                [
+                    word[:place] + word[place + 1 :],
+                    word[:place] + letter + word[place:],
+                    word[:place] + letter + word[place + 1 :],
+                    word[:place] + word[place + 1 : place + 2] + word[place : place + 1] + word[place + 2 :],
+                ]
+            )
+        )
+    return word
+
+
+@given(st.dictionaries(slipped(), st.integers(1, 3), max_size=30))
+@settings(max_examples=150)
+def test_suggestions_are_those_of_comparing_each_with_each(counts):
+    counts = {tag: number for tag, number in counts.items() if tag.strip()}
+    assert set(_suggestions(counts)) == compared_with_all(counts)
+
+
+def test_words_of_one_stem_are_not_compared_each_with_each(monkeypatch):
+    compared = []
+    monkeypatch.setattr(near_words, "is_misspelled", lambda one, _: compared.append(one) or False)
+    words = ["campaign" + "".join(letters) for letters in product("abcdefghij", repeat=5)]
+    known = near_words.NearWords()
+    for word in random.Random(0).sample(words, 2_000):
+        known.near(word)
+        known.add(word)
+    assert len(compared) < 2_000 * 2_000 / 2 / 10
+
+
+@pytest.mark.parametrize("make", [pl.DataFrame.to_pandas, pl.DataFrame.to_arrow, pl.DataFrame.lazy])
+def test_a_frame_of_any_engine_gives_the_same(make):
+    people = _people([["VIP"], ["VIP"], ["vip "], ["Customer"], ["Custmer"]])
+    assert similar_tags(make(people)).equals(similar_tags(people))

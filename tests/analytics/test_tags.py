@@ -177,3 +177,15 @@ def test_tags_that_are_no_lists_are_refused():
         tag_pairs(pl.DataFrame({"tags": ["VIP, Lead"]}))
     with pytest.raises(FrameError, match="no column 'created_at'"):
         tag_summary(pl.DataFrame({"tags": [["VIP"]], "opt_out": [True], "verified": [True]}))
+
+
+def test_top_is_the_head_of_the_whole(constructor):
+    people = frame_of(made_up(200))
+    contacts = constructor(people)
+    for top in (1, 3, 50):
+        assert tag_pairs(contacts, top=top).equals(tag_pairs(people).head(top))
+        assert tag_combinations(contacts, top=top).equals(tag_combinations(people).head(top))
+        tags = tag_summary(people)["tag"].head(top)
+        growth = tag_growth(people).filter(pl.col("tag").is_in(tags.implode()))
+        assert set(tag_growth(contacts, top=top)["tag"]) == set(tags)
+        assert tag_growth(contacts, top=top)["contacts"].sum() == growth["contacts"].sum()

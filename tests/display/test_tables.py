@@ -142,3 +142,20 @@ def test_objects_show_themselves_as_cards(tmp_path):
     benchmark = sb.Benchmark(0.031, datetime(2026, 1, 1, tzinfo=UTC).date(), "<b>ours</b>")
     assert "3.1% of contacts" in benchmark._repr_html_()
     assert "<b>ours" not in benchmark._repr_html_()
+
+
+def test_a_table_of_texts_is_never_called_a_prevalence():
+    table = pl.DataFrame(
+        {
+            "service": ["SMS"],
+            "delivered": [400],
+            "opt_outs": [6],
+            "rate": [0.015],
+            "low": [0.007],
+            "high": [0.03],
+        }
+    )
+    shown = " ".join(str(sb.readable(table)).split())
+    assert "Opt-outs per delivered text" in shown
+    assert "prevalence" not in shown
+    assert "prevalence" in " ".join(str(sb.readable(table.rename({"delivered": "contacts"}))).split())

@@ -101,7 +101,8 @@ def table_of(explorer):
 
 
 @pytest.mark.parametrize(
-    "field", [name for name in Filters.__dataclass_fields__ if name not in ("extra", "alternatives")]
+    "field",
+    [name for name in Filters.__dataclass_fields__ if name not in ("extra", "alternatives", "texted")],
 )
 def test_each_control_filters(looking, field):
     explorer, controls = looking, looking.controls

@@ -162,7 +162,7 @@ def test_a_frame_that_is_no_whole_contacts_frame_is_refused(tmp_path: Path) -> N
         history.snapshot(people(0).drop("opt_out"))
     with pytest.raises(FrameError, match="'opt_out' .* Int64"):
         history.snapshot(people(0).with_columns(opt_out=pl.lit(1, pl.Int64)))
-    with pytest.raises(FrameError, match="1 rows, but its evidence speaks of 2"):
+    with pytest.raises(FrameError, match="1 row, but its evidence speaks of 2"):
         history.snapshot(people(0), evidence=evidence(2))
     with pytest.raises(FrameError, match="'h_kind'"):
         history.snapshot(people(0).with_columns(h_kind=pl.lit("x")))

@@ -60,7 +60,7 @@ def test_a_stop_list_is_two_lines_and_told_apart_from_contacts(account):
     with pytest.raises(FrameError, match="pass it to bulk_opt_out"):
         bulk_create(account, stops, progress=False)
     mixed = read_contacts(FILES / "klaviyo.csv")
-    with pytest.raises(FrameError, match=r"2 of the 5 rows of klaviyo.csv do not say .* pass its .opt_outs"):
+    with pytest.raises(FrameError, match=r"2 of 5 rows of klaviyo.csv do not say .* pass its .opt_outs"):
         plan_opt_out(account, mixed)
     assert plan_opt_out(account, mixed.opt_outs).frame["row"].to_list() == [3, 4, 5]
     assert plan_opt_out(account, mixed.frame).frame.height == 5

@@ -371,3 +371,62 @@ def test_a_csv_is_read_as_pythons_own_reader_reads_it(cells, quoted, separator):
 def test_a_quoted_tag_after_a_carriage_return_is_read():
     listed = b'phone,tags\n+12125550100,"a\r""b"", ""c, d"", e"\n'
     assert read_contacts(listed).frame["tags"].to_list() == [['a "b"', "c, d", "e"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "region", "name"),
+    [
+        ("電話番号,名\n090-1234-5678,太郎\n", "shift_jis", "JP", "太郎"),
+        ("Numer telefonu;Imię\n512 345 678;Łukasz\n", "cp1250", "PL", "Łukasz"),
+        ("Телефон;Имя\n+7 912 345-67-89;Анна\n", "cp1251", None, "Анна"),
+        ("Phone,First Name\n+12125550100,Zoë\n", "mac_roman", None, "Zoë"),
+    ],
+)
+def test_a_short_file_is_read_in_the_encoding_in_which_its_header_makes_sense(text, encoding, region, name):
+    found = read_contacts(text.encode(encoding), region=region)
+    assert found.notes[0].startswith(f"{encoding}, found out")
+    assert names_of(found) == [name]
+    assert found.frame["phone"].null_count() == 0
+
+
+def test_lines_that_end_as_on_an_old_mac_are_lines():
+    found = read_contacts(b"Phone,First Name\r+12125550100,Ana\r+12125550101,Bo\r")
+    assert found.frame.select("row", "first_name").rows() == [(2, "Ana"), (3, "Bo")]
+
+
+def test_the_rows_that_a_report_puts_above_its_header_are_counted_and_left_out():
+    report = b"Contacts report,,\nAs of 2026-01-01,,\n\nFirst Name,Phone,City\nAna,+12125550100,Rome\n"
+    found = read_contacts(report)
+    assert found.frame.select("row", "first_name").rows() == [(5, "Ana")]
+    assert "2 rows above the header left out" in found.notes
+
+
+def test_a_first_row_with_a_phone_in_brackets_is_no_header():
+    found = read_contacts(b"Ana,(212) 555-0100\nBo,(212) 555-0101\n", region="US")
+    assert found.frame["phone"].to_list() == ["+12125550100", "+12125550101"]
+
+
+def test_a_last_name_before_a_comma_is_a_last_name():
+    found = read_contacts(b'Phone,Full Name\n+12125550100,"Ruiz, Ana"\n+12125550101,"Bo Lind, Jr."\n')
+    assert found.frame.select("first_name", "last_name").rows() == [("Ana", "Ruiz"), ("Bo", "Lind, Jr.")]
+
+
+def test_who_is_unsubscribed_by_a_column_that_says_nothing_of_it_is_opted_out():
+    listed = b"Phone,Status,Sent\n+12125550100,Active,1\n+12125550101,Unsubscribed,1\n+12125550102,,1\n"
+    found = read_contacts(listed)
+    assert found.frame["opt_out"].to_list() == [None, True, None]
+    assert found.mapping.rows()[-1][:3] == ("Status", "opt_out", "likely")
+    assert found.unmapped == ["Sent"]
+    left_out = read_contacts(listed, mapping={"Status": None})
+    assert left_out.frame["opt_out"].null_count() == 3
+    agreed_by_mail = listed.replace(b"Sent", b"Email Consent").replace(b",1", b",no")
+    assert read_contacts(agreed_by_mail).frame["opt_out"].to_list() == [True] * 3
+
+
+def test_one_row_is_told_of_as_one():
+    found = read_contacts(b"Phone,SMS Consent\n+12125550100,STOP\n+12125550101,no\n\n12,\n")
+    assert "1 row is opted out" in str(found)
+    assert "1 row did not agree" in str(found)
+    assert "1 row does not say" in str(found)
+    assert "1 blank row left out" in str(found)
+    assert "row 5: Phone: " in str(found)

@@ -1,6 +1,6 @@
 """Tables of made-up groups, one maker a plot, with the columns that the analytics give; and how to read a plot."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from math import inf
 
 import polars as pl
@@ -165,6 +165,8 @@ def compare_segments(count):
         difference_low=pl.lit(-0.234),
         difference_high=pl.lit(-0.012),
         relation=pl.lit("overlaps"),
+        q=pl.lit(0.01),
+        finding=pl.lit("a finding"),
     )
 
 
@@ -282,7 +284,57 @@ def survival(count):
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
+def opt_outs_per_message(count):
+    return rates(count).rename({"contacts": "delivered"}).drop("unknown")
+
+
+def delivery(count):
+    table = opt_outs_per_message(count).with_columns(failed=pl.lit(5), declined=pl.lit(1))
+    named = table.rename(
+        {name: f"delivery_rate_{name}" for name in ("low", "high")} | {"rate": "delivery_rate"}
+    )
+    return named.select(
+        "tag", "delivered", "failed", "declined", "delivery_rate", "delivery_rate_low", "delivery_rate_high"
+    )
+
+
+def replies(count):
+    return opt_outs_per_message(count).rename({"opt_outs": "replied"}).with_columns(median_hours=pl.lit(1.5))
+
+
+def texts_after_opt_out(count):
+    size = sizes(count)
+    return pl.DataFrame(
+        {
+            "tag": pl.Series(names(count), dtype=pl.String),
+            "texts": size,
+            "people": [n // 2 for n in size],
+            "delivered": [n // 3 for n in size],
+            "max_days": [12.5] * count,
+        }
+    )
+
+
+def opt_out_times(count):
+    """A row an opt-out, each a month after the other."""
+    moments = [datetime(2024, 1, 5, tzinfo=UTC) + timedelta(days=31 * n) for n in range(count)]
+    schema = {"opted_out_at": pl.Datetime("us", "UTC"), "source": pl.String}
+    return pl.DataFrame({"opted_out_at": moments, "source": ["keyword"] * count}, schema=schema)
+
+
+def engagement(count):
+    """A row a contact."""
+    return pl.DataFrame({"replies": [n % 2 for n in range(count)], "texts_30d": list(range(count))})
+
+
 PLOTS = {
+    "delivery": (plots.delivery, delivery),
+    "engagement": (plots.engagement, engagement),
+    "opt_out_hazard": (plots.opt_out_hazard, opt_outs_per_message),
+    "opt_out_times": (plots.opt_out_times, opt_out_times),
+    "opt_outs_per_message": (plots.opt_outs_per_message, opt_outs_per_message),
+    "replies": (plots.replies, replies),
+    "texts_after_opt_out": (plots.texts_after_opt_out, texts_after_opt_out),
     "compare_segments": (plots.compare_segments, compare_segments),
     "list_flow": (plots.list_flow, list_flow),
     "opt_out_by_age": (plots.opt_out_by_age, opt_out_by_age),
@@ -292,6 +344,7 @@ PLOTS = {
     "opt_out_rate": (plots.opt_out_rate, opt_out_rate),
     "opt_out_trend": (plots.opt_out_trend, opt_out_trend),
     "opt_out_trend by": (plots.opt_out_trend, opt_out_trend_by),
+    "segment_differences": (plots.segment_differences, compare_segments),
     "segment_overlap": (plots.segment_overlap, segment_overlap),
     "similar_tags": (plots.similar_tags, similar_tags),
     "survival": (plots.survival, survival),

@@ -201,20 +201,23 @@ def test_a_trend_begins_with_the_first_at_risk_and_breaks_where_nobody_was():
     ax = plots.opt_out_trend(TREND, ax=axes())
     first = ax.lines[0]
     assert list(first.get_xdata()) == [float(date2num(day)) for day in WEEKS[1:]]
-    assert [None if isnan(rate) else rate for rate in first.get_ydata()] == [0.01, None, 0.1]
+    assert [None if isnan(rate) else rate for rate in first.get_ydata()] == [0.01, None, None]
+    assert ax.lines[1].get_linestyle() != "-"
+    assert [None if isnan(rate) else rate for rate in ax.lines[1].get_ydata()] == [0.01, None, 0.1]
     assert [(rate, colour) for _, rate, colour, _ in dots(ax)] == [(0.01, LIGHT.accent), (0.1, LIGHT.muted)]
     assert "Grey: fewer than 30 contacts at risk; too few to judge." in notes(ax)
     assert not any("Grey" in note for note in notes(plots.opt_out_trend(TREND.head(3), ax=axes())))
 
 
-@pytest.mark.parametrize(("weeks", "rotation", "written"), [(10, 0, 10), (11, 90, 11), (100, 90, 34)])
-def test_numbers_along_the_top_don_t_touch(weeks, rotation, written):
+@pytest.mark.parametrize(("weeks", "rotation"), [(6, 0), (20, 90), (100, 90)])
+def test_numbers_along_the_top_don_t_touch(weeks, rotation):
     table = tables.opt_out_trend(weeks)
-    ax = plots.opt_out_trend(table, ax=axes())
+    ax = plots.opt_out_trend(table, ax=Figure(figsize=(9, 4)).subplots())
     numbers = [text for text in ax.texts if text.get_text().replace(",", "").isdigit()]
-    assert len(numbers) == written
     assert {text.get_rotation() for text in numbers} == {rotation}
-    assert numbers[1].get_text() == f"{table['at_risk'][-(-weeks // 40)]:,}"
+    # As many as there is room for: each is 9 points high, of about 500.
+    assert len(numbers) == weeks if weeks < 50 else 25 < len(numbers) < 60
+    assert numbers[0].get_text() == f"{table['at_risk'][0]:,}"
 
 
 def test_trends_of_groups_say_how_many_were_at_risk():
@@ -303,15 +306,16 @@ def test_shading_ends_where_nobody_is_left():
         {"day": [40.0], "at_risk": [5], "opt_outs": [5], "survival": [0.0], "low": [None], "high": [None]}
     )
     ax = plots.survival(pl.concat([SURVIVAL, end.cast(dict(SURVIVAL.schema))]), ax=axes())
-    assert list(ax.lines[0].get_ydata()) == [1.0, 0.9, 0.81, 0.0]
+    strong, grey = ax.lines
+    assert [y for y in strong.get_ydata() if y == y][-1] == 0.81  # noqa: PLR0124 -- not a gap
+    assert grey.get_ydata()[1] == 0.0
     (band,) = ax.collections
     assert max(x for x, _ in band.get_paths()[0].vertices.tolist()) <= 40
 
 
 def test_survival_is_grey_where_few_are_at_risk():
     ax = plots.survival(SURVIVAL, ax=axes(), grey_below=85)
-    line, *rest = ax.lines
-    (grey,) = rest
+    line, grey = ax.lines
     assert grey.get_color() not in {
         line.get_color(),
         plots.survival(SURVIVAL, ax=axes()).lines[0].get_color(),
@@ -342,7 +346,9 @@ def test_ages_are_steps_with_their_intervals_and_grey_where_few_are_known():
     assert heights == {0.0, 0.05, 0.1, 0.2, 0.4}
     assert any("if contacts of every age opt out alike" in text for text in said(ax))
     grey = plots.opt_out_by_age(table, ax=axes(), grey_below=10**6)
-    assert [line.get_color() for line in grey.lines[1:]] == [LIGHT.muted] * 3
+    strong, thin = grey.lines
+    assert all(isnan(share) for share in strong.get_ydata())
+    assert thin.get_color() == LIGHT.muted
 
 
 def test_a_bridge_leads_from_the_start_to_the_end():

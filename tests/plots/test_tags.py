@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from sendblue_data import plots
 from sendblue_data.plots.style import LIGHT
-from tests.plots.tables import notes, words
+from tests.plots.tables import dots, notes, words
 
 
 def axes():
@@ -80,12 +80,32 @@ def test_the_matrix_dots_the_tags_of_each_combination():
     assert [bar.get_height() for bar in ax.patches] == [40, 30, 20, 10]
     assert {"40", "30", "20", "10"} <= {text.get_text() for text in ax.texts}
     (matrix,) = ax.child_axes
-    assert labels(matrix) == ["a", "b", "c"]
-    everywhere, held = [scatter.get_offsets().tolist() for scatter in matrix.collections[-2:]]
+    assert labels(matrix) == ["a", "b", "c", "(no tags)"]
+    everywhere, held, untagged = [scatter.get_offsets().tolist() for scatter in matrix.collections[-3:]]
     assert len(everywhere) == 4 * 3
     assert held == [[0, 0], [1, 0], [1, 1], [3, 2]]
     assert [(list(line.get_xdata()), list(line.get_ydata())) for line in matrix.lines] == [([1, 1], [0, 1])]
-    assert [(text.get_position()[0], text.get_text()) for text in matrix.texts] == [(2, "no tags")]
+    assert untagged == [[2, 3]]
+    bars = [patch.get_width() for patch in matrix.patches]
+    assert [bar / bars[0] for bar in bars] == pytest.approx([1, 30 / 70, 10 / 70])
+    assert {"70", "30", "10"} <= set(words(ax))
+
+
+def test_opt_out_rates_stand_between_the_bars_and_the_matrix():
+    table = pl.DataFrame(
+        {
+            "tags": [["a"], []],
+            "contacts": [90, 40],
+            "unknown": [0, 0],
+            "opt_outs": [9, 1],
+            "opt_out_rate": [0.1, 0.025],
+            "opt_out_rate_low": [0.054, 0.0044],
+            "opt_out_rate_high": [0.1791, 0.1288],
+        },
+        schema_overrides={"tags": pl.List(pl.String)},
+    )
+    strip, _ = plots.tag_combinations(table, ax=axes()).child_axes
+    assert [(x, y) for x, y, *_ in dots(strip)] == [(0, 0.1), (1, 0.025)]
 
 
 def test_many_combinations_get_a_wider_figure():
@@ -135,7 +155,7 @@ def test_growth_without_any_date_says_so():
     assert "No tagged contacts with a creation date" in words(ax)
 
 
-@pytest.mark.parametrize("count", [2, 6])
+@pytest.mark.parametrize("count", [2, 4])
 def test_names_at_the_ends_of_lines_keep_their_order_and_distance(count):
     table = pl.concat(
         GROWTH.filter(pl.col("tag") == "Lead").with_columns(

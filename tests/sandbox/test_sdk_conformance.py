@@ -1,4 +1,4 @@
-"""The vendor's SDK, unchanged and in its strict mode, drives all ten endpoints, sync and async.
+"""The vendor's SDK, unchanged and in its strict mode, drives the contacts' ten endpoints, sync and async.
 
 Each check compares every field of an answer, set or null, with the truth. The tests at the end show that a
 check fails when an answer loses a field, or holds another value, for each field of each endpoint.

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from sendblue_data import ContactHistory, has_tag, opted_out
+from sendblue_data import ContactHistory, has_tag, opted_out, plots
 from sendblue_data.errors import ConfigurationError, FrameError, SegmentError
 from tests.history import worlds as w
 
@@ -52,6 +52,50 @@ def test_each_move_is_in_one_column_and_the_sums_are_the_account(world):
         )
         assert row["start"] + into - row["opted_out_high"] == row["end"]
     assert flow["start"].to_list()[1:] == flow["end"].to_list()[:-1]
+
+
+@settings(max_examples=10, deadline=None)
+@given(w.worlds())
+def test_by_tag_each_group_is_a_list_of_its_own(world):
+    with tempfile.TemporaryDirectory() as folder:
+        history = ContactHistory(folder)
+        for at, contacts in world.taken:
+            history.snapshot(w.frame(contacts), at, max_shrink=1, allow_other_account=True)
+        flow = history.list_flow("1w", "tags")
+        whole, one = history.list_flow("1w"), history.list_flow("1w", pl.lit("all").alias("group"))
+    week = {at: (at - timedelta(days=at.weekday())).date() for at, _ in world.taken}
+    ends = {}
+    for at, contacts in world.taken:
+        frame = w.frame(contacts).filter(~pl.col("opt_out")).select(pl.col("tags").list.unique())
+        ends[week[at]] = Counter(
+            tag for tags in frame["tags"].to_list() for tag in tags or [] if tag is not None
+        )
+    for row in flow.iter_rows(named=True):
+        assert row["end"] == ends[row["period"]][row["tag"]]
+        into = ("added", "came_back", "resubscribed", "lost_opt_outs", "became_known", "joined_group")
+        net = sum(row[name] for name in into) - row["opted_out_high"] - row["left_group"]
+        assert row["start"] + net == row["end"]
+    for _, group in flow.group_by("tag", maintain_order=True):
+        assert group["start"].to_list()[1:] == group["end"].to_list()[:-1]
+    if one.height:
+        assert one.drop("group", "joined_group", "left_group").equals(whole)
+        assert one.select("joined_group", "left_group").sum().row(0) == (0, 0)
+
+
+def test_a_tag_that_is_given_joins_a_group(tmp_path):
+    history = ContactHistory(tmp_path)
+    for day, tags in enumerate([["a"], ["b"], ["a", "b"]]):
+        history.snapshot(w.frame([w.contact(0, tags=tags)]), START + timedelta(weeks=day))
+    flow = history.list_flow("1w", "tags")
+    moves = flow.select("tag", "start", "joined_group", "left_group", "end").rows()
+    assert moves == [
+        ("a", 1, 0, 0, 1), ("a", 1, 0, 1, 0), ("a", 0, 1, 0, 1),
+        ("b", 0, 0, 0, 0), ("b", 0, 1, 0, 1), ("b", 1, 0, 0, 1),
+    ]  # fmt: skip
+    with pytest.raises(FrameError, match="flow of 2 groups"):
+        plots.list_flow(flow)
+    ax = plots.list_flow(flow.filter(pl.col("tag") == "a"))
+    assert "joined the group" in [label.get_text() for label in ax.get_yticklabels()]
 
 
 def test_lost_and_arrived_opt_outs_are_told_apart(tmp_path):

@@ -22,7 +22,7 @@ from sendblue_data.history.survival import cloglog_curve, kaplan_meier, turnbull
 from sendblue_data.history.turnbull import Lives, cells_of, hazards, survival_at
 from tests.history import worlds as w
 
-from .simulated import START, recorded
+from .simulated import START, hasty_arrivals, recorded
 
 quick = settings(max_examples=10, deadline=None)
 LIFE = st.tuples(st.integers(0, 6), st.integers(0, 7), st.none() | st.integers(1, 7))
@@ -189,10 +189,7 @@ def test_survival_between_looks_is_that_of_the_hazard(curve, least, arrivals):
 @pytest.mark.slow
 def test_opt_outs_within_a_day_of_arriving_are_in_the_curve(tmp_path):
     """4,000 arrivals of whom a tenth leave within a day: S(30) is 0.874, and 0.973 without those who arrive opted out."""
-    rng = np.random.default_rng(8)
-    born = np.concatenate([np.full(300, -100.0), rng.uniform(0.1, 90, 4_000)])
-    hasty = rng.random(len(born)) < 0.1
-    left = born + np.where(hasty, rng.uniform(0, 1, len(born)), rng.exponential(1 / 0.001, len(born)))
+    born, left = hasty_arrivals(np.random.default_rng(8), before=300, hazard=0.001)
     history = recorded(tmp_path, born, left, np.arange(0, 92, 7))
     curve = history.survival()
     at_30 = curve.filter(pl.col("day") == 30).row(0, named=True)

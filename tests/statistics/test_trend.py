@@ -10,7 +10,7 @@ from scipy.stats import binom
 from sendblue_data import ContactHistory
 from tests.history import worlds as w
 
-from .simulated import START, recorded
+from .simulated import START, hasty_arrivals, recorded
 
 FOREVER = 1e6
 
@@ -18,10 +18,7 @@ FOREVER = 1e6
 @pytest.mark.slow
 def test_opt_outs_within_a_day_of_arriving_are_all_there(tmp_path):
     """Of 4,000 arrivals a tenth leave within a day; weekly looks showed half of all opt-outs."""
-    rng = np.random.default_rng(1)
-    born = np.concatenate([np.full(500, -100.0), rng.uniform(0.1, 90, 4_000)])
-    hasty = rng.random(len(born)) < 0.1
-    left = born + np.where(hasty, rng.uniform(0, 1, len(born)), rng.exponential(1 / 0.002, len(born)))
+    born, left = hasty_arrivals(np.random.default_rng(1), before=500, hazard=0.002)
     looks = np.arange(0, 92, 7)
     # Looks before the first are no part of it: those who had left by then are not seen to leave.
     true = int(((left > 0) & (left <= looks[-1]) & (born <= looks[-1])).sum())

@@ -1,0 +1,84 @@
+"""The overview: its figures are those of the tables, on any engine, and it shows nothing that it should not."""
+
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from sendblue_data import CONTACT_SCHEMA, opt_out_rate, overview, tag_summary, verification_rate
+from sendblue_data.errors import FrameError, MissingExtraError
+from tests.analytics.people import frame_of, made_up
+
+
+def whole(frame):
+    """With every column of a contacts frame, in its order."""
+    missing = [
+        pl.lit(None, kind).alias(name) for name, kind in CONTACT_SCHEMA.items() if name not in frame.columns
+    ]
+    return frame.with_columns(missing).select(*CONTACT_SCHEMA)
+
+
+def test_its_figures_are_those_of_the_tables(constructor):
+    frame = whole(frame_of(made_up()))
+    card = overview(constructor(frame))
+    assert card.contacts == frame.height
+    assert card.opt_outs == opt_out_rate(frame).row(0, named=True)
+    assert card.verification == verification_rate(frame).row(0, named=True)
+    assert card.different_tags == tag_summary(frame).height
+    tagged = [sum(tag is not None for tag in tags or []) > 0 for tags in frame["tags"].to_list()]
+    assert card.untagged == frame.height - sum(tagged)
+    filled = dict(card.columns.select("column", "filled").rows())
+    truth = {name: frame[name].count() for name in CONTACT_SCHEMA} | {"tags": sum(tagged)}
+    assert filled == truth
+    assert (card.first_created, card.last_created) == (frame["created_at"].min(), frame["created_at"].max())
+
+
+def test_without_contacts_it_says_so(constructor):
+    card = overview(constructor(whole(frame_of([]))))
+    assert card.look_at == ("This account has no contacts.",)
+    assert card.columns["share"].null_count() == len(CONTACT_SCHEMA)
+    assert str(card).splitlines()[0].split() == ["contacts", "0"]
+
+
+def people(**columns):
+    rows = {
+        "contact_id": ["a", "b"],
+        "opt_out": [None, None],
+        "created_at": [datetime(2026, 1, 1, tzinfo=UTC)] * 2,
+    }
+    return whole(pl.DataFrame(rows | columns).cast({name: CONTACT_SCHEMA[name] for name in rows | columns}))
+
+
+def test_what_nobody_knows_is_what_to_look_at_first():
+    card = overview(people())
+    assert card.look_at[0].startswith("phone is null")
+    assert "opt_out is null for all 2 contacts: nothing is known about opt-outs." in card.look_at
+    assert card.reachable is None
+    assert "nothing is known: the API said it of nobody" in str(card)
+
+
+def test_tags_are_hostile_and_may_hold_a_phone():
+    card = overview(
+        people(tags=[["<script>alert(1)</script>", "call +12125550123"], ["\u202eevil\n\x1b[31m"]])
+    )
+    page = card._repr_html_()
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "+12125550123" not in page + str(card)
+    assert not {"\u202e", "\x1b"} & set(page + str(card))
+    assert "·[31m" in str(card)
+
+
+def test_without_the_extra_spellings_are_not_said(monkeypatch):
+    def lacking(_contacts):
+        raise MissingExtraError("no rapidfuzz")
+
+    monkeypatch.setattr("sendblue_data.analytics.overview.similar_tags", lacking)
+    card = overview(people(tags=[["VIP"], ["vip"]]))
+    assert card.spellings is None
+    assert "spelling" not in str(card)
+
+
+def test_a_part_of_a_frame_is_refused():
+    with pytest.raises(FrameError, match="first_name"):
+        overview(people().drop("first_name"))

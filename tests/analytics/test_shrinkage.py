@@ -1,0 +1,106 @@
+"""Shrunken rates: the beta-binomial's likeliest prior, by SciPy too, and what ranking by them gains."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings, strategies as st
+from scipy.optimize import minimize
+from scipy.stats import betabinom
+
+from sendblue_data import opt_out_rate, tag_summary
+from sendblue_data.analytics.shrinkage import fit_prior, with_shrunken_rate
+from sendblue_data.errors import ConfigurationError
+
+
+def likelihood(mean, size, hits, sizes):
+    return float(betabinom.logpmf(hits, sizes, mean * size, (1 - mean) * size).sum())
+
+
+@pytest.mark.parametrize(("groups", "mean", "size"), [(5, 0.3, 10), (40, 0.02, 60), (600, 0.06, 100)])
+def test_the_prior_is_the_likeliest_by_scipy_too(groups, mean, size):
+    rng = np.random.default_rng(groups)
+    sizes = rng.integers(1, 2_000, groups)
+    hits = rng.binomial(sizes, rng.beta(mean * size, (1 - mean) * size, groups))
+    prior = fit_prior(hits, sizes)
+
+    def depth(at):
+        return -likelihood(1 / (1 + np.exp(-at[0])), np.exp(at[1]), hits, sizes)
+
+    found = minimize(
+        depth,
+        [np.log(mean / (1 - mean)), np.log(size)],
+        method="Nelder-Mead",
+        options={"xatol": 1e-8, "fatol": 1e-11, "maxiter": 4_000},
+    )
+    assert prior.mean == pytest.approx(1 / (1 + np.exp(-found.x[0])), rel=1e-4)
+    assert prior.size == pytest.approx(np.exp(found.x[1]), rel=1e-4)
+
+
+def test_rates_that_scatter_by_chance_alone_are_all_one():
+    rng = np.random.default_rng(3)
+    sizes = rng.integers(5, 200, 200)
+    priors = [fit_prior(rng.binomial(sizes, 0.05), sizes) for _ in range(8)]
+    # Half of such accounts scatter a little less than chance would, and half a little more.
+    assert 1 <= sum(prior.size == np.inf for prior in priors) <= 7
+    assert min(prior.size for prior in priors) > 200
+
+
+counts = st.integers(0, 400).flatmap(lambda size: st.tuples(st.integers(0, size), st.just(size)))
+
+
+@settings(max_examples=25)
+@given(st.lists(counts, min_size=1, max_size=12))
+def test_a_shrunken_rate_lies_between_the_group_s_own_and_one_middle(pairs):
+    table = pl.DataFrame(pairs, schema=["hits", "n"], orient="row")
+    shrunken = with_shrunken_rate(table, "hits", "n", "shrunken")
+    known = [row for row in shrunken.iter_rows(named=True) if row["n"]]
+    assert shrunken.filter(pl.col("n") == 0)["shrunken"].null_count() == table.height - len(known)
+    if len(known) < 3:
+        assert shrunken["shrunken"].null_count() == table.height
+        return
+    prior = fit_prior(*(np.array([row[name] for row in known]) for name in ("hits", "n")))
+    for row in known:
+        ends = sorted([row["hits"] / row["n"], prior.mean])
+        assert ends[0] - 1e-12 <= row["shrunken"] <= ends[1] + 1e-12
+        assert 0 <= row["from_all"] <= 1
+
+
+def test_it_is_a_pair_of_columns_of_both_tables():
+    rng = np.random.default_rng(5)
+    tags = [[f"t{n % 7}"] for n in range(700)]
+    people = pl.DataFrame(
+        {
+            "tags": tags,
+            "opt_out": rng.random(700) < 0.1,
+            "verified": [True] * 700,
+            "created_at": [None] * 700,
+        }
+    ).cast({"created_at": pl.Datetime("us", "UTC")})
+    rates = opt_out_rate(people, by="tags", shrink=True)
+    assert rates.columns[-2:] == ["shrunken_rate", "from_all"]
+    summary = tag_summary(people, shrink=True)
+    assert summary["shrunken_opt_out_rate"].to_list() == rates["shrunken_rate"].to_list()
+    assert opt_out_rate(people, by="tags", shrink=True, min_contacts=1_000).columns[-1] == "left_out"
+    with pytest.raises(ConfigurationError, match="by="):
+        opt_out_rate(people, shrink=True)
+
+
+@pytest.mark.slow
+def test_ranking_by_them_finds_worse_tags_and_misses_rates_by_less():
+    rng = np.random.default_rng(7)
+    worst: dict[str, list[float]] = {"rate": [], "shrunken": []}
+    errors: dict[str, list[float]] = {"rate": [], "shrunken": []}
+    for _ in range(60):
+        truth = rng.beta(3, 47, 120)
+        sizes = np.maximum((rng.pareto(0.8, 120) * 10).astype(int), 2)
+        table = pl.DataFrame({"hits": rng.binomial(sizes, truth), "n": sizes})
+        table = with_shrunken_rate(table, "hits", "n", "shrunken").with_columns(
+            rate=pl.col("hits") / pl.col("n")
+        )
+        for name, found in worst.items():
+            rates = table[name].to_numpy()
+            found.append(float(truth[np.argsort(-rates, kind="stable")[:10]].mean()))
+            errors[name].append(float(np.mean((rates - truth) ** 2)))
+    # Of all tags, 6% opt out; of the ten that a ranking puts first:
+    assert np.mean(worst["shrunken"]) > np.mean(worst["rate"]) + 0.006
+    assert np.mean(errors["shrunken"]) < 0.3 * np.mean(errors["rate"])

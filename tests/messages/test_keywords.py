@@ -1,0 +1,48 @@
+"""Which texts stop, and which start again: whole messages, however they are typed."""
+
+import polars as pl
+import pytest
+from hypothesis import given, strategies as st
+
+from sendblue_data._shared.keywords import keywords
+
+STOPS = ["STOP", "QUIT", "END", "REVOKE", "OPT OUT", "CANCEL", "UNSUBSCRIBE"]
+NOISE = st.text(st.sampled_from(" \t\n\u00a0.!?,;:-_'\"“”()*…🛑\u200b\ufe0f"), max_size=6)
+LETTERS = st.text(st.characters(categories=["L", "Nd"]), min_size=1, max_size=8)
+
+
+def meaning(text, languages=()):
+    return keywords(pl.Series([text], dtype=pl.String), languages).item()
+
+
+@given(st.sampled_from([*STOPS, "START"]), NOISE, NOISE, st.booleans(), st.data())
+def test_case_spaces_and_punctuation_are_overlooked(word, before, after, is_wide, data):
+    typed = "".join(data.draw(st.sampled_from([letter.lower(), letter])) for letter in word)
+    if is_wide:  # the letters of East Asian keyboards
+        typed = "".join(chr(ord(letter) + 0xFEE0) if letter != " " else letter for letter in typed)
+    assert meaning(before + typed + after) == ("start" if word == "START" else "stop")
+
+
+@given(st.sampled_from(STOPS), LETTERS)
+def test_a_word_among_others_is_none(word, other):
+    assert meaning(f"{word} {other}") is None
+    assert meaning(f"{other} {word}") is None
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", " ", "!", "stopped", "don't stop", "stop it", "s t o p", "restart"]
+)
+def test_no_keyword(text):
+    assert meaning(text) is None
+
+
+def test_a_word_before_a_long_text_is_none():
+    assert meaning("stop" + " " * 400 + "talking") is None
+
+
+def test_other_languages_are_asked_for():
+    words = {"fr": "ARRÊT", "es": "¡Alto!", "de": "Abmelden.", "pt": "sair", "it": "basta", "nl": "afmelden"}
+    for language, word in words.items():
+        assert meaning(word) is None
+        assert meaning(word, [language]) == "stop"
+        assert meaning("Stop", [language]) == "stop"

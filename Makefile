@@ -68,6 +68,7 @@ bench: $(VENV)/.dev ## Print the benchmarks' ratios, and keep them in docs/bench
 	-$(BIN)/python -m benchmarks.keep explorer
 	-$(BIN)/python -m benchmarks.keep analytics --contacts 5000000
 	-$(BIN)/python -m benchmarks.keep analytics:growth --growth 100000 1000000 10000000
+	-$(BIN)/python -m benchmarks.keep messages_analytics
 	-$(BIN)/python -m benchmarks.keep history
 	-$(BIN)/python -m benchmarks.keep imports
 

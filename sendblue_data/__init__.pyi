@@ -76,6 +76,7 @@ from .segments.predicates import (
     variable as variable,
     verified as verified,
 )
+from .segments.regions import with_phone_region as with_phone_region
 from .writeback.calls import (
     bulk_create as bulk_create,
     bulk_delete as bulk_delete,

@@ -217,22 +217,22 @@ def each_tag(frame: nw.LazyFrame[Any], *columns: str) -> nw.LazyFrame[Any]:
 def sorted_tags(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Return the frame with each list in `tags` as the same list for the same tags: each once, in order, without nulls.
 
-    On Ibis it is one text, with `has_empty` beside it: see `warehouses.as_texts`.
+    On Ibis it is one text, with `has_empty` beside it: see `warehouses.as_texts`. Polars, which sorts by no list, has
+    no need of it.
     """
     native = frame.to_native()
     if warehouses.is_ibis(native):
-        return nw.from_native(warehouses.as_texts(native)).lazy()
-    if dependencies.is_duckdb_relation(native):
-        tags = "coalesce(list_sort(list_distinct(tags)), []) AS tags"
+        made = warehouses.as_texts(native)
+    elif dependencies.is_duckdb_relation(native):
         others = [_quoted(name) for name in frame.collect_schema().names() if name != "tags"]
-        return nw.from_native(native.project(", ".join([*others, tags])))
-    if _is_spark(native):
+        made = native.project(", ".join([*others, "coalesce(list_sort(list_distinct(tags)), []) AS tags"]))
+    else:
         from pyspark.sql import functions as F  # noqa: N812, PLC0415 -- as below
 
         tags = F.array_sort(F.array_distinct(F.filter("tags", lambda tag: tag.isNotNull())))
-        return nw.from_native(native.withColumn("tags", F.coalesce(tags, F.array().cast("array<string>"))))
-    tags = pl.col("tags").cast(pl.List(pl.String)).list.drop_nulls().list.unique().list.sort()
-    return nw.from_native(native.with_columns(tags.fill_null(pl.lit([], pl.List(pl.String))))).lazy()
+        made = native.withColumn("tags", F.coalesce(tags, F.array().cast("array<string>")))
+    sorted_lists: nw.LazyFrame[Any] = nw.from_native(made).lazy()
+    return sorted_lists
 
 
 def collect(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
@@ -281,6 +281,30 @@ def sum_batches(
     schema = ", ".join(f"`{name}` long" for name in names)
     rows = contacts.select(*columns).mapInArrow(on_executor, schema).groupBy().sum(*names).collect()
     return [pl.DataFrame({name: [value] for name, value in zip(names, rows[0], strict=True)})]
+
+
+def with_spark_column(contacts: Any, name: str, root: str, values: Callable[[pl.Series], pl.Series]) -> Any:
+    """Return a Spark frame with one more column of texts, which Python works out of another, in the executors.
+
+    Args:
+        contacts: the frame.
+        name: of the new column.
+        root: the column that it is made of.
+        values: makes texts of a batch of its values; it is pickled to the executors, which need this package.
+    """
+    from pyspark.sql.types import StringType, StructField, StructType  # noqa: PLC0415 -- an extra
+
+    def on_executor(batches: Iterator[Any]) -> Iterator[Any]:
+        import pyarrow as pa  # noqa: PLC0415 -- Spark's executors have it
+
+        for batch in batches:
+            made = values(cast("pl.Series", pl.from_arrow(batch.column(root))).cast(pl.String))
+            columns = [*batch.columns, made.to_arrow().cast(pa.string())]
+            yield pa.RecordBatch.from_arrays(columns, names=[*batch.schema.names, name])
+
+    fields = [field for field in contacts.schema.fields if field.name != name]
+    kept = contacts.select(*(field.name for field in fields))
+    return kept.mapInArrow(on_executor, StructType([*fields, StructField(name, StringType())]))
 
 
 def spark_table(
@@ -378,7 +402,7 @@ def _on_an_engine(contacts: Any, recipes: Iterable[Recipe], known: list[str], re
     if _is_spark(contacts):
         raise FrameError(
             f"{polars_only[0]} is a Polars expression, which Spark can't run: "
-            "use a Narwhals expression, variable(name), or a column made in Spark."
+            "use a Narwhals expression, variable(name), or a column made in Spark (with_phone_region makes one)."
         )
     return to_polars(contacts, known if has_narwhals else read).lazy()
 

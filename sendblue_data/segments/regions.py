@@ -11,12 +11,16 @@ from __future__ import annotations
 
 from functools import cache, reduce
 from operator import or_
+from typing import Any
 
 import phonenumbers
 import polars as pl
+from narwhals import dependencies
 from phonenumbers import PhoneMetadata
 from phonenumbers.phonemetadata import PhoneNumberDesc
 
+from sendblue_data._frames.conversion import as_contacts, column_names, in_polars, pyarrow_needed
+from sendblue_data._frames.engines import require_columns, with_spark_column
 from sendblue_data.schema import IS_E164
 
 _NORTH_AMERICA = 1
@@ -65,6 +69,38 @@ def phone_region_code(column: str = "phone") -> pl.Expr:
         pl.col(column)
         .map_batches(_regions, return_dtype=pl.String, is_elementwise=True)
         .alias("phone_region")
+    )
+
+
+def with_phone_region(contacts: Any, *, column: str = "phone") -> Any:
+    """Return a frame with a column `phone_region`, worked out once, to group or to join by as often as you like.
+
+    Args:
+        contacts: a contacts frame of any engine that Narwhals knows.
+        column: the column that holds the numbers.
+
+    Returns:
+        Polars as it came, eager or lazy; Spark as Spark, where Python works it out in the executors, which need this
+        package (`cache()` it if it is asked more than once); DuckDB as a lazy Polars frame; any other as an eager one,
+        of no more rows than `max_rows_to_client` allows. `phone_region` is a String: see `phone_region_code`. A
+        column of that name that is there already is replaced.
+
+    Raises:
+        FrameError: it is no frame, lacks the column, or has too many rows to come here.
+
+    Example:
+        >>> people = pl.DataFrame({"phone": ["+12125550123", "+442079460123", "555"]})
+        >>> with_phone_region(people)["phone_region"].to_list()
+        ['US', 'GB', None]
+    """
+    require_columns(column_names(contacts), [column])
+    if dependencies.is_pyspark_dataframe(contacts) or dependencies.is_pyspark_connect_dataframe(contacts):
+        return with_spark_column(contacts, "phone_region", column, _regions)
+    if dependencies.is_duckdb_relation(contacts):
+        with pyarrow_needed(contacts):
+            contacts = as_contacts(contacts.pl(lazy=True))
+    return in_polars(contacts, "with_phone_region", "pull_contacts(client)").with_columns(
+        phone_region_code(column)
     )
 
 

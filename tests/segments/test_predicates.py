@@ -4,6 +4,7 @@ import copy
 import pickle
 from datetime import date, datetime, timedelta, timezone
 
+import duckdb
 import phonenumbers
 import polars as pl
 import pytest
@@ -14,6 +15,7 @@ from sendblue_data import (
     describe,
     has_any_tag,
     has_tag,
+    opt_out_rate,
     opted_out,
     parse_segment,
     phone_region,
@@ -21,8 +23,9 @@ from sendblue_data import (
     untagged,
     variable,
     verified,
+    with_phone_region,
 )
-from sendblue_data.errors import ConfigurationError, SegmentError, SendblueError
+from sendblue_data.errors import ConfigurationError, FrameError, SegmentError, SendblueError
 from sendblue_data.segments.regions import phone_region_code
 from tests.segments.people import CONTACTS, LEAVES, SEGMENTS, contacts_of
 
@@ -223,3 +226,32 @@ def test_whether_reachable_asks_for_verified_is_true_or_false():
     with pytest.raises(SegmentError, match="an option that it does not have"):
         parse_segment("verified(verified=True)")
     assert repr(parse_segment("reachable(verified=False)")) == "reachable()"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda frame: frame,
+        pl.DataFrame.lazy,
+        pl.DataFrame.to_arrow,
+        lambda frame: duckdb.connect().from_arrow(frame.to_arrow()),
+    ],
+)
+def test_the_region_of_a_phone_is_a_column_on_every_engine(make):
+    people = pl.DataFrame({"phone": ["+12125550123", "+14165550123", "+442079460123", "555", None]})
+    found = with_phone_region(make(people.with_columns(phone_region=pl.lit("old"))))
+    assert found.lazy().collect()["phone_region"].to_list() == ["US", "CA", "GB", None, None]
+    assert opt_out_rate(found.with_columns(opt_out=pl.lit(value=True)), by="phone_region").height == 4
+    with pytest.raises(FrameError, match="no column 'mobile'"):
+        with_phone_region(make(people), column="mobile")
+
+
+@pytest.mark.slow
+def test_spark_gets_the_region_of_a_phone_as_a_column(spark):
+    people = pl.DataFrame({"phone": ["+12125550123", "+442079460123", None], "opt_out": [True, False, None]})
+    found = opt_out_rate(with_phone_region(spark.createDataFrame(people.to_arrow())), by="phone_region")
+    assert sorted(found.select("phone_region", "opt_outs").rows(), key=str) == [
+        ("GB", 0),
+        ("US", 1),
+        (None, 0),
+    ]

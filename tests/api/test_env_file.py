@@ -1,5 +1,7 @@
 """An env file: read, never run, and none of its values in a message."""
 
+import traceback
+
 import pytest
 
 from sendblue_data import SendblueClient
@@ -35,6 +37,7 @@ def env(tmp_path, monkeypatch):
 )
 def test_a_line_is_read_as_shells_write_it_and_nothing_is_expanded(env, line, value):
     assert read_env_file(env(line)) == {"SENDBLUE_API_API_KEY": value}
+    assert value not in repr(read_env_file(env(line)))
 
 
 def test_a_client_takes_what_the_file_has_and_the_rest_from_the_environment(env, monkeypatch):
@@ -62,6 +65,11 @@ def test_what_can_t_be_read_is_refused_without_a_value(env, text):
     with pytest.raises(ConfigurationError) as refused:
         read_env_file(env(text))
     assert "made-up" not in str(refused.value)
+    told = traceback.TracebackException.from_exception(refused.value, capture_locals=True)
+    # pytest's own frames hold the text that this test wrote.
+    frames = [frame for frame in told.stack if "sendblue_data" in frame.filename]
+    assert len(frames) >= 1
+    assert not [frame for frame in frames if "made-up" in str(frame.locals)]
 
 
 def test_a_file_that_is_missing_or_open_to_others_is_told(env, tmp_path):

@@ -47,7 +47,12 @@ from .messages.opt_out_times import opt_out_times as opt_out_times
 from .messages.per_message import opt_outs_per_message as opt_outs_per_message
 from .messages.replies import replies as replies
 from .phones import normalize_phones as normalize_phones
-from .pull.evidence import PullEvidence as PullEvidence
+from .pull.evidence import MessagePullEvidence as MessagePullEvidence, PullEvidence as PullEvidence
+from .pull.messages import (
+    iter_messages as iter_messages,
+    merge_messages as merge_messages,
+    pull_messages as pull_messages,
+)
 from .pull.pull import (
     iter_contacts as iter_contacts,
     merge_contacts as merge_contacts,

@@ -144,6 +144,15 @@ def _pull_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_pull)
 
 
+def _messages_options(parser: argparse.ArgumentParser) -> None:
+    from sendblue_data.cli import messages as command  # noqa: PLC0415 -- so that --help of the others starts fast
+
+    parser.epilog = _CREDENTIALS
+    command.add_arguments(parser, _moment)
+    _quiet_option(parser)
+    parser.set_defaults(run=command.run)
+
+
 def _report_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _CREDENTIALS
     parser.add_argument(
@@ -252,6 +261,7 @@ def _resume_options(parser: argparse.ArgumentParser) -> None:
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "doctor": ("check what holds of the account, without changing it", _doctor_options),
     "pull": ("write every contact to a file, and show that none is missing", _pull_options),
+    "messages": ("write every message to a file, and show that none is missing", _messages_options),
     "report": ("write a self-contained HTML report of the account, with its plots", _report_options),
     "snapshot": ("pull the account and record it in a history; for cron", _snapshot_options),
     "import": (

@@ -1,1 +1,1 @@
-"""Every contact of an account, and the evidence that none is missing."""
+"""Every contact of an account, and every message, and the evidence that none is missing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sendblue_data._shared.text import plural
@@ -14,6 +14,8 @@ READ_BY_SEAMS = "Yes: every page fits the next. The account counts more than it 
 READ_PARTLY = "No: contacts are missing, or can't be shown not to be."
 READ_IN_DOUBT = "Not quite: nothing is known to be missing, but not every way to hide can be ruled out."
 READ_SINCE = "Every page fits the next; the API has no count for a part of the account."
+SHOWN_LATE = timedelta(seconds=60)
+"""So long after its creation a row may show. Source: the vendor's recovery, which goes back as far."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,8 @@ class Repair:
     Attributes:
         field: the field's name.
         kind: what was wrong with it, such as `"not a date"`.
-        count: contacts of the frame that it was wrong with.
-        contact_ids: up to five of them, as far as they have an id.
+        count: contacts (or messages) of the frame that it was wrong with.
+        contact_ids: up to five of them, as far as they have an id; of messages, their handles.
     """
 
     field: str
@@ -37,7 +39,22 @@ class Repair:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PullEvidence:
+class _Evidence:
+    """What the evidence of contacts and that of messages both do."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values: moments as ISO 8601 text, notes as a list, repairs as dicts."""
+
+        def plain(value: object) -> object:
+            if isinstance(value, datetime):
+                return value.isoformat()
+            return list(value) if isinstance(value, tuple) else value
+
+        return {name: plain(value) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullEvidence(_Evidence):
     """How a pull went, and whether it can show that every contact is in its frame.
 
     Attributes:
@@ -95,15 +112,65 @@ class PullEvidence:
         verdict = rows.pop("Shown complete")
         return card_html(f"Pull of {rows.pop('Account')}", rows.items(), verdict)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields as plain values: moments as ISO 8601 text, notes as a list, repairs as dicts."""
 
-        def plain(value: object) -> object:
-            if isinstance(value, datetime):
-                return value.isoformat()
-            return list(value) if isinstance(value, tuple) else value
+@dataclass(frozen=True, kw_only=True)
+class MessagePullEvidence(_Evidence):
+    """How a pull of messages went, and whether it can show that every message is in its frame.
 
-        return {name: plain(value) for name, value in asdict(self).items()}
+    Attributes:
+        account: the account's label (host and a hash of the key's id, never the key).
+        requests: requests sent, retries included.
+        pages: pages of messages read.
+        windows: windows on the moment of creation; 1 where all messages are within one listing's reach.
+        retaken: windows read again, since their pages did not fit together or lacked messages.
+        repeats_dropped: rows that came more than once (pages and windows overlap on purpose).
+        total_before: messages that the API told of before the first window; None where it does not say.
+        total_after: the same after the last one.
+        messages: messages in the frame, each once.
+        complete: True when it is shown that nothing is missing: as many came as the API tells of, or every page
+            begins with what the one before it ended with.
+        doubt: what can't be ruled out, in words, though nothing is known to be missing.
+        started: when the pull began, in UTC.
+        finished: when it ended, in UTC.
+        since: the moment that the pull begins at; None for the first message.
+        until: the moment that it ends before; None for the last one.
+        notes: what a reader should know.
+        repaired: what could not be read, by field and kind; those values are null.
+        unfilled: columns that are null for every message.
+
+    Example:
+        >>> from sendblue_data import Sandbox, pull_messages
+        >>> with Sandbox(50, messages=400) as sandbox, sandbox.client() as client:
+        ...     _, evidence = pull_messages(client, progress=False, with_evidence=True)
+        >>> evidence.complete, evidence.messages, evidence.total_before
+        (True, 400, 400)
+        >>> evidence.next_since == evidence.started - timedelta(seconds=60)
+        True
+    """
+
+    account: str
+    requests: int
+    pages: int
+    windows: int
+    retaken: int
+    repeats_dropped: int
+    total_before: int | None
+    total_after: int | None
+    messages: int
+    complete: bool
+    started: datetime
+    finished: datetime
+    since: datetime | None = None
+    until: datetime | None = None
+    doubt: str | None = None
+    notes: tuple[str, ...] = ()
+    repaired: tuple[Repair, ...] = ()
+    unfilled: tuple[str, ...] = ()
+
+    @property
+    def next_since(self) -> datetime:
+        """Where the next pull should begin, to miss nothing that showed late: 60 seconds before this one began."""
+        return self.started - SHOWN_LATE
 
 
 def certificate(evidence: PullEvidence) -> list[tuple[str, str]]:

@@ -22,7 +22,7 @@ from sendblue_data.errors import (
     RepairedFieldWarning,
     UnprovenPullWarning,
 )
-from sendblue_data.pull.evidence import PullEvidence, Repair
+from sendblue_data.pull.evidence import SHOWN_LATE, PullEvidence, Repair
 from sendblue_data.pull.joining import PLACED, Listed, grain
 from sendblue_data.pull.orders import OTHER_ORDERS, OtherOrders
 from sendblue_data.pull.pages import API_CAPS, AccountNeverStill, OrderIgnored
@@ -42,8 +42,6 @@ LAG_PAUSES = (0.5, 2.0)
 UNORDERED_CURSORS = 8
 CLOCKS_DIFFER = timedelta(days=2)
 """So far the server's clock may be behind ours, time zones and timestamps cut to days included."""
-SHOWN_LATE = timedelta(seconds=60)
-"""So long after its `created_at` a contact may show. Source: the vendor's recovery, which goes back as far."""
 FEW_GONE = 2
 """Contacts that went while an account was read, at most, for another sweep to be likely to lose none."""
 

@@ -309,7 +309,7 @@ class _Simulation:
         missing = [
             pl.lit(None, kind).alias(name) for name, kind in LOG_SCHEMA.items() if name not in log.columns
         ]
-        return History(log.with_columns(missing).select(list(LOG_SCHEMA)), truth, opted_out)
+        return History(log.with_columns(missing).select(list(LOG_SCHEMA)).cast(LOG_SCHEMA), truth, opted_out)
 
     def _outbound(self) -> pl.DataFrame:
         random = self.random

@@ -1,0 +1,420 @@
+"""Reading the messages of a span of time, page by page, and showing that none of them is missing.
+
+A message's moment of creation is what the API filters by, and what no answer shows. So a window is known by its bounds
+alone: it is read from offset 0 on, each page beginning with what the one before it ended with, until a page is not
+full. One that offsets can't read to its end is halved; the halves overlap by a second, so that neither the precision
+of the server's filters nor whether they are inclusive matters. That nothing is missing is shown by the number of
+messages that the API tells of (`pagination.total`), whatever their order, or by the seams between the pages.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from sendblue_data._api.client import SendblueClient
+from sendblue_data._api.message_decoding import MessagePage
+from sendblue_data._shared.keywords import Language
+from sendblue_data._shared.logging import log
+from sendblue_data._shared.time import to_iso
+from sendblue_data.errors import InvalidRequestError
+from sendblue_data.pull.pages import API_CAPS, Caps
+from sendblue_data.schema import MESSAGE_SCHEMA
+
+SEAM = timedelta(seconds=1)
+"""How far neighbouring windows overlap: the coarsest precision of a filter that is reckoned with."""
+NARROWEST = timedelta(microseconds=8)
+NARROWEST_UNTOLD = timedelta(seconds=4)
+"""Width of a window that is not halved, where no total tells whether a half holds less than the whole."""
+WALKS = 25
+"""How often a window is read, at most, while each time brings messages that did not come before."""
+IDLE_WALKS = 6
+"""The same while none does."""
+SMALLER = (1, 2, 4, 10, 20)
+"""What the limit is divided by until the server takes it."""
+ORDERS = [(name, way) for name in ("createdAt", "sentAt", "updatedAt") for way in ("asc", "desc")]
+_TICK = timedelta(microseconds=1)
+_LEAST_REACH = 2
+
+
+@dataclass(frozen=True)
+class Span:
+    """A span of time, by creation.
+
+    Attributes:
+        start: created at or after; None for no bound.
+        end: created at or before; None for no bound.
+        low: where its messages begin, as far as is known: for halving it alone.
+        high: where they end.
+        expected: about so many there are; None if unknown.
+    """
+
+    start: datetime | None
+    end: datetime | None
+    low: datetime
+    high: datetime
+    expected: int | None = None
+
+    def narrower_than(self, least: timedelta) -> bool:
+        """Whether it is too narrow to be halved."""
+        return self.high - self.low < least
+
+    def halves(self, part: float = 0.5) -> tuple[Span, Span]:
+        """Return two spans that overlap and are this one together."""
+        width = self.high - self.low
+        middle = self.low + width * part
+        overlap = SEAM if width >= 4 * SEAM else 2 * _TICK  # a crowd in the overlap would be in both
+        return (
+            Span(self.start, middle, self.low, middle),
+            Span(middle - overlap, self.end, middle - overlap, self.high),
+        )
+
+
+class Read(NamedTuple):
+    """What was read of a window.
+
+    Attributes:
+        rows: its messages, each once.
+        is_proven: it is shown that none is missing.
+        missing: messages that the API tells of and never listed.
+        is_full: offsets don't reach its end.
+        told: messages that the API tells of; None where it doesn't.
+    """
+
+    rows: pl.DataFrame
+    is_proven: bool
+    missing: int = 0
+    is_full: bool = False
+    told: int | None = None
+
+
+class _Walk(NamedTuple):
+    """One reading of a window's pages, in one order."""
+
+    rows: pl.DataFrame
+    holds: bool
+    ended: bool
+    told: int | None
+    is_still: bool
+
+
+def message_keys(frame: pl.DataFrame) -> pl.Series:
+    """Return a key for each message: its handle, or, where the API gives none, what does not change of it.
+
+    Example:
+        >>> rows = [{"message_handle": "m1"}, {"phone": "+12125550100", "is_outbound": False}]
+        >>> message_keys(pl.DataFrame(rows, MESSAGE_SCHEMA)).to_list()[0]
+        'm1'
+    """
+    handles = frame["message_handle"]
+    if not handles.null_count():
+        return handles
+    lasting = ("phone", "from_number", "to_number", "is_outbound", "date_sent", "group_id", "content_length")
+    parts = [pl.col(name).cast(pl.String).fill_null("-") for name in lasting]
+    return frame.select(pl.coalesce("message_handle", pl.concat_str(parts, separator=" "))).to_series()
+
+
+class MessageReader:
+    """Reads windows of one account's messages; safe to share between threads.
+
+    Attributes:
+        pages: pages asked for.
+        retaken: windows read again.
+        repeats: rows that came more than once within a window.
+        totals_hold: what the API tells of the number of messages was never less than what it listed.
+        oddities: what could not be read, by the hash of the message's key: its handle, and the fields with their kinds.
+    """
+
+    def __init__(
+        self,
+        client: SendblueClient,
+        caps: Caps = API_CAPS,
+        *,
+        content: bool = False,
+        languages: Sequence[Language] = (),
+        strict: bool = False,
+    ) -> None:
+        self._client = client
+        self._options: dict[str, Any] = {"content": content, "languages": languages, "strict": strict}
+        self._lock = threading.Lock()
+        self.caps = caps
+        self.pages = self.retaken = self.repeats = 0
+        self.totals_hold = True
+        self.oddities: dict[int, tuple[str | None, list[tuple[str, str]]]] = {}
+
+    def page(
+        self,
+        span: Span,
+        offset: int = 0,
+        *,
+        limit: int | None = None,
+        order: tuple[str, str] = ("createdAt", "asc"),
+    ) -> MessagePage:
+        """Read one page of a span."""
+        with self._lock:
+            self.pages += 1
+        page = self._client._messages_page(  # noqa: SLF001 -- its other half: oddities come with it
+            limit=limit or self.caps.page,
+            offset=offset,
+            created_at_gte=None if span.start is None else to_iso(span.start),
+            created_at_lte=None if span.end is None else to_iso(span.end),
+            order_by=order[0],
+            order_direction=order[1],
+            **self._options,
+        )
+        if page.oddities:
+            self._keep_oddities(page)
+        return page
+
+    def first_page(self, span: Span) -> MessagePage:
+        """Read the first page of all, and find out how large the server's pages are.
+
+        Raises:
+            InvalidRequestError: it takes no limit that was tried.
+        """
+        largest = self.caps.page
+        for divisor in SMALLER:
+            self._ask_for(max(largest // divisor, 1))
+            try:
+                page = self.page(span)
+                break
+            except InvalidRequestError:
+                if divisor == SMALLER[-1]:
+                    raise
+        size = page.frame.height
+        if 0 < size < self.caps.page:
+            following = self.page(span, size).frame
+            if following.height and not _all_in(following, [page.frame]):
+                self._ask_for(size)
+        return page
+
+    def _ask_for(self, size: int) -> None:
+        """Ask for pages of so many messages from now on."""
+        self.caps = replace(self.caps, page=size, overlap=min(self.caps.overlap, size // 4))
+
+    def told(self, span: Span) -> int | None:
+        """Ask how many messages a span has; None where the API does not say, or what it says does not hold."""
+        total = self.page(span, limit=1).total
+        return total if self.totals_hold else None
+
+    def read(self, span: Span, first: MessagePage | None = None) -> Read:
+        """Read a span, halves of it where offsets don't reach its end.
+
+        Args:
+            span: the span.
+            first: its first page, where that was read just now.
+        """
+        found = self._window(span, first)
+        if not found.is_full:
+            return found
+        if span.narrower_than(self._narrowest(found.told)):
+            return self._crowded(span, found)
+        halves = span.halves()
+        if self._reads_totals(found.told) and all(self.told(half) == found.told for half in halves):
+            inner = replace(halves[0], start=halves[1].start, low=halves[1].low)
+            return self.read(inner) if self.told(inner) == found.told else self._crowded(span, found)
+        parts = [self.read(half) for half in halves]
+        rows = self._distinct([part.rows for part in parts])
+        fits = self._reads_totals(found.told) or self._is_bridged(halves, parts[0].rows, parts[1].rows)
+        return Read(rows, all(part.is_proven for part in parts) and fits, sum(part.missing for part in parts))
+
+    def leaves(self, span: Span, told: int | None, part: float = 0.5) -> Iterator[Span]:
+        """Divide a span into such as offsets reach, by the number of messages that the API tells of.
+
+        Args:
+            span: the span.
+            told: messages in it.
+            part: where to divide: elsewhere than before, after windows between which something may have been lost.
+        """
+        narrowest = self._narrowest(told)
+        if told is None or told <= self.caps.most_in_window or span.narrower_than(narrowest):
+            yield replace(span, expected=told)
+            return
+        left, right = span.halves(part)
+        before = self.told(left)
+        if before is None:
+            yield replace(span, expected=told)  # reading it shows whether it can be divided
+            return
+        yield from self.leaves(left, before, part)
+        yield from self.leaves(right, max(told - before, 0), part)
+
+    def _narrowest(self, told: int | None) -> timedelta:
+        return NARROWEST if self._reads_totals(told) else NARROWEST_UNTOLD
+
+    def _reads_totals(self, told: int | None) -> bool:
+        return told is not None and self.totals_hold
+
+    def _window(self, span: Span, first: MessagePage | None) -> Read:
+        """Read a window until it is shown that nothing is missing, or nothing new comes."""
+        rows, idle = MESSAGE_SCHEMA.to_frame(), 0
+        told: int | None = None
+        for walk_number in range(WALKS):
+            walk = self._walk(
+                span, first if walk_number == 0 else None, way="desc" if walk_number % 2 else "asc"
+            )
+            if not walk.ended:
+                return Read(walk.rows, is_proven=False, is_full=True, told=walk.told)
+            before = rows.height
+            rows = self._distinct([rows, walk.rows]) if before else walk.rows
+            is_still = walk.is_still and told in (None, walk.told)
+            told = walk.told
+            if self._shows_all(walk, rows, is_still=is_still):
+                return Read(rows, is_proven=True, told=told)
+            self.retaken += 1
+            idle = 0 if rows.height > before else idle + 1
+            if idle >= (IDLE_WALKS if self._reads_totals(told) else 1):
+                break
+        missing = max(told - rows.height, 0) if told is not None and self.totals_hold else 0
+        return Read(rows, is_proven=False, missing=missing, told=told)
+
+    def _shows_all(self, walk: _Walk, rows: pl.DataFrame, *, is_still: bool) -> bool:
+        """Whether nothing can be missing: as many came as there are, or the pages fit and no total says more."""
+        if self._reads_totals(walk.told):
+            told = walk.told or 0
+            return (is_still and rows.height == told) or (walk.holds and walk.rows.height >= told)
+        return walk.holds
+
+    def _is_bridged(self, halves: tuple[Span, Span], earlier: pl.DataFrame, later: pl.DataFrame) -> bool:
+        """Whether a listing without an end, from within the first half on, goes on into the second and has no other.
+
+        Where no total tells how many there are, this shows that nothing lies between two windows.
+        """
+        first, second = halves
+        keys = [message_keys(rows) for rows in (earlier, later)]
+        back = first.high - second.low
+        while True:
+            start = max(second.low - back, first.low)
+            is_whole = start == first.low
+            listed = message_keys(self.page(replace(second, start=first.start if is_whole else start)).frame)
+            in_first, in_second = (listed.is_in(half.implode()) for half in keys)
+            if not (in_first | in_second).all():
+                return False
+            begins_well = is_whole or (listed.len() > 0 and bool(in_first[0]))
+            if begins_well:
+                return bool(in_second.any()) or listed.len() < self.caps.page
+            back *= 4
+
+    def _walk(
+        self,
+        span: Span,
+        first: MessagePage | None = None,
+        *,
+        way: str = "asc",
+        order: str = "createdAt",
+        to_reach: bool = False,
+    ) -> _Walk:
+        """Read a window's pages in one order, each beginning with what the one before it ended with.
+
+        Args:
+            span: the window.
+            first: its first page, where that was read just now.
+            way: which way to sort.
+            order: by what.
+            to_reach: go on to the last page that an offset reaches, although more are told of.
+        """
+        pages: list[pl.DataFrame] = []
+        totals: list[int | None] = []
+        offset, overlap, holds, ended = 0, 0, True, False
+        while True:
+            try:
+                page = (
+                    first if first is not None and not offset else self.page(span, offset, order=(order, way))
+                )
+            except InvalidRequestError:
+                if not offset:
+                    raise
+                self._reach_less(offset)  # the server refuses what it calls too far
+                break
+            totals.append(page.total)
+            if pages and page.frame.height:
+                shared = _shared(pages[-1], page.frame, max((overlap + 1) // 2, 1))
+                if (not shared or page.frame.height >= self.caps.page) and _all_in(page.frame, pages):
+                    self._reach_less(offset)  # the server gives an earlier page again
+                    break
+                holds &= shared > 0
+            else:
+                shared = 1
+            if (
+                shared
+                and page.total is not None
+                and page.frame.height
+                and page.total < offset + page.frame.height
+            ):
+                self.totals_hold = False
+            pages.append(page.frame)
+            ended = self._is_end(page, offset)
+            if ended or offset >= self.caps.last_offset or (self._is_too_large(page) and not to_reach):
+                break
+            overlap = min(self.caps.overlap, page.frame.height // 2)
+            offset = min(offset + page.frame.height - overlap, self.caps.last_offset)
+        rows = self._distinct(pages)
+        if way == "desc":
+            rows = rows.reverse()
+        return _Walk(rows, holds, ended, totals[-1], is_still=len(set(totals)) == 1)
+
+    def _is_too_large(self, page: MessagePage) -> bool:
+        """Whether the API tells of more messages than a window can show, so that to read on is no use."""
+        return self.totals_hold and page.total is not None and page.total > self.caps.most_in_window
+
+    def _is_end(self, page: MessagePage, offset: int) -> bool:
+        """Whether no message follows a page."""
+        size = page.frame.height
+        return size < self.caps.page or (page.has_more is False and page.total == offset + size)
+
+    def _reach_less(self, offset: int) -> None:
+        """Note that an offset is beyond what the server takes."""
+        with self._lock:
+            less = max(offset - self.caps.step, _LEAST_REACH)
+            self.caps = replace(self.caps, last_offset=min(self.caps.last_offset, less))
+        log.info("messages: offsets from %d on are out of reach", offset)
+
+    def _crowded(self, span: Span, found: Read) -> Read:
+        """Read what offsets reach in every order: a window that can't be halved holds more than one listing shows."""
+        rows = found.rows[:0]
+        for order, way in ORDERS:
+            rows = self._distinct([rows, self._walk(span, way=way, order=order, to_reach=True).rows])
+            if self._reads_totals(found.told) and rows.height == found.told:
+                return Read(rows, is_proven=True, told=found.told)
+        missing = max((found.told or 0) - rows.height, 0) if self._reads_totals(found.told) else 0
+        return Read(rows, is_proven=False, missing=missing, told=found.told)
+
+    def _distinct(self, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+        rows = pl.concat(frames)
+        is_first = message_keys(rows).is_first_distinct()
+        if is_first.all():
+            return rows
+        self.repeats += rows.height - int(is_first.sum())
+        return rows.filter(is_first)
+
+    def _keep_oddities(self, page: MessagePage) -> None:
+        found, handles = message_keys(page.frame).hash(), page.frame["message_handle"]
+        odd: dict[int, tuple[str | None, list[tuple[str, str]]]] = {}
+        for one in page.oddities:
+            odd.setdefault(found[one.row], (handles[one.row], []))[1].append((one.field, one.kind))
+        with self._lock:
+            self.oddities |= odd
+
+
+def _shared(earlier: pl.DataFrame, later: pl.DataFrame, least: int) -> int:
+    """Count the rows that a page begins with and the one before it ended with; 0 where these are less than `least`.
+
+    Messages may have gone meanwhile, but a server that sorts equal moments anew each time hardly gives so many in the
+    same order twice.
+    """
+    here, there = message_keys(earlier), message_keys(later)
+    for place in (there == here[-1]).arg_true().to_list():
+        shared = place + 1
+        if least <= shared <= here.len() and (here[-shared:] == there[:shared]).all():
+            return int(shared)
+    return 0
+
+
+def _all_in(page: pl.DataFrame, pages: Sequence[pl.DataFrame]) -> bool:
+    """Whether every message of a page came before."""
+    came = pl.concat([message_keys(one) for one in pages])
+    return bool(message_keys(page).is_in(came.implode()).all())

@@ -19,6 +19,7 @@ STORIES = [
     "06_opt_outs_over_time",
     "07_explorer",
     "08_import_a_list",
+    "09_messages",
 ]
 PLOTS = {
     "01_first_look": 3,
@@ -26,6 +27,7 @@ PLOTS = {
     "04_opt_out_report": 4,
     "05_verification": 4,
     "06_opt_outs_over_time": 5,
+    "09_messages": 4,
 }
 PNG = b"\x89PNG\r\n\x1a\n"
 PICTURE = re.compile(r'"image/png": "[^"]*"')

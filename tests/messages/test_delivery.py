@@ -71,7 +71,7 @@ def test_all_delivered_to_one_person_says_little_of_others():
     assert row["delivery_rate_low"] == pytest.approx(wilson_interval(1, 1).low)
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(ROWS)
 def test_counts_are_those_of_reading_row_by_row(rows):
     messages = frame(rows)

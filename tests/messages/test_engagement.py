@@ -60,7 +60,7 @@ def test_contacts_that_were_counted_before_are_refused():
         engagement(engagement(PEOPLE, MESSAGES), MESSAGES)
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(ROWS)
 def test_counts_are_those_of_reading_row_by_row(rows):
     messages = frame(rows)

@@ -32,12 +32,12 @@ SOME = frame(
 
 
 @EACH
-@pytest.mark.parametrize("rows", [[], [{}], [{"phone": ANN}]])
-def test_nothing_of_use_is_no_error_and_has_the_same_columns(figure, rows):
-    made = figure(frame(rows))
-    assert made.schema == figure(SOME).schema
-    relation = duckdb.connect().from_arrow(frame(rows).to_arrow())
-    assert figure(relation).equals(made)
+def test_nothing_of_use_is_no_error_and_has_the_same_columns(figure):
+    schema = figure(SOME).schema
+    for rows in ([], [{"phone": ANN}]):
+        assert figure(frame(rows)).schema == schema
+    relation = duckdb.connect().from_arrow(frame([]).to_arrow())
+    assert figure(relation).equals(figure(frame([])))
 
 
 @EACH

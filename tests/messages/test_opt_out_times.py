@@ -123,7 +123,7 @@ def test_what_is_no_history_is_refused():
         opt_out_times(frame([]), history="history")
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(ROWS)
 def test_keywords_alone_give_the_opt_outs_of_reading_row_by_row(rows):
     messages = frame(rows).filter(pl.col("error_key").is_null())
@@ -137,7 +137,7 @@ def test_keywords_alone_give_the_opt_outs_of_reading_row_by_row(rows):
     assert set(times["phone"]) <= known
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(ROWS)
 def test_bounds_hold_each_other_and_no_opt_out_begins_before_the_last_ended(rows):
     times = opt_out_times(frame(rows)).drop_nulls("opted_out_at")

@@ -118,7 +118,7 @@ def test_every_engine_counts_alike(constructor):
     ]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10)
 @given(ROWS)
 def test_counts_are_those_of_reading_row_by_row(rows):
     messages = frame(rows)

@@ -35,7 +35,7 @@ def test_by_tags_of_the_contacts():
     assert table.select("tag", "replied", "median_hours").rows() == [("B", 2, 3.0), ("A", 1, 2.0)]
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(ROWS)
 def test_counts_are_those_of_reading_row_by_row(rows):
     messages = frame(rows)

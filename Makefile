@@ -81,7 +81,6 @@ docs: $(VENV)/.docs ## Build the documentation, warnings being errors
 	$(BIN)/zensical build --clean --strict
 
 # What must hold with any version of what we stand on: all quick tests but those of the notebooks and the browser.
-ENGINES := ibis-framework 'psycopg[binary]' pyarrow-hotfix dask
 ANYWHERE := python -m pytest -q -n 2 -m 'not slow' --ignore tests/browser --ignore tests/test_notebooks.py
 
 # The hardening. What is no dependency of ours has an environment of its own; docs/reliability.md tells what was seen.
@@ -113,6 +112,8 @@ fuzz: ## Fuzz the readers of pages, segments and journals with atheris (FUZZ_SEC
 	  $(VENV)-fuzz/bin/python -m hardening.fuzz $$target -max_total_time=$(FUZZ_SECONDS) -seed=$(FUZZ_SEED) \
 	    -print_final_stats=1 -verbosity=0 -artifact_prefix=artifacts/; done
 
+# No dependency of ours; Ibis forgets to bring pyarrow-hotfix.
+ENGINES := ibis-framework 'psycopg[binary]' pyarrow-hotfix dask
 engines: ## Every function on engines that are no dependency of ours: Ibis on DuckDB and on PostgreSQL, Dask
 	$(PYTHON) -m venv $(VENV)-engines
 	$(VENV)-engines/bin/python $(PIP_INSTALL) -c constraints.txt $(NEW_PIP)

@@ -27,6 +27,7 @@ class NearWords:
         self._words: list[str] = []
         self._known: set[str] = set()
         self._by_leftover: dict[int, int | list[int]] = {}
+        self._last: tuple[str, set[int]] = ("", set())
 
     def add(self, word: str) -> None:
         """Remember a word."""
@@ -36,26 +37,32 @@ class NearWords:
         self._words.append(word)
         self._known.add(word)
         # Hashes alone, and one place as it is: a long word has a hundred leftovers, and an account 100,000 tags.
-        for leftover in leftovers(word):
-            before = self._by_leftover.setdefault(hash(leftover), place)
+        for leftover in self._hashes(word):
+            before = self._by_leftover.setdefault(leftover, place)
             if isinstance(before, list):
                 before.append(place)
             elif before != place:
-                self._by_leftover[hash(leftover)] = [before, place]
+                self._by_leftover[leftover] = [before, place]
 
     def near(self, word: str) -> list[str]:
         """Return the words that this one is likely meant to be, itself not among them, in the order of adding."""
         if len(word) < SHORTEST:
             return []
         places: set[int] = set()
-        for leftover in leftovers(word):
-            found = self._by_leftover.get(hash(leftover))
+        for leftover in self._by_leftover.keys() & self._hashes(word):
+            found = self._by_leftover[leftover]
             if isinstance(found, list):
                 places.update(found)
-            elif found is not None:
+            else:
                 places.add(found)
         near = (self._words[place] for place in sorted(places))
         return [other for other in near if other != word and is_misspelled(word, other)]
+
+    def _hashes(self, word: str) -> set[int]:
+        """Return the leftovers' hashes; a word that is looked for and not found is added next."""
+        if self._last[0] != word:
+            self._last = (word, set(map(hash, leftovers(word))))
+        return self._last[1]
 
 
 def is_misspelled(one: str, other: str) -> bool:

@@ -134,7 +134,7 @@ def test_without_rapidfuzz_the_error_names_the_extra(monkeypatch):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", no_rapidfuzz)
-    with pytest.raises(MissingExtraError, match=r"sendblue-data\[similar\]"):
+    with pytest.raises(MissingExtraError, match="install the extra similar: pip install "):
         similar_tags(_people([["VIP"]]))
 
 

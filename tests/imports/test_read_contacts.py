@@ -82,7 +82,7 @@ def test_excel_without_the_extra_says_how_to_install_it(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "fastexcel", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'sendblue-data\[excel\]'"):
+    with pytest.raises(MissingExtraError, match="install the extra excel: pip install '"):
         read_contacts(b"PK\x03\x04rest")
 
 

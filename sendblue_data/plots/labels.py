@@ -19,6 +19,8 @@ ISOLATES = ("\u200e\u2068", "\u2069")
 LONGEST_LABEL = 34
 """Columns of text that a group's label may take; a wide (CJK) character takes two."""
 NOT_SET = "(not set)"
+MOST_DIGITS = 4
+"""Decimals of a percentage at most."""
 
 
 def group_labels(values: Iterable[object], width: int = LONGEST_LABEL) -> list[str]:
@@ -210,7 +212,7 @@ def digits_of(rate: float | None) -> int:
     part = min(rate, 1 - rate) if rate is not None else 0.0
     if part <= 0 or part >= 0.001:  # noqa: PLR2004 -- 0.1%, which one decimal shows
         return 1
-    return min(-floor(log10(part)) - 2, 4)
+    return min(-floor(log10(part)) - 2, MOST_DIGITS)
 
 
 def rate_with_interval(rate: float | None, low: float | None, high: float | None) -> tuple[str, str]:
@@ -219,8 +221,14 @@ def rate_with_interval(rate: float | None, low: float | None, high: float | None
     Example:
         >>> rate_with_interval(0.0004, 0.0002, 0.0008), rate_with_interval(0.05, 0.03, 0.08)
         (('0.04%', '0.02 to 0.08%'), ('5.0%', '3.0 to 8.0%'))
+        >>> rate_with_interval(0.11111, 0.11092, 0.1113)
+        ('11.11%', '11.09 to 11.13%')
     """
     digits = digits_of(rate)
+    if low is not None and high is not None and low < high:
+        # Of millions of contacts, an interval is narrower than a decimal tells.
+        finer = (n for n in range(digits, MOST_DIGITS) if percent(low, n) != percent(high, n))
+        digits = next(finer, MOST_DIGITS)
     return percent(rate, digits), interval((low, high), digits)
 
 

@@ -32,6 +32,7 @@ class PlotOptions(TypedDict, total=False):
 
     Example:
         >>> from matplotlib.figure import Figure
+        >>> import polars as pl
         >>> from sendblue_data.plots import PlotOptions, verification_funnel
         >>> options: PlotOptions = {"title": "Our contacts", "as_of": "1 March 2026", "ax": Figure().subplots()}
         >>> table = pl.DataFrame({"step": ["all", "verified"], "contacts": [50, 30]})

@@ -15,6 +15,8 @@ TALL = 1.0
 """Inches of each small axes."""
 ACROSS, ABOVE = 34.0, 20.0
 """Points between small axes beside each other, for half a date at either side, and above each, for its name."""
+LEFT_BY_WORDS = 0.6
+"""Of the height of axes that the caller brings, what title and notes leave: about as much is known beforehand."""
 TICKS = 17.0
 """Points below a small axes that has labels at its ticks."""
 
@@ -42,17 +44,20 @@ def places(
     rows = ceil(len(names) / columns)
     gap = ABOVE + (TICKS + under if under else 5.0)
     if drawing.owned and not drawing.fixed:
-        drawing.inches = (rows * (72 * TALL + gap) - gap + ABOVE) / 72
+        drawing.inches = (rows * (72 * TALL + gap) - gap) / 72
     width, height = drawing.room()
-    drawing.lift = 0.0
+    if not drawing.owned:
+        height *= LEFT_BY_WORDS
+    # The names of the first row stand above the plot's own axes.
+    drawing.lift = ABOVE - 2
     drawing.under += TICKS + under + (12.0 if dates else 0.0)
     _blank(drawing)
     wide = (width - (columns - 1) * ACROSS) / columns / width
-    tall = max((height - ABOVE - (rows - 1) * gap) / rows, 12.0) / height
+    tall = max((height - (rows - 1) * gap) / rows, 12.0) / height
     spots: list[Canvas] = []
     for place, (name, tail) in enumerate(zip(names, tails or [""] * len(names), strict=True)):
         row, column = divmod(place, columns)
-        corner = (column * (wide + ACROSS / width), 1 - ABOVE / height - tall - row * (tall + gap / height))
+        corner = (column * (wide + ACROSS / width), 1 - tall - row * (tall + gap / height))
         first = spots[0].ax if spots else None
         ax = drawing.ax.inset_axes((*corner, wide, tall), sharex=first, sharey=first)
         words = fitting(name, wide * width - text_width(tail, 9), 9) + tail

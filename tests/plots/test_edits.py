@@ -17,8 +17,19 @@ from sendblue_data.plots.style import LIGHT
 from tests.plots.tables import PLOTS, dots, words
 from tests.plots.test_layout import boxes, clipped, overlapping
 
-BY_NAME = pytest.mark.parametrize("name", PLOTS)
-SIX = ["opt_out_rate", "tag_combinations", "opt_out_trend by", "survival", "opt_out_drivers", "list_flow"]
+QUICK = {"opt_out_rate", "tag_combinations", "opt_out_trend"}
+
+
+def by_name(names):
+    """Try a few plots each time, and the others with the long tests."""
+    marked = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
+    return pytest.mark.parametrize("name", marked)
+
+
+BY_NAME = by_name(PLOTS)
+SIX = by_name(
+    ["opt_out_rate", "tag_combinations", "opt_out_trend by", "survival", "opt_out_drivers", "list_flow"]
+)
 
 
 def table(name, count=3):
@@ -52,7 +63,7 @@ def test_a_title_set_later_lies_on_nothing():
     assert overlapping(found) == []
 
 
-@pytest.mark.parametrize("name", SIX)
+@SIX
 def test_a_caller_s_axes_are_laid_out_without_a_trick(name):
     figure, ax = plt.subplots(figsize=(11, 6))
     PLOTS[name][0](table(name), ax=ax, as_of="1 March 2026")
@@ -61,7 +72,7 @@ def test_a_caller_s_axes_are_laid_out_without_a_trick(name):
     assert clipped(found, figure) == []
 
 
-@pytest.mark.parametrize("name", SIX)
+@SIX
 def test_a_figure_has_the_size_asked_for(name):
     ax = PLOTS[name][0](table(name), figsize=(12, 5))
     found = boxes(ax)

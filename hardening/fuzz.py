@@ -2,7 +2,8 @@
 
 `make fuzz` runs each target for a minute, in an environment of its own (atheris is no dependency);
 `make fuzz FUZZ_SECONDS=900` takes an hour. By hand: `python -m hardening.fuzz decoder -max_total_time=900`, the
-same with `messages`, `segment`, `toml`, `journal` and `list`. Anything but an error of the family ends it with the bytes that did it.
+same with `messages`, `segment`, `toml`, `journal` and `list`.
+Anything but an error of the family ends it with the bytes that did it.
 """
 
 import sys

@@ -108,7 +108,7 @@ fuzz: ## Fuzz the readers of pages, segments and journals with atheris (FUZZ_SEC
 	$(PYTHON) -m venv $(VENV)-fuzz
 	$(VENV)-fuzz/bin/python $(PIP_INSTALL) -c constraints.txt -e . atheris
 	mkdir -p artifacts
-	set -e; for target in decoder segment toml journal list; do \
+	set -e; for target in decoder messages segment toml journal list; do \
 	  $(VENV)-fuzz/bin/python -m hardening.fuzz $$target -max_total_time=$(FUZZ_SECONDS) -seed=$(FUZZ_SEED) \
 	    -print_final_stats=1 -verbosity=0 -artifact_prefix=artifacts/; done
 

@@ -1,8 +1,9 @@
-"""Coverage-guided fuzzing with atheris: the decoder of pages, segments as code and as TOML, journals, lists.
+"""Coverage-guided fuzzing with atheris: both decoders, segments as code and as TOML, journals, lists.
 
 `make fuzz` runs each target for a minute, in an environment of its own (atheris is no dependency);
-`make fuzz FUZZ_SECONDS=900` takes an hour. By hand: `python -m hardening.fuzz decoder -max_total_time=900`, the same
-with `segment`, `toml`, `journal` and `list`. Anything but an error of the family ends it with the bytes that did it.
+`make fuzz FUZZ_SECONDS=900` takes an hour. By hand: `python -m hardening.fuzz decoder -max_total_time=900`, the
+same with `messages`, `segment`, `toml`, `journal` and `list`.
+Anything but an error of the family ends it with the bytes that did it.
 """
 
 import sys
@@ -15,8 +16,9 @@ import atheris
 with atheris.instrument_imports(include=["sendblue_data", "tomllib"]):
     from sendblue_data import load_segments, parse_segment, read_contacts
     from sendblue_data._api.decoding import decode_page
+    from sendblue_data._api.message_decoding import decode_messages
     from sendblue_data.errors import JournalError, SegmentError, SendblueError, UnexpectedAnswerError
-    from sendblue_data.schema import CONTACT_SCHEMA
+    from sendblue_data.schema import CONTACT_SCHEMA, MESSAGE_SCHEMA
     from sendblue_data.writeback.journal import Journal
     from sendblue_data.writeback.rows import Row
 
@@ -29,6 +31,16 @@ def decoder(body):
     except UnexpectedAnswerError:
         return
     assert page.frame.schema == CONTACT_SCHEMA
+    assert all(page.frame[row, field] is None for row, field, _ in page.oddities)
+
+
+def messages(body):
+    try:
+        page = decode_messages(body, languages=["fr"])
+    except UnexpectedAnswerError:
+        return
+    assert page.frame.schema == MESSAGE_SCHEMA
+    assert page.frame["content"].null_count() == page.frame.height
     assert all(page.frame[row, field] is None for row, field, _ in page.oddities)
 
 
@@ -101,6 +113,12 @@ PAGE = (
     b'"created_at":"2026-01-01T00:00:00.123456Z"},{"phone":"+12125550101","new":1.5e3},'
     b'{"id":7,"firstName":1.50,"optOut":"true","customVariables":{"n":1},"createdAt":"soon"}]'
 )
+MESSAGES = (
+    b'{"status":"OK","data":[{"message_handle":"m1","number":"+12125550100","is_outbound":false,"content":"Stop.",'
+    b'"date_sent":"2026-01-01T00:00:00.123456Z","error_code":4001,"participants":["+12125550101",null],"opted_out":true},'
+    b'{"messageHandle":"m2","isOutbound":"true","errorCode":"22","dateSent":"soon","mood":{}}],'
+    b'"pagination":{"total":2,"limit":2,"offset":0,"hasMore":false}}'
+)
 SEGMENT = (
     b'has_tag("VIP", "x\\u00e9") & ~opted_out() | variable("Plan").is_in(["Pro"]) & phone_region("US-212")'
 )
@@ -111,6 +129,7 @@ LIST = (
 )
 SEEDS = {
     "decoder": [PAGE],
+    "messages": [MESSAGES],
     "segment": [SEGMENT, b'created_between("2026-01-01", None) | ~has_any_tag("A", "B")'],
     "toml": [
         b'# a comment\n[segments]\n"Spring" = \'' + SEGMENT + b'\'\nLapsed = "verified()"\n',
@@ -125,6 +144,7 @@ SEEDS = {
 }
 WORDS = {
     "decoder": r"phone tags opt_out verified created_at custom_variables firstName optOut createdAt id null true } \\u",
+    "messages": r"number is_outbound content date_sent opted_out isOutbound pagination data hasMore true null } \\\\u",
     "segment": "has_tag( ~ & | None variable( .is_in([ reachable() phone_region(",
     "toml": r"[segments]\x0a segments = ''' [[ ]] { 1979-05-27 0x inf verified()",
     "list": r"Phone , ; \x09 \x22 \x0d\x0a opt_out \xff\xfe \xef\xbb\xbf PK\x03\x04 PAR1 { } : [ ] sep=; / ::: p: +49",
@@ -147,6 +167,14 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     name = sys.argv.pop(1)
     JOURNAL = a_journal()
-    target = {"decoder": decoder, "segment": segment, "toml": toml, "journal": journal, "list": a_list}[name]
+    targets = {
+        "decoder": decoder,
+        "messages": messages,
+        "segment": segment,
+        "toml": toml,
+        "journal": journal,
+        "list": a_list,
+    }
+    target = targets[name]
     atheris.Setup([*sys.argv, *prepare(name)], target)
     atheris.Fuzz()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Annotated, Any, NamedTuple
 
@@ -129,6 +129,11 @@ _ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 _NAMES = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _USUAL_DATES = ("%Y-%m-%dT%H:%M:%S.%6fZ", "%Y-%m-%dT%H:%M:%S%.fZ")
 _FIRST_MOMENT, _LAST_MOMENT = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+_FIRST_MICROSECOND, _LAST_MICROSECOND = (
+    (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    for at in (_FIRST_MOMENT, _LAST_MOMENT)
+)
 
 
 class MessagePage(NamedTuple):
@@ -320,6 +325,10 @@ def _frame(
 def _moments(texts: list[str | None]) -> tuple[pl.Series, list[int]]:
     """Read dates, most of them at once, and say in which rows something else stands."""
     given = pl.Series(texts, dtype=pl.String)
+    usual_form = given.str.to_datetime(_USUAL_DATES[0], time_unit="us", time_zone="UTC", strict=False)
+    first, last = usual_form.to_physical().min(), usual_form.to_physical().max()
+    if usual_form.null_count() == given.null_count() and _within(first, last):
+        return usual_form, []  # most pages: what follows takes several times as long
     for form in _USUAL_DATES:
         read = given.str.to_datetime(form, time_unit="us", strict=False).dt.replace_time_zone("UTC")
         if read.null_count() == given.null_count():
@@ -334,6 +343,11 @@ def _moments(texts: list[str | None]) -> tuple[pl.Series, list[int]]:
     return pl.Series(moments, dtype=MESSAGE_SCHEMA["date_sent"]), [
         row for row in rest if moments[row] is None
     ]
+
+
+def _within(first: Any, last: Any) -> bool:
+    """Whether microseconds since 1970 are within the years 1 to 9999, or there are none."""
+    return first is None or (first >= _FIRST_MICROSECOND and last <= _LAST_MICROSECOND)
 
 
 def _said(pagination: bytes) -> tuple[int | None, bool | None]:

@@ -337,15 +337,6 @@ class MessageReader:
                     self._reach_less(offset)  # the server gives an earlier page again
                     break
                 holds &= shared > 0
-            else:
-                shared = 1
-            if (
-                shared
-                and page.total is not None
-                and page.frame.height
-                and page.total < offset + page.frame.height
-            ):
-                self.totals_hold = False
             pages.append(page.frame)
             ended = self._is_end(page, offset)
             if ended or offset >= self.caps.last_offset or (self._is_too_large(page) and not to_reach):
@@ -353,6 +344,9 @@ class MessageReader:
             overlap = min(self.caps.overlap, page.frame.height // 2)
             offset = min(offset + page.frame.height - overlap, self.caps.last_offset)
         rows = self._distinct(pages)
+        told = [total for total in totals if total is not None]
+        if holds and told and rows.height > max(told):
+            self.totals_hold = False
         if way == "desc":
             rows = rows.reverse()
         return _Walk(rows, holds, ended, totals[-1], is_still=len(set(totals)) == 1)

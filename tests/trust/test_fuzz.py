@@ -29,6 +29,7 @@ from sendblue_data import (
     variable,
 )
 from sendblue_data._api.decoding import decode_page
+from sendblue_data._api.message_decoding import decode_messages
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import (
     FrameError,
@@ -41,7 +42,7 @@ from sendblue_data.errors import (
 )
 from sendblue_data.export import write_contacts
 from sendblue_data.phones import normalize_phones
-from sendblue_data.schema import CONTACT_SCHEMA
+from sendblue_data.schema import CONTACT_SCHEMA, MESSAGE_SCHEMA
 from sendblue_data.writeback.journal import Journal
 from tests.writeback.people import people, phone
 
@@ -145,6 +146,33 @@ def test_the_decoder_takes_any_json(body):
     """And gives a row for each contact, never one made up of what is none."""
     frame = decoded(body)
     assert frame is None or frame.height == len(msgspec.json.decode(body))
+
+
+MESSAGES = msgspec.json.encode(
+    {
+        "status": "OK",
+        "data": [
+            {"message_handle": f"m{n}", "number": phone(n), "is_outbound": n % 2 == 0, "content": "Stop \u2028",
+             "date_sent": f"2026-01-01T00:00:0{n}.123456Z", "error_code": n, "participants": [phone(n), None]}
+            for n in range(5)
+        ],
+        "pagination": {"total": 5, "limit": 5, "offset": 0, "hasMore": False},
+    }
+)  # fmt: skip
+
+
+@FEW
+@given(st.binary(max_size=200) | damaged(MESSAGES))
+def test_the_decoder_of_messages_takes_any_bytes(body):
+    """And keeps no text that was not asked for."""
+    try:
+        page = decode_messages(body, languages=["fr"])
+    except UnexpectedAnswerError as error:
+        assert str(error)
+        return
+    assert page.frame.schema == MESSAGE_SCHEMA
+    assert page.frame["content"].null_count() == page.frame.height
+    assert all(page.frame[row, field] is None for row, field, _ in page.oddities)
 
 
 @FEW

@@ -3,9 +3,9 @@
 import os
 import re
 import shutil
-from importlib.util import find_spec
 from pathlib import Path
 
+import axe_playwright_python
 import nbformat
 import pytest
 from playwright.sync_api import expect, sync_playwright
@@ -246,13 +246,7 @@ def test_the_keyboard_alone_filters_and_takes_back(page, sandbox):
 
 
 def test_axe_finds_nothing_serious(page):
-    # Not among the test dependencies: `pip install --no-deps axe-playwright-python` brings it, or AXE_JS names the file.
-    package = find_spec("axe_playwright_python")
-    packaged = Path(package.origin).parent / "axe.min.js" if package and package.origin else ""
-    axe = os.environ.get("AXE_JS") or packaged
-    if not axe or not Path(axe).is_file():
-        pytest.skip("no axe.min.js here")
-    page.evaluate(Path(axe).read_text())
+    page.evaluate(Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text())
     found = page.evaluate("() => axe.run('.sendblue-explorer', {resultTypes: ['violations']})")
     assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found["violations"]] == []
 

@@ -1,10 +1,29 @@
-"""Placeholder for names whose optional dependency is missing."""
+"""Optional dependencies that are missing: how to install them, and a placeholder for names that need them."""
 
 from __future__ import annotations
 
+from importlib import metadata
 from typing import NoReturn
 
 from sendblue_data.errors import MissingExtraError
+
+
+def install_command(extra: str) -> str:
+    """Return what installs an extra: its packages by name, which an index has wherever ours was installed from.
+
+    Example:
+        >>> install_command("history")
+        "install the extra history: pip install 'deltalake>=..."
+    """
+    try:
+        needed = metadata.requires("sendblue-data") or []
+    except metadata.PackageNotFoundError:  # run from a folder that was not installed
+        needed = []
+    found = [
+        one.partition(";")[0].strip() for one in needed if f'extra == "{extra}"' in one.replace("'", '"')
+    ]
+    packages = " ".join(f"'{one}'" for one in found) or f"'sendblue-data[{extra}]'"
+    return f"install the extra {extra}: pip install {packages}"
 
 
 def placeholder(name: str, error: MissingExtraError) -> type:

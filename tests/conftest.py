@@ -1,3 +1,5 @@
+import os
+import sys
 import warnings
 
 import pytest
@@ -58,6 +60,7 @@ def open_account():
 def spark():
     """A local Spark of one core, with a time zone that isn't UTC."""
     pytest.importorskip("pyspark")
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # else its workers run the first python3 of the path
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pyspark.sql import SparkSession

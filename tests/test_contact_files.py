@@ -1,19 +1,26 @@
 """What `write_contacts` took comes back equal from every kind of file."""
 
 import csv
+import errno
+import fcntl
 import io
+import os
+import stat
 import sys
 import zipfile
 from datetime import UTC, datetime
+from pathlib import Path
 
 import fastexcel
 import polars as pl
+import psutil
 import pytest
 import xlsxwriter
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from sendblue_data import CONTACT_SCHEMA, contacts_frame, write_contacts
 from sendblue_data._frames.contact_text import contacts_from_ndjson, contacts_from_text, csv_form
+from sendblue_data._shared import files
 from sendblue_data.errors import ConfigurationError, FileNotWrittenError, FrameError, MissingExtraError
 from tests.test_export import people
 
@@ -221,3 +228,24 @@ def test_a_full_disk_ends_a_workbook_by_one_error(tmp_path, monkeypatch):
     with pytest.raises(FileNotWrittenError, match="No space left"):
         write_contacts(people(), tmp_path / "a.xlsx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_system_that_flushes_and_renames_no_open_file_as_windows_gets_the_file(tmp_path, monkeypatch):
+    flushed, replace = [], Path.replace
+
+    def fsync(opened):
+        is_folder = stat.S_ISDIR(os.fstat(opened).st_mode)
+        if is_folder or fcntl.fcntl(opened, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flushed.append(opened)
+
+    def rename(path, target):
+        assert str(path) not in [one.path for one in psutil.Process().open_files()]
+        return replace(path, target)
+
+    monkeypatch.setattr(files, "fcntl", None)
+    monkeypatch.setattr(files.os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", rename)
+    written = write_contacts(contacts_frame([{"phone": "+12125550100"}]), tmp_path / "contacts.csv")
+    assert written.path.read_text().count("+12125550100") == 1
+    assert len(flushed) == 1

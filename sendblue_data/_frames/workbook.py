@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, cast
 import polars as pl
 
 from sendblue_data._frames.contact_text import MICROSECONDS
+from sendblue_data._optional import install_command
 from sendblue_data.errors import FrameError, MissingExtraError
 
 LONGEST_CELL = 32_767
@@ -34,9 +35,7 @@ def check_excel() -> None:
     try:
         import xlsxwriter  # noqa: F401, PLC0415 -- an extra
     except ImportError as error:
-        raise MissingExtraError(
-            "An .xlsx file needs xlsxwriter: pip install 'sendblue-data[excel]'."
-        ) from error
+        raise MissingExtraError(f"An .xlsx file needs xlsxwriter: {install_command('excel')}.") from error
 
 
 @contextmanager

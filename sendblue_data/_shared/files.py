@@ -74,8 +74,8 @@ def replacing(path: str | os.PathLike[str], *, mode: int = OWNER_ONLY) -> Iterat
     try:
         yield part
         try:
+            _to_disk(part, os.O_RDWR)  # Windows flushes no file that is open for reading
             part.chmod(mode)
-            _to_disk(part)
             part.replace(path)
         except OSError as error:
             raise FileNotWrittenError(
@@ -84,10 +84,11 @@ def replacing(path: str | os.PathLike[str], *, mode: int = OWNER_ONLY) -> Iterat
         sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)
-        os.close(opened)
+        if opened is not None:
+            os.close(opened)
 
 
-def _begin(path: Path) -> tuple[Path, int]:
+def _begin(path: Path) -> tuple[Path, int | None]:
     """Create the empty file that will be `path`, and lock it, so that nobody takes it for a leftover.
 
     In the same folder, since only there is a rename one step; hidden, and of no suffix that is looked for.
@@ -96,9 +97,11 @@ def _begin(path: Path) -> tuple[Path, int]:
         part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         # Not there before, so that neither a link nor an open file can be in its place.
         opened = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, OWNER_ONLY)
-        if fcntl is not None:
-            with suppress(OSError):  # a file system without locks
-                fcntl.flock(opened, fcntl.LOCK_EX)
+        if fcntl is None:  # Windows has no such lock, and renames no file that is open
+            os.close(opened)
+            return part, None
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(opened, fcntl.LOCK_EX)
         if part.exists():
             return part, opened
         os.close(opened)  # swept before it was held
@@ -135,11 +138,11 @@ def make_folder(folder: Path) -> None:
 def sync_folder(folder: Path) -> None:
     """Flush a folder to disk, so that a new file's name lasts, where the file system allows it."""
     with suppress(OSError):
-        _to_disk(folder)
+        _to_disk(folder, os.O_RDONLY)
 
 
-def _to_disk(path: Path) -> None:
-    opened = os.open(path, os.O_RDONLY)
+def _to_disk(path: Path, how: int) -> None:
+    opened = os.open(path, how)
     try:
         os.fsync(opened)
     finally:

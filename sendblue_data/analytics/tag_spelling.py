@@ -14,6 +14,7 @@ import polars as pl
 
 from sendblue_data._frames.conversion import in_polars
 from sendblue_data._frames.engines import collect, each_tag, project
+from sendblue_data._optional import install_command
 from sendblue_data._shared.progress import ProgressBar
 from sendblue_data._shared.validation import shown
 from sendblue_data.analytics.near_words import SHORTEST, NearWords, signs
@@ -65,7 +66,7 @@ def similar_tags(contacts: Any, *, progress: bool = True) -> pl.DataFrame:
         suggestion first.
 
     Raises:
-        MissingExtraError: rapidfuzz is not installed (`pip install 'sendblue-data[similar]'`).
+        MissingExtraError: rapidfuzz, of the extra `similar`, is not installed.
         FrameError: the frame has no `tags` column.
 
     Example:
@@ -86,9 +87,7 @@ def similar_tags(contacts: Any, *, progress: bool = True) -> pl.DataFrame:
     try:
         import rapidfuzz  # noqa: F401, PLC0415 -- an extra, and told at once
     except ImportError as lacking:
-        raise MissingExtraError(
-            "similar_tags needs rapidfuzz: pip install 'sendblue-data[similar]'."
-        ) from lacking
+        raise MissingExtraError(f"similar_tags needs rapidfuzz: {install_command('similar')}.") from lacking
     counts = _tag_counts(contacts)
     rows = [
         (tag, counts[tag], kept, counts[kept], reason, score)

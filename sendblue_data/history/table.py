@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 import polars as pl
 
+from sendblue_data._optional import install_command
 from sendblue_data._shared.files import OWNER_ONLY_FOLDER
 from sendblue_data._shared.text import one_line
 from sendblue_data._shared.validation import shown
@@ -28,9 +29,7 @@ try:
     from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
     from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 except ImportError as error:  # pragma: no cover -- the development environment has it
-    raise MissingExtraError(
-        "A contact history needs deltalake: pip install 'sendblue-data[history]'."
-    ) from error
+    raise MissingExtraError(f"A contact history needs deltalake: {install_command('history')}.") from error
 
 T = TypeVar("T")
 _PARTITION = ["h_part", "h_epoch"]

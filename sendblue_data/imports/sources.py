@@ -10,6 +10,7 @@ import msgspec
 import polars as pl
 
 from sendblue_data._frames.conversion import is_frame, to_polars
+from sendblue_data._optional import install_command
 from sendblue_data.errors import ConfigurationError, FrameError, MissingExtraError
 from sendblue_data.imports.table import Table, one_error, table_of
 from sendblue_data.imports.text_files import read_sheet, read_text
@@ -74,8 +75,7 @@ def _read_excel(label: str, data: bytes, sheet: str | int | None) -> Table:
         import fastexcel  # noqa: PLC0415 -- an extra
     except ImportError:
         raise MissingExtraError(
-            f"{label} is Excel, which needs the extra excel: pip install 'sendblue-data[excel]'. Or save it as "
-            "CSV UTF-8."
+            f"{label} is Excel, which needs fastexcel: {install_command('excel')}. Or save it as CSV UTF-8."
         ) from None
     with one_error(label, "Excel", _SPREADSHEET):
         book = fastexcel.read_excel(data)

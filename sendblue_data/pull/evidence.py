@@ -9,13 +9,13 @@ from typing import Any
 from sendblue_data._shared.text import plural
 from sendblue_data.plots.labels import moment_text, number
 
+SHOWN_LATE = timedelta(seconds=60)
+"""So long after its creation a row may show. Source: the vendor's recovery, which goes back as far."""
 READ_WHOLE = "Yes: every page fits the next, and the account's own count agrees."
 READ_BY_SEAMS = "Yes: every page fits the next. The account counts more than it lists, which was set aside."
 READ_PARTLY = "No: contacts are missing, or can't be shown not to be."
 READ_IN_DOUBT = "Not quite: nothing is known to be missing, but not every way to hide can be ruled out."
 READ_SINCE = "Every page fits the next; the API has no count for a part of the account."
-SHOWN_LATE = timedelta(seconds=60)
-"""So long after its creation a row may show. Source: the vendor's recovery, which goes back as far."""
 
 
 @dataclass(frozen=True)

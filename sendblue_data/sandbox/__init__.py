@@ -6,6 +6,7 @@ loaded when it is first asked for: the command line can describe its options wit
 
 from typing import TYPE_CHECKING
 
+from sendblue_data._optional import install_command
 from sendblue_data.errors import MissingExtraError
 from sendblue_data.sandbox.faults import Faults
 from sendblue_data.sandbox.switches import Switches
@@ -23,6 +24,6 @@ def __getattr__(name: str) -> object:
         from sendblue_data.sandbox.sandbox import Sandbox  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            f"The sandbox needs {error.name}, which is not installed: pip install 'sendblue-data[sandbox]'."
+            f"The sandbox needs {error.name}, which is not installed: {install_command('sandbox')}."
         ) from error
     return Sandbox

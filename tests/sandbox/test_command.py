@@ -82,7 +82,7 @@ def test_the_options_stand_without_the_server():
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
-    assert "pip install 'sendblue-data[sandbox]'" in done.stdout
+    assert "install the extra sandbox: pip install '" in done.stdout
     assert "--contacts" in done.stdout
 
 

@@ -24,7 +24,7 @@ from sendblue_data.pull import message_pull
 from tests.pull.model_messages import EPOCH, SMALL, TICK, ModelMessages, numbers
 
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.target)
-MANY = int(os.environ.get("MESSAGE_EXAMPLES", "12"))
+MANY = int(os.environ.get("MESSAGE_EXAMPLES", "8"))
 
 
 @pytest.fixture(autouse=True)

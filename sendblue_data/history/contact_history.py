@@ -30,13 +30,13 @@ from sendblue_data.history.events import opt_out_events
 from sendblue_data.history.flow import list_flow
 from sendblue_data.history.lock import lock_path, writer_lock
 from sendblue_data.history.membership import segment_flow, segment_moves
+from sendblue_data.history.opt_out_times import with_times
 from sendblue_data.history.record import Snapshot, record
 from sendblue_data.history.refusals import Evidence, Limits, check_evidence, check_frame
 from sendblue_data.history.scan import scan
 from sendblue_data.history.state import contacts_at, looks, snapshot_at
 from sendblue_data.history.survival import SurvivalMethod, survival
 from sendblue_data.history.table import HistoryTable
-from sendblue_data.history.times import with_times
 from sendblue_data.history.trend import opt_out_trend
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import polars as pl
 from sendblue_data._frames.grouping import RowGroups
 from sendblue_data.history.arrivals import arrivals
 from sendblue_data.history.layout import CONTACT
+from sendblue_data.history.opt_out_times import closer
 from sendblue_data.history.spells import ended, identities_at, look_times, spells, versions
 from sendblue_data.history.table import HistoryTable
-from sendblue_data.history.times import closer
 
 _DAY = 86_400e6
 

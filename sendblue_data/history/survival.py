@@ -14,9 +14,9 @@ from sendblue_data.analytics.rates import normal_quantile
 from sendblue_data.errors import ConfigurationError
 from sendblue_data.history.grouped_time import grouped_time
 from sendblue_data.history.lives import observed_lives
+from sendblue_data.history.opt_out_times import checked_times
 from sendblue_data.history.state import looks
 from sendblue_data.history.table import HistoryTable
-from sendblue_data.history.times import checked_times
 from sendblue_data.history.turnbull import Lives, Numbers, bootstrap, cells_of, hazards, survival_at
 
 SurvivalMethod: TypeAlias = Literal["turnbull", "cloglog", "kaplan-meier"]

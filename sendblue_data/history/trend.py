@@ -13,11 +13,11 @@ from sendblue_data._shared.time import zone_of
 from sendblue_data.analytics.rates import with_rate
 from sendblue_data.history.arrivals import mark_arrivals
 from sendblue_data.history.layout import ADDED, REMOVED
+from sendblue_data.history.opt_out_times import checked_times
 from sendblue_data.history.process_limits import LEAST_PERIODS, joint_quantile, limits, process
 from sendblue_data.history.spells import ended, identities_at, look_times, recreated, spells, versions
 from sendblue_data.history.state import looks
 from sendblue_data.history.table import HistoryTable
-from sendblue_data.history.times import checked_times
 
 _COUNTS = (
     "at_risk", "opt_outs", "arrived_opted_out", "opt_out_events", "resubscribes", "lost_opt_outs", "added", "removed",

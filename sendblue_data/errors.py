@@ -203,11 +203,11 @@ class UnexpectedAnswerError(ApiError, ValueError):
 
 
 class IncompletePullError(SendblueError, RuntimeError):
-    """A pull that can't show that every contact is in its frame.
+    """A pull that can't show that every contact, or every message, is in its frame.
 
     Attributes:
-        frame: the contacts that did arrive, each once.
-        expected: the number of contacts that the account counts.
+        frame: the contacts or messages that did arrive, each once.
+        expected: how many the account counts.
         missing: how many of them are not in `frame`, at least.
     """
 

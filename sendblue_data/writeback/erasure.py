@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -19,6 +20,7 @@ from sendblue_data.writeback.catalogue import PathLike, journal_folder
 from sendblue_data.writeback.identity import identity, spellings
 from sendblue_data.writeback.journal import SAID, SUFFIX, Journal, reading, remove_leftovers
 from sendblue_data.writeback.ledger import Ledger, begin_ledger
+from sendblue_data.writeback.message_files import messages_file, rewrite, without_people
 
 if TYPE_CHECKING:
     from sendblue_data.history.contact_history import ContactHistory
@@ -35,6 +37,7 @@ def forget(
     phones: Iterable[str],
     *,
     history: ContactHistory | None = None,
+    messages: PathLike | Iterable[PathLike] = (),
 ) -> pl.DataFrame:
     """Erase people from the journals of runs and the ledger of opt-outs; that they opted out is kept, as a hash.
 
@@ -45,12 +48,14 @@ def forget(
         client_or_folder: the folder of journals, or a client, for the folder that its runs are written to by default.
         phones: in any spelling; all spellings and old forms of a number go.
         history: erase them from this history too, by its own `forget`.
+        messages: Parquet files of messages, such as `sendblue-data messages` writes: messages from or to them are
+            taken out, and they from the members of groups. What others wrote of them stays.
 
     Returns:
         A row a phone: `phone`, as given, and `rows_erased`, in all journals.
 
     Raises:
-        FrameError: `phones` is not a list of texts.
+        FrameError: `phones` is not a list of texts, or one of `messages` is no file of messages. Nothing was erased.
         JournalError: a run that holds one of them is open, in use, or may still take effect, or a journal can't be
             read. Nothing was erased.
 
@@ -66,12 +71,14 @@ def forget(
     asked = _listed(phones)
     folder = journal_folder(None if isinstance(client_or_folder, SendblueClient) else client_or_folder)
     people = {identity(phone) for phone in asked}
+    paths = [messages] if isinstance(messages, str | os.PathLike) else messages
+    files = [messages_file(path) for path in paths]  # before anything is erased
     erased: Counter[str] = Counter()
     if folder.is_dir() and people:
         begin_ledger(folder)  # with what journals of before it know
         with ExitStack() as opened:
-            paths = [path for path in sorted(folder.glob(f"*{SUFFIX}")) if _mentions_any(path, people)]
-            journals = [opened.enter_context(Journal(path)) for path in paths]
+            touched = [path for path in sorted(folder.glob(f"*{SUFFIX}")) if _mentions_any(path, people)]
+            journals = [opened.enter_context(Journal(path)) for path in touched]
             theirs = [_rows_of(journal, people) for journal in journals]
             for journal, rows in zip(journals, theirs, strict=True):
                 _check_closed(journal, rows)
@@ -80,6 +87,8 @@ def forget(
                 journal.erase(rows, partial(_mentions, _last_digits(people) | _names(journal, rows)))
                 erased.update(rows.values())
         remove_leftovers(folder)
+    for path, frame in files:
+        rewrite(path, without_people(frame, people))
     if history is not None:
         history.forget(sorted({spelling for phone in asked for spelling in spellings(phone)}))
     return pl.DataFrame(

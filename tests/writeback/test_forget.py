@@ -6,9 +6,11 @@ import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
+import polars as pl
 import pytest
 
 from sendblue_data import (
+    MESSAGE_SCHEMA,
     ContactHistory,
     bulk_create,
     bulk_delete,
@@ -196,3 +198,41 @@ def test_a_run_from_long_ago_is_pruned_by_default(open_account, journals):
     with Journal(journals / f"{run_id}.sqlite3") as journal:
         journal.save([], finished=datetime(2020, 1, 1, tzinfo=UTC).isoformat())
     assert prune_runs()["run_id"].to_list() == [run_id]
+
+
+def message(**fields):
+    return {"message_handle": "m", "from_number": None, "participants": None} | fields
+
+
+def test_files_of_messages_hold_them_no_longer(tmp_path):
+    line, ada, bob = "+13055550199", phone(10), phone(11)
+    rows = [
+        message(phone=ada, from_number=line, to_number=ada),
+        message(phone=bob, from_number=bob, to_number=line),
+        message(phone=None, from_number=line, message_type="group", participants=[ada, bob]),
+        message(phone=None, from_number=ada, message_type="group", participants=[bob]),
+    ]
+    files = [tmp_path / "one.parquet", tmp_path / "two.parquet"]
+    for path in files:
+        pl.DataFrame(rows, schema=MESSAGE_SCHEMA).write_parquet(path)
+    forget(tmp_path / "journals", ["+1 (212) 555-0110"], messages=files)
+    for path in files:
+        assert path.stat().st_mode & 0o777 == 0o600
+        kept = pl.read_parquet(path)
+        assert kept.schema == MESSAGE_SCHEMA
+        assert kept.select("phone", "participants").rows() == [(bob, None), (None, [bob])]
+        assert ada not in str(kept.to_dicts())
+
+
+@pytest.mark.parametrize("content", [b"no parquet", None])
+def test_what_is_no_file_of_messages_is_refused_before_anything_is_erased(tmp_path, content):
+    good, wrong = tmp_path / "good.parquet", tmp_path / "wrong.parquet"
+    pl.DataFrame([message(phone=phone(10))], schema=MESSAGE_SCHEMA).write_parquet(good)
+    if content is None:
+        pl.DataFrame({"phone": [phone(10)]}).write_parquet(wrong)
+    else:
+        wrong.write_bytes(content)
+    before = good.read_bytes()
+    with pytest.raises(FrameError, match=r"wrong\.parquet"):
+        forget(tmp_path / "journals", [phone(10)], messages=[good, wrong])
+    assert good.read_bytes() == before

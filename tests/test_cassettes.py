@@ -18,7 +18,7 @@ from vcr.errors import CannotOverwriteExistingCassetteException
 from vcr.persisters.filesystem import CassetteNotFoundError
 from vcr.serialize import deserialize, serialize
 
-from sendblue_data import CONTACT_SCHEMA, Sandbox, SendblueClient, pull_contacts
+from sendblue_data import CONTACT_SCHEMA, MESSAGE_SCHEMA, Sandbox, SendblueClient, pull_contacts
 from sendblue_data.errors import ConflictError, InvalidRequestError, NotFoundError
 from sendblue_data.sandbox import people, store
 
@@ -49,6 +49,25 @@ PEOPLE = [
         "tags": ["VIP"],
     },
     {"contact_id": "b2", "phone": "+12125550103", "created_at": "2025-01-03T03:04:05Z"},
+]
+MESSAGES = [
+    {
+        "message_handle": "m1",
+        "number": "+12125550100",
+        "is_outbound": True,
+        "status": "DELIVERED",
+        "service": "SMS",
+        "content": "Hello 😀",
+        "date_sent": "2025-02-01T09:00:00Z",
+    },
+    {
+        "message_handle": "m2",
+        "number": "+12125550100",
+        "is_outbound": False,
+        "status": "RECEIVED",
+        "content": " Stop. ",
+        "date_sent": "2025-02-01T09:05:00Z",
+    },
 ]
 
 
@@ -110,12 +129,23 @@ def errors(client, account):
         client.list_contacts(limit=0)
 
 
+def messages(client, account):
+    page = client.list_messages(order_by="createdAt", order_direction="asc", limit=10)
+    assert page.schema == MESSAGE_SCHEMA
+    expected = [("m1", True, None, 7, None), ("m2", False, "stop", 7, None)]
+    columns = ("message_handle", "is_outbound", "keyword", "content_length", "content")
+    assert page.select(columns).rows() == expected
+    inbound = client.list_messages(is_outbound=False, content=True)
+    assert inbound.select("phone", "content").rows() == [("+12125550100", " Stop. ")]
+
+
 CASSETTES = {
     "pull": (pull, list(people.contacts(40, seed=9))),
     "reads": (reads, PEOPLE),
     "single_writes": (single_writes, PEOPLE),
     "bulk_requests": (bulk_requests, PEOPLE),
     "errors": (errors, PEOPLE),
+    "messages": (messages, PEOPLE),
 }
 
 
@@ -172,7 +202,11 @@ def recorded(path, account):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "time", SimpleNamespace(time_ns=lambda: 1_767_225_600_000_000_000))
         # Made within the cassette: a client takes the connections that it finds when it is made.
-        with Sandbox(account) as sandbox, cassette(path, recording=True), sandbox.client() as client:
+        with (
+            Sandbox(account, messages=MESSAGES) as sandbox,
+            cassette(path, recording=True),
+            sandbox.client() as client,
+        ):
             yield client
 
 

@@ -289,7 +289,7 @@ def test_no_cassette_holds_a_credential_or_an_address(name):
     assert interactions
     for interaction in interactions:
         request = interaction["request"]
-        assert request["uri"].startswith(f"{HOST}/api/v2/contacts")
+        assert request["uri"].startswith((f"{HOST}/api/v2/contacts", f"{HOST}/api/v2/messages"))
         headers = request["headers"]
         assert {header for header in headers if is_credential(header)} == set(CREDENTIALS)
         assert all(headers[header] == [SCRUBBED] for header in CREDENTIALS)

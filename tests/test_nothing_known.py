@@ -155,7 +155,15 @@ def off_screen():
 
 
 def test_every_table_and_plot_is_tried():
+    # Those of messages have tests of their own in tests/messages.
     assert {plot for _, plot in TABLES.values()} == set(plots.__all__) - {
+        "delivery",
+        "engagement",
+        "opt_out_hazard",
+        "opt_out_times",
+        "opt_outs_per_message",
+        "replies",
+        "texts_after_opt_out",
         "use_style",
         "PlotOptions",
         "list_flow",

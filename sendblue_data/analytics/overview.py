@@ -52,6 +52,12 @@ class Overview:
         verification: the row of `verification_rate`, by column.
         reachable: contacts who may be texted; None where nobody's opt-out state is known.
         look_at: what to look at next, in sentences.
+
+    Example:
+        >>> from sendblue_data import contacts_frame
+        >>> found = overview(contacts_frame([{"phone": "+12125550100", "opt_out": False}]))
+        >>> found.contacts, found.reachable, found.untagged
+        (1, 1, 1)
     """
 
     contacts: int
@@ -215,7 +221,7 @@ def _counts(contacts: Any) -> dict[str, Any]:
 
 def _spellings(contacts: Any) -> int | None:
     try:
-        return similar_tags(contacts).height
+        return similar_tags(contacts, progress=False).height
     except MissingExtraError:
         return None
 

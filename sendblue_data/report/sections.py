@@ -178,7 +178,7 @@ class Maker:
         from sendblue_data.analytics.tag_spelling import similar_tags  # noqa: PLC0415 -- its check needs an extra
 
         try:
-            found = self.hidden(similar_tags(self.contacts))
+            found = self.hidden(similar_tags(self.contacts, progress=False))
         except MissingExtraError:
             return []
         if not found.height:

@@ -218,6 +218,8 @@ class WritePlan:
 
     def _open_runs(self) -> list[str]:
         """Say which runs of this account were cut off: what they began may be what is planned here."""
+        if self.account is None:
+            return []
         runs = list_runs(self.folder)
         ids = runs.filter((pl.col("state") == "open") & (pl.col("account") == self.account))[
             "run_id"

@@ -8,6 +8,8 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 # What the tests need of the package's extras; pip reads dependency groups from 25.1 on.
 TESTED := -e '.[sandbox,duckdb,history,similar,excel]'
 NEW_PIP := 'pip>=25.1'
+# Tests of engines that are no dependency of ours: `make engines` has them.
+ELSEWHERE := ibis or postgres or dask or warehouse
 .DEFAULT_GOAL := help
 
 .PHONY: help demo test test-slow search check format notebooks bench cassettes docs clean \
@@ -42,7 +44,7 @@ test: $(VENV)/.dev ## Run the quick tests, the docstrings' examples and the READ
 	$(BIN)/python -m pytest -q -n 2 -m 'not slow' --cov --cov-report=term:skip-covered
 
 test-slow: $(VENV)/.slow ## Run the long tests: Spark, kill -9, fuzz, browser
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m slow --durations=40 tests
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m slow -k 'not ($(ELSEWHERE))' --durations=40 tests
 
 search: $(VENV)/.slow ## Try the properties on new random examples, many more of them (an hour or more)
 	PULL_EXAMPLES=6000 WRITEBACK_EXAMPLES=250 TRUST_EXAMPLES=20000 $(BIN)/python -m pytest -q -n 2 --hypothesis-profile=search \
@@ -118,7 +120,7 @@ engines: ## Every function on engines that are no dependency of ours: Ibis on Du
 	$(PYTHON) -m venv $(VENV)-engines
 	$(VENV)-engines/bin/python $(PIP_INSTALL) -c constraints.txt $(NEW_PIP)
 	$(VENV)-engines/bin/python $(PIP_INSTALL) -c constraints.txt $(TESTED) --group test $(ENGINES)
-	hardening/postgres.sh $(VENV)-engines/bin/python -m pytest -q -n 2 -k 'ibis or postgres or dask or warehouse' \
+	hardening/postgres.sh $(VENV)-engines/bin/python -m pytest -q -n 2 -k '$(ELSEWHERE)' \
 	  tests/engines tests/analytics
 
 contract: ## Try the sandbox with schemathesis, over docs/openapi.json

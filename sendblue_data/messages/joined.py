@@ -49,7 +49,7 @@ def same_engine(*frames: Any) -> Sequence[nw.LazyFrame[Any]]:
         FrameError: they are of different engines.
     """
     natives = [_countable(frame) for frame in frames]
-    engines = {type(frame).__module__.partition(".")[0] for frame in natives}
+    engines = {type(frame).__module__.partition(".")[0].lstrip("_") for frame in natives}
     if len(engines) > 1:
         raise FrameError(
             f"The frames are of different engines ({', '.join(sorted(engines))}): bring contacts and messages in one."

@@ -106,10 +106,13 @@ def _days(row: Mapping[str, Any]) -> str:
 def _tags(summary: pl.DataFrame) -> Iterator[str]:
     if summary.height:
         top = summary.row(0, named=True)
+        opted_out = ""
+        if top["opt_out_rate"] is not None:
+            bounds = interval((top["opt_out_rate_low"], top["opt_out_rate_high"]))
+            opted_out = f"; {percent(top['opt_out_rate'])} of them opted out ({bounds})"
         yield (
             f"The largest of {number(summary.height)} tags is {readable(top['tag'], _LONGEST)}, on "
-            f"{number(top['contacts'])} contacts ({percent(top['share'])} of all); {percent(top['opt_out_rate'])} of "
-            f"them opted out ({interval((top['opt_out_rate_low'], top['opt_out_rate_high']))})."
+            f"{number(top['contacts'])} contacts ({percent(top['share'])} of all){opted_out}."
         )
 
 

@@ -284,7 +284,7 @@ def test_a_report_takes_pandas_and_says_first_which_contact_stands_twice():
         page = build_report(by_values(TWICE), as_of=SEEN)
     assert "Rows 0 and 24 are one contact" in page.warnings[0]
     assert page.facts[1] == ("Contacts", "26")
-    assert [section.name for section in page.sections][:3] == ["opt-outs", "tags", "verification"]
+    assert [section.name for section in page.sections][:3] == ["findings", "opt-outs", "tags"]
 
 
 @settings(max_examples=50)

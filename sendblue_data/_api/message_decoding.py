@@ -354,7 +354,7 @@ def _said(pagination: bytes) -> tuple[int | None, bool | None]:
     """Read how many messages match, and whether others follow, as far as the answer says it."""
     try:
         fields = _NAMES.decode(pagination)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):  # the latter for names alone
         return None, None
     total = _readable(_whole_number, fields.get("total"))
     more = [_readable(read_flag, fields.get(name)) for name in ("hasMore", "has_more")]
@@ -364,5 +364,5 @@ def _said(pagination: bytes) -> tuple[int | None, bool | None]:
 def _readable(read: Any, value: msgspec.Raw | None) -> Any:
     try:
         return None if value is None else read(loads(bytes(value)))
-    except (Unreadable, RecursionError):
+    except (Unreadable, ValueError, RecursionError):
         return None

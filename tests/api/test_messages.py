@@ -145,6 +145,20 @@ def test_texts_are_not_kept():
     assert (found["content"], found["content_length"], found["keyword"]) == (None, 6, "stop")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        b'{"has\xaaore": true}',
+        b'{"total": "\xaa"}',
+        b'{"hasMore": "\xaa"}',
+        b'{"total": {"a\xaa": 1}}',
+        b'"\xaa"',
+    ],
+)
+def test_pagination_that_is_no_text_says_nothing(said):
+    assert decode_messages(b'{"data": [], "pagination": ' + said + b"}")[2:] == (None, None)
+
+
 def test_pagination_as_far_as_it_is_said():
     assert decode_messages(answer(total=7, hasMore=True))[2:] == (7, True)
     assert decode_messages(answer(total="7", has_more="false"))[2:] == (7, False)

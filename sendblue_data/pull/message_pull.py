@@ -20,16 +20,14 @@ from sendblue_data._shared.validation import check_client, shown
 from sendblue_data.errors import (
     ConfigurationError,
     IncompletePullError,
-    RepairedFieldWarning,
     UnprovenPullWarning,
 )
 from sendblue_data.pull.evidence import SHOWN_LATE, MessagePullEvidence, Repair
 from sendblue_data.pull.message_windows import SEAM, MessageReader, Read, Span, message_keys
 from sendblue_data.pull.pages import API_CAPS, AWAKE_EVERY
+from sendblue_data.pull.repaired import repairs_of, tell_repairs
 from sendblue_data.schema import MESSAGE_SCHEMA
 
-NAMED = 5
-"""Messages that a repair names, at most."""
 SWEEPS = 3
 """How often all windows are read, at most, until as many came as the API tells of."""
 PARTS = (0.5, 0.43, 0.57)
@@ -112,7 +110,7 @@ class MessagePull:
                 bar.update(rows.height)
                 if rows.height:
                     yield rows
-            self._warn_of_repairs(bar)
+            tell_repairs(self._repaired(), "messages", bar if self._progress else None)
         except BaseException:
             self._stop()
             raise
@@ -288,33 +286,9 @@ class MessagePull:
 
     def _repaired(self) -> tuple[Repair, ...]:
         """Count what could not be read, of the messages that are in the frame."""
-        found: dict[tuple[str, str], list[str | None]] = {}
-        listed = self._hashes()
-        odd = pl.Series(list(self._reader.oddities), dtype=pl.UInt64)
-        for key in odd.filter(odd.is_in(listed.implode())):
-            handle, faults = self._reader.oddities[key]
-            for fault in faults:
-                found.setdefault(fault, []).append(handle)
-        return tuple(
-            Repair(*fault, len(handles), tuple(one for one in handles if one is not None)[:NAMED])
-            for fault, handles in sorted(found.items())
-        )
-
-    def _warn_of_repairs(self, bar: ProgressBar) -> None:
-        """Say once what could not be read: under the bar, or as a warning where there is none."""
-        repaired = self._repaired()
-        if not repaired:
-            return
-        words = f"could not be read, and are null: {', '.join(map(str, repaired))}"
-        if self._progress:
-            bar.write(f"Fields of some messages {words}.")
-        else:
-            warnings.warn(
-                f"Fields of some messages {words}. The pull's evidence has them, as .repaired; strict=True raises "
-                "instead.",
-                RepairedFieldWarning,
-                stacklevel=4,
-            )
+        oddities = self._reader.oddities
+        odd = pl.Series(list(oddities), dtype=pl.UInt64)
+        return repairs_of(odd.filter(odd.is_in(self._hashes().implode())), oddities)
 
 
 def _earliest(page: MessagePage) -> datetime | None:

@@ -8,11 +8,10 @@ from typing import Any, Literal, overload
 import polars as pl
 
 from sendblue_data._api.client import SendblueClient
-from sendblue_data._frames.conversion import to_polars
 from sendblue_data._shared.keywords import Language
 from sendblue_data._shared.time import Moment
-from sendblue_data.errors import FrameError
 from sendblue_data.pull.evidence import MessagePullEvidence
+from sendblue_data.pull.merging import alike
 from sendblue_data.pull.message_pull import MessagePull
 from sendblue_data.pull.message_windows import message_keys
 from sendblue_data.schema import MESSAGE_SCHEMA
@@ -182,13 +181,6 @@ def merge_messages(old: Any, new: Any) -> pl.DataFrame:
         >>> merge_messages(old, new).select("message_handle", "status").rows()
         [('m1', 'DELIVERED')]
     """
-    earlier, later = to_polars(old), to_polars(new)
-    for name in dict.fromkeys([*earlier.columns, *later.columns]):
-        if earlier.schema.get(name) != later.schema.get(name):
-            raise FrameError(
-                f"Column {name!r} is {earlier.schema.get(name) or 'not there'} in the earlier frame and "
-                f"{later.schema.get(name) or 'not there'} in the later one: merge frames with the same columns, and "
-                "add others afterwards."
-            )
+    earlier, later = alike(old, new)
     is_replaced = message_keys(earlier).is_in(message_keys(later).implode())
-    return pl.concat([earlier.filter(~is_replaced), later.select(earlier.columns)])
+    return pl.concat([earlier.filter(~is_replaced), later])

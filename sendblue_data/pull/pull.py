@@ -8,11 +8,10 @@ from typing import Any, Literal, overload
 import polars as pl
 
 from sendblue_data._api.client import SendblueClient
-from sendblue_data._frames.conversion import to_polars
 from sendblue_data._shared.time import Moment
-from sendblue_data.errors import FrameError
 from sendblue_data.pull.evidence import PullEvidence
 from sendblue_data.pull.joining import keys
+from sendblue_data.pull.merging import alike
 from sendblue_data.pull.sweeps import Pull, Trust
 from sendblue_data.schema import CONTACT_SCHEMA
 
@@ -168,16 +167,9 @@ def merge_contacts(old: Any, new: Any) -> pl.DataFrame:
         >>> merge_contacts(old, new).select("phone", "opt_out").rows()
         [('+12125550100', None), ('+12125550101', True)]
     """
-    earlier, later = to_polars(old), to_polars(new)
-    for name in dict.fromkeys([*earlier.columns, *later.columns]):
-        if earlier.schema.get(name) != later.schema.get(name):
-            raise FrameError(
-                f"Column {name!r} is {earlier.schema.get(name) or 'not there'} in the earlier frame and "
-                f"{later.schema.get(name) or 'not there'} in the later one: merge frames with the same columns, and "
-                "add others afterwards."
-            )
+    earlier, later = alike(old, new)
     same = pl.coalesce("contact_id", "phone")
-    fresh = later.select(earlier.columns).filter(same.is_null() | same.is_last_distinct())
+    fresh = later.filter(same.is_null() | same.is_last_distinct())
     is_known = fresh["contact_id"].is_in(earlier["contact_id"].drop_nulls().implode()).fill_null(value=False)
     replacing = fresh["phone"].filter(~is_known).drop_nulls()
     replaced = keys(earlier).is_in(keys(fresh).implode())

@@ -19,20 +19,18 @@ from sendblue_data._shared.validation import check_client
 from sendblue_data.errors import (
     ConfigurationError,
     IncompletePullError,
-    RepairedFieldWarning,
     UnprovenPullWarning,
 )
 from sendblue_data.pull.evidence import SHOWN_LATE, PullEvidence, Repair
 from sendblue_data.pull.joining import PLACED, Listed, grain
 from sendblue_data.pull.orders import OTHER_ORDERS, OtherOrders
 from sendblue_data.pull.pages import API_CAPS, AccountNeverStill, OrderIgnored
+from sendblue_data.pull.repaired import repairs_of, tell_repairs
 from sendblue_data.pull.windows import UNORDERED, Reader, Window
 from sendblue_data.schema import CONTACT_SCHEMA
 
 Trust = Literal["count", "seams"]
 
-NAMED = 5
-"""Contacts that a repair names, at most."""
 SWEEPS = 3
 """How often an account is read, at most, until the counts agree."""
 COUNTS = 3
@@ -103,7 +101,7 @@ class Pull:
                 bar.update(rows.height)
                 if rows.height:
                     yield rows
-            self._warn_of_repairs(bar)
+            tell_repairs(self._repaired(), "contacts", bar if self._progress else None)
         except BaseException:
             self._reader.stop()
             raise
@@ -159,32 +157,8 @@ class Pull:
 
     def _repaired(self) -> tuple[Repair, ...]:
         """Count what could not be read, of the contacts that are in the frame."""
-        found: dict[tuple[str, str], list[str | None]] = {}
         oddities = self._reader.oddities
-        for key in self._listed.among(pl.Series(list(oddities), dtype=pl.UInt64)):
-            contact_id, faults = oddities[key]
-            for fault in faults:
-                found.setdefault(fault, []).append(contact_id)
-        return tuple(
-            Repair(*fault, len(ids), tuple(one for one in ids if one is not None)[:NAMED])
-            for fault, ids in sorted(found.items())
-        )
-
-    def _warn_of_repairs(self, bar: ProgressBar) -> None:
-        """Say once what could not be read: under the bar, or as a warning where there is none."""
-        repaired = self._repaired()
-        if not repaired:
-            return
-        words = f"could not be read, and are null: {', '.join(map(str, repaired))}"
-        if self._progress:
-            bar.write(f"Fields of some contacts {words}.")
-        else:
-            warnings.warn(
-                f"Fields of some contacts {words}. The pull's evidence has them, as .repaired; strict=True "
-                "raises instead.",
-                RepairedFieldWarning,
-                stacklevel=4,
-            )
+        return repairs_of(self._listed.among(pl.Series(list(oddities), dtype=pl.UInt64)), oddities)
 
     def _all(self, bar: ProgressBar) -> Iterator[pl.DataFrame]:
         reader = self._reader

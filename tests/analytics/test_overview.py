@@ -70,7 +70,7 @@ def test_tags_are_hostile_and_may_hold_a_phone():
 
 
 def test_without_the_extra_spellings_are_not_said(monkeypatch):
-    def lacking(_contacts):
+    def lacking(_contacts, **_options):
         raise MissingExtraError("no rapidfuzz")
 
     monkeypatch.setattr("sendblue_data.analytics.overview.similar_tags", lacking)

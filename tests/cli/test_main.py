@@ -487,7 +487,11 @@ sys.exit(main({list(words)}))
 
 @pytest.mark.parametrize(
     ("module", "words", "extra"),
-    [("deltalake", ["snapshot", "x"], "history"), ("starlette", ["demo"], "sandbox")],
+    [
+        ("deltalake", ["snapshot", "x"], "history"),
+        ("starlette", ["demo"], "sandbox"),
+        ("great_tables", ["demo"], "notebook"),
+    ],
 )
 def test_an_extra_that_is_missing_is_named(module, words, extra):
     done = without(module, *words)

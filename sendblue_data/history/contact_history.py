@@ -32,7 +32,7 @@ from sendblue_data.history.lock import lock_path, writer_lock
 from sendblue_data.history.membership import segment_flow, segment_moves
 from sendblue_data.history.opt_out_times import with_times
 from sendblue_data.history.record import Snapshot, record
-from sendblue_data.history.refusals import Evidence, Limits, check_evidence, check_frame
+from sendblue_data.history.refusals import Evidence, Limits, check_evidence, check_rows, check_schema
 from sendblue_data.history.scan import scan
 from sendblue_data.history.state import contacts_at, looks, snapshot_at
 from sendblue_data.history.survival import SurvivalMethod, survival
@@ -179,7 +179,8 @@ class ContactHistory:
             allow_incomplete=allow_incomplete, allow_other_account=allow_other_account, max_shrink=max_shrink
         )
         contacts = to_polars(contacts)
-        check_frame(contacts, evidence)
+        check_schema(contacts.schema)
+        check_rows(contacts.height, evidence)
         if times is not None:
             contacts = with_times(contacts, times)
         refuse_repeats(contacts)

@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     from sendblue_data._api.client import SendblueClient  # noqa: PLC0415 -- so that --help starts fast
     from sendblue_data.history.contact_history import ContactHistory  # noqa: PLC0415
     from sendblue_data.history.lock import lock_path, writer_lock  # noqa: PLC0415
-    from sendblue_data.pull.pull import pull_contacts  # noqa: PLC0415
+    from sendblue_data.pull.pull import iter_contacts  # noqa: PLC0415
 
     try:
         history = ContactHistory(args.out, storage_options=args.storage_options)
@@ -84,17 +84,15 @@ def run(args: argparse.Namespace) -> int:
             writer_lock(lock_path(None, f"command:{history.uri}"), timeout=args.lock_timeout),
             SendblueClient() as client,
         ):
-            frame, evidence = pull_contacts(
+            frames = iter_contacts(
                 client,
                 progress=False,
                 allow_incomplete=args.allow_incomplete,
                 trust=args.trust,
                 strict=args.strict,
-                with_evidence=True,
             )
             done = history.snapshot(
-                frame,
-                evidence=evidence,
+                frames,
                 allow_incomplete=args.allow_incomplete,
                 allow_other_account=args.allow_other_account,
                 max_shrink=args.max_shrink,

@@ -56,7 +56,7 @@ from sendblue_data.history.row_order import RowOrder
 from sendblue_data.history.spilled import CHUNK_ROWS, SpilledPull
 from sendblue_data.history.state import ORDERS, latest_identities, looks
 from sendblue_data.history.table import HistoryTable
-from sendblue_data.history.who import recognised
+from sendblue_data.history.who import recognised, share_a_name
 from sendblue_data.schema import CONTACT_SCHEMA
 
 _UNKNOWN = -1
@@ -144,7 +144,7 @@ def _numbers(pull: SpilledPull, past: Past) -> _Numbers:
         if then.is_empty():
             continue
         there = then["h_contact"]
-        if _share_a_name(now) or _share_a_name(then):  # who is there comes first
+        if share_a_name(now) or share_a_name(then):  # who is there comes first
             present = past.present() if present is None else present
             there = there.filter(pl.Series(present[there.to_numpy()]))
         found = recognised(now, then, there)
@@ -152,10 +152,6 @@ def _numbers(pull: SpilledPull, past: Past) -> _Numbers:
     new = numbers == _UNKNOWN
     numbers[new] = np.arange(past.size, past.size + int(new.sum()), dtype=np.int32)
     return numbers
-
-
-def _share_a_name(who: pl.DataFrame) -> bool:
-    return bool(who.select(pl.coalesce("phone", "contact_id").is_duplicated().any()).item())
 
 
 def _by_number(pull: SpilledPull, numbers: _Numbers, folder: Path) -> tuple[str, Buckets]:

@@ -363,6 +363,26 @@ class HistoryTable:
         options |= _properties()
         self._commit(lambda: write_deltalake(self.delta, frame, partition_by=_PARTITION, **options))
 
+    def merge_small(self, part: str, epoch: int, *, below: int) -> None:
+        """Merge a partition's files that are smaller than `below` bytes, in one commit and bounded memory."""
+        self._commit(
+            lambda: self.delta.optimize.compact(
+                partition_filters=[("h_part", "=", part), ("h_epoch", "=", str(epoch))],
+                target_size=below,
+                max_concurrent_tasks=1,
+                **_properties(),
+            )
+        )
+
+    def adopt_configuration(self) -> None:
+        """Give a table that an older version of this package made the settings that new ones get."""
+        found = self.delta.metadata().configuration
+        other = {name: value for name, value in CONFIGURATION.items() if found.get(name) != value}
+        if other:
+            self._commit(
+                lambda: self.delta.alter.set_table_properties(other, commit_properties=_commit_properties())
+            )
+
     def delete_contacts(self, numbers: Sequence[int]) -> None:
         """Rewrite every file that holds one of these contacts without them."""
         for start in range(0, len(numbers), _DELETE_AT_ONCE):

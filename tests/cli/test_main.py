@@ -520,3 +520,14 @@ def test_the_demo_as_a_user_runs_it(tmp_path):
         with Image.open(picture) as image:
             assert image.size[0] > 1000
             assert len(image.convert("RGB").resize((200, 200)).getcolors(40_000)) > 5
+
+
+def test_pull_into_a_folder_by_month(account, capsys):
+    code, out, _ = run(capsys, "pull", "months", "--partition-by", "created_month")
+    assert code == 0
+    assert "months: 80 contacts" in out
+    assert pl.scan_parquet("months").select(pl.len()).collect().item() == 80
+    code, _, err = run(capsys, "pull", "months", "--partition-by", "created_month")
+    assert (code, "months exists" in err) == (2, True)
+    code, _, err = run(capsys, "pull", "new", "--partition-by", "created_month", "--exact-csv")
+    assert (code, "--partition-by goes with neither" in err) == (2, True)

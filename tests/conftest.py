@@ -24,6 +24,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
+def open_umask():
+    """Let the process make files that everybody may read and write: what is private may not owe it to the mask."""
+    mask = os.umask(0)
+    yield
+    os.umask(mask)
+
+
+@pytest.fixture
 def no_settings_from_outside(monkeypatch):
     """Neither credentials nor proxies of the machine reach a test."""
     for name in ("API_KEY", "API_SECRET", "BASE_URL"):

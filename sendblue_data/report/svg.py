@@ -47,7 +47,8 @@ def plain_svg(drawn: bytes, name: str, alt: str) -> str:
     width, height = (_rounded(root.get(side, "0").removesuffix("pt")) for side in ("width", "height"))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" role="img" aria-label="{html.escape(alt)}" '
-        f'width="{width}" height="{height}" viewBox="0 0 {width} {height}" font-family="{FONTS}" stroke-linejoin="round">{inner}</svg>'
+        f'width="{width}" height="{height}" viewBox="0 0 {width} {height}" font-family="{FONTS}" '
+        f'stroke-linejoin="round">{inner}</svg>'
     )
 
 

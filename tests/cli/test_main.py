@@ -562,3 +562,14 @@ def test_the_demo_as_a_user_runs_it(tmp_path):
         drawing = ET.parse(picture).getroot()
         assert float(drawing.get("width")) > 500
         assert len({part.get("fill") for part in drawing.iter()}) > 3
+
+
+def test_pull_into_a_folder_by_month(account, capsys):
+    code, out, _ = run(capsys, "pull", "months", "--partition-by", "created_month")
+    assert code == 0
+    assert "months: 80 contacts" in out
+    assert pl.scan_parquet("months").select(pl.len()).collect().item() == 80
+    code, _, err = run(capsys, "pull", "months", "--partition-by", "created_month")
+    assert (code, "months exists" in err) == (2, True)
+    code, _, err = run(capsys, "pull", "new", "--partition-by", "created_month", "--exact-csv")
+    assert (code, "--partition-by goes with neither" in err) == (2, True)

@@ -99,8 +99,7 @@ class Controls:
             self.themed()
             return
         if kind == "open":
-            self._open.add(str(message.get("field")))
-            self.tell()
+            self._unfold(str(message.get("field")), is_open=bool(message.get("open", True)))
             return
         if kind == "search":
             self._searches[str(message.get("field"))] = str(message.get("text", ""))
@@ -111,6 +110,12 @@ class Controls:
             self.filters = wanted
             self.changed()
         self.tell()
+
+    def _unfold(self, field: str, *, is_open: bool) -> None:
+        """Count a facet from now on, or no longer; what is so already is told to nobody, lest views answer for ever."""
+        if is_open != (field in self._open):
+            self._open ^= {field}
+            self.tell()
 
     def _after(self, kind: object, message: Message) -> Filters | None:
         if kind == "choose" and message.get("field") in FIELDS:

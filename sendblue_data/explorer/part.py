@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import anywidget
-import traitlets
+from sendblue_data.explorer.toolkit import anywidget, traitlets
 
 _STATIC = Path(__file__).parent / "static"
 Message = Mapping[str, Any]

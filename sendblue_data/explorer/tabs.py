@@ -6,7 +6,6 @@ from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING
 
-import ipywidgets as widgets
 import polars as pl
 
 from sendblue_data.errors import SendblueError
@@ -14,6 +13,7 @@ from sendblue_data.explorer import tab_plots
 from sendblue_data.explorer.selection import Account
 from sendblue_data.explorer.table import TableView
 from sendblue_data.explorer.timing import Debounced
+from sendblue_data.explorer.toolkit import widgets
 
 if TYPE_CHECKING:
     from sendblue_data.history.contact_history import ContactHistory  # what it needs is an extra

@@ -9,14 +9,19 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-import great_tables
-import jinja2
-from markupsafe import Markup
-
+from sendblue_data._optional import missing_extra
 from sendblue_data._shared.files import replacing
 from sendblue_data.report.parts import Picture, Report, Table
 from sendblue_data.report.pdf import write_pdf
 from sendblue_data.report.svg import style_sheet, with_variables
+
+try:
+    import great_tables
+    import jinja2
+    import matplotlib as mpl  # noqa: F401 -- the pictures' own: what is missing is told before they are drawn
+    from markupsafe import Markup
+except ModuleNotFoundError as error:
+    raise missing_extra("A report", error, "notebook") from error
 
 _HERE = "sendblue_data.report"
 _NEITHER = "base-uri 'none'; form-action 'none'"

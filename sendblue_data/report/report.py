@@ -94,6 +94,7 @@ def write_report(
             a .pdf where no browser is.
         FileNotWrittenError: the disk does not take it, or the browser did not print.
         WrongAccountError: the history is of another account.
+        MissingExtraError: the extra `notebook`, which draws and lays out the page, is not installed.
 
     Example:
         >>> import tempfile

@@ -4,6 +4,7 @@
 const ROW = 28;
 const TALLEST = 8_000_000; // pixels: browsers end a page at some 16 to 33 million
 const MARKS = { "": "", in: "✓", all: "✓", out: "−" };
+const DOES = { "": "let go", in: "include", all: "include", out: "exclude" };
 const STATES = { "": "not chosen", in: "included", all: "included", out: "excluded" };
 
 function make(name, attributes = {}, ...children) {
@@ -63,7 +64,7 @@ function facets(say, root) {
     const buttons = one.values.map((value, place) => {
       const next = value.state === "" ? include : value.state === "out" || one.field === "area_codes" ? "" : "out";
       return make("button", {
-        type: "button", class: "sb-value", "data-state": value.state, "data-key": `${one.field} ${value.key}`, title: value.label,
+        type: "button", class: "sb-value", "data-state": value.state, "data-empty": value.count === 0, "data-key": `${one.field} ${value.key}`, title: `${value.label}: click to ${DOES[next]}`,
         style: `--share:${(100 * value.count) / most}%`, tabindex: place ? "-1" : "0",
         "aria-label": `${one.label} ${value.label}: ${value.count.toLocaleString("en")} contacts, ${STATES[value.state]}`,
         onclick: () => say({ type: "choose", field: one.field, key: value.key, state: next }),
@@ -96,7 +97,7 @@ function facets(say, root) {
     parts.push(values(one));
     if (one.more) parts.push(text("div", `${one.more.toLocaleString("en")} more: find them by name`, "sb-note"));
     return make("details", { class: "sb-facet", "data-fold": one.field, open: one.open,
-      ontoggle: (event) => { if (event.target.open && !one.open) say({ type: "open", field: one.field }); } },
+      ontoggle: (event) => { if (event.target.open !== one.open) say({ type: "open", field: one.field, open: event.target.open }); } },
       make("summary", {}, one.label, text("span", chosen ? ` (${chosen} chosen)` : "", "sb-count")), ...parts);
   }
 
@@ -116,7 +117,7 @@ function facets(say, root) {
     const from = told.days.created_from, before = told.days.created_before;
     const bars = told.months.map((month, place) => make("button", {
       type: "button", class: "sb-month", "data-key": `month ${month.day}`, "data-place": place, tabindex: place ? "-1" : "0",
-      title: `${month.day}: ${month.count.toLocaleString("en")}`, "aria-label": `Created from ${month.day}: ${month.count.toLocaleString("en")} contacts`,
+      title: `From ${month.label}: ${month.count.toLocaleString("en")} contacts`, "aria-label": `Created from ${month.label}: ${month.count.toLocaleString("en")} contacts`,
       "aria-pressed": String(Boolean((from || before) && (!from || month.day >= from) && (!before || month.day < before))),
     }, make("i", { style: `height:${(100 * month.count) / most}%` })));
     const brush = (first, last) => {
@@ -127,12 +128,18 @@ function facets(say, root) {
       const hit = document.elementFromPoint(event.clientX, event.clientY)?.closest?.(".sb-month");
       return hit ? Number(hit.dataset.place) : null;
     };
+    const mark = (end) => {
+      const [low, high] = [Math.min(dragged, end), Math.max(dragged, end)];
+      bars.forEach((bar, at) => bar.setAttribute("aria-pressed", String(at >= low && at <= high)));
+    };
     const strip = make("div", { class: "sb-months", role: "group", "aria-label": "Created, by month: press a bar, or draw over several",
       onpointerdown: (event) => { dragged = place(event); event.preventDefault(); },
+      onpointermove: (event) => { const end = dragged === null ? null : place(event); if (end !== null) mark(end); },
       onpointerup: (event) => { const end = place(event); if (dragged !== null && end !== null) brush(dragged, end); dragged = null; },
       onkeydown: (event) => { if (event.key === "Enter" || event.key === " ") { const at = Number(event.target.dataset.place); brush(at, at); event.preventDefault(); } else move(event); },
     }, ...bars);
     return make("details", { class: "sb-facet", "data-fold": "created", open: true }, make("summary", {}, "Created"), strip,
+      told.months.length ? make("div", { class: "sb-ends sb-note", "aria-hidden": "true" }, text("span", told.months[0].label), text("span", told.months.at(-1).label)) : null,
       select("created_within", "Within", told.spans.map((one) => [one.value, one.label]), told.within, (value) => say({ type: "set", name: "created_within", value })),
       make("div", { class: "sb-two" }, field("created_from", "From", from, "date"), field("created_before", "Before", before, "date")));
   }
@@ -151,6 +158,7 @@ function facets(say, root) {
   return {
     show: (told) => redraw(body, () => [
       field("text", "Search name, company, phone or owner", told.text),
+      text("div", "Click a value to include it, again to exclude it.", "sb-note"),
       facet(told.facets[0], told.searches[told.facets[0].field] ?? ""),
       make("details", { class: "sb-facet", "data-fold": "state", open: true }, make("summary", {}, "State"),
         make("div", { class: "sb-two" }, ...told.choices.map((one) => select(one.name, one.label, one.options.map((option) => [option, option]), one.value,
@@ -219,7 +227,7 @@ function table(say, root) {
       const row = rows.get(place);
       if (!row) missing = true;
       lines.push(make("tr", { "aria-rowindex": place + 2 }, ...told.columns.map((_, at) => {
-        const cell = text("td", row ? row[at] : "…");
+        const cell = text("td", row ? row[at].slice(0, told.columns[at].shown ?? undefined) : "…");
         if (row) cell.title = row[at];
         return cell;
       })));
@@ -281,7 +289,7 @@ function code(say, root) {
     }
     done.textContent = " Copied.";
   } }, "Copy");
-  root.append(make("details", { "data-fold": "code" }, make("summary", {}, "Code of the selection, to paste"), shown, copy, done));
+  root.append(shown, copy, done);
   return { show: (told) => { shown.textContent = told.code; done.textContent = ""; }, close: () => {} };
 }
 

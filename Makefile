@@ -80,6 +80,7 @@ cassettes: $(VENV)/.dev ## Record the cassettes again, against the sandbox
 
 docs: $(VENV)/.docs ## Build the documentation, warnings being errors
 	$(BIN)/python docs/gallery.py
+	$(BIN)/python docs/cheat_sheet.py
 	$(BIN)/zensical build --clean --strict
 
 # What must hold with any version of what we stand on: all quick tests but those of the notebooks and the browser.

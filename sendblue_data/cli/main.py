@@ -412,8 +412,9 @@ def _write_report(
         theme=args.theme,
         title=title,
         note=note,
+        png=True,
     )
-    path = save(report, page, plots=True)
+    path = save(report, page)
     contacts_told, plots = _counted(evidence.contacts, "contact"), _counted(len(report.pictures), "plot")
     print(f"Account {evidence.account}: {contacts_told}, {plots}")
     print(path)

@@ -35,7 +35,7 @@ def scans_in(native):
         import ibis
 
         return len(re.findall(r'FROM "\w*"?\.?"?\w*"?\.?"contacts_', ibis.to_sql(native)))
-    return native._jdf.queryExecution().optimizedPlan().toString().count("LogicalRDD")
+    return native._jdf.queryExecution().optimizedPlan().collectLeaves().size()
 
 
 @pytest.fixture

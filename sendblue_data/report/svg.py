@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import escape
 from xml.etree import ElementTree as ET
-
-from markupsafe import escape
 
 from sendblue_data.plots.style import DARK, LIGHT, Palette
 

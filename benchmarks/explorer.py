@@ -84,7 +84,8 @@ def account(contacts: int) -> pl.DataFrame:
     base = contacts_frame(people.contacts(min(contacts, PEOPLE), seed=1))
     copies = [
         base.with_columns(
-            phone=pl.col("phone").str.slice(0, 8) + f"{copy:02}" + pl.col("phone").str.slice(10)
+            phone=pl.col("phone").str.slice(0, 8) + f"{copy:02}" + pl.col("phone").str.slice(10),
+            contact_id=pl.col("contact_id") + f"-{copy}",
         )
         for copy in range(-(-contacts // base.height))
     ]

@@ -17,7 +17,7 @@ from sendblue_data.explorer.controls import Controls
 from sendblue_data.explorer.filters import Filters, filters_of, predicate_of
 from sendblue_data.explorer.headline import Headline, headline_html, untold_html
 from sendblue_data.explorer.import_panel import ImportPanel
-from sendblue_data.explorer.part import Part
+from sendblue_data.explorer.part import CodePart
 from sendblue_data.explorer.saved import SavedSegments
 from sendblue_data.explorer.selection import Account
 from sendblue_data.explorer.still import still_html
@@ -94,7 +94,7 @@ class ContactExplorer:
         self.headline = widgets.HTML()
         self.untold = widgets.HTML()
         self.problem = widgets.HTML()
-        self.code_part = Part("code", lambda _: None)
+        self.code_part = CodePart(lambda _: None)
         self.more = widgets.ToggleButtons(
             options=["Code", "Save the segment", "Write to the selection", "Write a list"],
             value=None,  # folded until asked for

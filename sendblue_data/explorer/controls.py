@@ -19,7 +19,7 @@ from sendblue_data.explorer.filters import (
     Filters,
     predicate_of,
 )
-from sendblue_data.explorer.part import Message, Part
+from sendblue_data.explorer.part import ChipsPart, FacetsPart, Message
 from sendblue_data.explorer.selection import Account
 from sendblue_data.report.words import readable
 
@@ -75,8 +75,8 @@ class Controls:
         self.filters = Filters()
         self.dark = False
         self.themed: Callable[[], object] = lambda: None
-        self.widget = Part("facets", self.hear)
-        self.chips = Part("chips", self.hear)
+        self.widget = FacetsPart(self.hear)
+        self.chips = ChipsPart(self.hear)
         self.offer(account)
 
     def offer(self, account: Account) -> None:

@@ -184,22 +184,24 @@ def facet(
     free = filters.but(alternatives=(), **dict.fromkeys(names, ()))
     counted = index.counts(field, predicate_of(free))
     state = {value: _STATES.get(name, "in") for name in names for value in getattr(filters, name)}
-    known = dict(counted)
-    chosen = [(value, known.get(value, 0)) for value in state]
     text = search.strip().casefold()
-    others = [
+    found = [
         (value, count)
         for value, count in counted
-        if value not in state and _is_offered(field, value) and text in str(value or "").casefold()
+        if value in state or (_is_offered(field, value) and text in str(value or "").casefold())
     ]
+    # What is chosen keeps its place, as it is clicked again to be excluded; out of sight, it comes to the top.
+    listed = [(value, count) for value, count in found if text in str(value or "").casefold()][:OFFERED]
+    seen, known = {value for value, _ in listed}, dict(counted)
+    above = [(value, known.get(value, 0)) for value in state if value not in seen]
     return {
         "field": field,
         "label": label,
         "values": [
             {"key": value, "label": readable(value, 44), "count": count, "state": state.get(value, "")}
-            for value, count in [*chosen, *others[:OFFERED]]
+            for value, count in [*above, *listed]
         ],
-        "more": max(0, len(others) - OFFERED),
+        "more": max(0, len(found) - len(above) - OFFERED),
         "all": field == "tags",
         "open": True,
     }

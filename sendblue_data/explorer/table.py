@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from sendblue_data._shared.masking import mask_email, mask_name, mask_phone, mask_text
-from sendblue_data.explorer.part import Message, Part
+from sendblue_data.explorer.part import Message, TablePart
 from sendblue_data.explorer.selection import Account
 
 LONGEST = 400
@@ -19,7 +19,7 @@ COLUMNS = {
     "last_name": ("Last name", 92),
     "company_name": ("Company", 104),
     "tags": ("Tags", 140),
-    "opt_out": ("Opted out", 84),
+    "opt_out": ("Opted out", 92),
     "verified": ("Verified", 74),
     "created_at": ("Created", 92),
     "custom_variables": ("Variables", 122),
@@ -73,7 +73,7 @@ class TableView:
         self.by: str | None = None
         self.descending = False
         self.whole = not mask
-        self.widget = Part("table", self.hear)
+        self.widget = TablePart(self.hear)
 
     def draw(self, account: Account, members: pl.Series) -> None:
         """Show a selection from its first row."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
-from html import escape
 from xml.etree import ElementTree as ET
 
 from sendblue_data.plots.style import DARK, LIGHT, Palette

@@ -60,8 +60,8 @@ def write_report(
 
     The page holds the headline numbers, opt-outs, tags, verification, what a history shows over time, how
     the account was read, and the definition of each number. It loads nothing and runs nothing: plots are
-    pictures in the page, a policy in it forbids scripts, and all that came from contacts is escaped. It
-    prints, and follows the reader's choice of light or dark.
+    drawings in the page, whose texts can be searched and copied, a policy in it forbids scripts, and all that
+    came from contacts is escaped. It follows the reader's choice of light or dark, and is light on paper.
 
     Args:
         contacts: a contacts frame of any engine that Narwhals knows.
@@ -78,7 +78,7 @@ def write_report(
             contacts.
         min_contacts: tags, combinations, cohorts and sets with fewer contacts are left out, and counted: a rate of a
             handful says little, and may show what one person did.
-        theme: `"auto"`, `"light"` or `"dark"`.
+        theme: on a screen: `"auto"` (as the reader's is), `"light"` or `"dark"`.
         title: heading of the page.
         note: a sentence that must be read first, such as that the data is synthetic.
         sections: which parts it has: `"findings"`, `"opt-outs"`, `"tags"`, `"verification"`, `"messages"`,

@@ -6,7 +6,7 @@ SOURCES := sendblue_data tests benchmarks hardening docs notebooks
 # Not compiled at once: most modules are never imported.
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 # What the tests need of the package's extras; pip reads dependency groups from 25.1 on.
-TESTED := -e '.[sandbox,duckdb,history,similar,excel]'
+TESTED := -e '.[sandbox,duckdb,history,notebook,similar,excel]'
 NEW_PIP := 'pip>=25.1'
 # Tests of engines that are no dependency of ours: `make engines` has them.
 ELSEWHERE := ibis or postgres or dask or warehouse
@@ -20,7 +20,7 @@ help: ## Show this help
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[sandbox,similar]'
+	$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[sandbox,notebook,similar]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt

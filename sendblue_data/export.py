@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import tempfile
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,13 @@ from typing import Any
 
 import polars as pl
 
+from sendblue_data._frames.batches import Batches, in_batches
 from sendblue_data._frames.contact_text import Form, check_separator, contacts_to_text
-from sendblue_data._frames.conversion import is_frame, to_polars
 from sendblue_data._frames.engines import require_columns
 from sendblue_data._frames.workbook import check_excel, workbook
 from sendblue_data._shared.files import check_folder, replacing
 from sendblue_data._shared.validation import shown
-from sendblue_data.errors import ConfigurationError, FileNotWrittenError, FrameError, SendblueError
+from sendblue_data.errors import ConfigurationError, FileNotWrittenError, SendblueError
 from sendblue_data.pull.evidence import PullEvidence
 from sendblue_data.schema import CONTACT_SCHEMA
 
@@ -130,15 +130,17 @@ def write_contacts(
         separator=tags_separator,
         bom=safe_csv if bom is None else bom,
     )
-    frames = _Frames(_each_frame(contacts), _checked_names(columns))
+    frames: Batches[Any] = Batches(in_batches(contacts))
+    named = _checked_names(columns)
     with replacing(path) as part:
         with _written(path), kind.writer(part) as write:
             for frame in frames:
-                write(frame)
+                write(_chosen(frame, named))
             if not frames.count:
-                write(frames.chosen(CONTACT_SCHEMA.to_frame()))
+                write(_chosen(CONTACT_SCHEMA.to_frame(), named))
         size = part.stat().st_size
-    return Written(path=Path(path), contacts=frames.rows, size=size, evidence=frames.evidence)
+    evidence = frames.returned if isinstance(frames.returned, PullEvidence) else None
+    return Written(path=Path(path), contacts=frames.rows, size=size, evidence=evidence)
 
 
 def _checked_names(columns: Sequence[str] | None) -> list[str] | None:
@@ -150,14 +152,6 @@ def _checked_names(columns: Sequence[str] | None) -> list[str] | None:
             f"columns is {shown(columns)}: expected a list of names, each once, such as ['phone', 'tags']."
         )
     return named
-
-
-def _each_frame(contacts: Any) -> Iterable[pl.DataFrame]:
-    if isinstance(contacts, pl.DataFrame):
-        return [contacts]
-    if isinstance(contacts, pl.LazyFrame):
-        return _computed(contacts)
-    return [to_polars(contacts)] if is_frame(contacts) else contacts
 
 
 @contextmanager
@@ -196,67 +190,11 @@ def check_target(path: str | os.PathLike[str]) -> str:
     return suffix
 
 
-class _Frames:
-    """The frames to write: all of one schema. Counts rows, and keeps what the generator returns."""
-
-    def __init__(self, frames: Iterable[pl.DataFrame], columns: Sequence[str] | None) -> None:
-        self._frames = frames
-        self._columns = columns
-        self._schema: pl.Schema | None = None
-        self.count = self.rows = 0
-        self.evidence: PullEvidence | None = None
-
-    def __iter__(self) -> Iterator[pl.DataFrame]:
-        frames = iter(self._frames)
-        try:
-            while True:
-                yield self._check(next(frames))
-        except StopIteration as end:
-            self.evidence = end.value if isinstance(end.value, PullEvidence) else None
-        finally:
-            # A disk that is full must end the pull as well.
-            if isinstance(self._frames, Generator):
-                self._frames.close()
-
-    def _check(self, frame: pl.DataFrame) -> pl.DataFrame:
-        if not isinstance(frame, pl.DataFrame):
-            raise FrameError(
-                f"found a {type(frame).__name__} where a Polars frame was expected. "
-                "Pass a frame, or an iterable of frames such as iter_contacts(client)."
-            )
-        schema = self._schema = self._schema or frame.schema
-        if frame.schema != schema:
-            other = next(
-                (name for name in schema if frame.schema.get(name) != schema[name]),
-                next((name for name in frame.columns if name not in schema), "order of columns"),
-            )
-            raise FrameError(
-                f"frame {self.count} differs from the frames before it in {other}. "
-                "Select the same columns, with the same types, in each."
-            )
-        self.count += 1
-        self.rows += frame.height
-        return self.chosen(frame)
-
-    def chosen(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return the frame with the columns that are asked for.
-
-        Raises:
-            FrameError: it has not all of them.
-        """
-        if self._columns is None:
-            return frame
-        require_columns(frame.columns, self._columns)
-        return frame.select(self._columns)
-
-
-def _computed(contacts: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    try:
-        yield from contacts.collect_batches()
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise FrameError(
-            f"the lazy frame can't be computed ({error}). Check what it is read from."
-        ) from error
+def _chosen(frame: pl.DataFrame, columns: Sequence[str] | None) -> pl.DataFrame:
+    if columns is None:
+        return frame
+    require_columns(frame.columns, columns)
+    return frame.select(columns)
 
 
 @contextmanager

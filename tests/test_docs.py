@@ -2,9 +2,6 @@
 
 import doctest
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -99,27 +96,16 @@ NAMED = re.findall(
 )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("tests", "target"), NAMED, ids=[tests or target for tests, target in NAMED])
 def test_a_command_of_the_reliability_page_is_one(tests, target):
     if target:
         assert re.search(rf"^{re.escape(target)}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
         return
-    found = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "--collect-only",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            *shlex.split(tests),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert found.returncode == 0, found.stdout  # 5: nothing was collected
+    paths, _, word = tests.partition(" -k ")
+    for path in (ROOT / part for part in paths.split() if not part.startswith("-")):
+        assert path.exists()
+        modules = path.rglob("*.py") if path.is_dir() else [path]
+        names = [
+            name for module in modules for name in re.findall(r"^def (\w+)", module.read_text(), re.MULTILINE)
+        ]
+        assert any(word in name for name in names)

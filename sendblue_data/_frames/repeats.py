@@ -43,12 +43,24 @@ def repeats_in_words(frame: pl.DataFrame) -> str | None:
         return None
     second = int(again.arg_true()[0])
     first = int((key == key[second]).arg_true()[0])
-    by_id = "contact_id" in names and frame["contact_id"][second] is not None
-    shown = f"contact_id {key[second]!r}" if by_id else f"phone {mask_phone(key[second])}"
+    ids, phones = (
+        frame[name] if name in names else [None] * frame.height for name in ("contact_id", "phone")
+    )
+    return repeats_words(first, second, ids[second], phones[second], rows)
+
+
+def repeats_words(first: int, second: int, contact_id: str | None, phone: str | None, rows: int) -> str:
+    """Say that a contact stands in two rows, the first such pair, and that `rows` are too many in all.
+
+    Example:
+        >>> repeats_words(0, 2, None, "+12125550100", 2)
+        "Rows 0 and 2 are one contact (phone +1212•••0100), and it counts twice; so does 1 more row. Keep one ..."
+    """
+    shown = f"phone {mask_phone(phone or '')}" if contact_id is None else f"contact_id {contact_id!r}"
     more = {1: "", 2: "; so does 1 more row"}.get(rows, f"; so do {rows - 1:,} more rows")
     return (
         f"Rows {first} and {second} are one contact ({shown}), and it counts twice{more}. Keep one row of each "
-        f"contact, such as by contacts.unique({'contact_id' if by_id else 'phone'!r}, keep='last')."
+        f"contact, such as by contacts.unique({'phone' if contact_id is None else 'contact_id'!r}, keep='last')."
     )
 
 

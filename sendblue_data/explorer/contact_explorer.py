@@ -6,7 +6,6 @@ import os
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as widgets
 import polars as pl
 
 from sendblue_data._api.client import SendblueClient
@@ -24,6 +23,7 @@ from sendblue_data.explorer.selection import Account
 from sendblue_data.explorer.still import still_html
 from sendblue_data.explorer.style import STYLE
 from sendblue_data.explorer.tabs import Tabs
+from sendblue_data.explorer.toolkit import widgets
 from sendblue_data.explorer.write_panel import WritePanel
 from sendblue_data.explorer.writes import Outcome
 from sendblue_data.messages.engagement import engagement
@@ -56,6 +56,7 @@ class ContactExplorer:
 
     Raises:
         FrameError: it is no contacts frame, or `messages` is no messages frame.
+        MissingExtraError: ipywidgets or anywidget, of the extra `notebook`, is not installed.
 
     Example:
         >>> from sendblue_data import contacts_frame

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import anywidget
+from sendblue_data.explorer.toolkit import anywidget
 
 _STATIC = Path(__file__).parent / "static"
 Message = Mapping[str, Any]

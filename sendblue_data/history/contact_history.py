@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import polars as pl
 
-from sendblue_data._frames.conversion import to_polars
+from sendblue_data._frames.batches import Batches, in_batches, parquet_files
 from sendblue_data._frames.grouping import By
 from sendblue_data._frames.repeats import refuse_repeats
 from sendblue_data._shared.text import plural
@@ -31,9 +31,11 @@ from sendblue_data.history.flow import list_flow
 from sendblue_data.history.lock import lock_path, writer_lock
 from sendblue_data.history.membership import segment_flow, segment_moves
 from sendblue_data.history.opt_out_times import with_times
+from sendblue_data.history.parts import record_in_parts
 from sendblue_data.history.record import Snapshot, record
-from sendblue_data.history.refusals import Evidence, Limits, check_evidence, check_frame
+from sendblue_data.history.refusals import Evidence, Limits, check_evidence, check_rows, check_schema
 from sendblue_data.history.scan import scan
+from sendblue_data.history.spilled import SpilledPull, gathered
 from sendblue_data.history.state import contacts_at, looks, snapshot_at
 from sendblue_data.history.survival import SurvivalMethod, survival
 from sendblue_data.history.table import HistoryTable
@@ -144,10 +146,15 @@ class ContactHistory:
         the same `at` again does nothing.
 
         Args:
-            contacts: every contact of the account, as `pull_contacts` gives it, in a frame of any engine. Columns
-                beyond `CONTACT_SCHEMA` are kept too; the table gains a column when one appears.
+            contacts: every contact of the account, as `pull_contacts` gives it, in a frame of any engine. Or, for an
+                account that does not fit in memory, what comes in parts: `iter_contacts(client)`, a lazy frame, a
+                Spark frame, or Parquet (the path of a file, a folder or a pattern such as `"pull/*.parquet"`, or
+                several). Above 100,000 contacts the parts wait in a temporary folder (`TMPDIR`), for their owner
+                alone, and are compared one after another. Columns beyond `CONTACT_SCHEMA` are kept too; the table
+                gains a column when one appears.
             at: when the pull ended; without an offset it is UTC. Default: `evidence.finished`, else now.
             evidence: what `pull_contacts(..., with_evidence=True)` gave beside the frame; kept with the snapshot.
+                `iter_contacts` brings its own.
             allow_incomplete: record a pull whose evidence does not show that everything is in it.
             allow_other_account: record a pull of another account than before: another `evidence.account`, or,
                 without evidence, one that shares less than a fifth of its contacts (by id and phone).
@@ -161,8 +168,9 @@ class ContactHistory:
             SnapshotRefusedError: the pull is incomplete, too small, or older than the last.
             WrongAccountError: it is of another account.
             HistoryConflictError: another writer recorded at the same time, three times over.
-            FileNotWrittenError: the disk is full, or the folder not the user's.
+            FileNotWrittenError: the disk is full (the temporary one, too), or the folder not the user's.
             HistoryUnreadableError: what was recorded before is damaged.
+            IncompletePullError: from `iter_contacts`; nothing is recorded.
             FrameError: `contacts` is not a whole contacts frame, has a contact twice, or has two columns that differ
                 in case alone; or `times` is no frame of `opt_out_times`.
             ConfigurationError: `max_shrink` is no share, or `at` no moment.
@@ -178,22 +186,42 @@ class ContactHistory:
         limits = Limits(
             allow_incomplete=allow_incomplete, allow_other_account=allow_other_account, max_shrink=max_shrink
         )
-        contacts = to_polars(contacts)
-        check_frame(contacts, evidence)
-        if times is not None:
-            contacts = with_times(contacts, times)
-        refuse_repeats(contacts)
-        check_evidence(evidence, limits)
-        if at is None:
-            at = evidence.finished if evidence else datetime.now(UTC)
-        taken_at = moment("at", at)
-        with (
-            writer_lock(lock_path(self._table.root, self.uri), timeout=lock_timeout),
-            wrap_corruption_errors(self._table),
-        ):
-            recorded = self._record(contacts, taken_at, evidence, limits)
-            self._keep_small()
+        with self._gathered(contacts, times) as (pull, found):
+            evidence = found if evidence is None else evidence
+            check_rows(pull.height if isinstance(pull, pl.DataFrame) else pull.rows, evidence)
+            if isinstance(pull, pl.DataFrame):
+                refuse_repeats(pull)
+            else:
+                pull.refuse_repeats()
+            check_evidence(evidence, limits)
+            if at is None:
+                at = evidence.finished if evidence else datetime.now(UTC)
+            taken_at = moment("at", at)
+            with (
+                writer_lock(lock_path(self._table.root, self.uri), timeout=lock_timeout),
+                wrap_corruption_errors(self._table),
+            ):
+                recorded = self._record(pull, taken_at, evidence, limits)
+                self._keep_small()
         return recorded
+
+    @contextmanager
+    def _gathered(
+        self, contacts: Any, times: Any | None
+    ) -> Iterator[tuple[pl.DataFrame | SpilledPull, Evidence | None]]:
+        """Yield a pull, checked and with its times, and the evidence that its generator returned."""
+
+        def prepared(frame: pl.DataFrame) -> pl.DataFrame:
+            check_schema(frame.schema)
+            return frame if times is None else with_times(frame, times)
+
+        if isinstance(contacts, pl.DataFrame):
+            yield prepared(contacts), None
+            return
+        files = parquet_files(contacts)
+        batches: Batches[Any] = Batches(in_batches(contacts if files is None else files))
+        with gathered(batches, prepared) as pull:
+            yield pull, batches.returned
 
     def at(self, at: Moment, *, time_zone: str = "UTC") -> pl.DataFrame:
         """Return the contacts frame as the last snapshot at or before a moment had it.
@@ -424,6 +452,7 @@ class ContactHistory:
         latest: bool = False,
         time_zone: str = "UTC",
         count_arrived: bool = True,
+        times: Any | None = None,
     ) -> pl.DataFrame:
         """Find where more opted out than before leads one to expect: in all contacts, in a tag, on a line.
 
@@ -441,6 +470,8 @@ class ContactHistory:
             time_zone: of the periods.
             count_arrived: whether those who were opted out when they arrived count (see `opt_out_trend`). A large
                 import of people who had opted out before is an alarm then; `arrived_opted_out` tells it apart.
+            times: what `opt_out_times(messages)` gave: with `every`, an opt-out counts in its own period, as in
+                `opt_out_trend`. Without it each look is a period, and is judged by what it was the first to show.
 
         Returns:
             A row for each alarm, by time, the surest first: `period` (a Date), `after`, `before` (UTC; the opt-outs
@@ -450,7 +481,7 @@ class ContactHistory:
             or more, had nothing changed) and `false_alarms_per_year`, as asked for.
 
         Raises:
-            FrameError: `by` names no contact field.
+            FrameError: `by` names no contact field, or `times` is no such frame.
             ConfigurationError: an option is not as above.
 
         Example:
@@ -468,6 +499,7 @@ class ContactHistory:
                 time_zone=time_zone,
                 count_arrived=count_arrived,
                 latest=latest,
+                times=times,
             )
         )
 
@@ -693,12 +725,17 @@ class ContactHistory:
                 yield
 
     def _record(
-        self, frame: pl.DataFrame, at: datetime, evidence: Evidence | None, limits: Limits
+        self, pull: pl.DataFrame | SpilledPull, at: datetime, evidence: Evidence | None, limits: Limits
     ) -> Snapshot:
+        def once() -> Snapshot:
+            if isinstance(pull, pl.DataFrame):
+                return record(self._table, pull, at, evidence, limits)
+            return record_in_parts(self._table, pull, at, evidence, limits)
+
         for _ in range(_ATTEMPTS - 1):
             with suppress(HistoryConflictError):
-                return record(self._table, frame, at, evidence, limits)
-        return record(self._table, frame, at, evidence, limits)
+                return once()
+        return once()
 
     def _keep_small(self) -> None:
         if not maintenance.crowded(self._table):

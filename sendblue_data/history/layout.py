@@ -63,6 +63,9 @@ CONFIGURATION = {
     "delta.dataSkippingStatsColumns": "h_snapshot",
     # A checkpoint names every file there ever was: one every 20 commits took 6 % of a year's disk.
     "delta.checkpointInterval": "40",
+    # Older commits go when a checkpoint is written, or the log of hourly snapshots grows as long as the history. Who
+    # reads a version has it in memory; a writer whose commit takes longer than this could be given another's number.
+    "delta.logRetentionDuration": "interval 2 days",
     # Replaced files are deleted by this package's own rule, which must still find their names years later.
     "delta.deletedFileRetentionDuration": "interval 36500 days",
 }

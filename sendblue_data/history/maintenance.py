@@ -13,7 +13,11 @@ from sendblue_data.history.state import looks
 from sendblue_data.history.table import HistoryTable
 
 COMPACT_AT = 32
-"""Files that one partition gathers before a snapshot merges them."""
+"""Small files that one partition gathers before a snapshot merges them."""
+_SMALL_BYTES = 1 << 20
+"""A file below this is small. A large account's files are larger: to merge them would gain nothing."""
+_HELD_ROWS = 250_000
+"""A partition with more rows is merged by Delta Lake, batch after batch, in no order of ours."""
 
 
 def compact(table: HistoryTable, *, at_least: int = 2) -> int:
@@ -24,32 +28,46 @@ def compact(table: HistoryTable, *, at_least: int = 2) -> int:
     Returns:
         The number of files merged.
     """
+    table.adopt_configuration()
     before = table.version
-    crowded = (
-        table.files.filter(pl.col("part") != STATE)
-        .group_by("part", "epoch")
-        .agg(pl.len().alias("files"))
-        .filter(pl.col("files") >= at_least)
-        .sort("part", "epoch")
-    )
-    for part, epoch, _ in crowded.iter_rows():
-        columns = [
-            name
-            for name, kind in table.schema.items()
-            if name not in {"h_part", "h_epoch"} and kind != pl.Null
-        ]
-        merged = table.scan(part, columns, epoch=epoch).collect()
-        labels = (pl.lit(part).alias("h_part"), pl.lit(epoch, pl.Int32).alias("h_epoch"))
-        by = "h_taken_at" if part == LOOK else "h_contact"
-        table.replace(part, epoch, merged.sort("h_snapshot", by).select(*labels, pl.all()))
+    small = _small_files(table).filter(pl.col("files") >= at_least)
+    merged = 0
+    for part, epoch, files in small.iter_rows():
+        mine = table.files_of(part, epoch=epoch)
+        if mine["rows"].sum() > _HELD_ROWS:
+            table.merge_small(part, epoch, below=_SMALL_BYTES)
+            merged += files
+        elif mine.height >= at_least:
+            _rewrite(table, part, epoch)
+            merged += mine.height
     table.drop_replaced(keep_version=before)
-    return int(crowded["files"].sum())
+    return merged
+
+
+def _rewrite(table: HistoryTable, part: str, epoch: int) -> None:
+    """Put one file in the place of a partition's files, its rows in order: it is smaller so, and faster to read."""
+    columns = [
+        name for name, kind in table.schema.items() if name not in {"h_part", "h_epoch"} and kind != pl.Null
+    ]
+    merged = table.scan(part, columns, epoch=epoch).collect()
+    labels = (pl.lit(part).alias("h_part"), pl.lit(epoch, pl.Int32).alias("h_epoch"))
+    by = "h_taken_at" if part == LOOK else "h_contact"
+    table.replace(part, epoch, merged.sort("h_snapshot", by).select(*labels, pl.all()))
 
 
 def crowded(table: HistoryTable) -> bool:
     """Whether a partition has gathered so many small files that reading slows down."""
-    merged = table.files.filter(pl.col("part") != STATE)
-    return bool((merged.group_by("part", "epoch").len()["len"] >= COMPACT_AT).any())
+    return bool((_small_files(table)["files"] >= COMPACT_AT).any())
+
+
+def _small_files(table: HistoryTable) -> pl.DataFrame:
+    """Count the small files of each partition that gathers them: `part, epoch, files`."""
+    return (
+        table.files.filter(pl.col("part") != STATE, pl.col("bytes") < _SMALL_BYTES)
+        .group_by("part", "epoch")
+        .agg(pl.len().alias("files"))
+        .sort("part", "epoch")
+    )
 
 
 def forget(table: HistoryTable, phones: Sequence[str]) -> pl.DataFrame:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
 from sendblue_data.errors import SnapshotRefusedError
+from sendblue_data.history.difference import change_rows, difference
 from sendblue_data.history.layout import (
     ADDED,
     CHANGE,
-    CHANGED,
     CONTACT,
     COPIED,
     IDENTITY,
     LOOK,
     NUMBER,
-    REMOVED,
     ROW_COLUMNS,
     SEEN,
     STATE,
@@ -27,9 +27,18 @@ from sendblue_data.history.layout import (
     rows,
     table_frame,
 )
-from sendblue_data.history.refusals import Evidence, Limits, check_account, check_columns, check_size
+from sendblue_data.history.refusals import (
+    Evidence,
+    Limits,
+    check_columns,
+    check_label,
+    check_shared,
+    check_size,
+    shared,
+)
 from sendblue_data.history.state import ORDERS, epoch_of, identities, in_order, looks, state_at
 from sendblue_data.history.table import HistoryTable
+from sendblue_data.history.who import recognised
 from sendblue_data.schema import CONTACT_SCHEMA
 
 _FULL_EPOCH = 1.0
@@ -86,8 +95,9 @@ def record(
     latest = seen.row(-1, named=True)
     number: int = latest["h_snapshot"]
     before = state_at(table, number)
-    check_account(seen, before, frame, evidence, limits)
-    check_columns(frame, table.schema)
+    if not check_label(seen, evidence, limits):
+        check_shared(shared(before, frame), min(before.height, frame.height))
+    check_columns(frame.schema, table.schema)
 
     fields = [*STATE_FIELDS, *dict.fromkeys([*table.extra_columns, *extra])]
     before = before.with_columns(
@@ -95,57 +105,92 @@ def record(
     )
     known = identities(table, number)
     after, order = _numbered(frame, known, before["h_contact"], fields, before.schema)
-    difference = _difference(before, after, fields)
-    same = not any(map(len, (difference.added, difference.removed, difference.changed)))
-    same = same and order == latest["h_order"] and extra == (latest["h_extra"] or [])
-    snapshot = Snapshot(
-        number=number + (not same),
-        taken_at=taken_at,
-        contacts=frame.height,
-        added=len(difference.added),
-        removed=len(difference.removed),
-        changed=len(difference.changed),
-        new=not same,
-    )
-    if taken_at <= latest["h_taken_at"]:
-        if same and taken_at == latest["h_taken_at"]:
-            return snapshot
+    found = difference(before, after, fields)
+    snapshot = concluded(latest, taken_at, frame.height, found.counts, order, extra)
+    if is_recorded(snapshot, latest):
+        return snapshot
+    check_size(before.height, frame.height, limits)
+    parts = [look_row(snapshot, evidence, latest["h_account"], order, extra)]
+    if snapshot.new:
+        epoch, _ = epoch_of(table, number)
+        changed = change_rows(found, before, after, known, fields, epoch=epoch, snapshot=snapshot.number)
+        parts += changed
+        if epoch_ends(table, epoch, sum(part.height for part in changed[:3]), after.height):
+            parts.append(
+                rows(after, fields, part=STATE, epoch=epoch + 1, kind=COPIED, snapshot=snapshot.number)
+            )
+    table.append(table_frame(parts))
+    return snapshot
+
+
+def concluded(
+    latest: Mapping[str, Any],
+    taken_at: datetime,
+    contacts: int,
+    counts: tuple[int, int, int],
+    order: str,
+    extra: Sequence[str],
+) -> Snapshot:
+    """Return what a pull is after the look before it: a new snapshot, or a later look at the same one.
+
+    Raises:
+        SnapshotRefusedError: it is older than that look, or as old and another.
+    """
+    added, removed, changed = counts
+    same = not any(counts) and order == latest["h_order"] and list(extra) == (latest["h_extra"] or [])
+    if taken_at < latest["h_taken_at"] or (taken_at == latest["h_taken_at"] and not same):
         raise SnapshotRefusedError(
             f"The pull is of {taken_at.isoformat()}, but the history already reaches to "
             f"{latest['h_taken_at'].isoformat()}. Snapshots are recorded in the order in which they were taken; if the "
             "last one was dated wrongly, take it back: history.drop_last().",
             reason="out of order",
         )
-    check_size(before.height, frame.height, limits)
-    parts = [_look(snapshot, evidence, latest["h_account"], order, extra)]
-    if not same:
-        parts += _change_rows(table, snapshot.number, before, after, known, difference, fields)
-    table.append(table_frame(parts))
-    return snapshot
+    return Snapshot(
+        number=latest["h_snapshot"] + (not same),
+        taken_at=taken_at,
+        contacts=contacts,
+        added=added,
+        removed=removed,
+        changed=changed,
+        new=not same,
+    )
+
+
+def is_recorded(snapshot: Snapshot, latest: Mapping[str, Any]) -> bool:
+    """Whether this very look is the last one recorded."""
+    return not snapshot.new and snapshot.taken_at == latest["h_taken_at"]
 
 
 def _first(
     table: HistoryTable, frame: pl.DataFrame, taken_at: datetime, evidence: Evidence | None, extra: list[str]
 ) -> Snapshot:
     after = frame.with_row_index("h_contact").with_columns(pl.col("h_contact").cast(NUMBER))
-    fields = [*STATE_FIELDS, *extra]
-    snapshot = Snapshot(
-        number=0, taken_at=taken_at, contacts=frame.height, added=frame.height, removed=0, changed=0, new=True
-    )
-    parts = [
-        _look(snapshot, evidence, None, ORDERS[0], extra),
-        rows(after, IDENTITY, part=CONTACT, epoch=0, kind=ADDED, snapshot=0),
-        rows(after, fields, part=STATE, epoch=0, kind=ADDED, snapshot=0),
-    ]
+    snapshot = first_snapshot(taken_at, frame.height)
+    parts = [look_row(snapshot, evidence, None, ORDERS[0], extra), *first_rows(after, extra)]
     table.append(table_frame(parts))
     return snapshot
+
+
+def first_snapshot(taken_at: datetime, contacts: int) -> Snapshot:
+    """Return what the first pull of a history is: all of its contacts are new."""
+    return Snapshot(
+        number=0, taken_at=taken_at, contacts=contacts, added=contacts, removed=0, changed=0, new=True
+    )
+
+
+def first_rows(after: pl.DataFrame, extra: Sequence[str]) -> list[pl.DataFrame]:
+    """Return the rows of contacts of the first snapshot: who they are, and their state."""
+    return [
+        rows(after, IDENTITY, part=CONTACT, epoch=0, kind=ADDED, snapshot=0),
+        rows(after, [*STATE_FIELDS, *extra], part=STATE, epoch=0, kind=ADDED, snapshot=0),
+    ]
 
 
 def _numbered(
     frame: pl.DataFrame, known: pl.DataFrame, present: pl.Series, fields: Sequence[str], schema: pl.Schema
 ) -> tuple[pl.DataFrame, str]:
     """Return the new frame by ascending `h_contact`, and the row order that it had."""
-    numbers = _recognised(frame, known, present)
+    numbers = recognised(frame, known, present)
     highest = known["h_contact"].max()
     first_new = 0 if highest is None else int(highest) + 1  # type: ignore[arg-type]
     new = numbers.is_null()
@@ -162,75 +207,10 @@ def _numbered(
     return ordered, order
 
 
-def _recognised(frame: pl.DataFrame, known: pl.DataFrame, present: pl.Series) -> pl.Series:
-    """Return the number that each contact has already, null for one that was never seen.
-
-    The phone comes first since people opt out by phone, and a contact that is deleted and created again gets
-    another id. Only of several contacts with one phone the id tells which is which, as far as it is still there;
-    of the rest, those that the snapshot before has come first.
-    """
-    now, then = _who(frame).with_row_index("row"), _who(known).with_columns(known["h_contact"])
-    if not ((now["nth"] > 0).any() or (then["nth"] > 0).any()):
-        joined = now.join(then, on=["who", "nth"], how="left", nulls_equal=True, maintain_order="left")
-        return joined["h_contact"]
-    same = now.join(then, on=["who", "contact_id", "nth_of_id"], nulls_equal=True).select("row", "h_contact")
-    rest = now.join(same, on="row", how="anti", maintain_order="left")
-    left = then.join(same, on="h_contact", how="anti", maintain_order="left")
-    left = left.sort(~pl.col("h_contact").is_in(present.implode()), maintain_order=True)
-    others = _nth(rest).join(_nth(left), on=["who", "nth"], how="left", nulls_equal=True)
-    return pl.concat([same, others.select("row", "h_contact")]).sort("row")["h_contact"]
-
-
-def _who(frame: pl.DataFrame) -> pl.DataFrame:
-    """Name each row's contact: its phone, else its id, and which of several rows with that name it is."""
-    named = frame.select(pl.coalesce("phone", "contact_id").alias("who"), "contact_id")
-    of_id = pl.int_range(pl.len(), dtype=pl.Int32).over("who", "contact_id")
-    return _nth(named.with_columns(nth_of_id=of_id))
-
-
-def _nth(named: pl.DataFrame) -> pl.DataFrame:
-    return named.with_columns(nth=pl.int_range(pl.len(), dtype=pl.Int32).over("who"))
-
-
-@dataclass(frozen=True)
-class _Difference:
-    """Contact numbers, ascending."""
-
-    added: pl.Series
-    removed: pl.Series
-    changed: pl.Series
-    renamed: pl.Series
-
-
-def _difference(before: pl.DataFrame, after: pl.DataFrame, fields: Sequence[str]) -> _Difference:
-    left = before.filter(before["h_contact"].is_in(after["h_contact"].implode()))
-    right = after.filter(after["h_contact"].is_in(before["h_contact"].implode()))
-    renamed = _differs(left, right, IDENTITY)
-    changed = renamed | _differs(left, right, fields)
-    return _Difference(
-        added=after["h_contact"].filter(~after["h_contact"].is_in(before["h_contact"].implode())),
-        removed=before["h_contact"].filter(~before["h_contact"].is_in(after["h_contact"].implode())),
-        changed=right["h_contact"].filter(changed),
-        renamed=right["h_contact"].filter(renamed),
-    )
-
-
-def _differs(left: pl.DataFrame, right: pl.DataFrame, columns: Sequence[str]) -> pl.Series:
-    """Mark the rows, of two frames that lie beside each other, with another value in any of `columns`."""
-    marks = pl.repeat(False, left.height, eager=True)
-    for name in columns:
-        marks = marks | _plain(left[name]).ne_missing(_plain(right[name]))
-    return marks
-
-
-def _plain(values: pl.Series) -> pl.Series:
-    # A map equals another whatever the order of its entries; a snapshot must give back the order too.
-    return values.map.entries() if isinstance(values.dtype, pl.Map) else values
-
-
-def _look(
-    snapshot: Snapshot, evidence: Evidence | None, account: str | None, order: str, extra: list[str]
+def look_row(
+    snapshot: Snapshot, evidence: Evidence | None, account: str | None, order: str, extra: Sequence[str]
 ) -> pl.DataFrame:
+    """Return the row of a look at the account; `account` is the label of the look before."""
     row = {
         "h_part": LOOK,
         "h_epoch": 0,
@@ -245,49 +225,12 @@ def _look(
         "h_removed": snapshot.removed,
         "h_changed": snapshot.changed,
         "h_order": order,
-        "h_extra": extra or None,
+        "h_extra": list(extra) or None,
     }
     return pl.DataFrame([row], schema={name: ROW_COLUMNS[name] for name in row})
 
 
-def _change_rows(
-    table: HistoryTable,
-    number: int,
-    before: pl.DataFrame,
-    after: pl.DataFrame,
-    known: pl.DataFrame,
-    difference: _Difference,
-    fields: Sequence[str],
-) -> list[pl.DataFrame]:
-    epoch, _ = epoch_of(table, number)
-
-    def some(frame: pl.DataFrame, numbers: pl.Series) -> pl.DataFrame:
-        return frame.filter(frame["h_contact"].is_in(numbers.implode()))
-
-    def change(frame: pl.DataFrame, columns: Sequence[str], kind: str) -> pl.DataFrame:
-        return rows(frame, columns, part=CHANGE, epoch=epoch, kind=kind, snapshot=number)
-
-    added = some(after, difference.added)
-    parts = [
-        change(added, fields, ADDED),
-        change(some(after, difference.changed), fields, CHANGED),
-        change(some(before, difference.removed), [], REMOVED),
-    ]
-    # A contact that came back has a row of its identity already; it needs another only if that changed.
-    back = some(known, difference.added)
-    back_now = some(after, back["h_contact"])
-    renamed_back = back_now["h_contact"].filter(_differs(back, back_now, IDENTITY))
-    first_seen = added.filter(~added["h_contact"].is_in(known["h_contact"].implode()))
-    renamed = some(after, pl.concat([difference.renamed, renamed_back]))
-    for frame, kind in ((first_seen, ADDED), (renamed, CHANGED)):
-        # The first snapshot's contacts lie alone in partition 0, which no compaction has to write again.
-        parts.append(rows(frame, IDENTITY, part=CONTACT, epoch=epoch + 1, kind=kind, snapshot=number))
-    if _epoch_ends(table, epoch, sum(part.height for part in parts[:3]), after.height):
-        parts.append(rows(after, fields, part=STATE, epoch=epoch + 1, kind=COPIED, snapshot=number))
-    return parts
-
-
-def _epoch_ends(table: HistoryTable, epoch: int, new_changes: int, contacts: int) -> bool:
+def epoch_ends(table: HistoryTable, epoch: int, new_changes: int, contacts: int) -> bool:
     """Whether to copy the whole state now, so that later days are read from here.
 
     Copies must not outgrow what they speed up: beyond a whole snapshot's bytes and half the bytes of all

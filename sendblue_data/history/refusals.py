@@ -44,35 +44,43 @@ class Limits:
     max_shrink: float
 
 
-def check_frame(frame: pl.DataFrame, evidence: Evidence | None) -> None:
-    """Refuse a frame that is not a contacts frame, or not the frame that the evidence speaks of.
+def check_schema(schema: pl.Schema) -> None:
+    """Refuse a frame that is not a contacts frame.
 
     Raises:
         FrameError: a column is missing, has another type, or a name that the history keeps for itself.
     """
     for name, kind in CONTACT_SCHEMA.items():
-        if frame.schema.get(name) != kind:
-            found = frame.schema.get(name)
+        if schema.get(name) != kind:
+            found = schema.get(name)
             raise FrameError(
                 f"Column {name!r} of a snapshot must be {kind}, but it is {found or 'missing'}. "
                 "Record the frame that pull_contacts gave, or make one with contacts_frame(rows)."
             )
-    own = next((name for name in frame.columns if name.startswith(PREFIX)), None)
+    own = next((name for name in schema if name.startswith(PREFIX)), None)
     if own:
         raise FrameError(
             f"Column {own!r}: names that begin with {PREFIX!r} are the history's own. Rename or drop it."
         )
     folded: dict[str, str] = {}
-    for name in frame.columns:
+    for name in schema:
         other = folded.setdefault(name.casefold(), name)
         if other != name:
             raise FrameError(
                 f"Columns {other!r} and {name!r} differ in nothing but case, which Delta Lake takes for one name. "
                 "Rename or drop one of them."
             )
-    if evidence is not None and evidence.contacts != frame.height:
+
+
+def check_rows(rows: int, evidence: Evidence | None) -> None:
+    """Refuse a frame that is not the one that the evidence speaks of.
+
+    Raises:
+        FrameError: it has more rows, or fewer.
+    """
+    if evidence is not None and evidence.contacts != rows:
         raise FrameError(
-            f"The frame has {plural(frame.height, 'row')}, but its evidence speaks of "
+            f"The frame has {plural(rows, 'row')}, but its evidence speaks of "
             f"{plural(evidence.contacts, 'contact')}. "
             "Record the whole frame of the pull, not a filtered one."
         )
@@ -97,23 +105,29 @@ def check_evidence(evidence: Evidence | None, limits: Limits) -> None:
         )
 
 
-def check_account(
-    seen: pl.DataFrame, before: pl.DataFrame, frame: pl.DataFrame, evidence: Evidence | None, limits: Limits
-) -> None:
-    """Refuse a pull of another account: by the evidence's label, else by the contacts that both have."""
+def check_label(seen: pl.DataFrame, evidence: Evidence | None, limits: Limits) -> bool:
+    """Refuse a pull of another account by the evidence's label; False where there is no label to go by."""
     if limits.allow_other_account:
-        return
+        return True
     labels = seen["h_account"].drop_nulls()
-    if evidence is not None and len(labels):
-        if evidence.account != labels[-1]:
-            raise WrongAccountError(
-                f"The pull is of account {evidence.account}, but the history is of {labels[-1]}. Give each account a "
-                "history of its own; if this is the same account with a new key, pass allow_other_account=True once."
-            )
-        return
-    smaller = min(before.height, frame.height)
+    if evidence is None or labels.is_empty():
+        return False
+    if evidence.account != labels[-1]:
+        raise WrongAccountError(
+            f"The pull is of account {evidence.account}, but the history is of {labels[-1]}. Give each account a "
+            "history of its own; if this is the same account with a new key, pass allow_other_account=True once."
+        )
+    return True
+
+
+def shared(before: pl.DataFrame, frame: pl.DataFrame) -> int:
+    """Count the contacts whose id and phone the snapshot before has."""
     keys = ["contact_id", "phone"]
-    shared = frame.select(keys).join(before.select(keys), on=keys, how="semi", nulls_equal=True).height
+    return frame.select(keys).join(before.select(keys), on=keys, how="semi", nulls_equal=True).height
+
+
+def check_shared(shared: int, smaller: int) -> None:
+    """Refuse a pull that shares so few contacts with the snapshot before that it must be of another account."""
     if shared < SAME_ACCOUNT_SHARE * smaller:
         raise WrongAccountError(
             f"Only {shared:,} of {smaller:,} contacts have an id and phone that the snapshot before has: this looks "
@@ -121,10 +135,10 @@ def check_account(
         )
 
 
-def check_columns(frame: pl.DataFrame, recorded: pl.Schema) -> None:
+def check_columns(schema: pl.Schema, recorded: pl.Schema) -> None:
     """Refuse a column that the history knows in other letters, or with values that don't compare with its own."""
     known = {name.casefold(): name for name in recorded}
-    for name, kind in frame.schema.items():
+    for name, kind in schema.items():
         was = known.get(name.casefold(), name)
         if was != name:
             raise FrameError(

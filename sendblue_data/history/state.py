@@ -80,10 +80,13 @@ def epoch_of(table: HistoryTable, snapshot: int) -> tuple[int, int]:
 
 def identities(table: HistoryTable, through: int) -> pl.DataFrame:
     """Return who each contact ever seen was at snapshot `through`: `h_contact` (ascending) and `IDENTITY`."""
-    return _latest(table.scan(CONTACT, ["h_contact", "h_snapshot", *IDENTITY], through=through).collect())
+    return latest_identities(
+        table.scan(CONTACT, ["h_contact", "h_snapshot", *IDENTITY], through=through).collect()
+    )
 
 
-def _latest(who: pl.DataFrame) -> pl.DataFrame:
+def latest_identities(who: pl.DataFrame) -> pl.DataFrame:
+    """Keep of each contact the last row of the part `contact`, by ascending `h_contact`."""
     numbers = who["h_contact"].to_numpy()
     if not bool(np.all(numbers[1:] > numbers[:-1])):
         who = who.sort("h_contact", "h_snapshot").unique("h_contact", keep="last", maintain_order=True)
@@ -107,6 +110,18 @@ def state_at(table: HistoryTable, snapshot: int) -> pl.DataFrame:
             ),
         ]
     )
+    return state_of(table, snapshot, who, copied, changed, fields)
+
+
+def state_of(
+    table: HistoryTable,
+    snapshot: int,
+    who: pl.DataFrame,
+    copied: pl.DataFrame,
+    changed: pl.DataFrame,
+    fields: Sequence[str],
+) -> pl.DataFrame:
+    """Return the contacts that rows of the three parts tell of, as `state_at` does."""
     state = _patched(copied, changed, fields)
     if not state["h_contact"].is_in(who["h_contact"].unique().implode()).all():
         raise table.unreadable(
@@ -149,7 +164,7 @@ def _size(numbers: pl.Series) -> int:
 
 
 def _identities_of(who: pl.DataFrame, state: pl.DataFrame) -> pl.DataFrame:
-    who = _latest(who)
+    who = latest_identities(who)
     if who.height == state.height:  # everybody who was ever seen is still there
         return who.select(IDENTITY)
     there = np.zeros(_size(who["h_contact"]), dtype=np.bool_)

@@ -94,6 +94,7 @@ def write_report(
             a .pdf where no browser is.
         FileNotWrittenError: the disk does not take it, or the browser did not print.
         WrongAccountError: the history is of another account.
+        MissingExtraError: the extra `notebook`, which draws and lays out the page, is not installed.
 
     Example:
         >>> import tempfile
@@ -149,7 +150,7 @@ def build_report(
     account = account or (evidence.account if evidence else None)
     if history is not None:
         _check_same_account(history, contacts, account)
-    make = Maker(contacts, pulled, theme, mask, min_contacts)
+    make = Maker(contacts, pulled, mask, min_contacts)
     opt_outs = make.total
     size = opt_outs["contacts"]
     makers: dict[str, Callable[[], Section]] = {

@@ -14,6 +14,7 @@ from polars.testing import assert_frame_equal
 from sendblue_data import ContactHistory, opt_out_rate
 
 from . import worlds as w
+from .test_parts import small_parts
 
 DAY = timedelta(days=1)
 
@@ -74,3 +75,13 @@ def test_duckdb_takes_the_scan(history: ContactHistory) -> None:
     assert_frame_equal(
         opt_out_rate(relation, by="tags"), opt_out_rate(history.at(w.FIRST + 2 * DAY), by="tags")
     )
+
+
+@pytest.mark.slow
+def test_a_spark_frame_is_recorded_part_by_part(tmp_path: Path, spark: Any) -> None:
+    frame = w.frame([w.contact(n, custom_variables={"k": f"v{n}"}, tags=["a", None]) for n in range(50)])
+    frame.write_parquet(tmp_path / "contacts.parquet")
+    history = ContactHistory(tmp_path / "h")
+    with small_parts(7):
+        history.snapshot(spark.read.parquet(str(tmp_path / "contacts.parquet")), w.FIRST)
+    assert_frame_equal(history.at(w.FIRST), frame)

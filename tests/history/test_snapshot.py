@@ -23,6 +23,7 @@ from sendblue_data.errors import (
     WrongAccountError,
 )
 from sendblue_data.history import maintenance
+from sendblue_data.history.layout import CONFIGURATION
 from sendblue_data.history.lock import lock_path, writer_lock
 from sendblue_data.history.table import HistoryTable
 from sendblue_data.pull.evidence import PullEvidence
@@ -422,6 +423,40 @@ def test_small_files_are_merged_as_they_gather(tmp_path: Path) -> None:
     for n in (0, 1, 31, 32, 33, 63, 64, 69):
         names = history.at(w.FIRST + n * DAY)["first_name"].to_list()
         assert [place for place, name in enumerate(names) if name == f"day {n}"] == [n]
+
+
+@pytest.mark.slow
+def test_the_log_does_not_grow_with_the_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days are seconds here; a history whose first version knew no such setting gets it with its first compaction."""
+    monkeypatch.delitem(CONFIGURATION, "delta.logRetentionDuration")
+    history = ContactHistory(tmp_path)
+    for hour in range(130):
+        history.snapshot(people(*range(3), first_name=f"hour {hour}"), w.FIRST + hour * timedelta(hours=1))
+        if hour == 1:
+            monkeypatch.setitem(CONFIGURATION, "delta.logRetentionDuration", "interval 1 seconds")
+            reader = ContactHistory(tmp_path)
+            assert reader.snapshots().height == 2
+    assert len(list((tmp_path / "_delta_log").iterdir())) < 90
+    for asked in (reader, ContactHistory(tmp_path)):
+        assert asked.snapshots().height == 130
+        assert asked.at(w.FIRST)["first_name"].to_list() == ["hour 0"] * 3
+
+
+def test_a_partition_of_many_rows_is_merged_by_delta(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maintenance, "_HELD_ROWS", 0)
+    history = ContactHistory(tmp_path)
+    frames = [people(*range(5 + day), first_name=f"day {day}") for day in range(4)]
+    for day, frame in enumerate(frames):
+        history.snapshot(frame, w.FIRST + day * DAY)
+    before = history.opt_out_events(), history.snapshots()
+    assert history.compact() > 0
+    assert HistoryTable(tmp_path).refresh()
+    for day, frame in enumerate(frames):
+        assert_frame_equal(history.at(w.FIRST + day * DAY), frame)
+    assert_frame_equal(history.opt_out_events(), before[0])
+    assert_frame_equal(history.snapshots(), before[1])
+    assert history.compact() == 0
+    assert len(list(tmp_path.glob("h_part=look/*/*.parquet"))) == 1
 
 
 def test_a_table_of_something_else_is_refused(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ demo: $(VENV)/.demo ## Sandbox, pull, headline tables, plots and HTML report, fr
 	$(BIN)/sendblue-data demo --contacts 5000 report
 
 test: $(VENV)/.dev ## Run the quick tests, the docstrings' examples and the README's, and show their branch coverage
-	$(BIN)/python -m pytest -q -n 2 -m 'not slow' --cov --cov-report=term:skip-covered
+	$(BIN)/python -m slipcover -m pytest -q -n 2 -m 'not slow'
 
 test-slow: $(VENV)/.slow ## Run the long tests: Spark, kill -9, fuzz, browser
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m slow -k 'not ($(ELSEWHERE))' --durations=40 tests
@@ -80,6 +80,7 @@ cassettes: $(VENV)/.dev ## Record the cassettes again, against the sandbox
 
 docs: $(VENV)/.docs ## Build the documentation, warnings being errors
 	$(BIN)/python docs/gallery.py
+	$(BIN)/python docs/cheat_sheet.py
 	$(BIN)/zensical build --clean --strict
 
 # What must hold with any version of what we stand on: all quick tests but those of the notebooks and the browser.

@@ -53,6 +53,10 @@ from .pull.messages import (
     merge_messages as merge_messages,
     pull_messages as pull_messages,
 )
+from .pull.partitions import (
+    PulledFolder as PulledFolder,
+    pull_partitions as pull_partitions,
+)
 from .pull.pull import (
     iter_contacts as iter_contacts,
     merge_contacts as merge_contacts,

@@ -90,27 +90,31 @@ def in_batches(contacts: Any) -> Iterable[pl.DataFrame]:
 
 
 def parquet_files(contacts: Any) -> pl.LazyFrame | None:
-    """Return the rows of Parquet files, lazily; None for what is no path.
+    """Return the rows of Parquet files, lazily, as `scan_files` does; None for what is neither a path nor several."""
+    if isinstance(contacts, str | os.PathLike):
+        return scan_files([contacts])
+    if isinstance(contacts, list | tuple) and contacts and _are_paths(contacts):
+        return scan_files(contacts)
+    return None
+
+
+def scan_files(paths: Sequence[PathLike]) -> pl.LazyFrame:
+    """Return the rows of Parquet files, lazily.
 
     Args:
-        contacts: a file, a folder with such files at any depth, a pattern such as `"parts/*.parquet"`, a URL of any
-            of these, or a list of files. What the names of folders say (`created_month=2026-03`) is no column.
+        paths: files, folders with such files at any depth, patterns such as `"parts/*.parquet"`, or URLs of any of
+            these. What the names of folders say (`created_month=2026-03`) is no column.
 
     Raises:
         FrameError: there is none, or the first can't be read.
 
     Example:
-        >>> parquet_files("no-such-folder/*.parquet")
+        >>> scan_files(["no-such-folder/*.parquet"])
         Traceback (most recent call last):
             ...
         sendblue_data.errors.FrameError: no Parquet file is at no-such-folder/*.parquet. Check the path.
     """
-    if isinstance(contacts, str | os.PathLike):
-        named = [os.fspath(contacts)]
-    elif isinstance(contacts, list | tuple) and contacts and _are_paths(contacts):
-        named = [os.fspath(path) for path in contacts]
-    else:
-        return None
+    named = [os.fspath(path) for path in paths]
     files = [file for name in named for file in _files_of(name)]
     if not files:
         raise FrameError(f"no Parquet file is at {', '.join(named)}. Check the path.")

@@ -13,10 +13,11 @@ import polars as pl
 import polars.selectors as cs
 
 from sendblue_data._frames.engines import Days, collect, each_tag, project, sorted_tags
-from sendblue_data._frames.grouping import Key, Measure, counted, created_period, gathered, grouped
+from sendblue_data._frames.grouping import Key, created_period, gathered, grouped
+from sendblue_data._frames.grouping_sets import Addend, grouped_by_each, one_where
 from sendblue_data._frames.warehouses import SEPARATOR, is_ibis
 from sendblue_data._shared.validation import check_number, is_whole_from
-from sendblue_data.analytics.opt_outs import COUNTS, UNKNOWN
+from sendblue_data.analytics.opt_outs import COUNTS, OF_EACH, UNKNOWN
 from sendblue_data.analytics.rates import rate_of, with_rate, with_share
 from sendblue_data.analytics.shrinkage import FROM_ALL, with_shrunken_rate
 
@@ -60,16 +61,20 @@ def tag_summary(contacts: Any, *, confidence: float = 0.95, shrink: bool = False
         >>> tag_summary(people).select("tag", "contacts", "share", "opt_outs", "opt_out_rate").rows()
         [('VIP', 3, 0.75, 1, 0.5), ('Lead', 2, 0.5, 1, 0.5)]
     """
-    measures = {
-        **COUNTS,
-        "verified_known": Measure(nw.col("verified").count()),
-        "hits": Measure(counted("verified")),
-        "first_created": Measure(nw.col("created_at").min(), "min"),
-        "last_created": Measure(nw.col("created_at").max(), "max"),
+    addends = {
+        **OF_EACH,
+        "verified_known": one_where(~nw.col("verified").is_null()),
+        "hits": one_where(nw.col("verified")),
+        "first_created": Addend(nw.col("created_at"), "min"),
+        "last_created": Addend(nw.col("created_at"), "max"),
     }
-    columns = {name: name for name in ("opt_out", "verified", "created_at")}
-    table = grouped(contacts, [_TAG], columns, measures)
-    table = with_share(table, "contacts", count_all(contacts))
+    frame = project(
+        contacts, {"tag": "tags"} | {name: name for name in ("opt_out", "verified", "created_at")}
+    )
+    table, everyone = grouped_by_each(
+        frame, [["tag"], []], addends, each_of="tag", in_memory=isinstance(contacts, pl.DataFrame)
+    )
+    table = with_share(table, "contacts", everyone["contacts"].item())
     if shrink:
         table = with_shrunken_rate(table, "opt_outs", "known", "shrunken_opt_out_rate")
     return (

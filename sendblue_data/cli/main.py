@@ -127,7 +127,14 @@ def _doctor_options(parser: argparse.ArgumentParser) -> None:
 def _pull_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _CREDENTIALS
     parser.add_argument(
-        "out", metavar="OUT", type=_target, help="a .csv, .xlsx, .parquet, .ndjson or .jsonl file"
+        "out",
+        metavar="OUT",
+        help="a .csv, .xlsx, .parquet, .ndjson or .jsonl file; with --partition-by a new folder",
+    )
+    parser.add_argument(
+        "--partition-by",
+        choices=("created_month",),
+        help="write a folder of Parquet files by the month of creation; after a cut, the same again goes on",
     )
     parser.add_argument(
         "--since",
@@ -279,16 +286,6 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
 }
 
 
-def _target(path: str) -> str:
-    from sendblue_data.export import check_target  # noqa: PLC0415 -- so that --help starts fast
-
-    try:
-        check_target(path)
-    except ConfigurationError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return path
-
-
 def _folder(text: str) -> Path:
     if not text.strip():
         raise argparse.ArgumentTypeError("an empty text is no folder: write . for this one")
@@ -331,24 +328,32 @@ def _doctor(args: argparse.Namespace) -> int:
 
 def _pull(args: argparse.Namespace) -> int:
     from sendblue_data._api.client import SendblueClient  # noqa: PLC0415 -- so that --help starts fast
-    from sendblue_data.export import write_contacts  # noqa: PLC0415
+    from sendblue_data.export import check_target, write_contacts  # noqa: PLC0415
     from sendblue_data.pull.evidence import certificate  # noqa: PLC0415
+    from sendblue_data.pull.partitions import check_new_folder, pull_partitions  # noqa: PLC0415
     from sendblue_data.pull.pull import iter_contacts  # noqa: PLC0415
 
+    try:
+        (check_new_folder if args.partition_by else check_target)(args.out)
+    except ConfigurationError as error:
+        say_error(error)
+        return WRONG_USAGE
+    if args.partition_by and (args.since or args.exact_csv):
+        say("--partition-by goes with neither --since nor --exact-csv: leave them out.")
+        return WRONG_USAGE
+    how = {"allow_incomplete": args.allow_incomplete, "trust": args.trust, "strict": args.strict}
     with SendblueClient() as client:
-        frames = iter_contacts(
-            client,
-            since=args.since,
-            progress=_bar(args),
-            allow_incomplete=args.allow_incomplete,
-            trust=args.trust,
-            strict=args.strict,
-        )
-        written = write_contacts(frames, args.out, safe_csv=not args.exact_csv)
-    assert written.evidence is not None  # noqa: S101 -- iter_contacts gives it
-    for name, value in certificate(written.evidence):
+        if args.partition_by:
+            folder = pull_partitions(client, args.out, progress=_bar(args), **how)
+            evidence, size, path = folder.evidence, folder.size, folder.path
+        else:
+            frames = iter_contacts(client, since=args.since, progress=_bar(args), **how)
+            written = write_contacts(frames, args.out, safe_csv=not args.exact_csv)
+            assert written.evidence is not None  # noqa: S101 -- iter_contacts gives it
+            evidence, size, path = written.evidence, written.size, written.path
+    for name, value in certificate(evidence):
         print(f"{name + ':':<20}{value}")
-    print(f"{written.path}: {_counted(written.contacts, 'contact')}, {written.size:,} bytes")
+    print(f"{path}: {_counted(evidence.contacts, 'contact')}, {size:,} bytes")
     return 0
 
 
@@ -407,8 +412,9 @@ def _write_report(
         theme=args.theme,
         title=title,
         note=note,
+        png=True,
     )
-    path = save(report, page, plots=True)
+    path = save(report, page)
     contacts_told, plots = _counted(evidence.contacts, "contact"), _counted(len(report.pictures), "plot")
     print(f"Account {evidence.account}: {contacts_told}, {plots}")
     print(path)

@@ -42,8 +42,8 @@ def read_contacts(
 
     Args:
         source: a path, or the bytes, of a CSV (comma, semicolon, tab or bar; UTF-8, UTF-16 or an older encoding),
-            Excel (extra `excel`), Parquet or NDJSON file, told by its content; what `write_contacts` returned; or a
-            frame: Polars, pandas, DuckDB, Arrow.
+            Excel (extra `excel`), Parquet or NDJSON file, told by its content; of a folder of Parquet files; what
+            `write_contacts` or `pull_partitions` returned; or a frame: Polars, pandas, DuckDB, Arrow.
         mapping: header to field, for what is not understood or understood wrongly: a field of a contact, `"full_name"`
             (split at its first blank), `"consent"` (yes means agreed; `"opt_out"`: yes means opted out),
             `"custom_variables"` (kept under its header), `"custom_variables.NAME"`, or None to leave a column out.

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from sendblue_data._frames.batches import scan_files
 from sendblue_data._frames.conversion import is_frame, to_polars
 from sendblue_data._optional import install_command
 from sendblue_data.errors import ConfigurationError, FrameError, MissingExtraError
@@ -38,6 +39,10 @@ def read_source(source: Any, sheet: str | int | None) -> Table:
         source = path
     if isinstance(source, (str, os.PathLike)):
         file = Path(source)
+        if file.is_dir() and any(file.rglob("*.parquet")):
+            with one_error(file.name, "Parquet", "Write it again."):
+                frame = scan_files([file]).collect()
+            return table_of(file.name, _as_text(frame), 0, ["a folder of Parquet files"])
         return _read_bytes(file.name, [_bytes_of(file)], sheet)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _read_bytes("the file", [bytes(source)], sheet)

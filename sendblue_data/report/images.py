@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sendblue_data._shared.validation import shown
@@ -13,10 +14,12 @@ from sendblue_data.report.svg import plain_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Draw = Callable[[], "Axes"]
 
 THEMES = ("auto", "light", "dark")
+_DPI = 200
 
 
 def check_theme(theme: str) -> None:
@@ -25,18 +28,26 @@ def check_theme(theme: str) -> None:
         raise ConfigurationError(f'theme is {shown(theme)}; use "auto", "light" or "dark".')
 
 
-def picture(name: str, draw: Draw, alt: str) -> Picture:
-    """Draw a plot in light colours, which the page changes for dark screens, and close its figure."""
-    return Picture(name, alt, _svg(draw, name, alt))
+def picture(name: str, draw: Draw, alt: str, *, png: bool = False) -> Picture:
+    """Draw a plot in light colours, which the page changes for dark screens, and close its figure.
+
+    Args:
+        name: of the picture.
+        draw: draws it.
+        alt: the same in words.
+        png: keep it as PNG too.
+    """
+    return Picture(name, alt, *_drawn(draw, name, alt, png))
 
 
-def _svg(draw: Draw, name: str, alt: str) -> str:
+def _drawn(draw: Draw, name: str, alt: str, png: bool) -> tuple[str, bytes | None]:
     from matplotlib import rc_context  # noqa: PLC0415 -- importing a report must not load matplotlib
 
     # Texts stay texts: they can be searched, copied and read aloud, and take a tenth of what outlines take.
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        file, *_ = _saved(draw(), "svg", metadata={"Date": None})
-    return plain_svg(file.getvalue(), name, alt)
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), _figure_of(draw()) as figure:
+        drawing = _saved(figure, "svg", metadata={"Date": None})
+        dots = _saved(figure, "png", dpi=_DPI).getvalue() if png else None
+    return plain_svg(drawing.getvalue(), name, alt), dots
 
 
 def save_png(axes: Axes, dpi: int) -> tuple[io.BytesIO, float, float]:
@@ -48,17 +59,23 @@ def save_png(axes: Axes, dpi: int) -> tuple[io.BytesIO, float, float]:
         axes: what the plot returned.
         dpi: dots to the inch.
     """
-    return _saved(axes, "png", dpi=dpi)
+    with _figure_of(axes) as figure:
+        return _saved(figure, "png", dpi=dpi), *figure.get_size_inches()
 
 
-def _saved(axes: Axes, kind: str, **options: Any) -> tuple[io.BytesIO, float, float]:
+@contextmanager
+def _figure_of(axes: Axes) -> Iterator[Figure]:
     from matplotlib import pyplot as plt  # noqa: PLC0415 -- importing a report or an explorer must not load pyplot
 
     figure = axes.get_figure(root=True)
     assert figure is not None  # noqa: S101 -- a plot's axes are on a figure
     try:
-        file = io.BytesIO()
-        figure.savefig(file, format=kind, **options)
-        return file, *figure.get_size_inches()
+        yield figure
     finally:
         plt.close(figure)
+
+
+def _saved(figure: Figure, kind: str, **options: Any) -> io.BytesIO:
+    file = io.BytesIO()
+    figure.savefig(file, format=kind, **options)
+    return file

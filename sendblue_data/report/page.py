@@ -82,13 +82,14 @@ def _table(table: Table) -> Markup:
     return Markup(found[0])  # noqa: S704 -- Great Tables escapes every cell
 
 
-def save(report: Report, path: str | os.PathLike[str], *, plots: bool = False) -> Path:
-    """Write the page, and with `plots` each picture beside it as an SVG; only the owner may read them."""
+def save(report: Report, path: str | os.PathLike[str]) -> Path:
+    """Write the page, and beside it each picture that is there as PNG; only the owner may read them."""
     path = Path(path)
     page = render(report)
-    for picture in report.pictures if plots else ():
-        with replacing(path.with_name(f"{picture.name}.svg")) as part:
-            part.write_text(picture.svg, encoding="utf-8")
+    for picture in report.pictures:
+        if picture.png is not None:
+            with replacing(path.with_name(f"{picture.name}.png")) as part:
+                part.write_bytes(picture.png)
     if path.suffix.lower() == ".pdf":
         write_pdf(page, path)
         return path

@@ -24,12 +24,14 @@ class Picture:
     Attributes:
         name: of the file that it can be written to, without suffix.
         alt: the same in words, for who can't see it.
-        svg: the drawing, in the light theme's colours; it stands in a page or in a file of its own.
+        svg: the drawing, in the light theme's colours.
+        png: the same in dots, for a mail or a slide; None where nobody asked for it.
     """
 
     name: str
     alt: str
     svg: str
+    png: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -140,8 +140,12 @@ def build_report(
     note: str | None = None,
     sections: Iterable[str] | None = None,
     logo: str | os.PathLike[str] | None = None,
+    png: bool = False,
 ) -> Report:
-    """Make a report's numbers, pictures and tables; `write_report` says what each argument is."""
+    """Make a report's numbers, pictures (with `png` as PNG too) and tables.
+
+    `write_report` says what each other argument is.
+    """
     check_theme(theme)
     wanted, mark = chosen(sections), logo_uri(logo)
     contacts = converted_once(contacts)
@@ -150,7 +154,7 @@ def build_report(
     account = account or (evidence.account if evidence else None)
     if history is not None:
         _check_same_account(history, contacts, account)
-    make = Maker(contacts, pulled, mask, min_contacts)
+    make = Maker(contacts, pulled, mask, min_contacts, png)
     opt_outs = make.total
     size = opt_outs["contacts"]
     makers: dict[str, Callable[[], Section]] = {

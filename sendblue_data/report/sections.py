@@ -54,12 +54,14 @@ class Maker:
         as_of: moment of the pull; None where it isn't known.
         mask: whether phones, names and e-mail addresses are masked.
         min_contacts: groups with fewer contacts are left out, and counted.
+        png: whether pictures are kept as PNG too.
     """
 
     contacts: Any
     as_of: datetime | None
     mask: bool
     min_contacts: int = 0
+    png: bool = False
 
     @cached_property
     def total(self) -> dict[str, Any]:
@@ -103,7 +105,7 @@ class Maker:
     def drawn(self, name: str, table: pl.DataFrame, alt: str, **options: Any) -> Picture:
         """Draw a table by the plot of this name."""
         plot, chosen = getattr(plots, name), {"as_of": self.as_of, **options}
-        return picture(name, lambda: plot(table, theme="light", **chosen), alt)
+        return picture(name, lambda: plot(table, theme="light", **chosen), alt, png=self.png)
 
     def opt_outs(self) -> Section:
         """Return the part on who has opted out."""

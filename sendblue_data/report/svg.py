@@ -6,11 +6,10 @@ attributes, ids begin with the plot's name so that two plots on a page don't cla
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
-
-from markupsafe import escape
 
 from sendblue_data.plots.style import DARK, LIGHT, Palette
 
@@ -47,8 +46,9 @@ def plain_svg(drawn: bytes, name: str, alt: str) -> str:
     inner = "".join(part for child in root for part in _written(child, name))
     width, height = (_rounded(root.get(side, "0").removesuffix("pt")) for side in ("width", "height"))
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" role="img" aria-label="{escape(alt)}" width="{width}" '
-        f'height="{height}" viewBox="0 0 {width} {height}" font-family="{FONTS}" stroke-linejoin="round">{inner}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" role="img" aria-label="{html.escape(alt)}" '
+        f'width="{width}" height="{height}" viewBox="0 0 {width} {height}" font-family="{FONTS}" '
+        f'stroke-linejoin="round">{inner}</svg>'
     )
 
 
@@ -56,10 +56,10 @@ def _written(element: ET.Element, name: str) -> Iterator[str]:
     tag = _local(element.tag)
     if tag not in _SHAPES:
         return
-    attributes = "".join(f' {key}="{escape(value)}"' for key, value in _attributes(element, tag, name))
+    attributes = "".join(f' {key}="{html.escape(value)}"' for key, value in _attributes(element, tag, name))
     inner = [part for child in element for part in _written(child, name)]
     if tag == "text":
-        inner = [escape(element.text or "")]
+        inner = [html.escape(element.text or "")]
     if tag == "g" and not attributes:
         yield from inner
     elif inner or tag not in ("g", "defs", "text"):

@@ -10,10 +10,10 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 import polars as pl
 import pytest
+from PIL import Image
 
 from sendblue_data import CONTACT_SCHEMA, ContactHistory, Sandbox, pull_contacts
 from sendblue_data.cli import main as command_line, terminal
@@ -23,7 +23,7 @@ from sendblue_data.history.lock import lock_path, writer_lock
 from sendblue_data.report import images as pictures
 from sendblue_data.schema import MESSAGE_SCHEMA
 
-DOT = "<svg/>"
+DRAWN = ("<svg/>", b"dots")
 KEYS = ("SENDBLUE_API_API_KEY", "SENDBLUE_API_API_SECRET", "SENDBLUE_API_BASE_URL")
 
 
@@ -34,7 +34,7 @@ def apart(monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MPLBACKEND", "Agg")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pictures, "_svg", lambda *_: DOT)
+    monkeypatch.setattr(pictures, "_drawn", lambda *_: DRAWN)
 
 
 @pytest.fixture
@@ -494,9 +494,9 @@ def test_demo_from_nothing_to_a_report(capsys):
     assert max(map(len, lines)) < 80
     assert "\x1b" not in out
     assert sorted(path.name for path in Path("made").iterdir()) == [
-        "opt_out_by_age.svg", "opt_out_drivers.svg", "opt_out_rate.svg", "report.html", "tag_combinations.svg",
-        "tag_growth.svg", "tag_summary.svg", "verification_backlog.svg", "verification_funnel.svg",
-        "verification_rate.svg",
+        "opt_out_by_age.png", "opt_out_drivers.png", "opt_out_rate.png", "report.html", "tag_combinations.png",
+        "tag_growth.png", "tag_summary.png", "verification_backlog.png", "verification_funnel.png",
+        "verification_rate.png",
     ]  # fmt: skip
 
 
@@ -515,7 +515,7 @@ sys.modules[{module!r}] = None
 from sendblue_data.cli.main import main
 if {"report" in words}:
     from sendblue_data.report import images
-    images._svg = lambda *_: {DOT!r}
+    images._drawn = lambda *_: {DRAWN!r}
 sys.exit(main({list(words)}))
 """
     return subprocess.run(
@@ -556,9 +556,20 @@ def test_the_demo_as_a_user_runs_it(tmp_path):
     path = Path(done.stdout.splitlines()[-1])
     assert path == tmp_path / "report" / "report.html"
     assert path.stat().st_size > 100_000
-    made = sorted(path.parent.glob("*.svg"))
+    made = sorted(path.parent.glob("*.png"))
     assert len(made) == 9
     for picture in made:
-        drawing = ET.parse(picture).getroot()
-        assert float(drawing.get("width")) > 500
-        assert len({part.get("fill") for part in drawing.iter()}) > 3
+        with Image.open(picture) as image:
+            assert image.size[0] > 1000
+            assert len(image.convert("RGB").resize((200, 200)).getcolors(40_000)) > 5
+
+
+def test_pull_into_a_folder_by_month(account, capsys):
+    code, out, _ = run(capsys, "pull", "months", "--partition-by", "created_month")
+    assert code == 0
+    assert "months: 80 contacts" in out
+    assert pl.scan_parquet("months").select(pl.len()).collect().item() == 80
+    code, _, err = run(capsys, "pull", "months", "--partition-by", "created_month")
+    assert (code, "months exists" in err) == (2, True)
+    code, _, err = run(capsys, "pull", "new", "--partition-by", "created_month", "--exact-csv")
+    assert (code, "--partition-by goes with neither" in err) == (2, True)

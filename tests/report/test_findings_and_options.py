@@ -16,7 +16,7 @@ from sendblue_data.report.sections import Maker
 
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch):
-    def picture(name, draw, alt):
+    def picture(name, draw, alt, **_options):
         return Picture(name, alt, "<svg/>")
 
     monkeypatch.setattr("sendblue_data.report.sections.picture", picture)

@@ -116,7 +116,7 @@ DOT = '<svg class="plot" role="img" aria-label="{}"><path fill="#0072b2" d="M 0 
 def undrawn(monkeypatch):
     """Pictures of one dot, for the tests that look at the page around them."""
 
-    def picture(name, _draw, alt):
+    def picture(name, _draw, alt, **_options):
         return Picture(name, alt, DOT.format(escape(alt)))
 
     monkeypatch.setattr("sendblue_data.report.sections.picture", picture)

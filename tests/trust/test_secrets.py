@@ -91,7 +91,7 @@ def everything(client, folder):
 
 def without_drawing(patch):
     """Pictures of one dot: drawing takes seconds, and other tests look at what is drawn."""
-    patch.setattr(pictures, "_svg", lambda *_: "<svg/>")
+    patch.setattr(pictures, "_drawn", lambda *_: ("<svg/>", None))
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,7 @@ from sendblue_data._optional import missing_extra
 try:
     import anywidget
     import ipywidgets as widgets
-    import traitlets
 except ModuleNotFoundError as error:
     raise missing_extra("The explorer", error, "notebook") from error
 
-__all__ = ["anywidget", "traitlets", "widgets"]
+__all__ = ["anywidget", "widgets"]

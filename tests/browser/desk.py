@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 """Where the pictures go, to be looked at; nothing reads them."""
-PATIENCE = 60_000
+PATIENCE = 120_000
 """Milliseconds; a kernel on a busy machine takes its time."""
 FINISHED = "'finished'"
 
@@ -68,7 +68,7 @@ class Desk:
         self.write(name, cells)
         page = self.open(name, **size)
         run_all(page)
-        page.locator(".jp-OutputArea-output", has_text=FINISHED).wait_for(timeout=3 * PATIENCE)
+        page.locator(".jp-OutputArea-output", has_text=FINISHED).wait_for(timeout=2 * PATIENCE)
         page.keyboard.press("Control+b")  # room: the file browser goes
         return page
 
@@ -126,4 +126,4 @@ def use_theme(page, name):
     """Choose JupyterLab's theme, by the command that its menu gives."""
     page.evaluate("name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})", name)
     light = str("Light" in name).lower()
-    page.locator(f"body[data-jp-theme-light={light}]").wait_for()
+    page.locator(f"body[data-jp-theme-light={light}]").wait_for(state="attached")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sendblue_data._shared.text import plural
 from sendblue_data.plots.labels import moment_text, number
 
+FIRST_MESSAGE = datetime(2015, 1, 1, tzinfo=UTC)
+"""No message is older."""
 SHOWN_LATE = timedelta(seconds=60)
 """So long after its creation a row may show. Source: the vendor's recovery, which goes back as far."""
 READ_WHOLE = "Yes: every page fits the next, and the account's own count agrees."
@@ -134,6 +136,8 @@ class MessagePullEvidence(_Evidence):
         finished: when it ended, in UTC.
         since: the moment that the pull begins at; None for the first message.
         until: the moment that it ends before; None for the last one.
+        newest: the latest moment, of sending or of a change, that a message of the frame shows; None where none shows
+            one.
         notes: what a reader should know.
         repaired: what could not be read, by field and kind; those values are null.
         unfilled: columns that are null for every message.
@@ -144,7 +148,7 @@ class MessagePullEvidence(_Evidence):
         ...     _, evidence = pull_messages(client, progress=False, with_evidence=True)
         >>> evidence.complete, evidence.messages, evidence.total_before
         (True, 400, 400)
-        >>> evidence.next_since == evidence.started - timedelta(seconds=60)
+        >>> evidence.next_since == evidence.newest - timedelta(seconds=60)
         True
     """
 
@@ -162,6 +166,7 @@ class MessagePullEvidence(_Evidence):
     finished: datetime
     since: datetime | None = None
     until: datetime | None = None
+    newest: datetime | None = None
     doubt: str | None = None
     notes: tuple[str, ...] = ()
     repaired: tuple[Repair, ...] = ()
@@ -169,8 +174,15 @@ class MessagePullEvidence(_Evidence):
 
     @property
     def next_since(self) -> datetime:
-        """Where the next pull should begin, to miss nothing that showed late: 60 seconds before this one began."""
-        return self.started - SHOWN_LATE
+        """Where the next pull should begin, to miss nothing: 60 seconds before the newest message that this one saw.
+
+        By the server's own moments, since this machine's clock may be wrong; not after this pull began or `until`.
+        Where it saw no message, its own `since`.
+        """
+        if self.newest is None:
+            return self.since or FIRST_MESSAGE
+        ends = self.started if self.until is None else min(self.started, self.until)
+        return max(min(self.newest, ends), FIRST_MESSAGE) - SHOWN_LATE
 
 
 def certificate(evidence: PullEvidence) -> list[tuple[str, str]]:

@@ -22,10 +22,11 @@ from sendblue_data.errors import (
     IncompletePullError,
     UnprovenPullWarning,
 )
-from sendblue_data.pull.evidence import SHOWN_LATE, MessagePullEvidence, Repair
+from sendblue_data.pull.evidence import FIRST_MESSAGE, SHOWN_LATE, MessagePullEvidence, Repair
 from sendblue_data.pull.message_windows import SEAM, MessageReader, Read, Span, message_keys
-from sendblue_data.pull.pages import API_CAPS, AWAKE_EVERY
+from sendblue_data.pull.pages import API_CAPS
 from sendblue_data.pull.repaired import repairs_of, tell_repairs
+from sendblue_data.pull.waiting import result
 from sendblue_data.schema import MESSAGE_SCHEMA
 
 SWEEPS = 3
@@ -34,7 +35,6 @@ PARTS = (0.5, 0.43, 0.57)
 """Where windows are halved in each sweep: elsewhere, so that what fell between two of them is within one."""
 RESTS_BEFORE = 2 * SHOWN_LATE
 """So long before the pull a message was created for its window to be at rest."""
-FIRST_MESSAGE = datetime(2015, 1, 1, tzinfo=UTC)
 CLOCKS_DIFFER = timedelta(days=2)
 _TICK = timedelta(microseconds=1)
 
@@ -86,6 +86,7 @@ class MessagePull:
             (FIRST_MESSAGE, pl.Series(dtype=pl.UInt64))
         ]  # where a window ends, and the hashes of its keys
         self._filled: set[str] = set()
+        self._newest: datetime | None = None
         self._windows = self._repeats = 0
         self._told_before: int | None = None
         self._told_after: int | None = None
@@ -196,9 +197,9 @@ class MessagePull:
             pending.append((leaf, future))
             while len(pending) > self._client.max_connections:
                 oldest, read = pending.popleft()
-                yield oldest, _result(read)
+                yield oldest, result(read)
         for oldest, read in pending:
-            yield oldest, _result(read)
+            yield oldest, result(read)
 
     def _note(self, read: Read) -> None:
         self._unproven += not read.is_proven
@@ -218,6 +219,8 @@ class MessagePull:
             self._repeats += rows.height - int(is_new.sum())
             rows, found = rows.filter(is_new), found.filter(is_new)
         self._listed.append((span.high, found))
+        moments = rows.select(pl.coalesce("date_updated", "date_sent").max()).item()
+        self._newest = max(filter(None, (self._newest, moments)), default=None)
         self._filled.update(name for name in rows.columns if rows[name].null_count() < rows.height)
         return rows
 
@@ -233,6 +236,8 @@ class MessagePull:
         """Find out whether anything is missing, or can't be shown not to be."""
         if not self._reader.totals_hold:
             self._notes.append("The API tells of fewer messages than it lists: its total was not used.")
+            self._unproven += self._missing > 0
+            self._missing = 0
         if self._missing:
             self._problem = (
                 f"The API tells of {self._missing:,} messages that it never listed: {self._count():,} came. Pull "
@@ -278,6 +283,7 @@ class MessagePull:
             finished=self._finished,
             since=self._since,
             until=self._until,
+            newest=self._newest,
             doubt=self._doubt,
             notes=tuple(self._notes),
             repaired=self._repaired(),
@@ -287,18 +293,11 @@ class MessagePull:
     def _repaired(self) -> tuple[Repair, ...]:
         """Count what could not be read, of the messages that are in the frame."""
         oddities = self._reader.oddities
-        odd = pl.Series(list(oddities), dtype=pl.UInt64)
-        return repairs_of(odd.filter(odd.is_in(self._hashes().implode())), oddities)
+        odd = oddities.keys()
+        return repairs_of(odd.filter(odd.is_in(self._hashes().implode())), oddities.found)
 
 
 def _earliest(page: MessagePage) -> datetime | None:
     """Return about the moment of the first message: where to begin to halve, and nothing else."""
     sent = page.frame["date_sent"].min()
     return sent - timedelta(days=1) if isinstance(sent, datetime) and sent.year > 1 else None
-
-
-def _result(future: Future[Read]) -> Read:
-    """Wait for a window, and notice Ctrl-C where the system would not wake a waiting thread for it."""
-    while not future.done():
-        wait([future], timeout=AWAKE_EVERY)
-    return future.result()

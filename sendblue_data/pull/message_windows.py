@@ -24,6 +24,7 @@ from sendblue_data._shared.logging import log
 from sendblue_data._shared.time import to_iso
 from sendblue_data.errors import InvalidRequestError
 from sendblue_data.pull.pages import API_CAPS, Caps
+from sendblue_data.pull.repaired import Oddities
 from sendblue_data.schema import MESSAGE_SCHEMA
 
 SEAM = timedelta(seconds=1)
@@ -127,7 +128,7 @@ class MessageReader:
         retaken: windows read again.
         repeats: rows that came more than once within a window.
         totals_hold: what the API tells of the number of messages was never less than what it listed.
-        oddities: what could not be read, by the hash of the message's key: its handle, and the fields with their kinds.
+        oddities: what could not be read.
     """
 
     def __init__(
@@ -145,7 +146,7 @@ class MessageReader:
         self.caps = caps
         self.pages = self.retaken = self.repeats = 0
         self.totals_hold = True
-        self.oddities: dict[int, tuple[str | None, list[tuple[str, str]]]] = {}
+        self.oddities = Oddities()
 
     def page(
         self,
@@ -168,7 +169,7 @@ class MessageReader:
             **self._options,
         )
         if page.oddities:
-            self._keep_oddities(page)
+            self.oddities.add(page.oddities, message_keys(page.frame), page.frame["message_handle"])
         return page
 
     def first_page(self, span: Span) -> MessagePage:
@@ -187,15 +188,14 @@ class MessageReader:
                 if divisor == SMALLER[-1]:
                     raise
         size = page.frame.height
-        if 0 < size < self.caps.page:
-            following = self.page(span, size).frame
-            if following.height and not _all_in(following, [page.frame]):
-                self._ask_for(size)
+        # Whatever follows: where equal moments are sorted anew each time, it may be what came before.
+        if 0 < size < self.caps.page and self.page(span, size).frame.height:
+            self._ask_for(size)
         return page
 
     def _ask_for(self, size: int) -> None:
-        """Ask for pages of so many messages from now on."""
-        self.caps = replace(self.caps, page=size, overlap=min(self.caps.overlap, size // 4))
+        """Ask for pages of so many messages from now on; one row in common would be chance."""
+        self.caps = replace(self.caps, page=size, overlap=min(self.caps.overlap, size // 2))
 
     def told(self, span: Span) -> int | None:
         """Ask how many messages a span has; None where the API does not say, or what it says does not hold."""
@@ -216,8 +216,12 @@ class MessageReader:
             return self._crowded(span, found)
         halves = span.halves()
         if self._reads_totals(found.told) and all(self.told(half) == found.told for half in halves):
-            inner = replace(halves[0], start=halves[1].start, low=halves[1].low)
-            return self.read(inner) if self.told(inner) == found.told else self._crowded(span, found)
+            if self._are_in_both(halves):
+                inner = replace(halves[0], start=halves[1].start, low=halves[1].low)
+                return self.read(inner) if self.told(inner) == found.told else self._crowded(span, found)
+            self.totals_hold = (
+                False  # what it tells ends somewhere, as at 10,000: two halves hold more than one
+            )
         parts = [self.read(half) for half in halves]
         rows = self._distinct([part.rows for part in parts])
         fits = self._reads_totals(found.told) or self._is_bridged(halves, parts[0].rows, parts[1].rows)
@@ -246,6 +250,11 @@ class MessageReader:
     def _narrowest(self, told: int | None) -> timedelta:
         return NARROWEST if self._reads_totals(told) else NARROWEST_UNTOLD
 
+    def _hold_against(self, told: int | None, rows: pl.DataFrame) -> None:
+        """Notice where the API tells of fewer messages than there are."""
+        if told is not None and rows.height > told:
+            self.totals_hold = False
+
     def _reads_totals(self, told: int | None) -> bool:
         return told is not None and self.totals_hold
 
@@ -263,7 +272,8 @@ class MessageReader:
             rows = self._distinct([rows, walk.rows]) if before else walk.rows
             is_still = walk.is_still and told in (None, walk.told)
             told = walk.told
-            if self._shows_all(walk, rows, is_still=is_still):
+            self._hold_against(told if is_still else None, rows)
+            if self._shows_all(span, walk, rows, is_still=is_still):
                 return Read(rows, is_proven=True, told=told)
             self.retaken += 1
             idle = 0 if rows.height > before else idle + 1
@@ -272,12 +282,27 @@ class MessageReader:
         missing = max(told - rows.height, 0) if told is not None and self.totals_hold else 0
         return Read(rows, is_proven=False, missing=missing, told=told)
 
-    def _shows_all(self, walk: _Walk, rows: pl.DataFrame, *, is_still: bool) -> bool:
+    def _shows_all(self, span: Span, walk: _Walk, rows: pl.DataFrame, *, is_still: bool) -> bool:
         """Whether nothing can be missing: as many came as there are, or the pages fit and no total says more."""
         if self._reads_totals(walk.told):
             told = walk.told or 0
-            return (is_still and rows.height == told) or (walk.holds and walk.rows.height >= told)
+            if walk.holds and walk.rows.height >= told:
+                return True
+            return is_still and rows.height == told and self._ends_at(span, told)
         return walk.holds
+
+    def _ends_at(self, span: Span, told: int) -> bool:
+        """Whether no message stands where the list should have ended: else as many as are told of are some of more."""
+        if told > API_CAPS.last_offset:
+            return True
+        try:
+            page = self.page(span, told, limit=1)
+        except InvalidRequestError:
+            return True
+        if page.frame.height and (page.total is None or page.total <= told):
+            self.totals_hold = False
+            return False
+        return True
 
     def _is_bridged(self, halves: tuple[Span, Span], earlier: pl.DataFrame, later: pl.DataFrame) -> bool:
         """Whether a listing without an end, from within the first half on, goes on into the second and has no other.
@@ -286,18 +311,41 @@ class MessageReader:
         """
         first, second = halves
         keys = [message_keys(rows) for rows in (earlier, later)]
-        back = first.high - second.low
+        late, early, start = second.low, None, second.low - (first.high - second.low)
         while True:
-            start = max(second.low - back, first.low)
-            is_whole = start == first.low
-            listed = message_keys(self.page(replace(second, start=first.start if is_whole else start)).frame)
+            is_whole = start <= first.low
+            both = replace(second, start=first.start if is_whole else start)
+            listed = message_keys(self.page(both).frame)
             in_first, in_second = (listed.is_in(half.implode()) for half in keys)
             if not (in_first | in_second).all():
                 return False
-            begins_well = is_whole or (listed.len() > 0 and bool(in_first[0]))
-            if begins_well:
-                return bool(in_second.any()) or listed.len() < self.caps.page
-            back *= 4
+            if not is_whole and not (listed.len() and in_first[0]):
+                late = start
+            elif in_second.any() or listed.len() < self.caps.page:
+                return True
+            else:
+                early = start
+            if early is None:
+                start = max(second.low - 4 * (second.low - start), first.low)
+            elif late - early > SEAM:
+                start = early + (late - early) / 2
+            else:
+                return self._goes_on(replace(second, start=early), keys)
+
+    def _goes_on(self, span: Span, keys: Sequence[pl.Series]) -> bool:
+        """Whether a listing that begins in the first of two windows goes on to the second, or to an end, alone."""
+        walk = self._walk(span, to_reach=True)
+        in_first, in_second = (message_keys(walk.rows).is_in(half.implode()) for half in keys)
+        return walk.holds and bool((in_first | in_second).all()) and (walk.ended or bool(in_second.any()))
+
+    def _are_in_both(self, halves: tuple[Span, Span]) -> bool:
+        """Whether what either half begins with, from its own end, is in the other too: all are where they overlap."""
+        for way, (half, other) in (("asc", halves), ("desc", halves[::-1])):
+            begins = message_keys(self.page(half, order=("createdAt", way)).frame)
+            there = message_keys(self._walk(other, way=way, to_reach=True).rows)
+            if not begins.is_in(there.implode()).any():
+                return False
+        return True
 
     def _walk(
         self,
@@ -319,7 +367,7 @@ class MessageReader:
         """
         pages: list[pl.DataFrame] = []
         totals: list[int | None] = []
-        offset, overlap, holds, ended = 0, 0, True, False
+        offset, overlap, holds, ended, shared = 0, 0, True, False, 0
         while True:
             try:
                 page = (
@@ -337,6 +385,10 @@ class MessageReader:
                     self._reach_less(offset)  # the server gives an earlier page again
                     break
                 holds &= shared > 0
+            # A server that gives an earlier page than was asked for shows that by what the page begins with.
+            place = offset - max(shared - overlap, 0)
+            if page.total is not None and page.frame.height and place + page.frame.height > page.total:
+                self.totals_hold = False
             pages.append(page.frame)
             ended = self._is_end(page, offset)
             if ended or offset >= self.caps.last_offset or (self._is_too_large(page) and not to_reach):
@@ -345,11 +397,12 @@ class MessageReader:
             offset = min(offset + page.frame.height - overlap, self.caps.last_offset)
         rows = self._distinct(pages)
         told = [total for total in totals if total is not None]
-        if holds and told and rows.height > max(told):
-            self.totals_hold = False
+        is_still = len(set(totals)) == 1
+        self._hold_against(max(told, default=None) if holds or is_still else None, rows)
         if way == "desc":
-            rows = rows.reverse()
-        return _Walk(rows, holds, ended, totals[-1], is_still=len(set(totals)) == 1)
+            # Not by `reverse`, which makes of a list column without a list (Polars 2.1) one that fits no other.
+            rows = rows[pl.int_range(rows.height - 1, -1, -1, eager=True)]
+        return _Walk(rows, holds, ended, totals[-1], is_still)
 
     def _is_too_large(self, page: MessagePage) -> bool:
         """Whether the API tells of more messages than a window can show, so that to read on is no use."""
@@ -372,7 +425,9 @@ class MessageReader:
         rows = found.rows[:0]
         for order, way in ORDERS:
             rows = self._distinct([rows, self._walk(span, way=way, order=order, to_reach=True).rows])
-            if self._reads_totals(found.told) and rows.height == found.told:
+            self._hold_against(found.told, rows)
+            told = found.told or 0
+            if self._reads_totals(found.told) and rows.height == told and self._ends_at(span, told):
                 return Read(rows, is_proven=True, told=found.told)
         missing = max((found.told or 0) - rows.height, 0) if self._reads_totals(found.told) else 0
         return Read(rows, is_proven=False, missing=missing, told=found.told)
@@ -384,14 +439,6 @@ class MessageReader:
             return rows
         self.repeats += rows.height - int(is_first.sum())
         return rows.filter(is_first)
-
-    def _keep_oddities(self, page: MessagePage) -> None:
-        found, handles = message_keys(page.frame).hash(), page.frame["message_handle"]
-        odd: dict[int, tuple[str | None, list[tuple[str, str]]]] = {}
-        for one in page.oddities:
-            odd.setdefault(found[one.row], (handles[one.row], []))[1].append((one.field, one.kind))
-        with self._lock:
-            self.oddities |= odd
 
 
 def _shared(earlier: pl.DataFrame, later: pl.DataFrame, least: int) -> int:

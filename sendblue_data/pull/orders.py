@@ -10,6 +10,7 @@ import polars as pl
 from sendblue_data.errors import InvalidRequestError
 from sendblue_data.pull.joining import PLACED
 from sendblue_data.pull.spans import Span, leave_no_gap, phone_spans
+from sendblue_data.pull.waiting import result
 from sendblue_data.pull.windows import Reader
 
 OTHER_ORDERS = [(name, way) for name in ("phone", "firstName", "lastName") for way in ("asc", "desc")]
@@ -43,7 +44,7 @@ class OtherOrders:
             for offset in reader.caps.offsets(overlap)
         ]
         try:
-            pages = [reader.result(page) for page in under_way]
+            pages = [result(page) for page in under_way]
         except InvalidRequestError:
             refused = f"The server refuses to sort by {order_by}."
             if refused not in self.refused:

@@ -13,11 +13,10 @@ import polars as pl
 
 from sendblue_data._api.call import LIST
 from sendblue_data._api.client import SendblueClient
-from sendblue_data._api.decoding import Oddity
 from sendblue_data.pull.joining import is_ordered, keys, placed
+from sendblue_data.pull.repaired import Oddities
+from sendblue_data.pull.waiting import result
 
-AWAKE_EVERY = 0.2
-"""Seconds after which a waiting thread checks again."""
 _LOOKS = 3
 """How often a page that is too short is asked for again, to see whether it stays so."""
 Answer = TypeVar("Answer")
@@ -99,8 +98,7 @@ class Pages:
         self._walked = 0
         self._most_walked = 1_000_000
         self.pages = 0
-        self.oddities: dict[int, tuple[str | None, list[tuple[str, str]]]] = {}
-        """What could not be read, by the hash of the contact's key: its id, and the fields with their kinds."""
+        self.oddities = Oddities()
 
     def limit_walks(self, contacts: int, sweeps: int) -> None:
         """Limit the pages read by `created_at` to what so many sweeps over so many contacts may need."""
@@ -147,7 +145,7 @@ class Pages:
             AccountNeverStill: too many pages were needed.
             ApiError: the request failed for good.
         """
-        return self.result(self.ask(cursor, offset, **asked))
+        return result(self.ask(cursor, offset, **asked))
 
     def ask(
         self,
@@ -174,7 +172,8 @@ class Pages:
                 order_direction=None if order_by is None else direction,
                 strict=self._strict,
             )
-            self._keep_oddities(page, oddities)
+            if oddities:
+                self.oddities.add(oddities, keys(page), page["contact_id"])
             page = placed(page, [odd.row for odd in oddities if odd.field == "created_at"])
             if order_by == "created_at" and not is_ordered(page, cursor, descending=direction == "desc"):
                 raise OrderIgnored
@@ -182,25 +181,9 @@ class Pages:
 
         return self._submit(read)
 
-    def _keep_oddities(self, page: pl.DataFrame, oddities: tuple[Oddity, ...]) -> None:
-        if not oddities:
-            return
-        found, ids = keys(page).hash(), page["contact_id"]
-        odd: dict[int, tuple[str | None, list[tuple[str, str]]]] = {}
-        for one in oddities:
-            odd.setdefault(found[one.row], (ids[one.row], []))[1].append((one.field, one.kind))
-        with self._lock:
-            self.oddities |= odd
-
     def count(self) -> Future[int]:
         """Count the account's contacts in another thread."""
         return self._submit(self._client.count_contacts)
-
-    def result(self, future: Future[Answer]) -> Answer:
-        """Wait for an answer, and notice Ctrl-C where the system would not wake a waiting thread for it."""
-        while not future.done():
-            wait([future], timeout=AWAKE_EVERY)
-        return future.result()
 
     def _submit(self, work: Callable[[], Answer]) -> Future[Answer]:
         future = self._pool.submit(work)

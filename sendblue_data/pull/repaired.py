@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 
+import polars as pl
+
+from sendblue_data._api.decoding import Oddity
 from sendblue_data._shared.progress import ProgressBar
 from sendblue_data.errors import RepairedFieldWarning
 from sendblue_data.pull.evidence import Repair
 
 NAMED = 5
 """Rows that a repair names."""
+
+
+class Oddities:
+    """What could not be read of the rows that came, in whatever thread.
+
+    Attributes:
+        found: by the hash of a row's key: its id, and its unreadable fields with their kinds.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.found: dict[int, tuple[str | None, list[tuple[str, str]]]] = {}
+
+    def add(self, oddities: Sequence[Oddity], keys: pl.Series, ids: pl.Series) -> None:
+        """Keep those of a page, of whose rows these are the keys and ids."""
+        hashes = keys.hash()
+        odd: dict[int, tuple[str | None, list[tuple[str, str]]]] = {}
+        for one in oddities:
+            odd.setdefault(hashes[one.row], (ids[one.row], []))[1].append((one.field, one.kind))
+        with self._lock:
+            self.found |= odd
+
+    def keys(self) -> pl.Series:
+        """Return the hashes of the rows that have some."""
+        return pl.Series(list(self.found), dtype=pl.UInt64)
 
 
 def repairs_of(

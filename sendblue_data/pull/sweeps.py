@@ -26,6 +26,7 @@ from sendblue_data.pull.joining import PLACED, Listed, grain
 from sendblue_data.pull.orders import OTHER_ORDERS, OtherOrders
 from sendblue_data.pull.pages import API_CAPS, AccountNeverStill, OrderIgnored
 from sendblue_data.pull.repaired import repairs_of, tell_repairs
+from sendblue_data.pull.waiting import result
 from sendblue_data.pull.windows import UNORDERED, Reader, Window
 from sendblue_data.schema import CONTACT_SCHEMA
 
@@ -158,17 +159,17 @@ class Pull:
     def _repaired(self) -> tuple[Repair, ...]:
         """Count what could not be read, of the contacts that are in the frame."""
         oddities = self._reader.oddities
-        return repairs_of(self._listed.among(pl.Series(list(oddities), dtype=pl.UInt64)), oddities)
+        return repairs_of(self._listed.among(oddities.keys()), oddities.found)
 
     def _all(self, bar: ProgressBar) -> Iterator[pl.DataFrame]:
         reader = self._reader
         counted = reader.count()
         first = reader.ask(self._since)
-        self._count_before = reader.result(counted)
+        self._count_before = result(counted)
         self._counted = self._count_before
         bar.total = expected = self._count_before if self._since is None else None
         try:
-            is_smaller = reader.adopt_page_size(reader.result(first), self._since, self._count_before)
+            is_smaller = reader.adopt_page_size(result(first), self._since, self._count_before)
             # Enough for every sweep; an account that needs more never holds still.
             reader.limit_walks(self._count_before, SWEEPS + 2)
             yield from self._sweep(expected, None if is_smaller else first)
@@ -191,7 +192,7 @@ class Pull:
             self._notes.append(f"The account counts {self._count_after:,} contacts and listed {listed:,}.")
 
     def _recount(self) -> None:
-        self._count_after = self._reader.result(self._reader.count())
+        self._count_after = result(self._reader.count())
 
     def _count_after_the_newest(self, newest: Future[pl.DataFrame], window: Window) -> None:
         """Count once more where the newest contacts may be newer than the count.
@@ -203,13 +204,13 @@ class Pull:
             newest: a look at the newest contacts.
             window: the first, whose pages are under way.
         """
-        page = self._reader.result(newest)
+        page = result(newest)
         latest = page[PLACED].max()
         if page[PLACED][:1].null_count() or not isinstance(latest, datetime):
             return
         if latest >= self._started - CLOCKS_DIFFER:
             self._listed.know(page, latest - SHOWN_LATE - grain(page[PLACED]), latest)
-            self._counted = self._reader.result(self._reader.count())
+            self._counted = result(self._reader.count())
             window.renew_end()
 
     def _sweep(
@@ -227,7 +228,7 @@ class Pull:
             yield self._listed.add(rows, is_late=is_late)
         if self._since is None and reader.undated_shown:
             return
-        page = reader.result(newest or reader.newest(self._since))
+        page = result(newest or reader.newest(self._since))
         found = page if self._since else reader.undated(page)
         if self._since is None and found.height:
             self._undated_hide = False

@@ -33,7 +33,8 @@ from sendblue_data.pull.joining import (
     merge_answers,
     placed,
 )
-from sendblue_data.pull.pages import AWAKE_EVERY, Caps, Pages
+from sendblue_data.pull.pages import Caps, Pages
+from sendblue_data.pull.waiting import AWAKE_EVERY, result
 from sendblue_data.schema import CONTACT_SCHEMA
 
 UNORDERED = "phone"
@@ -129,7 +130,7 @@ class Reader(Pages):
             self.undated_shown = True
         elif window.early and window.next_start is not None and self._has_moved(pages[: window.early + 1]):
             self.repeats += sum(page.height for page in pages[: window.early])
-            pages[: window.early] = [self.result(page) for page in window.ask_early_again()]
+            pages[: window.early] = [result(page) for page in window.ask_early_again()]
         if window.is_crowded:
             rows, following = self._one_moment(window.start)
             self.repeats += sum(page.height for page in pages)

@@ -41,6 +41,7 @@ class ModelMessages:
     hidden: frozenset[int] = frozenset()
     max_connections: int = 2
     account: str = "model"
+    seed: int = 5
 
     def __post_init__(self) -> None:
         self.lock = threading.Lock()
@@ -49,7 +50,7 @@ class ModelMessages:
         self.stayed = {number for _, number in self.log}
         self.ever = set(self.stayed)
         self.requests = 0
-        self.random = random.Random(5)
+        self.random = random.Random(self.seed)
 
     def stoppable(self) -> "ModelMessages":
         return self
@@ -84,7 +85,14 @@ class ModelMessages:
             else:
                 random.Random(3).shuffle(listed)
             page = listed[offset : offset + limit]
-        total = {"exact": len(matching), "capped": min(len(matching), 30), "page": len(page), "missing": None}
+        count = len(matching)
+        total = {
+            "exact": count,
+            "capped": min(count, 30),
+            "far": min(count, 60),
+            "page": len(page),
+            "missing": None,
+        }
         has_more = None if self.totals == "missing" else offset + len(page) < len(listed)
         return MessagePage(self._frame(page), (), total[self.totals], has_more)
 

@@ -34,7 +34,7 @@ def scans_in(native):
     if warehouses.is_ibis(native):
         import ibis
 
-        return len(re.findall(r'FROM "\w*"?\.?"?\w*"?\.?"contacts_', ibis.to_sql(native)))
+        return ibis.to_sql(native).count('"contacts_')
     return native._jdf.queryExecution().optimizedPlan().collectLeaves().size()
 
 

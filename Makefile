@@ -6,7 +6,7 @@ SOURCES := sendblue_data tests benchmarks hardening docs notebooks
 # Not compiled at once: most modules are never imported.
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 # What the tests need of the package's extras; pip reads dependency groups from 25.1 on.
-TESTED := -e '.[sandbox,duckdb,history,similar,excel]'
+TESTED := -e '.[sandbox,duckdb,history,notebook,similar,excel]'
 NEW_PIP := 'pip>=25.1'
 # Tests of engines that are no dependency of ours: `make engines` and `make buckets` have them.
 ELSEWHERE := ibis or postgres or dask or warehouse or test_bucket
@@ -20,7 +20,7 @@ help: ## Show this help
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[sandbox,similar]'
+	$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[sandbox,notebook,similar]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt
@@ -41,7 +41,7 @@ demo: $(VENV)/.demo ## Sandbox, pull, headline tables, plots and HTML report, fr
 	$(BIN)/sendblue-data demo --contacts 5000 report
 
 test: $(VENV)/.dev ## Run the quick tests, the docstrings' examples and the README's, and show their branch coverage
-	$(BIN)/python -m pytest -q -n 2 -m 'not slow' --cov --cov-report=term:skip-covered
+	$(BIN)/python -m slipcover -m pytest -q -n 2 -m 'not slow'
 
 test-slow: $(VENV)/.slow ## Run the long tests: Spark, kill -9, fuzz, browser
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m slow -k 'not ($(ELSEWHERE))' --durations=40 tests
@@ -80,6 +80,7 @@ cassettes: $(VENV)/.dev ## Record the cassettes again, against the sandbox
 
 docs: $(VENV)/.docs ## Build the documentation, warnings being errors
 	$(BIN)/python docs/gallery.py
+	$(BIN)/python docs/cheat_sheet.py
 	$(BIN)/zensical build --clean --strict
 
 # What must hold with any version of what we stand on: all quick tests but those of the notebooks and the browser.

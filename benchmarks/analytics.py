@@ -31,8 +31,8 @@ import polars as pl  # noqa: E402
 import sendblue_data as ours  # noqa: E402
 from benchmarks.contacts_parquet import write_contacts  # noqa: E402
 from sendblue_data._frames.grouping import Key  # noqa: E402
-from sendblue_data.analytics.adjustment import count_cells  # noqa: E402
 from sendblue_data.analytics.by_age import count_by_day  # noqa: E402
+from sendblue_data.analytics.cells import count_cells  # noqa: E402
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 MACROS = """
@@ -83,8 +83,8 @@ def adjusted_sql(keys: str) -> str:
 
 
 def adjusted_cells(contacts: Any, key: Key) -> pl.DataFrame:
-    cells = count_cells(contacts, key, ["age", "line"], with_tags=True, as_of=NOW)
-    return cells.rename({"known": "contacts"})
+    cells = count_cells(contacts, [key], ["age", "line", "tags"], as_of=NOW)
+    return cells.alike[0].rename({"known": "contacts"})
 
 
 def pandas_cells(path: str, *keys: str) -> Any:

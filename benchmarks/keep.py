@@ -26,6 +26,7 @@ TITLES = {
     "messages_analytics": "What messages tell",
     "history": "History",
     "imports": "Imports",
+    "report": "Report",
 }
 MISSED = ("(missed)", "above the limit")
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"

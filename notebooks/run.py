@@ -6,6 +6,7 @@ differs from what was kept in nothing but run ids (and, in widgets, moments) sta
 
 import argparse
 import json
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -31,6 +32,7 @@ _TEMPORARY = re.compile(re.escape(tempfile.gettempdir()) + r"/tmp\w+/")
 
 def executed(path: Path) -> NotebookNode:
     """A notebook as it comes out of a fresh kernel; an error in a cell is raised."""
+    os.environ.pop("MPLBACKEND", None)  # a kernel that inherits one shows no plot
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata = NotebookNode()
     client = NotebookClient(

@@ -26,6 +26,16 @@ def install_command(extra: str) -> str:
     return f"install the extra {extra}: pip install {packages}"
 
 
+def missing_extra(what: str, error: ModuleNotFoundError, extra: str) -> MissingExtraError:
+    """Return the error to raise where a module of an extra is not installed.
+
+    Example:
+        >>> print(missing_extra("A plot", ModuleNotFoundError(name="matplotlib"), "none"))
+        A plot needs matplotlib, which is not installed: install the extra none: pip install 'sendblue-data[none]'.
+    """
+    return MissingExtraError(f"{what} needs {error.name}, which is not installed: {install_command(extra)}.")
+
+
 def placeholder(name: str, error: MissingExtraError) -> type:
     """Return a class that raises `error` when it is called, so that `import *`, `hasattr` and `help` need no extra.
 

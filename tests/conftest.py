@@ -15,14 +15,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the marks in a hook of the same name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares something that is slow to start, and trace no search.
-
-    With `--dist loadgroup` tests of a JVM or a JupyterLab go to one worker. Searches with hypothesis run the same lines
-    a hundred times over, which take twice as long when coverage looks on; plain tests reach those lines too.
-    """
+    """With `--dist loadgroup`, tests of a JVM or a JupyterLab, which are slow to start, go to one worker."""
     for item in items:
-        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
-            item.add_marker(pytest.mark.no_cover)
         if "spark" in getattr(item, "fixturenames", ()) or "pyspark" in item.nodeid:
             item.add_marker(pytest.mark.xdist_group("spark"))
         elif "/browser/" in item.nodeid:

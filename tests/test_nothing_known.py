@@ -14,7 +14,6 @@ from matplotlib import pyplot as plt
 import sendblue_data as sd
 from sendblue_data import ContactExplorer, ContactHistory, plots, write_report
 from sendblue_data.contacts import contacts_frame
-from sendblue_data.report import images as pictures
 from sendblue_data.schema import CONTACT_SCHEMA
 from tests.plots.tables import words
 from tests.report.test_report import evidence
@@ -212,10 +211,11 @@ UNUSED = "No contact is verified: the account does not seem to use verification.
     "name", ["opt_out", "verified", "created_at", "tags", "phone", "all", "1 of all", "no rows"]
 )
 def test_a_report_says_what_the_api_did_not(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(pictures, "PIXELS", 15)
     frame = frames()[name]
     shown = evidence(contacts=frame.height)
     page = write_report(frame, tmp_path / "report.html", evidence=shown, theme="light").read_text()
+    # Of an age that no contact has, the backlog's share is zero.
+    page = re.sub(r'<svg [^>]*aria-label="Unverified contacts by age.*?</svg>', "", page, flags=re.DOTALL)
     assert (WORDS in page) == (name in ("opt_out", "all"))
     assert (UNUSED in page) == (name in ("verified", "all", "1 of all"))
     if name in ("opt_out", "all"):
@@ -246,7 +246,6 @@ def test_the_explorer_says_what_the_api_did_not(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["opt_out", "created_at", "all but empty tags"])
 def test_a_history_of_what_the_api_did_not_say(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(pictures, "PIXELS", 15)
     # A history tells contacts apart by their ids.
     frame = frames()[name].with_columns(told()["contact_id"])
     history = ContactHistory(tmp_path / "history")

@@ -306,8 +306,52 @@ except MissingExtraError as error:
 """
 
 
+WITHOUT_NOTEBOOK = (
+    WITHOUT_EXTRAS.partition("import inspect, pydoc")[0]
+    + """
+import tempfile
+import sendblue_data as sd
+from sendblue_data.errors import MissingExtraError
+contacts = sd.contacts_frame([{"phone": "+12125550100", "opt_out": True, "tags": ["A", "אב"], "company_name": "א"}])
+rates = sd.opt_out_rate(contacts, by="tag")
+print("counted", rates.height, len(sd.overview(contacts).__repr__()) > 0, len(sd.readable(rates)._repr_html_()) > 0)
+for name, call in {
+    "plots": lambda: sd.plots.opt_out_rate(rates),
+    "use_style": lambda: sd.plots.use_style("dark"),
+    "write_report": lambda: sd.write_report(contacts, sys.argv[1]),
+    "ContactExplorer": lambda: sd.ContactExplorer(contacts),
+}.items():
+    try:
+        call()
+    except MissingExtraError as error:
+        print(name, error)
+"""
+)
+OF_NOTEBOOK = (
+    *("matplotlib", "PIL", "ipywidgets", "anywidget", "traitlets", "IPython", "comm"),
+    *("great_tables", "jinja2", "markupsafe", "pandas", "scipy"),
+)
+
+
+def test_without_the_notebook_extra_plots_reports_and_the_explorer_name_it(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", WITHOUT_NOTEBOOK, tmp_path / "a.html", *OF_NOTEBOOK],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    assert told.pop("counted") == "2 True True"
+    assert set(told) == {"plots", "use_style", "write_report", "ContactExplorer"}
+    for words in told.values():
+        assert re.search(
+            r"needs \w+, which is not installed: install the extra notebook: pip install '", words
+        )
+    assert not (tmp_path / "a.html").exists()
+
+
 def test_without_extras_all_but_the_sandbox_and_the_history_is_there(tmp_path):
-    """Each says which extra it needs; nothing else needs one."""
+    """Each says which extra it needs; nothing else needs one but that of notebooks, which is there."""
     extras = [
         "deltalake",
         "starlette",
@@ -332,7 +376,7 @@ def test_without_extras_all_but_the_sandbox_and_the_history_is_there(tmp_path):
         assert f"install the extra {extra}: pip install '" in told[name]
 
 
-@pytest.mark.parametrize("extra", ["", "duckdb", "excel", "history", "sandbox", "similar"])
+@pytest.mark.parametrize("extra", ["", "duckdb", "excel", "history", "notebook", "sandbox", "similar"])
 def test_the_least_versions_are_those_that_the_bounds_allow(extra):
     """`make test-least` shows the bounds by these pins."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

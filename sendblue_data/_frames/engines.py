@@ -29,7 +29,8 @@ DAY_US = 86_400_000_000
 _ERA_DAYS = 1_000_000
 """Added before a division and taken off after it: engines round negative quotients in different ways."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_BATCH_ROWS = 100_000
+BATCH_ROWS = 100_000
+"""Contacts that are counted at a time, where a count can't run in the engine."""
 
 
 HAS_PHONE = nw.col("phone").str.contains(f"^{E164}$") & ~nw.col("phone").str.ends_with("\n")
@@ -206,8 +207,8 @@ def each_tag(frame: nw.LazyFrame[Any], *columns: str) -> nw.LazyFrame[Any]:
         others = [name for name in frame.collect_schema().names() if name != column]
         if dependencies.is_duckdb_relation(native):
             # Narwhals would compute all that comes before twice, to keep the rows of empty lists.
-            tags = f"unnest(list_distinct({_quoted(column)})) AS {_quoted(column)}"
-            frame = nw.from_native(native.project(", ".join([*map(_quoted, others), tags])))
+            tags = f"unnest(list_distinct({quoted(column)})) AS {quoted(column)}"
+            frame = nw.from_native(native.project(", ".join([*map(quoted, others), tags])))
         else:
             frame = frame.with_columns(nw.col(column).list.unique()).explode(column)
             frame = frame.filter(~nw.col(column).is_null())
@@ -224,7 +225,7 @@ def sorted_tags(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     if warehouses.is_ibis(native):
         made = warehouses.as_texts(native)
     elif dependencies.is_duckdb_relation(native):
-        others = [_quoted(name) for name in frame.collect_schema().names() if name != "tags"]
+        others = [quoted(name) for name in frame.collect_schema().names() if name != "tags"]
         made = native.project(", ".join([*others, "coalesce(list_sort(list_distinct(tags)), []) AS tags"]))
     else:
         from pyspark.sql import functions as F  # noqa: N812, PLC0415 -- as below
@@ -250,6 +251,11 @@ def collect(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
             # Spark 4 warns of pandas 3 on import, and no pandas is used here.
             warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
             result = cast("pl.DataFrame", frame.collect("polars").to_native())
+    return canonical(result)
+
+
+def canonical(result: pl.DataFrame) -> pl.DataFrame:
+    """Return a result with one set of types, whatever the engine: see `collect`."""
     return result.select(_canonical(name, kind) for name, kind in result.schema.items())
 
 
@@ -340,9 +346,9 @@ def _is_spark(contacts: Any) -> bool:
 
 def _batches(contacts: Any, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
     if dependencies.is_duckdb_relation(contacts):
-        relation = contacts.project(", ".join(map(_quoted, columns)))
+        relation = contacts.project(", ".join(map(quoted, columns)))
         with pyarrow_needed(contacts):
-            yield from map(_from_arrow, relation.to_arrow_reader(_BATCH_ROWS))
+            yield from map(_from_arrow, relation.to_arrow_reader(BATCH_ROWS))
     else:
         yield to_polars(contacts, columns)
 
@@ -398,7 +404,7 @@ def _on_an_engine(contacts: Any, recipes: Iterable[Recipe], known: list[str], re
         if has_narwhals:
             raise FrameError("a Polars and a Narwhals expression can't be mixed here: use one kind.")
         with pyarrow_needed(contacts):
-            return as_contacts(contacts.project(", ".join(map(_quoted, read))).pl(lazy=True))
+            return as_contacts(contacts.project(", ".join(map(quoted, read))).pl(lazy=True))
     if _is_spark(contacts):
         raise FrameError(
             f"{polars_only[0]} is a Polars expression, which Spark can't run: "
@@ -414,7 +420,7 @@ def _with_own_columns(contacts: Any, own: Mapping[str, Recipe]) -> Any:
     if _is_polars(contacts):
         return contacts.lazy().with_columns(**{name: polars_expr(recipe) for name, recipe in own.items()})
     if dependencies.is_duckdb_relation(contacts):
-        added = [f"{_duckdb(recipe)} AS {_quoted(name)}" for name, recipe in own.items()]
+        added = [f"{_duckdb(recipe)} AS {quoted(name)}" for name, recipe in own.items()]
         return contacts.project(", ".join(["*", *added]))
     if warehouses.is_ibis(contacts):
         return contacts.mutate(**{name: _ibis(contacts, recipe) for name, recipe in own.items()})
@@ -435,7 +441,7 @@ def _duckdb(recipe: Recipe) -> str:
         shift = _ERA_DAYS * DAY_US - recipe.micros
         return f"CAST((epoch_us(created_at) + {shift}) // {DAY_US} - {_ERA_DAYS} AS BIGINT)"
     if isinstance(recipe, Micros):
-        return f"coalesce({', '.join(f'epoch_us({_quoted(name)})' for name in recipe.columns)})"
+        return f"coalesce({', '.join(f'epoch_us({quoted(name)})' for name in recipe.columns)})"
     name = cast("PortableExpr", recipe).variable
     return f"custom_variables['{str(name).replace(chr(39), chr(39) * 2)}']"
 
@@ -464,5 +470,6 @@ def _spark(contacts: Any, recipe: Recipe) -> Any:
     return F.col("custom_variables").getItem(cast("PortableExpr", recipe).variable)
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Write a name as SQL does."""
     return '"' + name.replace('"', '""') + '"'

@@ -183,7 +183,7 @@ def grouped(
         table = collect(frame.select(*made))
     else:
         exploded = [name for name, key in zip(wanted, keys, strict=True) if key.is_tags]
-        _check_keys(frame, keys, wanted, exploded)
+        check_keys(frame, keys, wanted, exploded)
         # Contacts share their lists of tags: counted by list first, few lists are left to take apart. With
         # more keys they share too little for that, and BigQuery groups by no list.
         by_list_first = bool(exploded) and len(keys) == 1 and not is_ibis(frame.to_native())
@@ -197,7 +197,8 @@ def grouped(
     return gathered(table, keys, {name: measure.fold for name, measure in measures.items()})
 
 
-def _check_keys(frame: Any, keys: Sequence[Key], names: Iterable[str], exploded: list[str]) -> None:
+def check_keys(frame: Any, keys: Sequence[Key], names: Iterable[str], exploded: list[str]) -> None:
+    """Raise `FrameError` where a key is a list or a map, but for those that are taken apart."""
     schema = frame.select(*names).collect_schema()
     for name, key in zip(names, keys, strict=True):
         if name not in exploded and (schema[name].is_nested() or isinstance(schema[name], nw.Unknown)):
@@ -267,7 +268,7 @@ class RowGroups:
         ]
         frame = frame.with_columns(expr.alias(name) for expr, name in zip(made, self.names, strict=True))
         exploded = [name for name, key in zip(self.names, self._keys, strict=True) if key.is_tags]
-        _check_keys(nw.from_native(frame), self._keys, self.names, exploded)
+        check_keys(nw.from_native(frame), self._keys, self.names, exploded)
         for name in exploded:
             frame = frame.with_columns(pl.col(name).list.unique()).explode(name).drop_nulls(name)
         return frame.drop(name for name in self.reads if name != "opt_out")

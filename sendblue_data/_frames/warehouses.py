@@ -6,6 +6,7 @@ but what `collect` asks for, and that is a small table.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -105,6 +106,21 @@ def each_tag(table: Any, column: str) -> Any:
     others = [name for name in table.columns if name != column]
     tags = table.select(*others, table[column].unique().unnest().name(column))
     return tags.filter(tags[column].notnull())
+
+
+def expanded(table: Any, column: str, count: int) -> Any:
+    """Return each row so many times, with a column that numbers them from 0."""
+    import ibis  # noqa: PLC0415 -- as above
+
+    return table.mutate(**{column: ibis.array(list(range(count))).unnest()})
+
+
+def each_text(table: Any, column: str, which: str, tagged: Sequence[int]) -> Any:
+    """Take a column of arrays apart in the rows whose `which` is one of these; in the rest it is an empty text."""
+    import ibis  # noqa: PLC0415 -- as above
+
+    texts = table[which].isin(tagged).ifelse(table[column].unique(), ibis.array([""]))
+    return table.select(*(name for name in table.columns if name != column), texts.unnest().name(column))
 
 
 def as_texts(table: Any) -> Any:

@@ -35,6 +35,9 @@ _NO_LETTER = r"[\p{P}\p{S}\p{Z}\p{C}\s]+"
 _ACCENT = r"\p{Mn}+"
 _LONGEST = 60
 """Characters of a message that may be a keyword, with blanks and signs around it."""
+_SIGNS = r"[\x00-/:-@\[-`{-\x7F]+"
+_THREE_WORDS = f"[0-9A-Za-z]{_SIGNS}[0-9A-Za-z]+{_SIGNS}[0-9A-Za-z]"
+"""More words than a keyword has, in characters that stay what they are."""
 
 
 def check_languages(languages: Iterable[Language]) -> tuple[Language, ...]:
@@ -77,8 +80,10 @@ def keywords(texts: pl.Series, languages: Iterable[Language] = ()) -> pl.Series:
         >>> keywords(texts, ["fr"]).to_list()
         ['stop', 'stop', 'start', None, 'stop', None]
     """
-    is_short = (texts.str.len_chars() <= _LONGEST).fill_null(value=False)
-    short = texts.filter(is_short).rename("text").to_frame()  # most are long, and patterns take their time
+    # Most are long, or sentences, and to take a text down to its letters takes its time.
+    text = pl.col("text")
+    may_be = (text.str.len_chars() <= _LONGEST) & ~text.str.contains(_THREE_WORDS)
+    rows = texts.alias("text").to_frame().with_row_index("row").filter(may_be)
     plain = (
         pl.col("text")
         .str.normalize("NFKD")
@@ -87,10 +92,9 @@ def keywords(texts: pl.Series, languages: Iterable[Language] = ()) -> pl.Series:
         .str.replace_all(_NO_LETTER, " ")
         .str.strip_chars()
     )
-    found = short.select(plain.replace_strict(_words(languages), default=None, return_dtype=pl.String))
-    return pl.repeat(None, texts.len(), dtype=pl.String, eager=True).scatter(
-        is_short.arg_true(), found["text"]
-    )
+    found = rows.with_columns(plain.replace_strict(_words(languages), default=None, return_dtype=pl.String))
+    meant = found.drop_nulls("text")
+    return pl.repeat(None, texts.len(), dtype=pl.String, eager=True).scatter(meant["row"], meant["text"])
 
 
 def _words(languages: Iterable[Language]) -> dict[str, str]:

@@ -43,12 +43,17 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     """Return a sentence with the known name that is nearest to this one, for an error; empty where none is near.
 
     Example:
-        >>> did_you_mean("VPI", ["Lead", "VIP"]), did_you_mean("vip", ["VIP"]), did_you_mean("Bus", ["VIP"])
+        >>> did_you_mean("VPI", ["Lead", "VIP", "vip "]), did_you_mean("vip", ["VIP"]), did_you_mean("Bus", ["VIP"])
         (" Did you mean 'VIP'?", " Did you mean 'VIP'?", '')
     """
-    folded = {one.casefold().strip(): one for one in known}
+    folded: dict[str, list[str]] = {}
+    for one in known:
+        folded.setdefault(one.casefold().strip(), []).append(one)
     near = get_close_matches(str(name).casefold().strip(), folded, n=1)
-    return f" Did you mean {shown(folded[near[0]])}?" if near else ""
+    if not near:
+        return ""
+    # Of spellings that differ in case and spaces alone, the one that is written most like it.
+    return f" Did you mean {shown(get_close_matches(str(name), folded[near[0]], n=1, cutoff=0)[0])}?"
 
 
 def check_number(name: str, given: object, holds: Callable[[Any], bool], expected: str) -> None:

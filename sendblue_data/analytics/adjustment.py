@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import narwhals as nw
 import polars as pl
 
-from sendblue_data._frames.engines import Days, Recipe, collect, project
-from sendblue_data._frames.grouping import Key, counted, gathered
-from sendblue_data._shared.time import Moment, as_of as moment_of
+from sendblue_data._frames.grouping import Key
 from sendblue_data._shared.validation import shown
+from sendblue_data.analytics.cells import held_beside
 from sendblue_data.analytics.rates import normal_quantile
 from sendblue_data.analytics.stratified import Cells, Ratio, Strata, mantel_haenszel, modified_poisson
 from sendblue_data.errors import ConfigurationError
@@ -23,12 +20,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 ADJUSTABLE = ("age", "line", "tags")
-_WEEK, _MONTH = 7, 28
-_DAILY, _WEEKLY = 7, 56
-"""Ages in days up to which contacts are alike who are of one day, or of one week; from there, of four weeks."""
 _PARTS = (28, 91, 182, 365)
 """Ages in days at which a ratio may change; the test asks whether it does."""
-_LINE = "sendblue_number"
 RISKS = {
     "adjusted_relative_risk": pl.Float64,
     "adjusted_relative_risk_low": pl.Float64,
@@ -54,30 +47,26 @@ def check_adjust(adjust: Sequence[str] | str | None) -> tuple[str, ...]:
 
 
 def adjusted_risks(
-    contacts: Any,
+    cells: pl.DataFrame,
     key: Key,
     adjust: Sequence[str],
     *,
-    as_of: Moment | None,
     confidence: float,
     min_contacts: int,
 ) -> pl.DataFrame:
     """Return the relative risk of each set of one factor against the rest, while other things are held.
 
     Args:
-        contacts: a contacts frame of any engine; the cells are counted there.
+        cells: of this factor, as `count_cells` has them in `alike`.
         key: what makes the factor's sets.
         adjust: some of `ADJUSTABLE`.
-        as_of: the moment that ages are counted to.
         confidence: of the intervals.
         min_contacts: tags with fewer contacts whose state is known are in no model.
 
     Returns:
         A row a set: `level`, and the columns of `RISKS`.
     """
-    is_line = isinstance(key.recipe, str) and key.recipe == _LINE
-    held = [name for name in adjust if name != "tags" and not (name == "line" and is_line)]
-    cells = count_cells(contacts, key, held, with_tags="tags" in adjust or key.is_tags, as_of=as_of)
+    held = held_beside(key, adjust)
     z = normal_quantile(confidence)
     if "tags" not in adjust:
         rows = _one_by_one(
@@ -92,48 +81,6 @@ def adjusted_risks(
         [(level, one.ratio, one.low, one.high, one.contacts, one.varies_p) for level, one in rows.items()],
         schema=_RATIOS,
         orient="row",
-    )
-
-
-def count_cells(
-    contacts: Any, key: Key, held: Sequence[str], *, with_tags: bool, as_of: Moment | None
-) -> pl.DataFrame:
-    """Count the contacts that are alike, where they are: `level`, `age`, `line`, `tags`, `known`, `opt_outs`.
-
-    Columns that are not asked for are left out; `age` is the first day of its band, and null where nobody knows.
-    """
-    wanted: dict[str, Recipe] = {"opt_out": "opt_out"}
-    if not key.is_tags:
-        wanted["level"] = key.recipe
-    if "age" in held:
-        # From just after `as_of`, so that ages are whole days: see `verification_backlog`.
-        wanted["age"] = Days(moment_of(as_of) + timedelta(microseconds=1))
-    if "line" in held:
-        wanted["line"] = _LINE
-    if with_tags:
-        wanted["tags"] = "tags"
-    frame = project(contacts, wanted).filter(~nw.col("opt_out").is_null())
-    if "age" in held:
-        frame = frame.with_columns(age=_band(-nw.col("age") - 1))
-    names = [name for name in wanted if name != "opt_out"]
-    cells = collect(frame.group_by(*names).agg(known=nw.len(), opt_outs=counted("opt_out")))
-    if key.every:
-        keys = [Key(name, name, key.every if name == "level" else None) for name in names]
-        cells = gathered(cells, keys, {"known": "sum", "opt_outs": "sum"})
-    if not key.is_tags:
-        cells = cells.with_columns(pl.col("level").cast(pl.String))
-    return cells
-
-
-def _band(days: nw.Expr) -> nw.Expr:
-    """Return the first day of an age's band: days at first, then weeks, then four weeks."""
-    weeks, months = days - days % _WEEK, days - days % _MONTH
-    return (
-        nw.when(days < 0)
-        .then(nw.lit(0))
-        .otherwise(
-            nw.when(days < _DAILY).then(days).otherwise(nw.when(days < _WEEKLY).then(weeks).otherwise(months))
-        )
     )
 
 

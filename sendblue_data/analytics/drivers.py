@@ -8,10 +8,11 @@ from typing import Any
 import polars as pl
 
 from sendblue_data._frames.conversion import column_names
-from sendblue_data._frames.grouping import By, Key, grouped, keys_of
+from sendblue_data._frames.grouping import By, Key, keys_of
 from sendblue_data._shared.time import Moment
 from sendblue_data._shared.validation import shown
 from sendblue_data.analytics.adjustment import RISKS, adjusted_risks, check_adjust
+from sendblue_data.analytics.cells import count_cells
 from sendblue_data.analytics.opt_outs import COUNTS, UNKNOWN, check_min_contacts
 from sendblue_data.analytics.rates import benjamini_hochberg, rate_of
 from sendblue_data.analytics.two_groups import relative_risk
@@ -114,9 +115,12 @@ def opt_out_drivers(
     """
     check_min_contacts(min_contacts)
     held = check_adjust(adjust)
-    everyone = grouped(contacts, [], {"opt_out": "opt_out"}, COUNTS)
     keys = _keys(contacts, _chosen(contacts, factors))
-    tested = [_sets(contacts, name, key, min_contacts) for name, key in keys]
+    cells = count_cells(contacts, [key for _, key in keys], held, as_of=as_of)
+    everyone = cells.everyone
+    tested = [
+        _large(name, levels, min_contacts) for (name, _), levels in zip(keys, cells.levels, strict=True)
+    ]
     sets = pl.concat([*tested, _SETS.to_frame()])
     for name in COUNTS:
         sets = sets.with_columns((everyone[name].item() - pl.col(name)).alias(f"rest_{name}"))
@@ -133,10 +137,10 @@ def opt_out_drivers(
     columns = list(_COLUMNS)
     if held:
         parts = [
-            adjusted_risks(
-                contacts, key, held, as_of=as_of, confidence=confidence, min_contacts=min_contacts
-            ).with_columns(factor=pl.lit(name))
-            for name, key in keys
+            adjusted_risks(alike, key, held, confidence=confidence, min_contacts=min_contacts).with_columns(
+                factor=pl.lit(name)
+            )
+            for (name, key), alike in zip(keys, cells.alike, strict=True)
         ]
         table = _with_adjusted(table, parts)
         columns += _ADJUSTED
@@ -205,10 +209,9 @@ def _keys(contacts: Any, factors: Mapping[str, By]) -> list[tuple[str, Key]]:
     return [(name, found[0]) for name, found in keys]
 
 
-def _sets(contacts: Any, factor: str, key: Key, min_contacts: int) -> pl.DataFrame:
-    """Counts of one factor's sets that are large enough."""
-    level = Key("level", key.recipe, key.every)
-    table = grouped(contacts, [level], {"opt_out": "opt_out"}, COUNTS).drop_nulls("level")
+def _large(factor: str, levels: pl.DataFrame, min_contacts: int) -> pl.DataFrame:
+    """Keep one factor's sets that are large enough, and count the others."""
+    table = levels.drop_nulls("level")
     large = table.filter(pl.col("contacts") >= min_contacts)
     return large.with_columns(
         pl.col("level").cast(pl.String),

@@ -21,6 +21,7 @@ from sendblue_data._frames.grouping import (
     in_order,
     keys_of,
 )
+from sendblue_data._frames.grouping_sets import EACH, one_where
 from sendblue_data._shared.time import Moment, as_of as moment_of
 from sendblue_data._shared.validation import check_number
 from sendblue_data.analytics.rates import with_rate
@@ -32,6 +33,12 @@ COUNTS = {
     "known": Measure(nw.col("opt_out").count()),
     "opt_outs": Measure(counted("opt_out")),
 }
+OF_EACH = {
+    "contacts": EACH,
+    "known": one_where(~nw.col("opt_out").is_null()),
+    "opt_outs": one_where(nw.col("opt_out")),
+}
+"""The same, as what one contact adds to them."""
 UNKNOWN = (pl.col("contacts") - pl.col("known")).alias("unknown")
 """Contacts of whom the API did not say it, who count in no rate."""
 COMPARABLE = 0.9

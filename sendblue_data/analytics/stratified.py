@@ -257,12 +257,13 @@ class Cells:
             stop = min(start + width, self.strata)
             some = slice(*np.searchsorted(self.marked_stratum, [start, stop]))
             place = (self.marked_stratum[some] - start) * self.kinds + self.marks[some]
-            left, right = (
+            left, *others = (
                 np.bincount(place, values[self.rows[some]], (stop - start) * self.kinds).reshape(
                     -1, self.kinds
                 )
-                for values in (one, other)
+                for values in ((one,) if one is other else (one, other))
             )
+            right = others[0] if others else left
             total += left.T @ (scale[start:stop, None] * right)
         return total
 

@@ -13,14 +13,18 @@ import polars as pl
 import polars.selectors as cs
 
 from sendblue_data._frames.engines import Days, collect, each_tag, project, sorted_tags
-from sendblue_data._frames.grouping import Key, Measure, counted, created_period, gathered, grouped
+from sendblue_data._frames.grouping import Key, created_period, gathered, grouped
+from sendblue_data._frames.grouping_sets import Addend, grouped_by_each, one_where
 from sendblue_data._frames.warehouses import SEPARATOR, is_ibis
 from sendblue_data._shared.validation import check_number, is_whole_from
-from sendblue_data.analytics.opt_outs import COUNTS, UNKNOWN
+from sendblue_data.analytics.opt_outs import COUNTS, OF_EACH, UNKNOWN
 from sendblue_data.analytics.rates import rate_of, with_rate, with_share
 from sendblue_data.analytics.shrinkage import FROM_ALL, with_shrunken_rate
+from sendblue_data.errors import ConfigurationError
 
 _TAG = Key("tag", "tags")
+_MOST_ROWS = 5_000_000
+"""Of a table that has a row for every tag and period: some 200 MiB."""
 _RATE = ("opt_outs", "opt_out_rate", "opt_out_rate_low", "opt_out_rate_high")
 
 
@@ -60,16 +64,20 @@ def tag_summary(contacts: Any, *, confidence: float = 0.95, shrink: bool = False
         >>> tag_summary(people).select("tag", "contacts", "share", "opt_outs", "opt_out_rate").rows()
         [('VIP', 3, 0.75, 1, 0.5), ('Lead', 2, 0.5, 1, 0.5)]
     """
-    measures = {
-        **COUNTS,
-        "verified_known": Measure(nw.col("verified").count()),
-        "hits": Measure(counted("verified")),
-        "first_created": Measure(nw.col("created_at").min(), "min"),
-        "last_created": Measure(nw.col("created_at").max(), "max"),
+    addends = {
+        **OF_EACH,
+        "verified_known": one_where(~nw.col("verified").is_null()),
+        "hits": one_where(nw.col("verified")),
+        "first_created": Addend(nw.col("created_at"), "min"),
+        "last_created": Addend(nw.col("created_at"), "max"),
     }
-    columns = {name: name for name in ("opt_out", "verified", "created_at")}
-    table = grouped(contacts, [_TAG], columns, measures)
-    table = with_share(table, "contacts", count_all(contacts))
+    frame = project(
+        contacts, {"tag": "tags"} | {name: name for name in ("opt_out", "verified", "created_at")}
+    )
+    table, everyone = grouped_by_each(
+        frame, [["tag"], []], addends, each_of="tag", in_memory=isinstance(contacts, pl.DataFrame)
+    )
+    table = with_share(table, "contacts", everyone["contacts"].item())
     if shrink:
         table = with_shrunken_rate(table, "opt_outs", "known", "shrunken_opt_out_rate")
     return (
@@ -231,7 +239,9 @@ def _combinations(frame: nw.LazyFrame[Any], top: int | None = None) -> pl.DataFr
     )
 
 
-def tag_growth(contacts: Any, every: str = "1mo", *, top: int | None = None) -> pl.DataFrame:
+def tag_growth(
+    contacts: Any, every: str = "1mo", *, top: int | None = None, sparse: bool = False
+) -> pl.DataFrame:
     """Count contacts by tag and the period in which they were created, with no period left out.
 
     The API keeps no time of tagging: this is when today's holders of a tag were created, not when they got
@@ -242,17 +252,19 @@ def tag_growth(contacts: Any, every: str = "1mo", *, top: int | None = None) -> 
         every: `"1d"`, `"1w"` (from Monday), `"1mo"`, `"1q"`, `"1y"`, or a multiple such as `"2w"`; in UTC.
         top: only so many tags, those that most contacts have, picked where the data lives; of equals, the first by
             name in the engine's order. 78,000 tags by day for two years are 57 million rows, and ten are 7,300.
+        sparse: leave out the periods in which nobody with the tag was created; its `cumulative` stays as it was.
 
     Returns:
         Largest tag first, then by name, then by time: `tag`; `period`, a Date, its first day; `contacts`
         created in it; `cumulative`, created up to its end. Every tag has every period from the account's
-        first tagged contact to its last. Contacts without `created_at` are in a row with a null `period`,
-        the tag's last, where there are any; they are in no other `cumulative`, so that the tag's last row
-        gives all its contacts.
+        first tagged contact to its last, unless `sparse`. Contacts without `created_at` are in a row with a
+        null `period`, the tag's last, where there are any; they are in no other `cumulative`, so that the
+        tag's last row gives all its contacts.
 
     Raises:
         FrameError: a column is missing or of another type.
-        ConfigurationError: `every` is no such period, or `top` no whole number from 1.
+        ConfigurationError: `every` is no such period, or `top` no whole number from 1; or the table would have
+            over 5,000,000 rows, most of them without a contact: `sparse` leaves those out.
 
     Example:
         >>> from datetime import UTC, datetime
@@ -271,6 +283,8 @@ def tag_growth(contacts: Any, every: str = "1mo", *, top: int | None = None) -> 
         │ VIP ┆ 2026-02-01 ┆ 0        ┆ 1          │
         │ VIP ┆ 2026-03-01 ┆ 2        ┆ 3          │
         └─────┴────────────┴──────────┴────────────┘
+        >>> tag_growth(people, sparse=True).select("tag", "contacts", "cumulative").rows()
+        [('VIP', 1, 1), ('VIP', 2, 3), ('Lead', 1, 1)]
     """
     _check_top(top)
     period = Key("period", Days(), created_period(every).every)
@@ -287,18 +301,31 @@ def tag_growth(contacts: Any, every: str = "1mo", *, top: int | None = None) -> 
         )
         counts = gathered(days, [_TAG, period], {"contacts": "sum"})
     sizes = counts.group_by("tag").agg(size=pl.col("contacts").sum())
+    return (
+        (counts if sparse else _every_period(counts, sizes, every))
+        .join(sizes, on="tag")
+        .sort("size", "tag", "period", descending=[True, False, False], nulls_last=True)
+        .select("tag", "period", "contacts", cumulative=pl.col("contacts").cum_sum().over("tag"))
+    )
+
+
+def _every_period(counts: pl.DataFrame, sizes: pl.DataFrame, every: str) -> pl.DataFrame:
+    """Give every tag a row for every period."""
     dated = counts["period"].drop_nulls()
     every_period = pl.date_range(pl.col("period").min(), pl.col("period").max(), every)
     periods = dated.to_frame().select(every_period if dated.len() else "period")
+    if (rows := periods.height * sizes.height) > _MOST_ROWS:
+        raise ConfigurationError(
+            f"{sizes.height:,} tags in {periods.height:,} periods of every={every!r} are {rows:,} rows, most of them "
+            "without a contact. Leave those out with sparse=True, ask for the largest tags with top=50, or for longer "
+            "periods."
+        )
     filled = sizes.select("tag").join(periods, how="cross")
     undated = counts.filter(pl.col("period").is_null()).select("tag", "period")
     return (
         pl.concat([filled, undated])
         .join(counts, on=["tag", "period"], how="left", nulls_equal=True)
         .with_columns(pl.col("contacts").fill_null(0))
-        .join(sizes, on="tag")
-        .sort("size", "tag", "period", descending=[True, False, False], nulls_last=True)
-        .select("tag", "period", "contacts", cumulative=pl.col("contacts").cum_sum().over("tag"))
     )
 
 

@@ -161,10 +161,13 @@ def _messages_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _report_options(parser: argparse.ArgumentParser) -> None:
+    from sendblue_data.cli.messages import add_file_option  # noqa: PLC0415 -- so that --help of the others starts fast
+
     parser.epilog = _CREDENTIALS
     parser.add_argument(
         "--history", metavar="URI", help="a history made by `snapshot`; adds opt-outs over time to the report"
     )
+    add_file_option(parser, "adds texts after opt-outs, opt-outs per text and delivery to the report")
     _output_options(parser)
     _pulling_options(parser)
     parser.set_defaults(run=_report)
@@ -360,7 +363,7 @@ def _report(args: argparse.Namespace) -> int:
     with SendblueClient() as client:
         print(f"Reading account {client.account}")
         pulling = {name: getattr(args, name) for name in ("allow_incomplete", "trust", "strict")}
-        _write_report(client, args, history=args.history, **pulling)
+        _write_report(client, args, history=args.history, messages=args.messages, **pulling)
     return 0
 
 
@@ -378,6 +381,7 @@ def _write_report(
     args: argparse.Namespace,
     *,
     history: str | None = None,
+    messages: str | None = None,
     note: str | None = None,
     title: str = "Contacts report",
     **pulling: Any,
@@ -386,12 +390,13 @@ def _write_report(
     # Plots go to files: where a desktop is, matplotlib must not reach for it.
     os.environ.setdefault("MPLBACKEND", "Agg")
     from sendblue_data._shared.files import check_folder  # noqa: PLC0415 -- so that --help starts fast
+    from sendblue_data.cli.messages import read_file  # noqa: PLC0415
     from sendblue_data.pull.pull import pull_contacts  # noqa: PLC0415
     from sendblue_data.report.page import save  # noqa: PLC0415
     from sendblue_data.report.report import build_report  # noqa: PLC0415
     from sendblue_data.report.terminal import headline_tables  # noqa: PLC0415
 
-    past = _history(history)  # before the pull, which may take minutes
+    past, told = _history(history), read_file(messages)  # before the pull, which may take minutes
     folder: Path = args.out
     folder.mkdir(parents=True, exist_ok=True)
     page = check_folder(folder / "report.html")
@@ -400,14 +405,16 @@ def _write_report(
     report = build_report(
         contacts,
         past,
+        messages=told,
         evidence=evidence,
         mask=not args.unmasked,
         min_contacts=args.min_contacts,
         theme=args.theme,
         title=title,
         note=note,
+        png=True,
     )
-    path = save(report, page, plots=True)
+    path = save(report, page)
     contacts_told, plots = _counted(evidence.contacts, "contact"), _counted(len(report.pictures), "plot")
     print(f"Account {evidence.account}: {contacts_told}, {plots}")
     print(path)

@@ -7,12 +7,15 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import polars as pl
+
 from sendblue_data._api.client import SendblueClient
 from sendblue_data._shared.files import check_folder, replacing
 from sendblue_data._shared.keywords import check_languages
 from sendblue_data.errors import ConfigurationError
 from sendblue_data.pull.evidence import MessagePullEvidence
 from sendblue_data.pull.messages import pull_messages
+from sendblue_data.writeback.message_files import messages_file
 
 
 def add_arguments(parser: argparse.ArgumentParser, moment: Callable[[str], Any]) -> None:
@@ -67,6 +70,25 @@ def run(args: argparse.Namespace) -> int:
     texts = "with their texts" if args.content else "without texts"
     print(f"{path}: {frame.height:,} messages, {texts}")
     return 0
+
+
+def add_file_option(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the option of a command that takes a file of messages.
+
+    Args:
+        parser: the command's.
+        what: what the messages add to it.
+    """
+    parser.add_argument("--messages", metavar="FILE", help=f"a file made by `messages`; {what}")
+
+
+def read_file(path: str | None) -> pl.DataFrame | None:
+    """Read a file of messages, and keep no text of it.
+
+    Raises:
+        FrameError: it is none.
+    """
+    return None if path is None else messages_file(path)[1].drop("content", strict=False)
 
 
 def _certificate(evidence: MessagePullEvidence) -> list[tuple[str, str]]:

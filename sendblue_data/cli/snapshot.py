@@ -6,9 +6,10 @@ import argparse
 import json
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sendblue_data._shared.text import one_line
+from sendblue_data.cli.messages import add_file_option, read_file
 from sendblue_data.errors import (
     HistoryConflictError,
     IncompletePullError,
@@ -57,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--lock-timeout", type=_seconds, default=0.0, metavar="SECONDS",
         help="wait this long for a snapshot that is still running (default: %(default)s)",
     )  # fmt: skip
+    add_file_option(
+        parser, "keeps with each contact when it opted out, as far as they tell; give it each time"
+    )
     parser.add_argument(
         "--alarm", action="store_true",
         help=f"print to stderr where more opted out since the last look than is usual, and exit with {ALARM}",
@@ -76,28 +80,37 @@ def run(args: argparse.Namespace) -> int:
     from sendblue_data._api.client import SendblueClient  # noqa: PLC0415 -- so that --help starts fast
     from sendblue_data.history.contact_history import ContactHistory  # noqa: PLC0415
     from sendblue_data.history.lock import lock_path, writer_lock  # noqa: PLC0415
-    from sendblue_data.pull.pull import iter_contacts  # noqa: PLC0415
+    from sendblue_data.messages.opt_out_times import opt_out_times  # noqa: PLC0415
+    from sendblue_data.pull.pull import iter_contacts, pull_contacts  # noqa: PLC0415
 
     try:
         history = ContactHistory(args.out, storage_options=_merged(args.storage_options))
         history.exists()  # fails before the pull, which may take minutes, if the history can't be read
+        messages = read_file(args.messages)
+        how = {
+            "progress": False,
+            "allow_incomplete": args.allow_incomplete,
+            "trust": args.trust,
+            "strict": args.strict,
+        }
         # Locked before the pull, under a name of its own: two pulls at once would only slow each other down.
         with (
             writer_lock(lock_path(None, f"command:{history.uri}"), timeout=args.lock_timeout),
             SendblueClient() as client,
         ):
-            frames = iter_contacts(
-                client,
-                progress=False,
-                allow_incomplete=args.allow_incomplete,
-                trust=args.trust,
-                strict=args.strict,
-            )
+            contacts: Any
+            if messages is None:
+                contacts, evidence, times = iter_contacts(client, **how), None, None
+            else:  # whose phone is whose is asked of all contacts at once
+                contacts, evidence = pull_contacts(client, with_evidence=True, **how)
+                times = opt_out_times(messages, contacts)
             done = history.snapshot(
-                frames,
+                contacts,
+                evidence=evidence,
                 allow_incomplete=args.allow_incomplete,
                 allow_other_account=args.allow_other_account,
                 max_shrink=args.max_shrink,
+                times=times,
                 lock_timeout=args.lock_timeout,
             )
         alarms = _alarm_lines(history, args.false_alarms) if args.alarm else []

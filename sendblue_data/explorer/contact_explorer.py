@@ -6,7 +6,6 @@ import os
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as widgets
 import polars as pl
 
 from sendblue_data._api.client import SendblueClient
@@ -18,12 +17,13 @@ from sendblue_data.explorer.controls import Controls
 from sendblue_data.explorer.filters import Filters, filters_of, predicate_of
 from sendblue_data.explorer.headline import Headline, headline_html, untold_html
 from sendblue_data.explorer.import_panel import ImportPanel
-from sendblue_data.explorer.part import Part
+from sendblue_data.explorer.part import CodePart
 from sendblue_data.explorer.saved import SavedSegments
 from sendblue_data.explorer.selection import Account
 from sendblue_data.explorer.still import still_html
 from sendblue_data.explorer.style import STYLE
 from sendblue_data.explorer.tabs import Tabs
+from sendblue_data.explorer.toolkit import widgets
 from sendblue_data.explorer.write_panel import WritePanel
 from sendblue_data.explorer.writes import Outcome
 from sendblue_data.messages.engagement import engagement
@@ -56,6 +56,7 @@ class ContactExplorer:
 
     Raises:
         FrameError: it is no contacts frame, or `messages` is no messages frame.
+        MissingExtraError: ipywidgets or anywidget, of the extra `notebook`, is not installed.
 
     Example:
         >>> from sendblue_data import contacts_frame
@@ -93,10 +94,11 @@ class ContactExplorer:
         self.headline = widgets.HTML()
         self.untold = widgets.HTML()
         self.problem = widgets.HTML()
-        self.code_part = Part("code", lambda _: None)
+        self.code_part = CodePart(lambda _: None)
         self.more = widgets.ToggleButtons(
             options=["Code", "Save the segment", "Write to the selection", "Write a list"],
-            description="Do",
+            value=None,  # folded until asked for
+            description="Next",
             style={"button_width": "auto", "description_width": "36px"},
         )
         self._panels = {
@@ -105,7 +107,7 @@ class ContactExplorer:
             "Write to the selection": self.write.widget,
             "Write a list": self.list.widget,
         }
-        self._place = widgets.VBox([self.code_part], layout={"width": "100%"})
+        self._place = widgets.VBox([], layout={"width": "100%"})
         self.more.observe(lambda _: self._unfold(), "value")
         main = widgets.VBox(
             [

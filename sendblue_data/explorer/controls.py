@@ -19,7 +19,7 @@ from sendblue_data.explorer.filters import (
     Filters,
     predicate_of,
 )
-from sendblue_data.explorer.part import Message, Part
+from sendblue_data.explorer.part import ChipsPart, FacetsPart, Message
 from sendblue_data.explorer.selection import Account
 from sendblue_data.report.words import readable
 
@@ -75,8 +75,8 @@ class Controls:
         self.filters = Filters()
         self.dark = False
         self.themed: Callable[[], object] = lambda: None
-        self.widget = Part("facets", self.hear)
-        self.chips = Part("chips", self.hear)
+        self.widget = FacetsPart(self.hear)
+        self.chips = ChipsPart(self.hear)
         self.offer(account)
 
     def offer(self, account: Account) -> None:
@@ -99,8 +99,7 @@ class Controls:
             self.themed()
             return
         if kind == "open":
-            self._open.add(str(message.get("field")))
-            self.tell()
+            self._unfold(str(message.get("field")), is_open=bool(message.get("open", True)))
             return
         if kind == "search":
             self._searches[str(message.get("field"))] = str(message.get("text", ""))
@@ -111,6 +110,12 @@ class Controls:
             self.filters = wanted
             self.changed()
         self.tell()
+
+    def _unfold(self, field: str, *, is_open: bool) -> None:
+        """Count a facet from now on, or no longer; what is so already is told to nobody, lest views answer for ever."""
+        if is_open != (field in self._open):
+            self._open ^= {field}
+            self.tell()
 
     def _after(self, kind: object, message: Message) -> Filters | None:
         if kind == "choose" and message.get("field") in FIELDS:

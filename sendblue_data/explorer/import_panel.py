@@ -6,10 +6,9 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-import ipywidgets as widgets
-
 from sendblue_data._api.client import SendblueClient
 from sendblue_data.errors import SendblueError
+from sendblue_data.explorer.toolkit import widgets
 from sendblue_data.explorer.write_panel import WritePanel
 from sendblue_data.explorer.writes import LIST_ACTIONS, Outcome
 from sendblue_data.imports.claims import TARGETS

@@ -10,30 +10,30 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import anywidget
-import traitlets
+from sendblue_data.explorer.toolkit import anywidget
 
 _STATIC = Path(__file__).parent / "static"
 Message = Mapping[str, Any]
 
 
+def _module(*names: str) -> str:
+    """Join files to a part's module: each holds only what it needs, as a saved notebook holds one for each part."""
+    files = (_STATIC / f"{name}.js" for name in ("common", *names, "mount"))
+    return "\n".join(file.read_text(encoding="utf-8") for file in files)
+
+
 class Part(anywidget.AnyWidget):
-    """One of `"facets"`, `"chips"`, `"table"` and `"code"`.
+    """What a part has in common with the others.
 
     Args:
-        part: which.
         hear: called with each message of the browser, but for the first.
 
     Attributes:
         shown: what was told last; it is told again to a view that is made later.
     """
 
-    _esm = _STATIC / "explorer.js"
-    _css = _STATIC / "explorer.css"
-    part = traitlets.Unicode().tag(sync=True)
-
-    def __init__(self, part: str, hear: Callable[[Message], object]) -> None:
-        super().__init__(part=part)
+    def __init__(self, hear: Callable[[Message], object]) -> None:
+        super().__init__()
         self.shown: dict[str, Any] = {}
         self._hear = hear
         self.on_msg(self._on_message)
@@ -50,3 +50,28 @@ class Part(anywidget.AnyWidget):
             if "dark" not in message:
                 return
         self._hear(message)
+
+
+class FacetsPart(Part):
+    """What there is to choose from. The style of all parts is here, once."""
+
+    _esm = _module("redraw", "facets")
+    _css = (_STATIC / "explorer.css").read_text(encoding="utf-8")
+
+
+class ChipsPart(Part):
+    """What is chosen, as a sentence; it says, too, whether the notebook is dark."""
+
+    _esm = _module("redraw", "chips")
+
+
+class TablePart(Part):
+    """The contacts, all of them to be scrolled through."""
+
+    _esm = _module("table")
+
+
+class CodePart(Part):
+    """Code to copy."""
+
+    _esm = _module("code")

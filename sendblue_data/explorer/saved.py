@@ -7,9 +7,8 @@ from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
-import ipywidgets as widgets
-
 from sendblue_data.errors import SegmentError, SendblueError
+from sendblue_data.explorer.toolkit import widgets
 from sendblue_data.segments.files import load_segments, save_segments
 from sendblue_data.segments.parsing import parse_segment
 from sendblue_data.segments.predicates import Segment

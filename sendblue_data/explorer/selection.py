@@ -123,7 +123,7 @@ class Account:
 
     @cached_property
     def _regions(self) -> pl.Series:
-        return self.frame.select(phone_region_code()).to_series().cast(pl.Categorical).cast(pl.String)
+        return self.frame.select(phone_region_code()).to_series()
 
     @cached_property
     def _searched(self) -> pl.Series:

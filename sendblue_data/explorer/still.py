@@ -16,6 +16,7 @@ from sendblue_data.explorer.tab_plots import COLUMNS, tags_html
 _LISTED = 8
 _FEW = 20
 """Contacts below which a tag is left out: a name that one contact bears may be that contact's."""
+_COLOURS = 64
 _STYLE = (
     ".sb-still .sb-cards{display:flex;flex-wrap:wrap;gap:8px}"
     ".sb-still .sb-card{flex:1 1 150px;padding:8px 12px;border:1px solid #8886;border-radius:6px}"
@@ -29,7 +30,11 @@ def still_html(account: Account, members: pl.Series, part: Headline, whole: Head
     common = mask_table(tag_summary(contacts).filter(pl.col("contacts") >= _FEW).head(_LISTED))
     kept = contacts.with_columns(pl.col("tags").list.set_intersection(common["tag"].to_list()))
     figures = f"{headline_html(part, whole)}<p><code>{escape(code)}</code></p>"
-    told = "" if common.is_empty() else f"{tags_html(kept)}{ReadableTable(common)._repr_html_()}"
+    told = (
+        ""
+        if common.is_empty()
+        else f"{tags_html(kept, colours=_COLOURS)}{ReadableTable(common)._repr_html_()}"
+    )
     return (
         f"<div class='sb-still'><style>{_STYLE}</style>{figures}{told}"
         "<p>Run the cell to choose and to write.</p></div>"

@@ -2,8 +2,9 @@
 
 STYLE = """
 <style>
-.sendblue-explorer .sb-cards {display: flex; flex-wrap: wrap; gap: 8px; line-height: 1.35}
-.sendblue-explorer .sb-card {flex: 1 1 150px; padding: 8px 12px;
+.sendblue-explorer .sb-cards {display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 8px;
+  line-height: 1.35}
+.sendblue-explorer .sb-card {padding: 8px 12px;
   border: 1px solid var(--jp-border-color2, #ccc);
   border-radius: 4px; color: var(--jp-ui-font-color1, #222)}
 .sendblue-explorer .sb-name, .sendblue-explorer .sb-note {font-size: 12px;
@@ -16,7 +17,7 @@ STYLE = """
   border: 1px solid var(--jp-border-color2, #ccc); border-radius: 4px;
   color: var(--jp-ui-font-color1, #222); background: var(--jp-layout-color2, #f5f5f5)}
 .sendblue-explorer .sb-error {color: var(--jp-error-color0, #b00020)}
-.sendblue-explorer .sb-words {line-height: 1.4; color: var(--jp-ui-font-color1, #222)}
+.sendblue-explorer .sb-words {line-height: 1.4; overflow-x: auto; color: var(--jp-ui-font-color1, #222)}
 .sendblue-explorer .sb-words p {margin: 4px 0}
 .sendblue-explorer h3 {margin: 4px 0; font-size: 14px; color: var(--jp-ui-font-color1, #222)}
 .sendblue-explorer select:focus-visible, .sendblue-explorer button:focus-visible,

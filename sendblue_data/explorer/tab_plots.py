@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -33,12 +34,13 @@ COLUMNS = ("phone", "tags", "opt_out", "verified", "created_at")
 """Columns that the pictures of a selection look at: only these are filtered for them."""
 
 
-def tags_html(contacts: pl.DataFrame, theme: Theme = "light") -> str:
-    """Draw the tags of a selection."""
+def tags_html(contacts: pl.DataFrame, theme: Theme = "light", *, colours: int | None = None) -> str:
+    """Draw the tags of a selection, in so few colours if it is to be small."""
     table = tag_summary(contacts)
     return _image(
         plots.tag_summary(table, top=_DRAWN, theme=theme),
         in_words("Contacts by tag", table, "tag", "contacts", number),
+        colours,
     )
 
 
@@ -112,10 +114,22 @@ def history_html(history: ContactHistory, theme: Theme = "light") -> str:
     )
 
 
-def _image(axes: Axes, words: str) -> str:
+def _image(axes: Axes, words: str, colours: int | None = None) -> str:
     file, *_ = save_png(axes, _DOTS)
+    if colours is not None:
+        file = _reduced(file, colours)
     data = base64.b64encode(file.getvalue()).decode()
     return f'<img class="sb-plot" src="data:image/png;base64,{data}" alt="{escape(words, quote=True)}">'
+
+
+def _reduced(png: io.BytesIO, colours: int) -> io.BytesIO:
+    """Keep some colours, which takes a quarter of the place."""
+    from PIL import Image  # noqa: PLC0415 -- comes with matplotlib, and is as slow to import
+
+    file = io.BytesIO()
+    with Image.open(png) as image:
+        image.convert("RGB").quantize(colours).save(file, "PNG", optimize=True)
+    return file
 
 
 def _said(words: str) -> str:

@@ -8,25 +8,27 @@ from typing import Any
 import polars as pl
 
 from sendblue_data._shared.masking import mask_email, mask_name, mask_phone, mask_text
-from sendblue_data.explorer.part import Message, Part
+from sendblue_data.explorer.part import Message, TablePart
 from sendblue_data.explorer.selection import Account
 
 LONGEST = 400
 """Characters of a cell that are sent; it is cut to its column, and these are in its tooltip."""
 COLUMNS = {
     "phone": ("Phone", 118),
-    "first_name": ("First name", 86),
-    "last_name": ("Last name", 86),
+    "first_name": ("First name", 92),
+    "last_name": ("Last name", 92),
     "company_name": ("Company", 104),
     "tags": ("Tags", 140),
-    "opt_out": ("Opted out", 80),
-    "verified": ("Verified", 68),
-    "created_at": ("Created (UTC)", 138),
+    "opt_out": ("Opted out", 92),
+    "verified": ("Verified", 74),
+    "created_at": ("Created", 92),
     "custom_variables": ("Variables", 122),
     "assigned_to_email": ("Owner", 120),
     "sendblue_number": ("Line", 116),
 }
 """Each column's heading, and its width in pixels, where there is no more room."""
+SHOWN = {"created_at": 10}
+"""Characters of a cell that are seen, where that is not all: of a moment its day; the rest is in its tooltip."""
 SORTABLE = tuple(name for name in COLUMNS if name not in ("tags", "custom_variables"))
 _FIRST = 100
 _MOST = 1_000
@@ -71,7 +73,7 @@ class TableView:
         self.by: str | None = None
         self.descending = False
         self.whole = not mask
-        self.widget = Part("table", self.hear)
+        self.widget = TablePart(self.hear)
 
     def draw(self, account: Account, members: pl.Series) -> None:
         """Show a selection from its first row."""
@@ -110,7 +112,13 @@ class TableView:
         )
         self.widget.tell(
             columns=[
-                {"name": name, "label": label, "width": width, "sortable": name in SORTABLE}
+                {
+                    "name": name,
+                    "label": label,
+                    "width": width,
+                    "sortable": name in SORTABLE,
+                    "shown": SHOWN.get(name),
+                }
                 for name, (label, width) in COLUMNS.items()
             ],
             rows=rows,
@@ -137,7 +145,7 @@ def _text(name: str, value: Any, *, mask: bool) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M}"
+        return f"{value:%Y-%m-%d %H:%M} UTC"
     if isinstance(value, list):
         text = ", ".join("" if tag is None else str(tag) for tag in value)
     elif isinstance(value, dict):

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING
 
-import ipywidgets as widgets
 import polars as pl
 
 from sendblue_data.errors import SendblueError
@@ -14,6 +13,7 @@ from sendblue_data.explorer import tab_plots
 from sendblue_data.explorer.selection import Account
 from sendblue_data.explorer.table import TableView
 from sendblue_data.explorer.timing import Debounced
+from sendblue_data.explorer.toolkit import widgets
 
 if TYPE_CHECKING:
     from sendblue_data.history.contact_history import ContactHistory  # what it needs is an extra
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 SETTLED = 0.2
 """Seconds after the last change of a filter before a picture is drawn: numbers come first."""
+
+
+DRAWING = '<div class="sb-words" role="status">Drawing…</div>'
+"""What stands where a picture is not there yet."""
 
 
 class PlotView:
@@ -35,12 +39,18 @@ class PlotView:
         self._html = html
         self._once = once
         self.theme: Theme = "light"
-        self.widget = widgets.HTML()
+        self._drawn = False
+        self.widget = widgets.HTML(DRAWING)
+
+    def use_theme(self, theme: Theme) -> None:
+        """Draw in this theme from now on."""
+        self.theme, self.widget.value, self._drawn = theme, DRAWING, False
 
     def draw(self, account: Account, members: pl.Series) -> None:
         """Draw a selection."""
-        if self._once and self.widget.value:
+        if self._once and self._drawn:
             return
+        self._drawn = True
         try:
             contacts = account.frame.select(tab_plots.COLUMNS).filter(members)
             self.widget.value = self._html(contacts, self.theme)
@@ -109,7 +119,7 @@ class Tabs:
         if all(view.theme == theme for view in plots.values()):
             return
         for view in plots.values():
-            view.theme, view.widget.value = theme, ""
+            view.use_theme(theme)
         self._stale |= set(plots)
         if self.choice.value in plots:
             self._draw()

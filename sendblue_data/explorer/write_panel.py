@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
-import ipywidgets as widgets
 import polars as pl
 
 from sendblue_data._api.client import SendblueClient
 from sendblue_data.explorer.selection import Counted
 from sendblue_data.explorer.timing import Background
+from sendblue_data.explorer.toolkit import widgets
 from sendblue_data.explorer.writes import (
     ACTIONS,
     ADD,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from sendblue_data._frames.grouping import By, RowGroups, created_period
 from sendblue_data._shared.validation import check_number
+from sendblue_data.history.opt_out_times import checked_times
 from sendblue_data.history.process_limits import LEAST_PERIODS, Numbers
 from sendblue_data.history.table import HistoryTable
 from sendblue_data.history.trend import Calendar, calendar_of, counts
@@ -88,14 +90,16 @@ def opt_out_alarms(
     time_zone: str,
     count_arrived: bool,
     latest: bool,
+    times: Any | None = None,
 ) -> pl.DataFrame:
     """Find the spikes; see `ContactHistory.opt_out_alarms`."""
     expected = "a number above 0, such as 1"
     check_number("false_alarms_per_year", false_alarms_per_year, lambda given: given > 0, expected)
+    told = None if times is None else checked_times(times)
     calendar = calendar_of(table, None if every is None else created_period(every).every, time_zone)
     judged = pl.concat(
         [
-            _factor(table, one, calendar, count_arrived=count_arrived, latest=latest)
+            _factor(table, one, calendar, count_arrived=count_arrived, latest=latest, times=told)
             for one in (None, *([by] if isinstance(by, str) else by))
         ]
     )
@@ -112,12 +116,18 @@ def opt_out_alarms(
 
 
 def _factor(
-    table: HistoryTable, by: By | None, calendar: Calendar, *, count_arrived: bool, latest: bool
+    table: HistoryTable,
+    by: By | None,
+    calendar: Calendar,
+    *,
+    count_arrived: bool,
+    latest: bool,
+    times: pl.DataFrame | None,
 ) -> pl.DataFrame:
     """Judge every period of each group of one factor."""
     groups = RowGroups(by, taken=_COLUMNS)
     keys = groups.names
-    rows = counts(table, groups, calendar, count_arrived=count_arrived)
+    rows = counts(table, groups, calendar, count_arrived=count_arrived, times=times)
     rows = rows.filter(pl.col("at_risk") > 0, pl.col("days") > 0)
     # Who left was at risk for half of the time, on average (the actuarial estimate).
     rows = rows.with_columns(exposure=(pl.col("at_risk") - pl.col("opt_outs") / 2) * pl.col("days"))

@@ -452,6 +452,7 @@ class ContactHistory:
         latest: bool = False,
         time_zone: str = "UTC",
         count_arrived: bool = True,
+        times: Any | None = None,
     ) -> pl.DataFrame:
         """Find where more opted out than before leads one to expect: in all contacts, in a tag, on a line.
 
@@ -469,6 +470,8 @@ class ContactHistory:
             time_zone: of the periods.
             count_arrived: whether those who were opted out when they arrived count (see `opt_out_trend`). A large
                 import of people who had opted out before is an alarm then; `arrived_opted_out` tells it apart.
+            times: what `opt_out_times(messages)` gave: with `every`, an opt-out counts in its own period, as in
+                `opt_out_trend`. Without it each look is a period, and is judged by what it was the first to show.
 
         Returns:
             A row for each alarm, by time, the surest first: `period` (a Date), `after`, `before` (UTC; the opt-outs
@@ -478,7 +481,7 @@ class ContactHistory:
             or more, had nothing changed) and `false_alarms_per_year`, as asked for.
 
         Raises:
-            FrameError: `by` names no contact field.
+            FrameError: `by` names no contact field, or `times` is no such frame.
             ConfigurationError: an option is not as above.
 
         Example:
@@ -496,6 +499,7 @@ class ContactHistory:
                 time_zone=time_zone,
                 count_arrived=count_arrived,
                 latest=latest,
+                times=times,
             )
         )
 

@@ -17,7 +17,7 @@ MAPPING_SCHEMA = pl.Schema(_MAPPING)
 _PROBLEMS: dict[str, Any] = {"row": pl.UInt32, "header": pl.String, "problem": pl.String}
 PROBLEMS_SCHEMA = pl.Schema(_PROBLEMS)
 _SHOWN = 8
-_CELL = "text-align:left;padding:2px 10px;vertical-align:top;white-space:pre-wrap;overflow-wrap:anywhere"
+_CELL = "text-align:left;padding:2px 10px;vertical-align:top;white-space:pre-wrap;overflow-wrap:break-word"
 
 
 @dataclass(frozen=True, repr=False)

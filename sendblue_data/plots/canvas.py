@@ -28,7 +28,7 @@ from sendblue_data.plots.labels import (
 )
 from sendblue_data.plots.measure import fitting, text_width, widest, wrapped
 from sendblue_data.plots.options import ABOVE_AND_BELOW, SLIDE, SLIDE_DPI, check_size, coloured
-from sendblue_data.plots.style import Palette, Theme, styled, theme_of
+from sendblue_data.plots.style import Palette, Theme, check_matplotlib, styled, theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -406,6 +406,7 @@ def canvas(
     A new figure is as high as its `rows` need, or its axes `height` inches where a plot isn't made of rows; `width`
     is in inches too, and labels that need more get more. With a `size` or `figsize` it is as large as that.
     """
+    check_matplotlib()
     check_size(size, figsize, ax)
     chosen = theme_of(ax) if ax is not None and theme is None else theme
     with styled(chosen) as theirs:

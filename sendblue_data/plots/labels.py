@@ -12,7 +12,7 @@ from functools import lru_cache
 from math import floor, inf, log10
 
 from sendblue_data._shared.time import Moment
-from sendblue_data.plots.style import font_families
+from sendblue_data.plots.style import check_matplotlib, font_families
 
 ISOLATES = ("\u200e\u2068", "\u2069")
 """A left-to-right mark, since where no letter tells the direction of a line it is right to left; and the isolate."""
@@ -141,6 +141,7 @@ def lacks_glyphs(values: Iterable[object]) -> bool:
 
 @lru_cache(maxsize=1)
 def _charmaps() -> list[frozenset[int]]:
+    check_matplotlib()  # a label may be made before its plot is begun
     from matplotlib import font_manager  # noqa: PLC0415 -- importing sendblue_data must not import matplotlib
 
     return [

@@ -31,14 +31,18 @@ def widest(texts: Iterable[str], size: float, *, bold: bool = False) -> float:
 
 @lru_cache(maxsize=4096)
 def _advance(character: str, bold: bool) -> float:
+    # Between two others, since a space alone has no outline.
+    return (_outline(f"|{character}|", bold) - _outline("||", bold)) / 100
+
+
+@lru_cache(maxsize=4096)
+def _outline(text: str, bold: bool) -> float:
     from matplotlib.font_manager import FontProperties  # noqa: PLC0415 -- late, like pyplot
     from matplotlib.textpath import text_to_path  # noqa: PLC0415 -- as above
 
     font = FontProperties(family=list(font_families()), size=100, weight="bold" if bold else "normal")
-    # Between two others, since a space alone has no outline.
-    around, _, _ = text_to_path.get_text_width_height_descent("||", font, ismath=False)
-    width, _, _ = text_to_path.get_text_width_height_descent(f"|{character}|", font, ismath=False)
-    return float(width - around) / 100
+    width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    return float(width)
 
 
 def fitting(text: str, points: float, size: float) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, cast
 
+from sendblue_data._optional import missing_extra
 from sendblue_data._shared.validation import shown
 from sendblue_data.errors import ConfigurationError
 
@@ -106,6 +107,7 @@ def use_style(theme: Theme = "light") -> None:
 
     Raises:
         ConfigurationError: another name.
+        MissingExtraError: matplotlib, of the extra `notebook`, is not installed.
 
     Example:
         >>> use_style("dark")
@@ -116,11 +118,20 @@ def use_style(theme: Theme = "light") -> None:
         sendblue_data.errors.ConfigurationError: theme is 'blue'; use "light" or "dark".
     """
     global _chosen  # noqa: PLW0603 -- the choice of a session, like matplotlib's own rcParams
+    check_matplotlib()
     from matplotlib import style  # noqa: PLC0415 -- importing sendblue_data must not import matplotlib
 
     checked = check_theme(theme)
     style.use([f"sendblue_data.plots.{checked}", _fonts()])
     _chosen = checked
+
+
+def check_matplotlib() -> None:
+    """Raise `MissingExtraError` where there is no matplotlib to draw with."""
+    try:
+        import matplotlib as mpl  # noqa: F401, PLC0415 -- as above
+    except ModuleNotFoundError as error:
+        raise missing_extra("A plot", error, "notebook") from error
 
 
 def check_theme(theme: str | None) -> Theme:

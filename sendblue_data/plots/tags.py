@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Unpack
 
 import polars as pl
@@ -112,7 +113,10 @@ def tag_growth(table: pl.DataFrame, *, top: int = MOST_LINES, **options: Unpack[
         dated = table.drop_nulls("period")
         if not dated.height:
             return drawing.say_empty("No tagged contacts with a creation date" if table.height else NO_TAGS)
-        lines = line_groups(drawing, dated, ["tag"], "cumulative", top)
+        lines = [
+            (name, _level_between(part, dated["period"]))
+            for name, part in line_groups(drawing, dated, ["tag"], "cumulative", top)
+        ]
         high = max(size for _, part in lines for size in part["cumulative"]) * 1.04
         tails = [f"  {number(part['cumulative'][-1])}" for _, part in lines]
         spots = places(drawing, [name for name, _ in lines], tails, dates=True)
@@ -140,6 +144,25 @@ def tag_growth(table: pl.DataFrame, *, top: int = MOST_LINES, **options: Unpack[
         )
         drawing.notes.extend(_undated(table, [part["tag"][0] for _, part in lines]))
     return drawing.ax
+
+
+def _level_between(part: pl.DataFrame, periods: pl.Series) -> pl.DataFrame:
+    """Hold one tag's line level over the periods that its table leaves out, and to the ends of the axis."""
+    known = periods.unique().sort()
+    gap = known.diff().min()
+    step = gap if isinstance(gap, timedelta) else timedelta(days=1)
+    before, level = pl.col("period").shift(), pl.col("cumulative").shift(fill_value=0)
+    gaps = part.filter(
+        # Months and years are not all of one length.
+        (pl.col("period") - before > step * 1.5) | (before.is_null() & (pl.col("period") > known[0]))
+    )
+    names = gaps["period"].implode()
+    held = part.with_columns(cumulative=level).filter(pl.col("period").is_in(names))
+    held = held.with_columns(pl.col("period") - step)
+    first = part.head(1).with_columns(period=pl.lit(known[0]), cumulative=pl.lit(0, pl.Int64))
+    last = part.tail(1).with_columns(period=pl.lit(known[-1]))
+    ends = [first] * (part["period"][0] > known[0]) + [last] * (part["period"][-1] < known[-1])
+    return pl.concat([part, held, *ends]).unique(["period", "cumulative"]).sort("period", "cumulative")
 
 
 def _undated(table: pl.DataFrame, tags: list[str]) -> list[str]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 MOST = 10
 _SIGNIFICANT = 0.05
 _LONGEST = 40
+_OF_ALL = 0.01
+"""Share of all contacts that an age must have to be compared."""
 _EACH_WAY = 2
 """Drivers up, and down."""
 
@@ -46,7 +48,7 @@ def _all(make: Maker) -> Iterator[str]:
         )
     if known:
         yield from _drivers(make.drivers)
-        yield from _ages(make.ages)
+        yield from _ages(make.ages, make.min_contacts)
     if total["unknown"]:
         yield (
             f"Of {number(total['unknown'])} contacts ({percent(total['unknown'] / total['contacts'])}) the API did not "
@@ -83,8 +85,10 @@ def _q(value: float) -> str:
     return text if text.startswith("<") else f"= {text}"
 
 
-def _ages(ages: pl.DataFrame) -> Iterator[str]:
-    told = ages.drop_nulls("rate")
+def _ages(ages: pl.DataFrame, least: int) -> Iterator[str]:
+    """Compare the youngest with the oldest, but for the handful at either end, whose rate is nearly chance."""
+    size = pl.col("contacts")
+    told = ages.filter(size >= least, size >= size.sum() * _OF_ALL).drop_nulls("rate")
     if told.height < 2:  # noqa: PLR2004 -- a comparison takes two
         return
     young, old = told.row(0, named=True), told.row(-1, named=True)

@@ -9,13 +9,19 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-import great_tables
-import jinja2
-from markupsafe import Markup
-
+from sendblue_data._optional import missing_extra
 from sendblue_data._shared.files import replacing
 from sendblue_data.report.parts import Picture, Report, Table
 from sendblue_data.report.pdf import write_pdf
+from sendblue_data.report.svg import style_sheet, with_variables
+
+try:
+    import great_tables
+    import jinja2
+    import matplotlib as mpl  # noqa: F401 -- the pictures' own: what is missing is told before they are drawn
+    from markupsafe import Markup
+except ModuleNotFoundError as error:
+    raise missing_extra("A report", error, "notebook") from error
 
 _HERE = "sendblue_data.report"
 _NEITHER = "base-uri 'none'; form-action 'none'"
@@ -28,7 +34,11 @@ def render(report: Report) -> str:
     Its Content-Security-Policy forbids all but pictures that are in the page, and the one style sheet, by its
     hash: should a name slip through the escaping, it could neither run nor call home.
     """
-    style = files(_HERE).joinpath("report.css").read_text(encoding="utf-8") + _running_head(report)
+    style = (
+        files(_HERE).joinpath("report.css").read_text(encoding="utf-8")
+        + _running_head(report)
+        + style_sheet()
+    )
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(_HERE, "."),
         autoescape=True,
@@ -36,7 +46,7 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["data_uri"] = _data_uri
+    environment.filters["drawing"] = _drawing
     environment.filters["table"] = _table
     environment.tests["picture"] = lambda part: isinstance(part, Picture)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -54,8 +64,8 @@ def _running_head(report: Report) -> str:
     return f'@page {{ @top-left {{ content: "{text}"; }} }}\n'
 
 
-def _data_uri(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+def _drawing(picture: Picture) -> Markup:
+    return Markup(with_variables(picture.svg))  # noqa: S704 -- shapes, and texts that were escaped one by one
 
 
 def _table(table: Table) -> Markup:
@@ -72,13 +82,14 @@ def _table(table: Table) -> Markup:
     return Markup(found[0])  # noqa: S704 -- Great Tables escapes every cell
 
 
-def save(report: Report, path: str | os.PathLike[str], *, plots: bool = False) -> Path:
-    """Write the page, and with `plots` each picture beside it as a PNG; only the owner may read them."""
+def save(report: Report, path: str | os.PathLike[str]) -> Path:
+    """Write the page, and beside it each picture that is there as PNG; only the owner may read them."""
     path = Path(path)
     page = render(report)
-    for picture in report.pictures if plots else ():
-        with replacing(path.with_name(f"{picture.name}.png")) as part:
-            part.write_bytes(picture.light or picture.dark or b"")
+    for picture in report.pictures:
+        if picture.png is not None:
+            with replacing(path.with_name(f"{picture.name}.png")) as part:
+                part.write_bytes(picture.png)
     if path.suffix.lower() == ".pdf":
         write_pdf(page, path)
         return path

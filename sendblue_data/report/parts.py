@@ -19,21 +19,19 @@ class Card:
 
 @dataclass(frozen=True)
 class Picture:
-    """A plot as PNG, for light and for dark screens; None where it was not asked for.
+    """A plot.
 
     Attributes:
         name: of the file that it can be written to, without suffix.
         alt: the same in words, for who can't see it.
-        width: in pixels of a page; the PNG has two for each.
-        height: in the same.
+        svg: the drawing, in the light theme's colours.
+        png: the same in dots, for a mail or a slide; None where nobody asked for it.
     """
 
     name: str
     alt: str
-    width: int
-    height: int
-    light: bytes | None
-    dark: bytes | None
+    svg: str
+    png: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +70,11 @@ class Section:
     words: Sequence[str] = ()
     parts: Sequence[Picture | Table] = ()
     sentences: Sequence[str] = ()
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it holds no picture, and takes no page of its own where it is printed."""
+        return not any(isinstance(part, Picture) for part in self.parts)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,8 +60,8 @@ def write_report(
 
     The page holds the headline numbers, opt-outs, tags, verification, what a history shows over time, how
     the account was read, and the definition of each number. It loads nothing and runs nothing: plots are
-    pictures in the page, a policy in it forbids scripts, and all that came from contacts is escaped. It
-    prints, and follows the reader's choice of light or dark.
+    drawings in the page, whose texts can be searched and copied, a policy in it forbids scripts, and all that
+    came from contacts is escaped. It follows the reader's choice of light or dark, and is light on paper.
 
     Args:
         contacts: a contacts frame of any engine that Narwhals knows.
@@ -78,7 +78,7 @@ def write_report(
             contacts.
         min_contacts: tags, combinations, cohorts and sets with fewer contacts are left out, and counted: a rate of a
             handful says little, and may show what one person did.
-        theme: `"auto"`, `"light"` or `"dark"`.
+        theme: on a screen: `"auto"` (as the reader's is), `"light"` or `"dark"`.
         title: heading of the page.
         note: a sentence that must be read first, such as that the data is synthetic.
         sections: which parts it has: `"findings"`, `"opt-outs"`, `"tags"`, `"verification"`, `"messages"`,
@@ -94,6 +94,7 @@ def write_report(
             a .pdf where no browser is.
         FileNotWrittenError: the disk does not take it, or the browser did not print.
         WrongAccountError: the history is of another account.
+        MissingExtraError: the extra `notebook`, which draws and lays out the page, is not installed.
 
     Example:
         >>> import tempfile
@@ -139,8 +140,12 @@ def build_report(
     note: str | None = None,
     sections: Iterable[str] | None = None,
     logo: str | os.PathLike[str] | None = None,
+    png: bool = False,
 ) -> Report:
-    """Make a report's numbers, pictures and tables; `write_report` says what each argument is."""
+    """Make a report's numbers, pictures (with `png` as PNG too) and tables.
+
+    `write_report` says what each other argument is.
+    """
     check_theme(theme)
     wanted, mark = chosen(sections), logo_uri(logo)
     contacts = converted_once(contacts)
@@ -149,7 +154,7 @@ def build_report(
     account = account or (evidence.account if evidence else None)
     if history is not None:
         _check_same_account(history, contacts, account)
-    make = Maker(contacts, pulled, theme, mask, min_contacts)
+    make = Maker(contacts, pulled, mask, min_contacts, png)
     opt_outs = make.total
     size = opt_outs["contacts"]
     makers: dict[str, Callable[[], Section]] = {

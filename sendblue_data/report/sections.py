@@ -52,16 +52,16 @@ class Maker:
     Attributes:
         contacts: a contacts frame of any engine that Narwhals knows.
         as_of: moment of the pull; None where it isn't known.
-        theme: of the pictures.
         mask: whether phones, names and e-mail addresses are masked.
         min_contacts: groups with fewer contacts are left out, and counted.
+        png: whether pictures are kept as PNG too.
     """
 
     contacts: Any
     as_of: datetime | None
-    theme: str
     mask: bool
     min_contacts: int = 0
+    png: bool = False
 
     @cached_property
     def total(self) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class Maker:
     def drawn(self, name: str, table: pl.DataFrame, alt: str, **options: Any) -> Picture:
         """Draw a table by the plot of this name."""
         plot, chosen = getattr(plots, name), {"as_of": self.as_of, **options}
-        return picture(name, lambda theme: plot(table, theme=theme, **chosen), alt, self.theme)
+        return picture(name, lambda: plot(table, theme="light", **chosen), alt, png=self.png)
 
     def opt_outs(self) -> Section:
         """Return the part on who has opted out."""
@@ -216,9 +216,9 @@ class Maker:
         by_tag = self.hidden(verification_rate(self.contacts, by="tags", min_contacts=self.min_contacts))
         backlog = verification_backlog(self.contacts, as_of=self.as_of)
         total = verification_rate(self.contacts)["rate"].item()
-        parts = self._rates_by_tag("verification_rate", "Verified share by tag", by_tag, total)
         words = in_words("Unverified contacts by age", backlog, "age", "contacts", number)
-        parts.append(self.drawn("verification_backlog", backlog, words))
+        parts: list[Picture | Table] = [self.drawn("verification_backlog", backlog, words)]
+        parts += self._rates_by_tag("verification_rate", "Verified share by tag", by_tag, total)
         worklist = verification_worklist(self.contacts)
         if worklist.height:
             parts.append(self._to_verify(worklist))
@@ -328,13 +328,18 @@ def _drivers(drivers: pl.DataFrame) -> Table:
             "contacts": ("contacts", number),
             "opt-out rate": ("opt_out_rate", percent),
             "rate of the rest": ("rest_opt_out_rate", percent),
-            "relative risk": ("relative_risk", decimal),
-            "95% interval": (("relative_risk_low", "relative_risk_high"), _ratio_interval),
+            "relative risk (95% interval)": (
+                ("relative_risk", "relative_risk_low", "relative_risk_high"),
+                _ratio,
+            ),
             "q": ("q", probability),
-            "adjusted risk": ("adjusted_relative_risk", decimal),
-            "its 95% interval": (
-                ("adjusted_relative_risk_low", "adjusted_relative_risk_high"),
-                _ratio_interval,
+            "adjusted risk (95% interval)": (
+                (
+                    "adjusted_relative_risk",
+                    "adjusted_relative_risk_low",
+                    "adjusted_relative_risk_high",
+                ),
+                _ratio,
             ),
             "once adjusted": ("after_adjusting", str),
         },
@@ -378,8 +383,9 @@ def _day(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d}"
 
 
-def _ratio_interval(bounds: Sequence[float | None]) -> str:
-    low, high = bounds
+def _ratio(risk: Sequence[float | None]) -> str:
+    value, low, high = risk
     if low is None or high is None:
-        return "n/a"
-    return f"{low:.2f} or more" if high == inf else f"{low:.2f} to {high:.2f}"
+        return decimal(value)
+    bounds = f"{low:.2f} or more" if high == inf else f"{low:.2f} to {high:.2f}"
+    return f"{decimal(value)} ({bounds})"

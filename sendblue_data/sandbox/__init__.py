@@ -6,8 +6,7 @@ loaded when it is first asked for: the command line can describe its options wit
 
 from typing import TYPE_CHECKING
 
-from sendblue_data._optional import install_command
-from sendblue_data.errors import MissingExtraError
+from sendblue_data._optional import missing_extra
 from sendblue_data.sandbox.faults import Faults
 from sendblue_data.sandbox.switches import Switches
 
@@ -23,7 +22,5 @@ def __getattr__(name: str) -> object:
     try:
         from sendblue_data.sandbox.sandbox import Sandbox  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"The sandbox needs {error.name}, which is not installed: {install_command('sandbox')}."
-        ) from error
+        raise missing_extra("The sandbox", error, "sandbox") from error
     return Sandbox

@@ -79,9 +79,8 @@ def load_segments(path: str | os.PathLike[str]) -> dict[str, Segment]:
     r"""Return the named segments of a TOML file that `save_segments` or a person wrote.
 
     Raises:
-        SegmentError: the file is not TOML, has another key than `[segments]`, or a rule can't be read; with
-            the file, the segment's name and the remedy. Nothing in the file is run.
-        FileNotFoundError: there is no such file.
+        SegmentError: there is no such file, it is not TOML, has another key than `[segments]`, or a rule can't be
+            read; with the file, the segment's name and the remedy. Nothing in the file is run.
 
     Example:
         >>> import tempfile, pathlib
@@ -93,6 +92,10 @@ def load_segments(path: str | os.PathLike[str]) -> dict[str, Segment]:
     source = Path(path)
     try:
         content = tomllib.loads(source.read_bytes().decode("utf-8-sig"))
+    except OSError as missing:
+        raise SegmentError(
+            f"{source} can't be read: {missing.strerror}. Give the path of a file that save_segments wrote."
+        ) from missing
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as broken:
         raise SegmentError(f"{source} is not a TOML file: {broken}") from broken
     named = content.get("segments")

@@ -18,7 +18,7 @@ from sendblue_data._shared.text import plural
 
 SHOWN = 4
 """Rows of each kind that are shown."""
-_CELL = "text-align:left;padding:2px 10px;vertical-align:top;white-space:pre-wrap;overflow-wrap:anywhere"
+_CELL = "text-align:left;padding:2px 10px;vertical-align:top;white-space:pre-wrap;overflow-wrap:break-word"
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 _LOST = re.compile(r"can't come back: ([a-z_, ]+)")
 

@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from sendblue_data import tag_combinations, tag_growth, tag_pairs, tag_summary
 from sendblue_data.analytics.rates import wilson_interval
-from sendblue_data.errors import FrameError
+from sendblue_data.errors import ConfigurationError, FrameError
 from tests.analytics.people import CONTACTS, count, frame_of, groups, made_up, month_of, tags_of
 
 SUMMARY = [
@@ -119,6 +119,25 @@ def test_combinations_hold_each_contact_once(constructor):
     assert table.height == len(truth) > 20
     assert table["contacts"].sum() == len(rows)
     assert table["contacts"].is_sorted(descending=True)
+
+
+@pytest.mark.parametrize("top", [None, 3])
+def test_sparse_growth_is_the_growth_of_periods_with_contacts(top):
+    frame = frame_of(made_up())
+    whole = tag_growth(frame, "1d", top=top)
+    found = tag_growth(frame, "1d", top=top, sparse=True)
+    assert 0 < found.height < whole.height
+    assert_frame_equal(found, whole.filter(pl.col("contacts") > 0))
+
+
+def test_growth_of_many_tags_by_day_is_refused_unless_sparse(monkeypatch):
+    monkeypatch.setattr("sendblue_data.analytics.tags._MOST_ROWS", 1_000)
+    frame = frame_of(made_up())
+    with pytest.raises(
+        ConfigurationError, match=r"^\d+ tags in \d+ periods of every='1d' are .*sparse=True.*top=50"
+    ):
+        tag_growth(frame, "1d")
+    assert tag_growth(frame, "1d", sparse=True)["contacts"].sum() == tag_growth(frame, "1y")["contacts"].sum()
 
 
 def test_growth_has_every_tag_in_every_month(constructor):

@@ -42,7 +42,7 @@ def jupyter_lab(folder: Path, variables: dict[str, str]):
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
         "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
-        f"--ServerApp.root_dir={files}", "--LabApp.news_url=",
+        f"--ServerApp.root_dir={files}", "--LabApp.news_url=", "--LabApp.expose_app_in_browser=True",
     ]  # fmt: skip
     environment = (
         os.environ

@@ -1,6 +1,5 @@
 """A person at a real JupyterLab, in a real browser, with an account that the test can look into."""
 
-import os
 import re
 import shutil
 from pathlib import Path
@@ -8,41 +7,19 @@ from pathlib import Path
 import axe_playwright_python
 import nbformat
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from statsmodels.stats.proportion import proportion_confint
 
 from sendblue_data.sandbox import Sandbox
-from tests.browser.jupyter import jupyter_lab
+from tests.browser.desk import ARTIFACTS, picture, run_all, tracebacks
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
-ARTIFACTS = ROOT / "artifacts"
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 HOSTILE = "<img src=x onerror=window.pwned=1>"
 TAG = "Pilot <i>2024</i>"
-PATIENCE = 60_000
-"""Milliseconds; a kernel on a busy machine takes its time."""
-
 LABS_OWN = ()
 """What JupyterLab itself writes to the console as an error, without us."""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if not Path(CHROMIUM).is_file():
-        pytest.fail(
-            f"no browser at {CHROMIUM}: `apt-get install -y chromium`, or set CHROMIUM to another one."
-        )
-    expect.set_options(timeout=PATIENCE)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -68,21 +45,17 @@ def sandbox():
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory, sandbox):
-    """JupyterLab with a copy of the notebook, of which only the account is another: the test's."""
-    folder = tmp_path_factory.mktemp("lab")
+def notebook(desk, sandbox):
+    """A copy of the notebook, of which only the account is another: the test's."""
     notebook = nbformat.read(ROOT / "notebooks" / "07_explorer.ipynb", 4)
     first = next(cell for cell in notebook.cells if cell.cell_type == "code")
     made = "sandbox = Sandbox(contacts=3_000, seed=7)\nclient = sandbox.client()\n"
     assert made in first.source
     first.source = first.source.replace(
-        made, "from sendblue_data import SendblueClient\nclient = SendblueClient()\n"
+        made,
+        "from sendblue_data import SendblueClient\n"
+        f"client = SendblueClient({sandbox.api_key!r}, {sandbox.api_secret!r}, {sandbox.url!r})\n",
     )
-    keys = {
-        "SENDBLUE_API_API_KEY": sandbox.api_key,
-        "SENDBLUE_API_API_SECRET": sandbox.api_secret,
-        "SENDBLUE_API_BASE_URL": sandbox.url,
-    }
     # The cells up to the explorer: what follows it in the story are writes from code.
     shown = next(n for n, cell in enumerate(notebook.cells) if cell.source.endswith("\nexplorer"))
     notebook.cells = notebook.cells[: shown + 1]
@@ -90,66 +63,32 @@ def lab(tmp_path_factory, sandbox):
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     notebook.metadata.pop("widgets", None)
-    files = folder / "files"
-    shutil.copytree(ROOT / "docs" / "images", files / "docs" / "images")
-    (files / "notebooks").mkdir()
-    nbformat.write(notebook, files / "notebooks" / "explorer.ipynb")
-    with jupyter_lab(folder, keys) as (url, token):
-        yield url, token
+    shutil.copytree(ROOT / "docs" / "images", desk.files / "docs" / "images")
+    (desk.files / "notebooks").mkdir()
+    nbformat.write(notebook, desk.files / "notebooks" / "explorer.ipynb")
+    return "notebooks/explorer"
 
 
 @pytest.fixture(scope="module")
-def seen():
-    """Errors of the console, and what was asked of other machines."""
-    return {"errors": [], "elsewhere": []}
-
-
-@pytest.fixture(scope="module")
-def page(chromium, lab, seen):
+def page(desk, notebook):
     """The notebook, run to its end by the menu."""
-    url, token = lab
-    page = chromium.new_page(viewport={"width": 1500, "height": 1250})
-    page.set_default_timeout(PATIENCE)
-    page.on(
-        "console",
-        lambda told: (
-            seen["errors"].append(f"{told.text} {told.location['url']}") if told.type == "error" else None
-        ),
-    )
-    page.on("pageerror", lambda error: seen["errors"].append(str(error)))
-
-    def only_here(route):
-        if route.request.url.startswith(url):
-            route.continue_()
-        else:
-            seen["elsewhere"].append(route.request.url)
-            route.abort()
-
-    page.route(re.compile("^https?:"), only_here)
-    page.goto(f"{url}/lab/tree/notebooks/explorer.ipynb?token={token}")
-    page.get_by_text(re.compile(r"Python 3.* \| Idle")).wait_for()
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page = desk.open(notebook, width=1500, height=1250)
+    run_all(page)
     traceback = page.locator("[data-mime-type='application/vnd.jupyter.error']")
     try:
         at(page).locator(".sb-cards").or_(traceback).first.wait_for()
     finally:
-        picture(page, "0-notebook")
-    assert traceback.all_text_contents() == []
+        picture(page, "explorer-0-notebook")
+    assert tracebacks(page) == []
     # Room for the explorer: the file browser goes.
     page.keyboard.press("Control+b")
     yield page
-    page.close()
+    desk.leave(page)
 
 
 def at(page):
     """The explorer, and nothing of JupyterLab around it."""
     return page.locator(".sendblue-explorer")
-
-
-def picture(page, name):
-    ARTIFACTS.mkdir(exist_ok=True)
-    page.screenshot(path=ARTIFACTS / f"explorer-{name}.png")
 
 
 def number(page, name):
@@ -195,7 +134,7 @@ def test_the_notebook_shows_the_account(page, sandbox):
     assert len(everyone) == 3_006
     at(page).scroll_into_view_if_needed()
     expect_numbers_of_all(page, everyone)
-    picture(page, "1-all")
+    picture(page, "explorer-1-all")
 
 
 def expect_numbers_of_all(page, everyone):
@@ -260,7 +199,7 @@ def test_nothing_is_lost_at_any_width(page, width):
     stacked = main["y"] >= side["y"] + side["height"] - 1
     beside = main["x"] >= side["x"] + side["width"] - 1
     assert (stacked, beside) == ((True, False) if width == 800 else (False, True))
-    picture(page, f"at-{width}")
+    picture(page, f"explorer-at-{width}")
     page.set_viewport_size({"width": 1500, "height": 1250})
 
 
@@ -277,13 +216,15 @@ def test_a_tag_and_a_text_change_the_numbers(page, sandbox):
     smiths = [row for row in tagged(sandbox, "Customer", "VIP") if "smith" in searched(row)]
     assert 0 < len(smiths) < len(both)
     expect_numbers(page, smiths, everyone)
+    expect(at(page).locator("pre")).to_have_count(0)  # folded until asked for
+    at(page).get_by_role("button", name="Code", exact=True).click()
     expect(at(page).locator("pre")).to_contain_text(
         'contacts.filter(has_tag("Customer", "VIP") & mentions("smith"))'
     )
     expect(at(page).locator(".sb-sentence")).to_contain_text(
         re.compile("^Contacts ?tagged all of ?Customer .+VIP .+and mentioning ?smith")
     )
-    picture(page, "2-filtered")
+    picture(page, "explorer-2-filtered")
     at(page).screenshot(path=ARTIFACTS / "explorer-2-alone.png")
     at(page).get_by_role("button", name="Clear all").click()
     expect_numbers_of_all(page, everyone)
@@ -293,7 +234,7 @@ def test_a_tag_and_a_text_change_the_numbers(page, sandbox):
 def test_the_table_scrolls_through_everybody_and_sorts(page, sandbox):
     grid = at(page).locator(".sb-grid")
     last = at(page).locator(".sb-grid tbody tr[aria-rowindex]").last
-    grid.evaluate("grid => grid.scrollTop = grid.scrollHeight")
+    grid.evaluate("grid => { grid.scrollTop = grid.scrollHeight; grid.scrollLeft = 0 }")
     expect(last).to_have_attribute("aria-rowindex", str(len(sandbox.rows()) + 1))
     expect(last.locator("td").first).to_contain_text("•••")
     at(page).get_by_role("button", name="First name").click()
@@ -311,11 +252,12 @@ def searched(row):
 def test_pictures_are_drawn_when_seen(page):
     plots = at(page).locator(".sb-plot")
     expect(plots).to_have_count(0)
-    for number_of, (tab, count) in enumerate((("Tags", 1), ("Opt-outs", 1), ("Verification", 2))):
+    tabs = {"Tags": "Contacts by tag", "Opt-outs": "Opt-out rate by tag", "Verification": "Verification"}
+    for number_of, (tab, words) in enumerate(tabs.items()):
         at(page).get_by_role("button", name=tab, exact=True).click()
-        expect(plots).to_have_count(count)
-        expect(plots.first).to_have_attribute("alt", re.compile(r"\d"))
-        picture(page, f"3-{number_of}-{tab.lower()}")
+        expect(plots.first).to_have_attribute("alt", re.compile(rf"{words}.*\d"))
+        expect(plots).to_have_count(2 if tab == "Verification" else 1)
+        picture(page, f"explorer-3-{number_of}-{tab.lower()}")
     at(page).get_by_role("button", name="Contacts", exact=True).click()
     expect(plots).to_have_count(0)
 
@@ -333,7 +275,7 @@ def test_hostile_texts_are_shown_as_text(page, sandbox):
     expect(rows.first).to_contain_text(f"{TAG}, {HOSTILE}")
     expect(rows.first.locator("td").first).to_have_text("+1212•••0180")
     expect(table.locator("img, i, script")).to_have_count(0)
-    picture(page, "4-hostile")
+    picture(page, "explorer-4-hostile")
     at(page).get_by_role("button", name="Save the segment").click()
     at(page).get_by_label("Segment name").fill(HOSTILE)
     at(page).get_by_role("button", name="Save segment").click()
@@ -365,7 +307,7 @@ def test_a_segment_is_deleted_and_brought_back(page, sandbox):
     typed.fill("6")
     expect(run).to_be_enabled()
     typed.scroll_into_view_if_needed()
-    picture(page, "5-plan")
+    picture(page, "explorer-5-plan")
     run.click()
     undo = panel.get_by_role("button", name="Undo", exact=True)
     expect(undo).to_be_enabled()
@@ -373,7 +315,7 @@ def test_a_segment_is_deleted_and_brought_back(page, sandbox):
     assert sandbox.count() == 3_000
     assert tagged(sandbox, TAG) == []
     undo.scroll_into_view_if_needed()
-    picture(page, "6-deleted")
+    picture(page, "explorer-6-deleted")
     undo.click()
     expect(panel.get_by_role("button", name="Undo the undo")).to_be_enabled()
     after = {row["phone"]: row for row in sandbox.rows()}
@@ -384,10 +326,10 @@ def test_a_segment_is_deleted_and_brought_back(page, sandbox):
     ] == [{name: value for name, value in row.items() if name not in lost} for row in pilots]
     expect_numbers(page, tagged(sandbox, TAG), list(after.values()))
     panel.get_by_role("button", name="Undo the undo").scroll_into_view_if_needed()
-    picture(page, "7-undone")
+    picture(page, "explorer-7-undone")
 
 
-def test_nothing_hostile_ran_and_the_console_is_quiet(page, seen):
+def test_nothing_hostile_ran_and_the_console_is_quiet(page, desk):
     assert page.evaluate("() => window.pwned") is None
-    assert [error for error in seen["errors"] if error not in LABS_OWN] == []
-    assert seen["elsewhere"] == []
+    assert [error for error in desk.errors if error not in LABS_OWN] == []
+    assert desk.elsewhere == []

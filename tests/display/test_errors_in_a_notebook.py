@@ -64,6 +64,9 @@ MISUSES = [
     ("sb.undo_run(client, people)", "is not the name of a run"),
     ("sb.write_report(people, 'no/such/folder.html')", "ConfigurationError"),
     ("people.filter(sb.has_tag(+12125550101))", "write it as text"),
+    ("sb.load_segments('no-such.toml')", "no-such.toml can't be read"),
+    ("sb.read_contacts('no-such.csv')", "no-such.csv can't be read"),
+    ("sb.bulk_delete(people)", "TypeError"),
 ]
 
 
@@ -72,8 +75,8 @@ def test_a_misuse_is_read_in_a_few_lines(cell, tmp_path, code, words):
     with sb.SendblueClient("made-up-key", "made-up-secret", "http://127.0.0.1:9") as client:
         shown = cell(f"x = 1\n{code}", people=PEOPLE, client=client)
     assert words in shown
+    assert len(shown.splitlines()) <= 8
     if "TypeError" not in words:
-        assert len(shown.splitlines()) <= 8
         assert "----> 2 " in shown
         assert not [person for person in PERSON if person in shown]
 
@@ -84,6 +87,20 @@ def test_a_wrong_key_is_read_in_a_few_lines(cell):
     assert "AuthenticationError" in shown
     assert len(shown.splitlines()) <= 8
     assert "made-up" not in shown
+
+
+def test_a_frame_from_yesterday_is_told_in_a_few_lines(cell):
+    with sb.Sandbox(30, seed=2) as sandbox, sandbox.client() as client:
+        yesterday = sb.pull_contacts(client, progress=False)
+        plan = sb.plan_delete(client, yesterday.head(3))
+        sandbox.remove([yesterday["phone"][0]])
+        shown = cell("plan.run(client, progress=False)", plan=plan, client=client)
+        again = cell("sb.bulk_delete(client, old, progress=False)", old=yesterday.head(1), client=client)
+    assert "AccountMovedError: 1 of the plan's contacts" in shown
+    assert "Plan again" in shown
+    assert "missing" in again or "Error" in again
+    assert max(len(shown.splitlines()), len(again.splitlines())) <= 8
+    assert yesterday["phone"][0] not in shown + again
 
 
 def test_the_whole_is_one_call_away(cell):

@@ -64,7 +64,7 @@ def test_a_choice_comes_back_from_its_predicate(choice):
     assert filters_of(texted_within("2w")).extra == (texted_within("2w").rule,)
 
 
-def test_the_tab_tells_of_the_selection(explorer):
+def test_the_tab_tells_of_the_selection(unrendered, explorer):
     explorer.predicate = None
     explorer.tabs.choice.value = "Messages"
     page = explorer.tabs.views["Messages"].widget.value

@@ -62,14 +62,26 @@ STATES = {"all_tags": "all", "any_tags": "in", "no_tags": "out"}
 
 
 @pytest.fixture
-def explorer(tmp_path):
+def saving(tmp_path):
+    """An explorer that may save segments."""
     return ContactExplorer(frame(mixed()), segments_file=tmp_path / "segments.toml")
 
 
 @pytest.fixture(scope="module")
 def looking():
-    """One explorer for tests that only look: making its widgets takes longer than using them."""
+    """One explorer for all that only look: making its widgets takes longer than using them."""
     return ContactExplorer(frame(mixed()))
+
+
+@pytest.fixture
+def explorer(looking):
+    """The same, as it was when it was made."""
+    looking.controls.offer(looking._account)
+    looking.controls._open = {"tags"}
+    looking.tabs.choice.value = "Contacts"
+    looking.tabs.table.by, looking.tabs.table.descending, looking.tabs.table.whole = None, False, False
+    looking.predicate = None
+    return looking
 
 
 def number(explorer, name="contacts"):
@@ -277,7 +289,7 @@ def test_pictures_say_in_words_what_they_show(picture):
     assert any("8" in text or "25" in text or "100" in text for text in words)
 
 
-def test_history_has_a_tab_of_its_own(tmp_path):
+def test_history_has_a_tab_of_its_own(tmp_path, unrendered):
     history = ContactHistory(tmp_path / "history")
     rows = [person(28 * n, opt_out=False, verified=True) for n in range(12)]  # all created on one day
     history.snapshot(frame(rows), datetime(2026, 3, 1, tzinfo=UTC))
@@ -324,7 +336,7 @@ def test_a_view_that_is_made_later_is_told_what_is_shown(explorer, monkeypatch):
     assert [view.theme for view in plots] == ["dark"] * 3
 
 
-def test_a_saved_notebook_holds_no_contact(tmp_path):
+def test_a_saved_notebook_holds_no_contact(tmp_path, unrendered):
     secret = {
         "company_name": "Secret Co",
         "assigned_to_email": "ana@example.com",
@@ -358,7 +370,7 @@ def test_a_saved_notebook_holds_no_contact(tmp_path):
     assert len(state) > len(mine)
 
 
-def test_closing_frees_the_widgets_and_the_contacts(tmp_path):
+def test_closing_frees_the_widgets_and_the_contacts(tmp_path, unrendered):
     from ipywidgets.widgets.widget import _instances
 
     gc.collect()
@@ -402,8 +414,8 @@ def test_a_cell_that_is_run_again_closes_what_it_showed(monkeypatch):
     assert len(closed) == 2
 
 
-def test_segments_are_saved_by_name_and_chosen_again(explorer, tmp_path):
-    saved = explorer.saved
+def test_segments_are_saved_by_name_and_chosen_again(saving, tmp_path):
+    explorer, saved = saving, saving.saved
     saved.save.click()
     assert "Nothing is filtered" in saved.words.value
     explorer.predicate = has_tag("VIP") & reachable()

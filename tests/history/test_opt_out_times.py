@@ -96,3 +96,19 @@ def test_without_a_look_in_its_month_an_opt_out_stays_with_the_look_that_shows_i
         people = [{"phone": phone, "created_at": made, "opt_out": n < out} for n, phone in enumerate(PHONES)]
         history.snapshot(contacts_frame(people), day)
     assert history.opt_out_trend("1mo", times=TIMES).equals(history.opt_out_trend("1mo"))
+
+
+def test_an_alarm_is_of_the_week_in_which_they_left(tmp_path):
+    history = ContactHistory(tmp_path)
+    made = (START - timedelta(weeks=20)).isoformat()
+    for week in range(-8, 2):  # on Mondays, so that each shows who left the week before
+        people = [
+            {"phone": phone, "created_at": made, "opt_out": week == 1 and n < 20}
+            for n, phone in enumerate(PHONES)
+        ]
+        history.snapshot(contacts_frame(people), START + timedelta(weeks=week))
+    late, exact = (history.opt_out_alarms((), every="1w", times=times) for times in (None, TIMES))
+    assert late.select("period", "opt_outs").rows() == [((START + timedelta(weeks=1)).date(), 20)]
+    assert exact.select("period", "opt_outs").rows() == [(START.date(), 20)]
+    with pytest.raises(FrameError, match="times: the column 'phone' is missing"):
+        history.opt_out_alarms(times=pl.DataFrame({"a": [1]}))

@@ -1,5 +1,7 @@
 """Which texts stop, and which start again: whole messages, however they are typed."""
 
+import unicodedata
+
 import polars as pl
 import pytest
 from hypothesis import given, strategies as st
@@ -27,6 +29,51 @@ def test_case_spaces_and_punctuation_are_overlooked(word, before, after, is_wide
 def test_a_word_among_others_is_none(word, other):
     assert meaning(f"{word} {other}") is None
     assert meaning(f"{other} {word}") is None
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.sampled_from(
+                [
+                    "stop",
+                    "Opt",
+                    "out",
+                    "o",
+                    "9",
+                    "\u0301",
+                    "é",
+                    "ⓢ",
+                    "\uff4f",
+                    " ",
+                    "-",
+                    "_",
+                    "`",
+                    "\x7f",
+                    "\u2019",
+                    "🛑",
+                ]
+            ),
+            max_size=8,
+        ).map("".join),
+        max_size=5,
+    )
+)
+def test_whatever_the_signs(texts):
+    """As Python's own tables have them."""
+
+    def means(text):
+        letters = "".join(
+            ""
+            if unicodedata.category(one) == "Mn"
+            else " "
+            if unicodedata.category(one)[0] in "PSZC"
+            else one
+            for one in unicodedata.normalize("NFKD", text)
+        )
+        return "stop" if " ".join(letters.lower().split()) in {"stop", "opt out", "optout"} else None
+
+    assert keywords(pl.Series(texts, dtype=pl.String)).to_list() == [means(text) for text in texts]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What holds of every plot: its axes, title, theme, empty and wrong tables."""
 
 import inspect
+import sys
 
 import matplotlib as mpl
 import polars as pl
@@ -10,7 +11,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from sendblue_data import plots
-from sendblue_data.errors import FrameError
+from sendblue_data.errors import FrameError, MissingExtraError
+from sendblue_data.plots import labels, style
 from tests.plots.tables import PLOTS, words
 
 BY_NAME = pytest.mark.parametrize("name", PLOTS)
@@ -43,6 +45,19 @@ def test_it_draws_on_the_axes_it_is_given_and_leaves_the_settings_alone(name):
     assert not other.has_data()
     assert plt.get_fignums() == []
     assert dict(mpl.rcParams) == before
+
+
+@BY_NAME
+def test_without_matplotlib_it_names_the_extra(name, monkeypatch):
+    for cached in (labels._charmaps, labels._drawable, labels._orders_text, style.font_families):
+        cached.cache_clear()
+    plot, table = PLOTS[name]
+    needs = pytest.raises(
+        MissingExtraError, match="A plot needs matplotlib.* install the extra notebook: pip"
+    )
+    with monkeypatch.context() as without, needs:
+        without.setitem(sys.modules, "matplotlib", None)
+        plot(table(3))
 
 
 @BY_NAME

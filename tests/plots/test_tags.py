@@ -1,8 +1,9 @@
 """Plots of tags: bars, matrix and lines against the table."""
 
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 
+import numpy as np
 import polars as pl
 import pytest
 from matplotlib.colors import to_hex
@@ -137,6 +138,18 @@ def test_growth_is_a_line_a_tag_that_ends_in_its_count():
     assert "The 2 largest of 3 tags; 1 more not drawn." in notes(ax)
     assert "Created at an unknown time, and in no line: VIP 30." in notes(ax)
     assert "keeps no time of tagging" in ax.get_xlabel()
+
+
+def test_growth_without_its_empty_periods_is_drawn_as_with_them():
+    days = [date(2026, 1, 1) + timedelta(days=n) for n in range(60)]
+    created = {"VIP": {0: 3, 40: 2, 41: 1}, "Lead": {9: 4}, "last": {59: 1}}
+    counts = pl.DataFrame([(tag, day, created[tag].get(n, 0)) for tag in created for n, day in enumerate(days)],
+        schema=["tag", "period", "contacts"], orient="row").with_columns(cumulative=pl.col("contacts").cum_sum().over("tag"))  # fmt: skip
+    full = plots.tag_growth(counts, ax=axes())
+    sparse = plots.tag_growth(counts.filter(pl.col("contacts") > 0), ax=axes())
+    for one, other in zip(full.lines, sparse.lines, strict=True):
+        at = one.get_xdata()
+        assert np.interp(at, other.get_xdata(), other.get_ydata()).tolist() == list(one.get_ydata())
 
 
 def test_growth_of_a_single_period_is_a_dot():

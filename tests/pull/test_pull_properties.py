@@ -30,7 +30,7 @@ def small_caps(monkeypatch):
     monkeypatch.setattr(sweeps, "LAG_PAUSES", (0.0, 0.0))
 
 
-MANY = int(os.environ.get("PULL_EXAMPLES", "200"))
+MANY = int(os.environ.get("PULL_EXAMPLES", "100"))
 
 
 def holds_for(*found, **drawn):

@@ -1,6 +1,7 @@
 """What a report says first, and what a caller chooses of it."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import polars as pl
@@ -8,18 +9,17 @@ import pytest
 
 import sendblue_data as sb
 from sendblue_data.errors import ConfigurationError, FileNotWrittenError
-from sendblue_data.report import findings as report_findings, images, options, pdf
+from sendblue_data.report import findings as report_findings, options, pdf
 from sendblue_data.report.parts import Picture
 from sendblue_data.report.sections import Maker
 
 
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch):
-    def picture(name, draw, alt, theme):
-        return Picture(name, alt, 10, 10, b"light", b"dark")
+    def picture(name, draw, alt, **_options):
+        return Picture(name, alt, "<svg/>")
 
     monkeypatch.setattr("sendblue_data.report.sections.picture", picture)
-    assert images.PIXELS
 
 
 def people(count=400, out=lambda n: n % 10 == 0):
@@ -35,7 +35,7 @@ def people(count=400, out=lambda n: n % 10 == 0):
 
 
 def told(contacts, least=20):
-    return report_findings.findings(Maker(contacts, None, "light", mask=True, min_contacts=least))
+    return report_findings.findings(Maker(contacts, None, mask=True, min_contacts=least))
 
 
 def test_what_goes_with_opting_out_is_said_with_its_uncertainty():
@@ -54,6 +54,24 @@ def test_what_chance_may_do_is_no_finding():
     assert not [
         words for words in told(people(out=lambda n: (n * 7919) % 101 < 10)) if "times the rate" in words
     ]
+
+
+def test_ages_are_compared_where_there_are_enough_of_them():
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    ages = [0, *[20] * 300, *[400] * 300, 700]
+    contacts = sb.contacts_frame(
+        {
+            "phone": f"+1212{n:07}",
+            "opt_out": age == 700 or (age > 0 and n % (4 if age > 100 else 20) == 0),
+            "created_at": (now - timedelta(days=age)).isoformat(),
+        }
+        for n, age in enumerate(ages)
+    )
+    sentences = report_findings.findings(Maker(contacts, now, mask=True, min_contacts=20))
+    (said,) = [words for words in sentences if "days before" in words]
+    assert said.startswith("Of contacts created 20 days before, 5.0% have opted out (")
+    assert "; of those created 400 days before, 25.0% (" in said
+    assert said.endswith("their intervals are apart.")
 
 
 def test_nothing_known_is_said_of_nobody():

@@ -2,18 +2,17 @@
 
 import base64
 import hashlib
-import io
 import re
 import stat
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from html import escape
 from html.parser import HTMLParser
 from itertools import pairwise
 
 import duckdb
 import polars as pl
 import pytest
-from PIL import Image, ImageColor
 from statsmodels.stats.proportion import proportion_confint
 
 from sendblue_data import (
@@ -21,14 +20,11 @@ from sendblue_data import (
     ContactHistory,
     PullEvidence,
     contacts_frame,
-    plots,
-    tag_summary,
     write_report,
 )
 from sendblue_data._shared.masking import mask_text
 from sendblue_data.errors import ConfigurationError, FrameError, WrongAccountError
-from sendblue_data.plots.style import DARK, LIGHT
-from sendblue_data.report import images as pictures
+from sendblue_data.report.parts import Picture
 from sendblue_data.report.words import readable
 
 PULLED = datetime(2026, 3, 1, 9, 5, tzinfo=UTC)
@@ -113,16 +109,17 @@ class Page(HTMLParser):
         return " ".join(self.text.split())
 
 
-def dot():
-    file = io.BytesIO()
-    Image.new("RGB", (2, 2)).save(file, "PNG")
-    return file.getvalue(), 1, 1
+DOT = '<svg class="plot" role="img" aria-label="{}"><path fill="#0072b2" d="M 0 0"/></svg>'
 
 
 @pytest.fixture
 def undrawn(monkeypatch):
     """Pictures of one dot, for the tests that look at the page around them."""
-    monkeypatch.setattr(pictures, "_png", lambda _draw, _theme: dot())
+
+    def picture(name, _draw, alt, **_options):
+        return Picture(name, alt, DOT.format(escape(alt)))
+
+    monkeypatch.setattr("sendblue_data.report.sections.picture", picture)
 
 
 @pytest.fixture
@@ -137,52 +134,33 @@ def write(undrawn, tmp_path):
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    """A whole report: each plot is drawn from its table, and only the costly turning into dots is left out."""
+    """A whole report."""
     folder = tmp_path_factory.mktemp("report")
     history = ContactHistory(folder / "history")
     first = people()
     opted = first.with_columns(opt_out=first["opt_out"] | (first["contact_id"] == "c150"))
     history.snapshot(first, PULLED - timedelta(days=7))
     history.snapshot(opted, PULLED)
-    figures = []
-
-    def draw(plot, theme):
-        from matplotlib import pyplot as plt
-
-        figures.append((plot(theme).get_title(), theme))
-        plt.close()
-        return dot()
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MPLBACKEND", "Agg")
-        patch.setattr(pictures, "_png", draw)
         path = write_report(first, folder / "report.html", history, evidence=evidence(), min_contacts=0)
-    assert len(set(figures)) == len(figures) == 22
     return Page(path.read_text(encoding="utf-8"))
 
 
-def test_a_picture_has_two_dots_a_pixel_and_is_for_light_or_dark_screens(monkeypatch):
-    monkeypatch.setattr(pictures, "PIXELS", 40)
-    table = tag_summary(people()).head(1)
-    made = pictures.picture("tags", lambda theme: plots.tag_summary(table, theme=theme), "Tags", "auto")
-    shades = []
-    for png in (made.light, made.dark):
-        image = Image.open(io.BytesIO(png)).convert("RGB")
-        assert image.size == pytest.approx((2 * made.width, 2 * made.height), abs=2)
-        shades.append(image.getpixel((0, 0)))
-    assert shades == [ImageColor.getrgb(theme.background) for theme in (LIGHT, DARK)]
-
-
-def test_every_picture_is_in_the_page_for_light_and_dark_screens(drawn):
-    images, sources = drawn.of("img"), drawn.of("source")
-    assert len(images) == len(sources) == 11
-    uri = f"data:image/png;base64,{base64.b64encode(dot()[0]).decode()}"
-    assert {image["src"] for image in images} == {source["srcset"] for source in sources} == {uri}
-    assert {source["media"] for source in sources} == {"screen and (prefers-color-scheme: dark)"}
+def test_every_colour_of_a_picture_follows_the_screen(drawn):
+    assert len(drawn.of("svg")) == 11
+    colours = {attrs[key] for _, attrs in drawn.elements for key in ("fill", "stroke") if key in attrs}
+    assert len(colours) > 6
+    assert [one for one in colours if one != "none" and not one.startswith("var(--plot-")] == []
+    defined = Counter(re.findall(r"(--plot-[0-9a-f]{6}):", drawn.style))
+    assert {one[4:-1] for one in colours - {"none"}} <= defined.keys()
+    assert set(defined.values()) == {3}  # light, dark if chosen, dark if the screen is
+    assert drawn.style.count("@media screen") == 4  # paper is light
 
 
 def test_a_picture_says_in_words_what_it_shows(drawn):
-    texts = [image["alt"] for image in drawn.of("img")]
+    texts = [picture["aria-label"] for picture in drawn.of("svg")]
+    assert {picture["role"] for picture in drawn.of("svg")} == {"img"}
     assert all(len(text) > 20 for text in texts)
     assert len(set(texts)) == len(texts)
     assert any(text.startswith("Opt-out rate by tag. all: 13.0%;") for text in texts)
@@ -191,18 +169,19 @@ def test_a_picture_says_in_words_what_it_shows(drawn):
 
 def test_the_page_can_run_nothing_and_load_nothing(drawn):
     names = {name for name, _ in drawn.elements}
-    assert names.isdisjoint({"script", "iframe", "object", "embed", "link", "base", "form", "svg"})
+    assert names.isdisjoint({"script", "iframe", "object", "embed", "link", "base", "form", "img", "image"})
     attributes = Counter(name for _, attrs in drawn.elements for name in attrs)
-    assert attributes["alt"] == 11
+    assert attributes["aria-label"] == 11 + 11 + 2  # pictures, their regions, contents and headline
     assert [name for name in attributes if name.startswith("on") or name == "style"] == []
     addresses = [
         value
         for _, attrs in drawn.elements
         for name, value in attrs.items()
-        if name in {"src", "href", "srcset", "action", "data", "background"}
+        if name in {"src", "href", "srcset", "action", "data", "background", "xlink:href"}
     ]
     assert len(addresses) > 22
-    assert [one[:40] for one in addresses if not one.startswith(("data:image/png;base64,", "#"))] == []
+    assert [one[:40] for one in addresses if not one.startswith("#")] == []
+    assert set(re.findall(r"url\((.)", drawn.html)) == {"#"}
     assert "url(" not in drawn.style
     assert "@import" not in drawn.style
 
@@ -222,7 +201,7 @@ def test_names_are_text_and_nothing_else(drawn):
     assert "\u202e" not in drawn.html
     for name in HOSTILE:
         assert drawn.text.count(readable(name)) >= 2, name  # as a tag, and as a company of the worklist
-    assert [image for image in drawn.of("img") if image["src"] == "x"] == []
+    assert drawn.of("img") == []
     assert "<script" not in drawn.html
 
 
@@ -298,7 +277,7 @@ def test_it_warns_of_what_would_mislead(write, drawn, fields, words):
 def test_an_empty_account_says_so(write):
     page = write(CONTACT_SCHEMA.to_frame(), evidence=evidence(contacts=0, count_before=0, count_after=0))
     assert "This account has no contacts." in page.words
-    assert page.of("img") == []
+    assert page.of("svg") == []
     assert "How the account was read" in page.words
 
 
@@ -314,7 +293,7 @@ def test_groups_of_few_contacts_are_left_out_and_counted(undrawn, tmp_path):
     assert "2 tags in use." in page.words
     table = page.html[page.html.index('id="tag-summary-Tag"') :].partition("</table>")[0]
     assert (">many<" in table, ">few<" in table) == (True, False)
-    assert not any("few" in image["alt"] for image in page.of("img"))
+    assert not any("few" in picture["aria-label"] for picture in page.of("svg"))
     with pytest.raises(ConfigurationError, match="min_contacts is -1"):
         write_report(contacts_frame(rows), tmp_path / "report.html", min_contacts=-1)
 
@@ -403,12 +382,11 @@ def test_over_time_needs_a_history_with_two_snapshots(write, drawn, tmp_path):
     assert "A trend needs two or more" in write(people(), history, as_of=PULLED).words
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_one_theme_has_one_picture_each(write, theme):
+@pytest.mark.parametrize("theme", ["light", "dark", "auto"])
+def test_the_theme_is_the_pages(write, theme):
     page = write(people(), theme=theme, as_of=PULLED)
     assert page.of("html")[0]["class"] == theme
-    assert len(page.of("img")) == 9
-    assert page.of("source") == []
+    assert len(page.of("svg")) == 9
 
 
 def test_what_cannot_be_written_is_refused(undrawn, tmp_path):

@@ -236,7 +236,7 @@ def test_every_engine_gives_the_same_tables(rows):
 
 
 def test_batches_add_up(monkeypatch):
-    monkeypatch.setattr("sendblue_data._frames.engines._BATCH_ROWS", 2_048)
+    monkeypatch.setattr("sendblue_data._frames.engines.BATCH_ROWS", 2_048)
     contacts = contacts_of(
         [
             {"tags": ["VIP"] if i % 3 else None, "opt_out": [None, True, False][i % 5 % 3]}

@@ -8,12 +8,12 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 # What the tests need of the package's extras; pip reads dependency groups from 25.1 on.
 TESTED := -e '.[sandbox,duckdb,history,notebook,similar,excel]'
 NEW_PIP := 'pip>=25.1'
-# Tests of engines that are no dependency of ours: `make engines` has them.
-ELSEWHERE := ibis or postgres or dask or warehouse
+# Tests of engines that are no dependency of ours: `make engines` and `make buckets` have them.
+ELSEWHERE := ibis or postgres or dask or warehouse or test_bucket
 .DEFAULT_GOAL := help
 
 .PHONY: help demo test test-slow search check format notebooks bench cassettes docs clean \
-  test-least test-newest test-3.12 engines contract fuzz soak supply import-time
+  test-least test-newest test-3.12 engines buckets contract fuzz soak supply import-time
 
 help: ## Show this help
 	@grep -E '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -123,6 +123,11 @@ engines: ## Every function on engines that are no dependency of ours: Ibis on Du
 	$(VENV)-engines/bin/python $(PIP_INSTALL) -c constraints.txt $(TESTED) --group test $(ENGINES)
 	hardening/postgres.sh $(VENV)-engines/bin/python -m pytest -q -n 2 -k '$(ELSEWHERE)' \
 	  tests/engines tests/analytics
+
+buckets: $(VENV)/.dev ## A history in a bucket, against moto's server of S3's protocol, which wants an environment of its own
+	$(PYTHON) -m venv $(VENV)-buckets
+	$(VENV)-buckets/bin/python $(PIP_INSTALL) 'moto[server]==5.2.5'
+	PATH="$(abspath $(VENV)-buckets/bin):$$PATH" $(BIN)/python -m pytest -q -n 0 tests/history/test_bucket.py
 
 contract: ## Try the sandbox with schemathesis, over docs/openapi.json
 	$(PYTHON) -m venv $(VENV)-contract

@@ -41,9 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--storage-options",
-        metavar="JSON",
+        metavar="KEY=VALUE",
         type=_options,
-        help="options for a bucket, as a JSON object of texts",
+        action="append",
+        help="an option for a bucket, such as AWS_REGION=eu-west-1; may be given again. Or a JSON object of texts. "
+        "Keys are better in the environment, which other users don't see",
     )
     parser.add_argument(
         "--allow-other-account", action="store_true", help="record although the history is of another account"
@@ -82,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     from sendblue_data.pull.pull import iter_contacts, pull_contacts  # noqa: PLC0415
 
     try:
-        history = ContactHistory(args.out, storage_options=args.storage_options)
+        history = ContactHistory(args.out, storage_options=_merged(args.storage_options))
         history.exists()  # fails before the pull, which may take minutes, if the history can't be read
         messages = read_file(args.messages)
         how = {
@@ -174,12 +176,21 @@ def _number(text: str, most: float, expected: str) -> float:
 
 
 def _options(text: str) -> dict[str, str]:
+    name, equals, value = text.partition("=")
+    if equals and name.isidentifier():
+        return {name: value}
     try:
         found = json.loads(text)
     except ValueError:
         found = None
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        # The text may hold a key: it is not repeated.
         raise argparse.ArgumentTypeError(
-            'must be a JSON object of texts, such as \'{"AWS_REGION": "eu-west-1"}\''
+            'expected KEY=VALUE, such as AWS_REGION=eu-west-1, or a JSON object of texts, such as \'{"AWS_REGION": '
+            '"eu-west-1"}\''
         )
     return found
+
+
+def _merged(options: list[dict[str, str]] | None) -> dict[str, str] | None:
+    return None if options is None else {name: value for some in options for name, value in some.items()}

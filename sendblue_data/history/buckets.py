@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from sendblue_data._shared.files import OWNER_ONLY_FOLDER
+from sendblue_data.errors import FileNotWrittenError
 
 _BUCKET = "h_bucket"
 
@@ -50,7 +51,7 @@ class Buckets:
             _BUCKET, as_dict=True, include_key=False, maintain_order=True
         ).items():
             path = self._folder / f"{self._files}.arrow"
-            frame.write_ipc(path, compression="lz4")
+            write_spilled(frame, path)
             self._of[number].append(path)
             self._files += 1
 
@@ -71,3 +72,18 @@ class Buckets:
         self._flush()
         for path in self._of.get(bucket, ()):
             yield pl.read_ipc(path, columns=None if columns is None else list(columns))
+
+
+def write_spilled(frame: pl.DataFrame, path: Path) -> None:
+    """Write a frame to a file of a temporary folder.
+
+    Raises:
+        FileNotWrittenError: the disk does not take it.
+    """
+    try:
+        frame.write_ipc(path, compression="lz4")
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise FileNotWrittenError(
+            f"The temporary folder {path.parent} can't be written ({error}); nothing was recorded. Free the disk, or "
+            "name another in the environment variable TMPDIR."
+        ) from error

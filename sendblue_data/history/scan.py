@@ -55,9 +55,11 @@ def _polars_reader(table: HistoryTable) -> Callable[..., nw.LazyFrame[Any]]:
 
 
 def _spark_reader(table: HistoryTable, spark: Any) -> Callable[..., nw.LazyFrame[Any]]:
-    root = table.uri if table.root is None else f"file://{table.root.as_posix()}"
+    # Spark reads a bucket of S3 by s3a:// everywhere, by s3:// only where its vendor says so.
+    remote = table.uri.replace("s3://", "s3a://", 1)
+    root = remote if table.root is None else f"file://{table.root.as_posix()}"
     schema = json.loads(table.delta.schema().to_json())
-    native = spark_table(spark, table.uri, table.version, root, table.files["path"].to_list(), schema)
+    native = spark_table(spark, remote, table.version, root, table.files["path"].to_list(), schema)
     rows: nw.LazyFrame[Any] = nw.from_native(native)
 
     def read(part: str, columns: list[str], **limits: int) -> nw.LazyFrame[Any]:

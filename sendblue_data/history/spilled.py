@@ -12,8 +12,8 @@ import polars as pl
 
 from sendblue_data._frames.batches import Batches
 from sendblue_data._frames.repeats import repeats_words
-from sendblue_data.errors import FileNotWrittenError, FrameError
-from sendblue_data.history.buckets import Buckets
+from sendblue_data.errors import FrameError
+from sendblue_data.history.buckets import Buckets, write_spilled
 
 HELD_ROWS = 100_000
 """Up to so many are held in memory and compared at once, which is faster."""
@@ -68,7 +68,7 @@ class SpilledPull:
     def _write(self) -> None:
         if self._waiting:
             path = self.folder / f"{len(self._chunks)}.arrow"
-            pl.concat(self._waiting).write_ipc(path, compression="lz4")
+            write_spilled(pl.concat(self._waiting), path)
             self._chunks.append(path)
             self._waiting = []
 
@@ -132,16 +132,15 @@ def gathered(
     with tempfile.TemporaryDirectory(prefix="sendblue-data-") as folder:
         for batch in batches:
             frame = prepared(batch)
-            with _no_room(folder):
-                if spilled is None and batches.rows > HELD_ROWS:
-                    spilled = SpilledPull(Path(folder), frame.schema)
-                    for earlier in held:
-                        spilled.add(earlier)
-                    held = []
-                if spilled is None:
-                    held.append(frame)
-                else:
-                    spilled.add(frame)
+            if spilled is None and batches.rows > HELD_ROWS:
+                spilled = SpilledPull(Path(folder), frame.schema)
+                for earlier in held:
+                    spilled.add(earlier)
+                held = []
+            if spilled is None:
+                held.append(frame)
+            else:
+                spilled.add(frame)
         if spilled is not None:
             yield spilled
         elif held:
@@ -150,14 +149,3 @@ def gathered(
             raise FrameError(
                 "no frame came, not even an empty one. Pass the frames of a pull, such as iter_contacts."
             )
-
-
-@contextmanager
-def _no_room(folder: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise FileNotWrittenError(
-            f"The temporary folder {folder} can't be written ({error}); nothing was recorded. Free the disk, or name "
-            "another in the environment variable TMPDIR."
-        ) from error

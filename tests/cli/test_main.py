@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from sendblue_data import CONTACT_SCHEMA, ContactHistory, Sandbox, pull_contacts
-from sendblue_data.cli import main as command_line, terminal
+from sendblue_data.cli import main as command_line, snapshot, terminal
 from sendblue_data.cli.main import main
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.history.lock import lock_path, writer_lock
@@ -122,6 +122,7 @@ def test_since_reads_a_part(account, capsys):
         (["snapshot"], "OUT"),
         (["snapshot", "x", "--max-shrink", "5"], "'5' is not a share from 0 to 1"),
         (["snapshot", "x", "--max-shrink", "nan"], "'nan' is not a share from 0 to 1"),
+        (["snapshot", "x", "--storage-options", "[1]"], "expected KEY=VALUE"),
         (["snapshot", "x", "--lock-timeout", "-1"], "'-1' is not a number of seconds|expected one argument"),
         (["snapshot", "x", "--lock-timeout=-1"], "'-1' is not a number of seconds"),
         (["snapshot", "x", "--lock-timeout", "soon"], "'soon' is not a number of seconds"),
@@ -443,6 +444,17 @@ def test_a_spike_since_the_last_look_is_3_and_says_where(account, capsys, monkey
     assert run(capsys, "snapshot", "history", "--alarm", "--quiet") == (0, "", "")  # nobody left since
     code, _, err = run(capsys, "snapshot", "history", "--false-alarms", "0")
     assert (code, "'0' is not a number above 0" in err) == (2, True)
+
+
+def test_storage_options_add_up():
+    given = [
+        '{"AWS_REGION": "us-east-1", "timeout": "5s"}',
+        "AWS_REGION=eu-west-1",
+        "AWS_ENDPOINT_URL=http://x/?a=b",
+    ]
+    merged = snapshot._merged([snapshot._options(text) for text in given])
+    assert merged == {"AWS_REGION": "eu-west-1", "timeout": "5s", "AWS_ENDPOINT_URL": "http://x/?a=b"}
+    assert snapshot._merged(None) is None
 
 
 def test_a_snapshot_beside_another_is_75(account, capsys):

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from polars.testing import assert_frame_equal
 
 from sendblue_data import ContactHistory
-from sendblue_data.errors import FrameError, SnapshotRefusedError, WrongAccountError
+from sendblue_data.errors import FileNotWrittenError, FrameError, SnapshotRefusedError, WrongAccountError
 from sendblue_data.history import parts, past, spilled
 
 from . import worlds as w
@@ -143,6 +143,30 @@ def test_a_stream_that_ends_in_an_error_writes_nothing(
         history.snapshot(cut(), w.FIRST + DAY)
     assert sorted((tmp_path / "h").rglob("*")) == before
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_temporary_disk_that_is_full_is_told_as_such(tmp_path: Path) -> None:
+    history = ContactHistory(tmp_path)
+    history.snapshot(people(*range(8)), w.FIRST)
+    before = sorted(tmp_path.rglob("*"))
+    for failing in (1, 3, 8):  # while the pull is read, and while it is compared
+        written: list[Path] = []
+
+        def write_ipc(
+            frame: pl.DataFrame, path: Path, *, done: list[Path] = written, last: int = failing, **how: Any
+        ) -> None:
+            done.append(path)
+            if len(done) >= last:
+                raise OSError(28, "No space left on device")
+            frame.lazy().sink_ipc(path, **how)
+
+        with (
+            small_parts(),
+            patch.object(pl.DataFrame, "write_ipc", write_ipc),
+            pytest.raises(FileNotWrittenError, match="temporary folder .* TMPDIR"),
+        ):
+            history.snapshot(pulled(people(*range(8), first_name="B")), w.FIRST + DAY)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_stream_is_refused_as_a_frame_is_and_leaves_no_file(tmp_path: Path) -> None:

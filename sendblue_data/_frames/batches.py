@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import polars as pl
 from narwhals import dependencies
 
-from sendblue_data._frames.conversion import as_contacts, is_frame, pyarrow_needed, to_polars
+from sendblue_data._frames.conversion import as_contacts, is_frame, no_frame, pyarrow_needed, to_polars
 from sendblue_data._shared.text import one_line
 from sendblue_data.errors import FrameError
 
@@ -76,6 +76,9 @@ def in_batches(contacts: Any) -> Iterable[pl.DataFrame]:
 
     A lazy frame and a Spark frame come in parts, so that they need not fit in memory; others whole.
 
+    Raises:
+        FrameError: it is neither.
+
     Example:
         >>> [frame.height for frame in in_batches(pl.LazyFrame({"phone": ["+12125550100"]}))]
         [1]
@@ -86,7 +89,11 @@ def in_batches(contacts: Any) -> Iterable[pl.DataFrame]:
         return _computed(contacts)
     if dependencies.is_pyspark_dataframe(contacts) or dependencies.is_pyspark_connect_dataframe(contacts):
         return _of_spark(contacts)
-    return [to_polars(contacts)] if is_frame(contacts) else contacts
+    if is_frame(contacts):
+        return [to_polars(contacts)]
+    if isinstance(contacts, str | Mapping) or not isinstance(contacts, Iterable):
+        raise no_frame(contacts)
+    return contacts
 
 
 def parquet_files(contacts: Any) -> pl.LazyFrame | None:

@@ -46,6 +46,19 @@ def is_frame(given: Any) -> bool:
     return True
 
 
+def no_frame(contacts: Any) -> FrameError:
+    """Return the error for what is no frame.
+
+    Example:
+        >>> print(no_frame(None))
+        a NoneType is not a frame: bring Polars, pandas, Arrow, DuckDB, PySpark or another that Narwhals knows.
+    """
+    return FrameError(
+        f"a {type(contacts).__name__} is not a frame: bring Polars, pandas, Arrow, DuckDB, PySpark or another that "
+        "Narwhals knows."
+    )
+
+
 def column_names(contacts: Any) -> list[str]:
     """Return the names of the columns of any frame, without looking at a value.
 
@@ -61,10 +74,7 @@ def column_names(contacts: Any) -> list[str]:
     if isinstance(contacts, pl.DataFrame | pl.LazyFrame):
         return contacts.collect_schema().names()
     if not is_frame(contacts):
-        raise FrameError(
-            f"a {type(contacts).__name__} is not a frame: bring Polars, pandas, Arrow, DuckDB, PySpark or another that "
-            "Narwhals knows."
-        )
+        raise no_frame(contacts)
     names: list[str]
     if dependencies.is_pandas_dataframe(contacts):
         names = contacts.columns.tolist()

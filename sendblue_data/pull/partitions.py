@@ -48,6 +48,14 @@ class PulledFolder:
         size: bytes of them.
         evidence: the certificate of the pull.
         resumed: contacts in files that an earlier pull had written before it was cut off; 0 for one that was not.
+
+    Example:
+        >>> import tempfile
+        >>> from sendblue_data import Sandbox
+        >>> with tempfile.TemporaryDirectory() as home, Sandbox(contacts=20) as sandbox, sandbox.client() as client:
+        ...     done = pull_partitions(client, f"{home}/contacts", progress=False)
+        >>> done.path.name, done.contacts, done.resumed
+        ('contacts', 20, 0)
     """
 
     path: Path

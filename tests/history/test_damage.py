@@ -211,8 +211,14 @@ def test_a_mistake_of_the_caller_is_not_called_damage(copied, tidied):
     for every in ("often", "0d", "", 7, None):
         with pytest.raises(ConfigurationError, match=f"every is {every!r}: give whole days"):
             history.opt_out_trend(every=every)
-    for no_frame in ([{"phone": "+12125550100"}], "contacts.csv", None):
-        with pytest.raises(FrameError, match="is not a frame: bring Polars"):
+    for no_frame, told in (
+        ([{"phone": "+12125550100"}], "found a dict where a Polars frame was expected"),
+        ("contacts.csv", "no Parquet file is at contacts.csv"),
+        ({"phone": ["+12125550100"]}, "a dict is not a frame: bring Polars"),
+        (None, "a NoneType is not a frame"),
+        (7, "a int is not a frame"),
+    ):
+        with pytest.raises(FrameError, match=told):
             history.snapshot(no_frame)
     with pytest.raises(pl.exceptions.PolarsError):
         history.opt_out_trend(by=pl.col("tags").cast(pl.Date))

@@ -17,13 +17,15 @@ _PACKAGE = str(Path(__file__).parent)
 _LIBRARIES = tuple({sysconfig.get_paths()[kind] for kind in ("stdlib", "platstdlib", "purelib", "platlib")})
 _NUMBER = re.compile(r"\+?[0-9][0-9 ().-]{6,}[0-9]")
 _ADDRESS = re.compile(r"[^\s@\"']+@[^\s@\"']+")
+_GIVES_A_KEY = re.compile(r"SendblueClient\s*\(|\w*(?:key|secret)\w*\s*=", re.IGNORECASE)
+_LITERAL = re.compile(r"""(["'])(?:\\.|(?!\1).)*(?:\1|$)""")
 _BOLD, _DIM, _RED, _OFF = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"
 
 
 def short_traceback(error: BaseException) -> list[str]:
     """Return what IPython prints of an error: one frame, the deepest of the user's own, and the message.
 
-    A phone or an address that stands in that line is masked, since an output is kept and sent on.
+    A phone, an address or a key that stands in that line is masked, since an output is kept and sent on.
     """
     place = _own_line(error.__traceback__)
     lines = []
@@ -50,4 +52,6 @@ def _own_line(trace: TracebackType | None) -> tuple[str, int, str] | None:
 
 
 def _masked(text: str) -> str:
+    if _GIVES_A_KEY.search(text):
+        text = _LITERAL.sub("'•••'", text)
     return _ADDRESS.sub("•••", _NUMBER.sub("•••", text))

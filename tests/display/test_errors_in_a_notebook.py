@@ -89,6 +89,23 @@ def test_a_wrong_key_is_read_in_a_few_lines(cell):
     assert "made-up" not in shown
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "sb.pull_contacts(sb.SendblueClient('made-up-key', 'made-up-secret', {url!r}), progress=False)",
+        'sb.pull_contacts(sb.SendblueClient(api_key="made-up-key", api_secret="made-up-secret", base_url={url!r}))',
+        "MY_API_KEY = 'made-up-key'; sb.SendblueClient (MY_API_KEY, 'made-up-secret\\n\\'', {url!r})",
+        "SECRET='made-up-secret'; sb.opt_out_rate(SECRET)",
+    ],
+)
+def test_a_key_that_was_typed_into_the_cell_is_not_repeated(cell, code):
+    with sb.Sandbox([]) as sandbox:
+        shown = cell(code.format(url=sandbox.url))
+    assert "Error" in shown
+    assert "•••" in shown
+    assert "made-up" not in shown
+
+
 def test_a_frame_from_yesterday_is_told_in_a_few_lines(cell):
     with sb.Sandbox(30, seed=2) as sandbox, sandbox.client() as client:
         yesterday = sb.pull_contacts(client, progress=False)

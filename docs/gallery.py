@@ -53,6 +53,18 @@ with Sandbox(contacts=4_000) as sandbox, sandbox.client() as client:
 """
 
 
+MESSAGES = """
+from sendblue_data import (
+    delivery, engagement, opt_out_hazard, opt_out_times, opt_outs_per_message, pull_messages, replies,
+    texts_after_opt_out,
+)
+
+with Sandbox(contacts=2_000, messages=30_000, seed=1) as sandbox, sandbox.client() as client:
+    people = pull_contacts(client, progress=False)
+    messages = pull_messages(client, progress=False)
+"""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A plot of the gallery: what it shows, and the code that gives `ax`."""
@@ -293,12 +305,78 @@ ax = plots.list_flow(table, as_of=moment)
 """,
     ),
 )
+OF_MESSAGES = (
+    Entry(
+        "opt_outs_per_message",
+        "Opt-outs per text",
+        "Of the texts that arrived, how many were the last before an opt-out within a week.",
+        """
+table = opt_outs_per_message(messages, by="service", contacts=people)
+ax = plots.opt_outs_per_message(table)
+""",
+    ),
+    Entry(
+        "opt_out_hazard",
+        "Opt-outs by how often people were texted",
+        "Chance that a text is the last before an opt-out, by the texts of the 7 and of the 30 days before.",
+        """
+table = opt_out_hazard(messages, contacts=people)
+ax = plots.opt_out_hazard(table)
+""",
+    ),
+    Entry(
+        "texts_after_opt_out",
+        "Texts after an opt-out",
+        "How many were sent all the same, and how late.",
+        """
+table = texts_after_opt_out(messages, contacts=people)
+ax = plots.texts_after_opt_out(table)
+""",
+    ),
+    Entry(
+        "opt_out_times",
+        "How opt-outs are known",
+        "A stop keyword, a text that was declined, or the contact's flag alone.",
+        """
+table = opt_out_times(messages, people)
+ax = plots.opt_out_times(table)
+""",
+    ),
+    Entry(
+        "delivery",
+        "Delivery",
+        "What became of the texts, by service.",
+        """
+table = delivery(messages, by="service")
+ax = plots.delivery(table)
+""",
+    ),
+    Entry(
+        "replies",
+        "Replies",
+        "Of the texts that arrived, how many were answered within a week.",
+        """
+table = replies(messages, by="service")
+ax = plots.replies(table)
+""",
+    ),
+    Entry(
+        "engagement",
+        "Engagement",
+        "How many texts each contact was sent in 30 days, and who ever replied.",
+        """
+table = engagement(people, messages, as_of=now)
+ax = plots.engagement(table)
+""",
+    ),
+)
 SECTIONS = (
     ("Opt-outs", "", OPT_OUTS),
     ("Tags", "", TAGS),
     ("Segments", "", SEGMENTS),
     ("Verification", "", VERIFICATION),
     ("Over time", HISTORY, OVER_TIME),
+    ("Messages", MESSAGES, OF_MESSAGES),
 )
 INTRODUCTION = """
 Every plot, made by running the code beside it against a [sandbox](how-to/sandbox.md) of synthetic people. Each comes

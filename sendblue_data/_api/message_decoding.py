@@ -117,7 +117,7 @@ def _parts(body: bytes, call: Call) -> tuple[bytes, bytes]:
         raise call.unexpected("the answer is empty.", cut_short=True)
     if body.lstrip()[:1] == b"[":
         return body, b"null"
-    fields = _NAMES.decode(body)
+    fields = _fields(body)
     data = bytes(fields.get("data", b"null"))
     said = {name: bytes(value).strip(b'"').upper() for name, value in fields.items() if name == "status"}
     if said.get("status") == b"ERROR" or data[:1] != b"[":
@@ -125,6 +125,16 @@ def _parts(body: bytes, call: Call) -> tuple[bytes, bytes]:
             f"the answer holds no list of messages: {error_message(body) or 'no message'}.", field="data"
         )
     return data, bytes(fields.get("pagination", b"null"))
+
+
+def _fields(body: bytes) -> dict[str, msgspec.Raw]:
+    try:
+        return _NAMES.decode(body)
+    except msgspec.DecodeError:
+        whole = with_whole_characters(body)  # looked for only now, since it takes as long as all else
+        if whole is body:
+            raise
+        return _NAMES.decode(whole)
 
 
 def _no_messages(error: Exception, body: bytes, call: Call) -> UnexpectedAnswerError:

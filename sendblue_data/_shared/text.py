@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 """An escape sequence of ECMA-48: a colour, a move of the cursor."""
@@ -17,6 +18,23 @@ def one_line(text: str) -> str:
     """
     words = _ESCAPE.sub("", text)
     return " ".join("".join(letter if letter.isprintable() else " " for letter in words).split())
+
+
+def without_controls(text: str) -> str:
+    r"""Return the text with controls as `·` and without marks of direction: it drives no terminal and hides nothing.
+
+    Example:
+        >>> without_controls("a\x1b[31m\u202eb")
+        'a·[31mb'
+    """
+    return "".join(map(_plain, text))
+
+
+def _plain(character: str) -> str:
+    kind = unicodedata.category(character)
+    if kind == "Cf":
+        return character if character == "\u200d" else ""  # joins emoji
+    return "·" if kind in {"Cc", "Cs", "Co", "Cn"} else character
 
 
 def plural(value: int, one: str, many: str | None = None) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from sendblue_data._shared.text import without_controls
 from sendblue_data.plots.labels import clean, decimal, interval, number, percent, probability
 from sendblue_data.schema import CONTACT_SCHEMA
 
@@ -73,7 +74,8 @@ def columns_of(table: pl.DataFrame) -> list[Column]:
         elif contacts and name == "first_name" and "last_name" in table.columns:
             done.update(("first_name", "last_name"))
             pairs = table.select("first_name", "last_name").rows()
-            cells = [" ".join(filter(None, pair)) or MISSING for pair in pairs]
+            both = [" ".join(filter(None, pair)) for pair in pairs]
+            cells = [_words(one) if one else MISSING for one in both]
             made.append(Column("name", "words", cells, ("first_name", "last_name")))
         else:
             made.append(_column(name, table[name]))
@@ -133,7 +135,7 @@ def short_moment(value: Any) -> str:
 
 def _words(value: object) -> str:
     # A description of a contacts frame holds its moments as text.
-    return clean(_MOMENT.sub(r"\1 \2", str(value)), 400, draw=lambda line: line)
+    return clean(_MOMENT.sub(r"\1 \2", str(value)), 400, draw=without_controls)
 
 
 def _plain_float(value: float) -> str:
@@ -157,7 +159,11 @@ def _chips(value: Any) -> list[str]:
         return []
     pairs = value.items() if isinstance(value, Mapping) else [_pair(one) for one in value]
     return [
-        clean(str(key) if held is _ALONE else f"{key}: {MISSING if held is None else held}", 60, draw=str)
+        clean(
+            str(key) if held is _ALONE else f"{key}: {MISSING if held is None else held}",
+            60,
+            draw=without_controls,
+        )
         for key, held in pairs
         if key is not None
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -143,7 +144,7 @@ class Canvas:
     def say_grey(self, faint: Iterable[bool], below: int, noun: str, to: str = "compare") -> None:
         """Say in a note why some are grey, where any is."""
         if any(faint):
-            fewer = plural(below, noun, noun.replace("contact", "contacts"))
+            fewer = plural(below, noun, re.sub("contact|text", r"\g<0>s", noun))
             self.notes.append(f"Grey: fewer than {fewer}; too few to {to}.")
 
     def names(self, values: Sequence[object], width: int = LONGEST_LABEL) -> list[str]:

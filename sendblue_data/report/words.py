@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Sequence
 
 import polars as pl
 
+from sendblue_data._shared.text import without_controls
 from sendblue_data.plots.labels import NOT_SET, clean
 
 LONGEST = 60
@@ -25,14 +25,7 @@ def readable(text: object, width: int = LONGEST) -> str:
         >>> readable("vip "), readable(""), readable(None), readable("a\x1b[31m\u202eb")
         ('vip␣', '(empty)', '(not set)', 'a·[31mb')
     """
-    return NOT_SET if text is None else clean(str(text), width, lambda line: "".join(map(_plain, line)))
-
-
-def _plain(character: str) -> str:
-    kind = unicodedata.category(character)
-    if kind == "Cf":
-        return character if character == "\u200d" else ""  # joins emoji
-    return "·" if kind in {"Cc", "Cs", "Co", "Cn"} else character
+    return NOT_SET if text is None else clean(str(text), width, without_controls)
 
 
 def in_words(

@@ -9,11 +9,13 @@ from sendblue_data import (
     opt_out_hazard,
     opt_out_times,
     opt_outs_per_message,
+    plots,
     replies,
     texts_after_opt_out,
 )
 from sendblue_data.errors import ConfigurationError, FrameError
 from tests.messages.people import PHONES, frame, text, wrote
+from tests.plots.tables import notes
 
 ANN, BOB, *_ = PHONES
 FIGURES = [delivery, opt_out_hazard, opt_out_times, opt_outs_per_message, replies, texts_after_opt_out]
@@ -69,3 +71,9 @@ def test_a_name_that_the_table_uses_itself_is_refused(figure):
     taken = "delivered" if figure is not texts_after_opt_out else "texts"
     with pytest.raises(ConfigurationError, match="two columns"):
         figure(SOME.with_columns(pl.lit(1).alias(taken)), by=taken)
+
+
+@pytest.mark.parametrize("figure", [delivery, opt_out_hazard, opt_outs_per_message, replies])
+def test_a_plot_says_of_texts_that_they_are_few(figure):
+    ax = getattr(plots, figure.__name__)(figure(SOME))
+    assert any("fewer than 30 texts; too few to compare" in note for note in notes(ax))

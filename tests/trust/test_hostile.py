@@ -21,9 +21,12 @@ from sendblue_data import (
     has_tag,
     load_segments,
     mentions,
+    opt_out_rate,
     plan_create,
     pull_contacts,
+    readable,
     save_segments,
+    tag_summary,
     undo_run,
     variable,
     write_report,
@@ -149,10 +152,20 @@ def test_the_report_runs_nothing(opened, tmp_path, monkeypatch):
     assert not CONTROL.search(html.replace("\r", ""))
 
 
+def test_tables_show_text(opened):
+    _, _, contacts = opened
+    for table in (contacts, tag_summary(contacts), opt_out_rate(contacts, by=["tags", "company_name"])):
+        shown = readable(table)
+        assert_inert(shown._repr_html_())
+        for text in (shown._repr_html_(), repr(shown), str(shown)):
+            assert not CONTROL.search(text.replace("\n", ""))
+            assert not TURNING.search(text)
+
+
 @pytest.mark.slow
 def test_plots_draw_them(opened):
     """A tag is text to matplotlib too, not a formula to typeset."""
-    from sendblue_data import plots, tag_summary
+    from sendblue_data import plots
 
     _, _, contacts = opened
     axes = plots.tag_summary(tag_summary(contacts))

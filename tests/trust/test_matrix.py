@@ -5,6 +5,8 @@ fault is over, and the operation is done again or taken up by `resume_run`. Eith
 would have without the fault. `docs/reliability.md` is made of these results.
 """
 
+from itertools import product
+
 import pytest
 
 from sendblue_data import (
@@ -321,6 +323,8 @@ FAULTLESS = {
 }
 OFTEN = ("429", "reset_after", "churn")
 """Faults now and then that the quick tests live through; the rest takes a minute or two."""
+PATIENT = ("undo a delete", "churn")
+"""Waits for an account that never rests, for a minute."""
 READS = ("pull", "iter", "export", "snapshot")
 WRITES = [name for name in OPERATIONS if name not in READS]
 LASTING = {
@@ -389,9 +393,12 @@ def case(open_account, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "fault", [name if name in OFTEN else pytest.param(name, marks=pytest.mark.slow) for name in FAULTS]
+    ("operation", "fault"),
+    [
+        pytest.param(*one, marks=() if one[1] in OFTEN and one != PATIENT else pytest.mark.slow)
+        for one in product(OPERATIONS, FAULTS)
+    ],
 )
-@pytest.mark.parametrize("operation", OPERATIONS)
 def test_fault_now_and_then(case, record_property, operation, fault):
     """Every third request is hit, whatever it is."""
     one = case(operation, FAULTS[fault], remember_opt_outs=False)

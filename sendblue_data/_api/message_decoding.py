@@ -93,8 +93,7 @@ def decode_messages(
         (None, None)
     """
     try:
-        data, pagination = _parts(body, call)
-        frame, odd, new = _rows(data)
+        frame, odd, new, pagination = _read(body, call)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _no_messages(error, body, call) from None
     if new:
@@ -111,13 +110,27 @@ def decode_messages(
     return MessagePage(frame.select(list(MESSAGE_SCHEMA)), tuple(sorted((*odd, *undated))), total, has_more)
 
 
+def _read(body: bytes, call: Call) -> tuple[pl.DataFrame, list[Oddity], set[str], bytes]:
+    """Return what `_rows` does of an answer's list, and what the answer says of pages, as it came."""
+    try:
+        data, pagination = _parts(body, call)
+        return *_rows(data), pagination
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        whole = with_whole_characters(body)  # looked for only now, since it takes as long as all else
+        if whole is body:
+            raise
+        return _read(whole, call)
+
+
 def _parts(body: bytes, call: Call) -> tuple[bytes, bytes]:
     """Return the list of an answer and what it says of pages, as they came."""
     if not body.strip():
         raise call.unexpected("the answer is empty.", cut_short=True)
     if body.lstrip()[:1] == b"[":
         return body, b"null"
-    fields = _fields(body)
+    fields = _NAMES.decode(body)
     data = bytes(fields.get("data", b"null"))
     said = {name: bytes(value).strip(b'"').upper() for name, value in fields.items() if name == "status"}
     if said.get("status") == b"ERROR" or data[:1] != b"[":
@@ -125,16 +138,6 @@ def _parts(body: bytes, call: Call) -> tuple[bytes, bytes]:
             f"the answer holds no list of messages: {error_message(body) or 'no message'}.", field="data"
         )
     return data, bytes(fields.get("pagination", b"null"))
-
-
-def _fields(body: bytes) -> dict[str, msgspec.Raw]:
-    try:
-        return _NAMES.decode(body)
-    except msgspec.DecodeError:
-        whole = with_whole_characters(body)  # looked for only now, since it takes as long as all else
-        if whole is body:
-            raise
-        return _NAMES.decode(whole)
 
 
 def _no_messages(error: Exception, body: bytes, call: Call) -> UnexpectedAnswerError:
@@ -151,11 +154,6 @@ def _rows(data: bytes) -> tuple[pl.DataFrame, list[Oddity], set[str]]:
         frame = _as_promised(data)
     except msgspec.ValidationError:
         return _row_by_row(data)
-    except msgspec.DecodeError:
-        whole = with_whole_characters(data)  # looked for only now, since it takes as long as all else
-        if whole is data:
-            raise
-        return _rows(whole)
     return _row_by_row(data) if frame is None else (frame, [], set())
 
 

@@ -257,13 +257,11 @@ class Cells:
             stop = min(start + width, self.strata)
             some = slice(*np.searchsorted(self.marked_stratum, [start, stop]))
             place = (self.marked_stratum[some] - start) * self.kinds + self.marks[some]
-            left, *others = (
-                np.bincount(place, values[self.rows[some]], (stop - start) * self.kinds).reshape(
-                    -1, self.kinds
-                )
-                for values in ((one,) if one is other else (one, other))
-            )
-            right = others[0] if others else left
+            shape = (stop - start, self.kinds)
+            left = np.bincount(place, one[self.rows[some]], math.prod(shape)).reshape(shape)
+            right = left
+            if other is not one:
+                right = np.bincount(place, other[self.rows[some]], math.prod(shape)).reshape(shape)
             total += left.T @ (scale[start:stop, None] * right)
         return total
 

@@ -333,14 +333,16 @@ OF_NOTEBOOK = (
 )
 
 
-def test_without_the_notebook_extra_plots_reports_and_the_explorer_name_it(tmp_path):
+def told_by(script, *arguments):
+    """Run a script in a process of its own; return what it printed, by the first word of each line."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", WITHOUT_NOTEBOOK, tmp_path / "a.html", *OF_NOTEBOOK],
-        capture_output=True,
-        text=True,
-        check=True,
+        [sys.executable, "-W", "error", "-c", script, *arguments], capture_output=True, text=True, check=True
     )
-    told = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    return dict(line.split(" ", 1) for line in done.stdout.splitlines())
+
+
+def test_without_the_notebook_extra_plots_reports_and_the_explorer_name_it(tmp_path):
+    told = told_by(WITHOUT_NOTEBOOK, tmp_path / "a.html", *OF_NOTEBOOK)
     assert told.pop("counted") == "2 True True"
     assert set(told) == {"plots", "use_style", "write_report", "ContactExplorer"}
     for words in told.values():
@@ -364,13 +366,7 @@ def test_without_extras_all_but_the_sandbox_and_the_history_is_there(tmp_path):
         "xlsxwriter",
         "fastexcel",
     ]
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", WITHOUT_EXTRAS, tmp_path / "a.html", *extras],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    told = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    told = told_by(WITHOUT_EXTRAS, tmp_path / "a.html", *extras)
     assert set(told) == {"ContactHistory", "Sandbox", "similar_tags"}
     for name, extra in (("ContactHistory", "history"), ("Sandbox", "sandbox"), ("similar_tags", "similar")):
         assert f"install the extra {extra}: pip install '" in told[name]

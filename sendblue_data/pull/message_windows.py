@@ -288,21 +288,25 @@ class MessageReader:
             told = walk.told or 0
             if walk.holds and walk.rows.height >= told:
                 return True
-            return is_still and rows.height == told and self._ends_at(span, told)
+            return is_still and rows.height == told and self._ends_with(span, rows)
         return walk.holds
 
-    def _ends_at(self, span: Span, told: int) -> bool:
-        """Whether no message stands where the list should have ended: else as many as are told of are some of more."""
+    def _ends_with(self, span: Span, rows: pl.DataFrame) -> bool:
+        """Whether no other message stands where the list should have ended: else these, as many as are told of, are
+        some of more."""
+        told = rows.height
         if told > API_CAPS.last_offset:
             return True
         try:
             page = self.page(span, told, limit=1)
         except InvalidRequestError:
             return True
-        if page.frame.height and (page.total is None or page.total <= told):
-            self.totals_hold = False
-            return False
-        return True
+        if not page.frame.height or (page.total or 0) > told:
+            return True
+        if _all_in(page.frame, [rows]):  # from elsewhere than was asked for, or in another order: that tells nothing
+            return told > self.caps.last_offset
+        self.totals_hold = False
+        return False
 
     def _is_bridged(self, halves: tuple[Span, Span], earlier: pl.DataFrame, later: pl.DataFrame) -> bool:
         """Whether a listing without an end, from within the first half on, goes on into the second and has no other.
@@ -382,11 +386,14 @@ class MessageReader:
             if pages and page.frame.height:
                 shared = _shared(pages[-1], page.frame, max((overlap + 1) // 2, 1))
                 if (not shared or page.frame.height >= self.caps.page) and _all_in(page.frame, pages):
-                    self._reach_less(offset)  # the server gives an earlier page again
-                    break
+                    again = self.page(span, offset, order=(order, way))  # by chance, where moments are equal?
+                    if _all_in(again.frame, pages):
+                        self._reach_less(offset)  # the server gives an earlier page again
+                        break
                 holds &= shared > 0
-            # A server that gives an earlier page than was asked for shows that by what the page begins with.
-            place = offset - max(shared - overlap, 0)
+            # A server that gives an earlier page than was asked for shows that by what the page begins with; where
+            # nothing fits, nobody knows where the page stands.
+            place = offset - max(shared - overlap, 0) if shared or not offset else 0
             if page.total is not None and page.frame.height and place + page.frame.height > page.total:
                 self.totals_hold = False
             pages.append(page.frame)
@@ -426,8 +433,7 @@ class MessageReader:
         for order, way in ORDERS:
             rows = self._distinct([rows, self._walk(span, way=way, order=order, to_reach=True).rows])
             self._hold_against(found.told, rows)
-            told = found.told or 0
-            if self._reads_totals(found.told) and rows.height == told and self._ends_at(span, told):
+            if self._reads_totals(found.told) and rows.height == found.told and self._ends_with(span, rows):
                 return Read(rows, is_proven=True, told=found.told)
         missing = max((found.told or 0) - rows.height, 0) if self._reads_totals(found.told) else 0
         return Read(rows, is_proven=False, missing=missing, told=found.told)

@@ -64,7 +64,7 @@ def test_the_outcome_as_json_has_every_row_and_no_phone(account, capsys):
     assert code == 3
     assert [row["row"] for row in told["rows"]] == [2, 3, 4, 5]
     assert told["counts"] == {"created": 2, "updated": 1, "invalid": 1}
-    assert "555" not in out
+    assert "555" not in out.replace(told["run_id"], "")  # which has the time of day in it
     code, out, _ = run(capsys, "resume", told["run_id"], "--json")
     assert (code, json.loads(out)["counts"]) == (3, told["counts"])
 

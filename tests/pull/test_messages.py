@@ -95,6 +95,8 @@ caps = st.sampled_from(
         {"refuses_reach": True},
     ]
 )
+MISLEADING = ({"reach": 20}, {"page_cap": 6}, {"page_cap": 6, "refuses_page": True})
+"""Caps of which a server that sorts equal moments anew may look, by chance, as if it gave a page again."""
 filters = st.fixed_dictionaries(
     {
         "exclusive": st.booleans(),
@@ -124,12 +126,13 @@ def test_a_quiet_log_arrives_whole(created, caps, stable, handles):
     account = ModelMessages(created, stable_ties=stable, handles=handles, **caps)
     frame, evidence = pulled(account)
     assert frame.schema == MESSAGE_SCHEMA
-    assert frame.height == len(created) == evidence.messages
+    assert frame.height == evidence.messages
+    assert len(set(numbers(frame))) == frame.height
+    if not (stable or evidence.complete) and caps in MISLEADING:
+        return  # said
     assert sorted(numbers(frame)) == sorted(account.stayed)
     if stable:
         assert numbers(frame) == sorted(account.stayed)
-    elif caps == {"reach": 20} and not evidence.complete:
-        return  # a page from elsewhere than was asked for, and in another order: no total can be held against it
     assert evidence.complete
     assert evidence.total_before == evidence.total_after == len(created)
 
@@ -146,7 +149,8 @@ def test_what_calls_itself_complete_is(created, caps, filters, totals, stable, h
         frame, evidence = pulled(account)
     except IncompletePullError as error:
         came = numbers(error.frame)
-        assert error.missing == len(created) - len(came) > 0
+        lacks = len(created) - len(came)
+        assert error.missing == lacks > 0 if totals == "exact" else 0 < error.missing <= lacks
         assert len(set(came)) == len(came)
         return
     assert len(set(numbers(frame))) == frame.height

@@ -34,7 +34,7 @@ def _plain(character: str) -> str:
     kind = unicodedata.category(character)
     if kind == "Cf":
         return character if character == "\u200d" else ""  # joins emoji
-    return "·" if kind in {"Cc", "Cs", "Co", "Cn"} else character
+    return "·" if kind in {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"} else character
 
 
 def plural(value: int, one: str, many: str | None = None) -> str:

@@ -14,20 +14,20 @@ import polars as pl
 from sendblue_data._frames.conversion import converted_once
 from sendblue_data._frames.engines import collect
 from sendblue_data._shared.masking import mask_text
-from sendblue_data._shared.text import plural
+from sendblue_data._shared.text import plural, without_controls
 from sendblue_data.analytics.opt_outs import opt_out_rate
 from sendblue_data.analytics.tag_spelling import similar_tags
 from sendblue_data.analytics.tags import tag_combinations, tag_summary
 from sendblue_data.analytics.unfilled import unfilled_in_words
 from sendblue_data.analytics.verification import UNUSED, verification_funnel, verification_rate
 from sendblue_data.errors import FrameError, MissingExtraError
-from sendblue_data.plots.labels import interval, listed, moment_text, number, percent
+from sendblue_data.plots.labels import clean, interval, listed, moment_text, number, percent
 from sendblue_data.schema import CONTACT_SCHEMA
 
 _LARGEST = 3
 """Tags that are named."""
 _LONGEST_TAG = 30
-"""Characters of a tag."""
+"""Columns of text that a tag may take."""
 _MANY = 0.2
 """From this share of contacts without a tag on, they are worth a look."""
 _CELL = "text-align:left; vertical-align:top; padding:2px 12px 2px 0"
@@ -133,7 +133,8 @@ class Overview:
         if not self.different_tags:
             return "none"
         named = ", ".join(
-            f"{_shown(tag)} {number(size)}" for tag, size in self.tags.select("tag", "contacts").rows()
+            f"{clean(mask_text(tag), _LONGEST_TAG, without_controls)} {number(size)}"
+            for tag, size in self.tags.select("tag", "contacts").rows()
         )
         more = ", ..." if self.different_tags > self.tags.height else ""
         return f"{plural(self.different_tags, 'tag')} ({named}{more}); {plural(self.untagged, 'contact')} without one"
@@ -250,10 +251,3 @@ def _look_at(found: Overview) -> Iterator[str]:
     elif verification["rate"] is not None and verification["rate"] < 1:
         yield "Who waits to be verified, and how long: verification_backlog(contacts)."
     yield "One pull gives a rate and no trend: keep each pull in a ContactHistory."
-
-
-def _shown(tag: str) -> str:
-    """Write a tag in a line of text: nothing hidden, nothing that turns the line, no phone."""
-    plain = "".join(character if character.isprintable() else "·" for character in mask_text(tag))
-    short = plain if len(plain) <= _LONGEST_TAG else plain[: _LONGEST_TAG - 1] + "…"
-    return repr(short) if short != short.strip() or not short else short

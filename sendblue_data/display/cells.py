@@ -38,7 +38,7 @@ class Column:
     """A column as it is read.
 
     Attributes:
-        heading: what stands above it: the frame's own name, so that it can be asked for.
+        heading: what stands above it: the frame's own name, so that it can be asked for, without controls.
         kind: how it is set.
         cells: a text a row; of chips, a list of texts.
         sources: the frame's columns that it shows.
@@ -90,10 +90,10 @@ def _bounds(name: str, names: Sequence[str]) -> tuple[str, str] | None:
 
 
 def _column(name: str, values: pl.Series) -> Column:
-    kind = values.dtype
+    kind, heading = values.dtype, without_controls(name)
     write = _writer(name, kind)
     if isinstance(kind, pl.List | pl.Array | pl.Map):
-        return Column(name, "chips", [_chips(value) for value in values.to_list()], (name,))
+        return Column(heading, "chips", [_chips(value) for value in values.to_list()], (name,))
     cells = [MISSING if value is None else write(value) for value in values.to_list()]
     setting: Kind = (
         "rate"
@@ -102,7 +102,7 @@ def _column(name: str, values: pl.Series) -> Column:
         if kind.is_numeric()
         else "words"
     )
-    return Column(name, setting, cells, (name,))
+    return Column(heading, setting, cells, (name,))
 
 
 def _writer(name: str, kind: pl.DataType) -> Callable[[Any], str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from sendblue_data._shared.text import without_controls
 from sendblue_data.display.cells import MISSING, SMALL, Column, columns_of, is_contacts
 from sendblue_data.errors import FrameError
 from sendblue_data.plots.labels import clean, number, shorten, width_of
@@ -56,7 +57,7 @@ class ReadableTable:
         lines += _laid(shown)
         notes = self._notes()
         if left:
-            notes.append(f"Columns not shown here: {', '.join(left)}.")
+            notes.append(f"Columns not shown here: {', '.join(map(without_controls, left))}.")
         return "\n".join([*lines, *(fill(note, _WIDTH) for note in notes)])
 
     def _repr_html_(self) -> str:

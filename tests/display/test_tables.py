@@ -107,6 +107,20 @@ def shell(monkeypatch):
     return lambda frame: shell.display_formatter.format(frame)[0]
 
 
+@given(
+    st.text(alphabet=st.sampled_from("a<&\x1b\n\r\t\x9b\u202e\u2066\u200f\u2028\x00"), min_size=1, max_size=8)
+)
+def test_no_column_of_the_users_drives_a_terminal_or_turns_a_line(name):
+    """A column may be named by a list that came by mail: its heading, and the line that counts what is left out."""
+    wide = {f"{name}{place}": ["x" * 26] for place in range(5)}
+    table = sb.readable(pl.DataFrame({name + "!": [1], **wide, "tags": [["a"]], name + "?": [["b"]]}))
+    told, page = str(table), table._repr_html_()
+    assert "Columns not shown here" in told
+    assert len(told.splitlines()) == len(told.split("\n"))
+    assert not {"\x1b", "\r", "\x9b", "\u202e", "\u2066", "\u200f", "\u2028", "\x00"} & set(told + page)
+    assert "<a" not in page
+
+
 def test_a_notebook_shows_our_frames_so_until_told_not_to(shell):
     table, other = TABLES["rate"], pl.DataFrame({"x": [1]})
     sb.readable_in_notebooks()

@@ -132,12 +132,13 @@ class MessagePull:
         reader = self._reader
         last = None if self._until is None else self._until - _TICK
         low = self._since or FIRST_MESSAGE
-        whole = Span(self._since, last, low, last or self._started + CLOCKS_DIFFER)
-        first = reader.first_page(whole)
+        high = last or max(self._started, low) + CLOCKS_DIFFER
+        first = reader.first_page(Span(self._since, last, low, high))
         self._told_before = first.total
         bar.total = first.total
-        low = self._since or _earliest(first) or low
-        whole = Span(whole.start, last, min(low, whole.high - SEAM), whole.high, first.total)
+        if self._since is None:
+            low = min(_earliest(first) or low, high - SEAM)
+        whole = Span(self._since, last, low, high, first.total)
         rests = self._started - RESTS_BEFORE
         is_small = first.total is None or first.frame.height >= first.total
         if is_small or not reader.totals_hold or (last is not None and last <= rests):
@@ -145,9 +146,9 @@ class MessagePull:
         elif low >= rests:
             yield from self._one(whole, first)
         else:
-            quiet = Span(whole.start, rests, whole.low, rests)
-            yield from self._sweeps(quiet, None, bar)
-            yield from self._one(Span(rests - SEAM, last, rests - SEAM, whole.high), None)
+            yield from self._sweeps(Span(whole.start, rests, low, rests), None, bar)
+            recent = max(rests - SEAM, low)
+            yield from self._one(Span(recent, last, recent, high), None)
         self._told_after = reader.page(whole, limit=1).total
         self._judge()
 
@@ -160,9 +161,10 @@ class MessagePull:
 
     def _sweeps(self, span: Span, first: MessagePage | None, bar: ProgressBar) -> Iterator[pl.DataFrame]:
         """Read a span at rest, again where less came than the API tells of."""
-        reader = self._reader
+        reader, at_first = self._reader, None
         for sweep in range(SWEEPS):
             told = first.total if first is not None else reader.told(span)
+            at_first = told if sweep == 0 else at_first
             before = self._count() if sweep else 0
             self._unproven = self._missing = 0
             for leaf, read in self._side_by_side(span, told, first, PARTS[sweep]):
@@ -176,7 +178,9 @@ class MessagePull:
             came = self._count()
             self._expected = min(told, now if now is not None else told)
             self._missing = max(self._expected - came, 0)
-            if came == told == now:  # whatever became of the pages: these are all
+            if (
+                came == told == now == at_first
+            ):  # whatever became of the pages: these are all, and none has gone
                 self._unproven = 0
             log.info("messages: sweep %d, %d told, %d listed", sweep + 1, self._expected, came)
             if not self._missing or (sweep and came == before):
@@ -210,10 +214,11 @@ class MessagePull:
 
         Args:
             rows: messages, each once.
-            span: where they are from: only windows that end in it can have had some of them.
+            span: where they are from: only windows that end in it, by the precision of the server's filters, can have
+                had some of them.
         """
         found = message_keys(rows).hash()
-        earlier = [hashes for end, hashes in self._listed if end >= span.low]
+        earlier = [hashes for end, hashes in self._listed if end >= span.low - SEAM]
         if earlier:
             is_new = ~found.is_in(pl.concat(earlier).implode())
             self._repeats += rows.height - int(is_new.sum())

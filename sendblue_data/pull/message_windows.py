@@ -70,10 +70,8 @@ class Span:
         width = self.high - self.low
         middle = self.low + width * part
         overlap = SEAM if width >= 4 * SEAM else 2 * _TICK  # a crowd in the overlap would be in both
-        return (
-            Span(self.start, middle, self.low, middle),
-            Span(middle - overlap, self.end, middle - overlap, self.high),
-        )
+        later = max(middle - overlap, self.low)
+        return Span(self.start, middle, self.low, middle), Span(later, self.end, later, self.high)
 
 
 class Read(NamedTuple):
@@ -260,23 +258,26 @@ class MessageReader:
 
     def _window(self, span: Span, first: MessagePage | None) -> Read:
         """Read a window until it is shown that nothing is missing, or nothing new comes."""
-        rows, idle = MESSAGE_SCHEMA.to_frame(), 0
-        told: int | None = None
+        rows = counted = (
+            MESSAGE_SCHEMA.to_frame()
+        )  # what came before the total changed may be gone: not counted
+        told, idle = None, 0
         for walk_number in range(WALKS):
             walk = self._walk(
                 span, first if walk_number == 0 else None, way="desc" if walk_number % 2 else "asc"
             )
             if not walk.ended:
                 return Read(walk.rows, is_proven=False, is_full=True, told=walk.told)
-            before = rows.height
-            rows = self._distinct([rows, walk.rows]) if before else walk.rows
-            is_still = walk.is_still and told in (None, walk.told)
+            before = counted.height
+            rows = self._distinct([rows, walk.rows]) if walk_number else walk.rows
+            is_still = walk.is_still and (walk_number == 0 or told == walk.told)
             told = walk.told
-            self._hold_against(told if is_still else None, rows)
-            if self._shows_all(span, walk, rows, is_still=is_still):
+            counted = (_each_once([counted, walk.rows]) if before else walk.rows) if is_still else rows[:0]
+            self._hold_against(told if is_still else None, counted)
+            if self._shows_all(span, walk, counted, is_still=is_still):
                 return Read(rows, is_proven=True, told=told)
             self.retaken += 1
-            idle = 0 if rows.height > before else idle + 1
+            idle = 0 if counted.height > before else idle + 1
             if idle >= (IDLE_WALKS if self._reads_totals(told) else 1):
                 break
         missing = max(told - rows.height, 0) if told is not None and self.totals_hold else 0
@@ -292,8 +293,7 @@ class MessageReader:
         return walk.holds
 
     def _ends_with(self, span: Span, rows: pl.DataFrame) -> bool:
-        """Whether no other message stands where the list should have ended: else these, as many as are told of, are
-        some of more."""
+        """Whether no other message stands where these, as many as are told of, should have ended."""
         told = rows.height
         if told > API_CAPS.last_offset:
             return True
@@ -301,9 +301,15 @@ class MessageReader:
             page = self.page(span, told, limit=1)
         except InvalidRequestError:
             return True
-        if not page.frame.height or (page.total or 0) > told:
+        if page.total is not None and page.total != told:
+            return (
+                page.total > told
+            )  # one that came meanwhile is nothing to these; one that went may be of them
+        if not page.frame.height:
             return True
-        if _all_in(page.frame, [rows]):  # from elsewhere than was asked for, or in another order: that tells nothing
+        if _all_in(
+            page.frame, [rows]
+        ):  # from elsewhere than was asked for, or in another order: that tells nothing
             return told > self.caps.last_offset
         self.totals_hold = False
         return False
@@ -439,12 +445,15 @@ class MessageReader:
         return Read(rows, is_proven=False, missing=missing, told=found.told)
 
     def _distinct(self, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-        rows = pl.concat(frames)
-        is_first = message_keys(rows).is_first_distinct()
-        if is_first.all():
-            return rows
-        self.repeats += rows.height - int(is_first.sum())
-        return rows.filter(is_first)
+        rows = _each_once(frames)
+        self.repeats += sum(frame.height for frame in frames) - rows.height
+        return rows
+
+
+def _each_once(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    rows = pl.concat(frames)
+    is_first = message_keys(rows).is_first_distinct()
+    return rows if is_first.all() else rows.filter(is_first)
 
 
 def _shared(earlier: pl.DataFrame, later: pl.DataFrame, least: int) -> int:

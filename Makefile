@@ -49,7 +49,7 @@ test-slow: $(VENV)/.slow ## Run the long tests: Spark, kill -9, fuzz, browser
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m slow -k 'not ($(ELSEWHERE))' --durations=40 tests
 
 search: $(VENV)/.slow ## Try the properties on new random examples, many more of them (an hour or more)
-	PULL_EXAMPLES=6000 WRITEBACK_EXAMPLES=250 TRUST_EXAMPLES=20000 $(BIN)/python -m pytest -q -n 2 --hypothesis-profile=search \
+	PULL_EXAMPLES=6000 MESSAGE_EXAMPLES=500 WRITEBACK_EXAMPLES=250 TRUST_EXAMPLES=20000 $(BIN)/python -m pytest -q -n 2 --hypothesis-profile=search \
 	  tests/pull tests/writeback/test_state_machine.py tests/history tests/segments tests/trust/test_fuzz.py
 
 check: $(VENV)/.dev ## Check format, lint, types and who imports whom

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
@@ -100,3 +101,21 @@ def test_users_are_shown_public_names_alone():
     assert len(imports) > 40
     public = re.compile(r"\b(from|import) sendblue_data(\.(plots|errors|sandbox))?( import|$| as )")
     assert [found for found in imports if not public.search(found[1])] == []
+
+
+def test_the_table_of_names_from_01_speaks_of_what_there_is():
+    page = (ROOT / "docs" / "explanation" / "names.md").read_text(encoding="utf-8")
+    functions = page.split("## Functions")[1].split("## Arguments")[0]
+    rows = [line.split("|")[1:3] for line in functions.splitlines() if line.startswith("| `")]
+    assert rows
+    for before, after in rows:
+        gone, there = (re.findall(r"`([\w.]+)", cell) for cell in (before, after))
+        assert all(map(is_public, there)), after
+        assert not any(map(is_public, set(gone) - set(there))), before
+
+
+def is_public(name):
+    owner, _, attribute = name.partition(".")
+    if owner not in sendblue_data.__all__:
+        return False
+    return not attribute or attribute in get_type_hints(getattr(sendblue_data, owner))

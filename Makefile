@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ONE_THREAD := POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .PHONY: help demo test test-slow search check format notebooks bench cassettes docs clean \
-  test-least test-newest test-3.12 engines buckets contract fuzz soak supply import-time
+  test-least test-newest test-3.12 engines buckets contract fuzz soak supply import-time everywhere
 
 help: ## Show this help
 	@grep -E '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -140,6 +140,9 @@ contract: ## Try the sandbox with schemathesis, over docs/openapi.json
 	$(PYTHON) -m venv $(VENV)-contract
 	$(VENV)-contract/bin/python $(PIP_INSTALL) -c constraints.txt -e '.[sandbox]' schemathesis
 	$(VENV)-contract/bin/python -m hardening.contract
+
+everywhere: $(VENV)/.dev ## One day's work without HOME, by another user, under any umask, time zone, locale and switch of Python
+	$(BIN)/python -m hardening.everywhere
 
 SOAK_MINUTES ?= 3
 soak: $(VENV)/.dev ## Pull and write against a faulty sandbox for SOAK_MINUTES: what grows?

@@ -261,8 +261,9 @@ def _is_read(texts: pl.Series, read: pl.Series) -> bool:
     """Whether every text was read, as a moment of the years 1 to 9999."""
     if read.null_count() != texts.null_count():
         return False
-    ticks: Any = read.to_physical()
-    return not len(ticks.drop_nulls()) or _FIRST_TICK <= ticks.min() <= ticks.max() <= _LAST_TICK
+    ticks: Any = read.cast(pl.Int64)
+    least = ticks.min()
+    return least is None or (least >= _FIRST_TICK and ticks.max() <= _LAST_TICK)
 
 
 def _said(pagination: bytes) -> tuple[int | None, bool | None]:

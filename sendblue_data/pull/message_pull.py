@@ -23,7 +23,9 @@ from sendblue_data.errors import (
     UnprovenPullWarning,
 )
 from sendblue_data.pull.evidence import FIRST_MESSAGE, SHOWN_LATE, MessagePullEvidence, Repair
-from sendblue_data.pull.message_windows import SEAM, MessageReader, Read, Span, message_keys
+from sendblue_data.pull.message_listing import MessageListing, message_keys
+from sendblue_data.pull.message_spans import SEAM, Span
+from sendblue_data.pull.message_windows import MessageReader, Read
 from sendblue_data.pull.pages import API_CAPS
 from sendblue_data.pull.repaired import repairs_of, tell_repairs
 from sendblue_data.pull.waiting import result
@@ -77,9 +79,10 @@ class MessagePull:
             )
         # Connections of its own, so that Ctrl-C can break them off and leave the client usable.
         self._client = client.stoppable()
-        self._reader = MessageReader(
+        self._listing = MessageListing(
             self._client, API_CAPS, content=content, languages=check_languages(languages), strict=strict
         )
+        self._reader = MessageReader(self._listing)
         self._progress = progress
         self._started = self._finished = datetime.now(UTC)
         self._listed = [
@@ -129,11 +132,11 @@ class MessagePull:
             self._client.abort()
 
     def _all(self, bar: ProgressBar) -> Iterator[pl.DataFrame]:
-        reader = self._reader
+        listing = self._listing
         last = None if self._until is None else self._until - _TICK
         low = self._since or FIRST_MESSAGE
         high = last or max(self._started, low) + CLOCKS_DIFFER
-        first = reader.first_page(Span(self._since, last, low, high))
+        first = listing.first_page(Span(self._since, last, low, high))
         self._told_before = first.total
         bar.total = first.total
         if self._since is None:
@@ -141,7 +144,7 @@ class MessagePull:
         whole = Span(self._since, last, low, high, first.total)
         rests = self._started - RESTS_BEFORE
         is_small = first.total is None or first.frame.height >= first.total
-        if is_small or not reader.totals_hold or (last is not None and last <= rests):
+        if is_small or not listing.totals_hold or (last is not None and last <= rests):
             yield from self._sweeps(whole, first, bar)
         elif low >= rests:
             yield from self._one(whole, first)
@@ -149,7 +152,7 @@ class MessagePull:
             yield from self._sweeps(Span(whole.start, rests, low, rests), None, bar)
             recent = max(rests - SEAM, low)
             yield from self._one(Span(recent, last, recent, high), None)
-        self._told_after = reader.page(whole, limit=1).total
+        self._told_after = listing.page(whole, limit=1).total
         self._judge()
 
     def _one(self, span: Span, first: MessagePage | None) -> Iterator[pl.DataFrame]:
@@ -161,9 +164,9 @@ class MessagePull:
 
     def _sweeps(self, span: Span, first: MessagePage | None, bar: ProgressBar) -> Iterator[pl.DataFrame]:
         """Read a span at rest, again where less came than the API tells of."""
-        reader, at_first = self._reader, None
+        listing, at_first = self._listing, None
         for sweep in range(SWEEPS):
-            told = first.total if first is not None else reader.told(span)
+            told = first.total if first is not None else listing.told(span)
             at_first = told if sweep == 0 else at_first
             before = self._count() if sweep else 0
             self._unproven = self._missing = 0
@@ -172,9 +175,9 @@ class MessagePull:
                 self._note(read)
                 yield self._new(read.rows, span if sweep else leaf)
             first = None
-            if told is None or not reader.totals_hold:
+            if told is None or not listing.totals_hold:
                 return
-            now = reader.told(span)
+            now = listing.told(span)
             came = self._count()
             self._expected = min(told, now if now is not None else told)
             self._missing = max(self._expected - came, 0)
@@ -192,7 +195,7 @@ class MessagePull:
     ) -> Iterator[tuple[Span, Read]]:
         """Read the windows of a span in several threads, and yield them in their order."""
         reader, pending = self._reader, deque[tuple[Span, Future[Read]]]()
-        for leaf in reader.leaves(span, told if reader.totals_hold else None, part):
+        for leaf in reader.leaves(span, told if self._listing.totals_hold else None, part):
             future = self._pool.submit(
                 reader.read, leaf, first if leaf.start == span.start and leaf.end == span.end else None
             )
@@ -239,7 +242,7 @@ class MessagePull:
 
     def _judge(self) -> None:
         """Find out whether anything is missing, or can't be shown not to be."""
-        if not self._reader.totals_hold:
+        if not self._listing.totals_hold:
             self._notes.append("The API tells of fewer messages than it lists: its total was not used.")
             self._unproven += self._missing > 0
             self._missing = 0
@@ -271,15 +274,15 @@ class MessagePull:
 
     def evidence(self) -> MessagePullEvidence:
         """Return the certificate of what was done."""
-        reader, messages = self._reader, self._count()
-        trusted = reader.totals_hold
+        listing, messages = self._listing, self._count()
+        trusted = listing.totals_hold
         return MessagePullEvidence(
             account=self._client.account,
             requests=self._client.requests,
-            pages=reader.pages,
+            pages=listing.pages,
             windows=self._windows,
-            retaken=reader.retaken,
-            repeats_dropped=reader.repeats + self._repeats,
+            retaken=self._reader.retaken,
+            repeats_dropped=listing.repeats + self._repeats,
             total_before=self._told_before if trusted else None,
             total_after=self._told_after if trusted else None,
             messages=messages,
@@ -297,7 +300,7 @@ class MessagePull:
 
     def _repaired(self) -> tuple[Repair, ...]:
         """Count what could not be read, of the messages that are in the frame."""
-        oddities = self._reader.oddities
+        oddities = self._listing.oddities
         odd = oddities.keys()
         return repairs_of(odd.filter(odd.is_in(self._hashes().implode())), oddities.found)
 

@@ -21,7 +21,8 @@ from sendblue_data.errors import (
     UnprovenPullWarning,
 )
 from sendblue_data.pull import message_pull, message_windows
-from sendblue_data.pull.message_windows import MessageReader, Span
+from sendblue_data.pull.message_listing import MessageListing
+from sendblue_data.pull.message_spans import Span
 from tests.pull.model_messages import EPOCH, SMALL, TICK, ModelMessages, numbers
 
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.target)
@@ -254,8 +255,8 @@ def test_a_total_that_ends_somewhere_is_found_out(step, totals):
 
 def test_what_was_read_backwards_goes_before_anything():
     """Polars' `reverse` makes of a column of no lists one that fits no other."""
-    reader = MessageReader(ModelMessages([EPOCH] * 3), SMALL)
-    walk = reader._walk(Span(None, None, EPOCH, EPOCH + timedelta(days=1)), way="desc")
+    listing = MessageListing(ModelMessages([EPOCH] * 3), SMALL)
+    walk = listing.walk(Span(None, None, EPOCH, EPOCH + timedelta(days=1)), way="desc")
     assert numbers(pl.concat([walk.rows, MESSAGE_SCHEMA.to_frame()])) == [0, 1, 2]
 
 

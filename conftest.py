@@ -1,6 +1,7 @@
 """For every test, docstring and page: a folder for journals, a Ctrl-C that is heard, the same examples each time."""
 
 import signal
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,10 @@ import pytest
 from hypothesis import settings
 
 from sendblue_data import ContactHistory, Sandbox, contacts_frame
+
+# With JupyterLab comes a reader of addresses that builds 38 grammars as jsonschema is imported, for 7 seconds a worker;
+# no schema here asks for it.
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
 # No deadline: how long an example takes is the machine's.
 settings.register_profile("same", derandomize=True, deadline=None)

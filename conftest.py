@@ -1,5 +1,6 @@
 """For every test, docstring and page: a folder for journals, a Ctrl-C that is heard, the same examples each time."""
 
+import gc
 import signal
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,12 @@ settings.register_profile("same", derandomize=True, deadline=None)
 # New examples each time: `make search`.
 settings.register_profile("search", derandomize=False, deadline=None, print_blob=True)
 settings.load_profile("same")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected, which lives to the end, out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

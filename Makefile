@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ONE_THREAD := POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .PHONY: help demo test test-slow search check format notebooks bench cassettes docs clean \
-  test-least test-newest test-3.12 engines buckets contract fuzz soak supply import-time
+  test-least test-newest test-3.12 engines buckets contract fuzz soak supply import-time everywhere
 
 help: ## Show this help
 	@grep -E '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,7 +53,8 @@ test-slow: $(VENV)/.slow ## Run the long tests: Spark, kill -9, fuzz, browser
 	$(ONE_THREAD) $(BIN)/python -m pytest -q -n 2 --dist loadgroup -m slow -k 'not ($(ELSEWHERE))' --durations=40 tests
 
 search: $(VENV)/.slow ## Try the properties on new random examples, many more of them (an hour or more)
-	$(ONE_THREAD) PULL_EXAMPLES=6000 WRITEBACK_EXAMPLES=250 TRUST_EXAMPLES=20000 $(BIN)/python -m pytest -q -n 2 --hypothesis-profile=search \
+	$(ONE_THREAD) PULL_EXAMPLES=6000 MESSAGE_EXAMPLES=500 WRITEBACK_EXAMPLES=250 TRUST_EXAMPLES=20000 \
+	  $(BIN)/python -m pytest -q -n 2 --hypothesis-profile=search \
 	  tests/pull tests/writeback/test_state_machine.py tests/history tests/segments tests/trust/test_fuzz.py
 
 check: $(VENV)/.dev ## Check format, lint, types and who imports whom
@@ -139,6 +140,9 @@ contract: ## Try the sandbox with schemathesis, over docs/openapi.json
 	$(PYTHON) -m venv $(VENV)-contract
 	$(VENV)-contract/bin/python $(PIP_INSTALL) -c constraints.txt -e '.[sandbox]' schemathesis
 	$(VENV)-contract/bin/python -m hardening.contract
+
+everywhere: $(VENV)/.dev ## One day's work without HOME, by another user, under any umask, time zone, locale and switch of Python
+	$(BIN)/python -m hardening.everywhere
 
 SOAK_MINUTES ?= 3
 soak: $(VENV)/.dev ## Pull and write against a faulty sandbox for SOAK_MINUTES: what grows?

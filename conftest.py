@@ -23,6 +23,16 @@ settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("search", derandomize=False, deadline=None, print_blob=True)
 settings.load_profile("same")
 
+_METHODS_OF_A_HISTORY = tuple(
+    f"sendblue_data.history.{home}."
+    for home in (
+        "contact_history.ContactHistory",
+        "contents.HistoryContents",
+        "opened.OpenedHistory",
+        "questions.HistoryQuestions",
+    )
+)
+
 
 def pytest_collection_finish() -> None:
     """Leave what was imported and collected, which lives to the end, out of every later search for garbage."""
@@ -59,7 +69,7 @@ def what_a_methods_example_goes_on_from(
         with Sandbox(people) as sandbox, sandbox.client() as client:
             doctest_namespace |= {"sandbox": sandbox, "client": client}
             yield
-    elif name.startswith("sendblue_data.history.contact_history.ContactHistory."):
+    elif name.startswith(_METHODS_OF_A_HISTORY):
         history = _a_history(tmp_path_factory.mktemp("history"))
         doctest_namespace |= {"history": history, "contacts_frame": contacts_frame}
         yield

@@ -1,11 +1,13 @@
 """What is public is seen: by `dir`, by a type checker, and by whoever misspells a name; what is private is used by nobody."""
 
 import ast
+import inspect
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
@@ -24,7 +26,17 @@ def listed():
 def test_each_public_name_is_listed_once_and_dir_shows_no_other():
     assert len(listed()) > 70
     assert sorted(listed()) == sorted(set(listed())) == sorted(sendblue_data.__all__) == dir(sendblue_data)
-    assert {"errors", "plots", "sandbox"} <= set(listed())
+    assert {"errors", "plots"} <= set(listed())
+
+
+def test_a_star_import_hides_no_sandbox_of_the_users():
+    """The documentation calls one `sandbox`: a cell that is run again must not put the module in its place."""
+    mine: dict[str, object] = {"sandbox": "mine"}
+    exec("from sendblue_data import *", mine)
+    modules = {name for name, value in mine.items() if inspect.ismodule(value)}
+    assert modules == {"errors", "plots"}
+    assert mine["sandbox"] == "mine"
+    assert len(mine) > 70
 
 
 def test_dir_is_the_same_after_everything_was_used():
@@ -105,3 +117,21 @@ def test_users_are_shown_public_names_alone():
     assert len(imports) > 40
     public = re.compile(r"\b(from|import) sendblue_data(\.(plots|errors|sandbox))?( import|$| as )")
     assert [found for found in imports if not public.search(found[1])] == []
+
+
+def test_the_table_of_names_from_01_speaks_of_what_there_is():
+    page = (ROOT / "docs" / "explanation" / "names.md").read_text(encoding="utf-8")
+    functions = page.split("## Functions")[1].split("## Arguments")[0]
+    rows = [line.split("|")[1:3] for line in functions.splitlines() if line.startswith("| `")]
+    assert rows
+    for before, after in rows:
+        gone, there = (re.findall(r"`([\w.]+)", cell) for cell in (before, after))
+        assert all(map(is_public, there)), after
+        assert not any(map(is_public, set(gone) - set(there))), before
+
+
+def is_public(name):
+    owner, _, attribute = name.partition(".")
+    if owner not in sendblue_data.__all__:
+        return False
+    return not attribute or attribute in get_type_hints(getattr(sendblue_data, owner))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -12,12 +11,15 @@ from sendblue_data._frames.grouping import Key
 from sendblue_data._shared.validation import shown
 from sendblue_data.analytics.cells import held_beside
 from sendblue_data.analytics.rates import normal_quantile
-from sendblue_data.analytics.stratified import Cells, Ratio, Strata, mantel_haenszel, modified_poisson
+from sendblue_data.analytics.stratified import (
+    Cells,
+    Ratio,
+    Strata,
+    log_ratios,
+    mantel_haenszel,
+    modified_poisson,
+)
 from sendblue_data.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
 
 ADJUSTABLE = ("age", "line", "tags")
 _PARTS = (28, 91, 182, 365)
@@ -73,10 +75,10 @@ def adjusted_risks(
             cells.with_columns(expected=pl.col("known").cast(pl.Float64)), key, held, z, counts=True
         )
     elif key.is_tags:
-        found = _tag_model(cells, held, min_contacts, z)
-        rows = dict(zip(found.tags, found.ratios, strict=True))
+        found = _tagged(cells, held, min_contacts)
+        rows = dict(zip(found.tags, modified_poisson(found.made, z), strict=True))
     else:
-        rows = _one_by_one(_expected(cells, held, min_contacts, z), key, held, z, counts=False)
+        rows = _one_by_one(_expected(cells, held, min_contacts), key, held, z, counts=False)
     return pl.DataFrame(
         [(level, one.ratio, one.low, one.high, one.contacts, one.varies_p) for level, one in rows.items()],
         schema=_RATIOS,
@@ -106,19 +108,16 @@ def _numbered(cells: pl.DataFrame, strata: Sequence[str]) -> pl.DataFrame:
 
 
 @dataclass(frozen=True)
-class _TagModel:
-    """Tags with the ratio of each, and the cells in order with the logarithm of what their tags multiply to."""
+class _Tagged:
+    """Tags that enough contacts have, and the cells in order, as a frame and with these tags as marks."""
 
     tags: list[str]
-    ratios: list[Ratio]
     cells: pl.DataFrame
-    logs: npt.NDArray[np.float64]
+    made: Cells
 
 
-def _tag_model(cells: pl.DataFrame, strata: Sequence[str], min_contacts: int, z: float) -> _TagModel:
-    """Fit a ratio for each tag that enough contacts have, all at once."""
-    import numpy as np  # noqa: PLC0415 -- importing the package must not load it
-
+def _tagged(cells: pl.DataFrame, strata: Sequence[str], min_contacts: int) -> _Tagged:
+    """Mark cells by each tag that enough contacts have, for a model of all tags at once."""
     sizes = (
         cells.explode("tags", empty_as_null=True)
         .drop_nulls("tags")
@@ -130,30 +129,28 @@ def _tag_model(cells: pl.DataFrame, strata: Sequence[str], min_contacts: int, z:
     place = pl.DataFrame({"tags": names}, schema={"tags": pl.String}).with_row_index("mark")
     found = ordered.select("row", pl.col("tags").list.unique()).explode("tags", empty_as_null=True)
     found = found.join(place, on="tags").sort("row", "mark").cast({"row": pl.Int64, "mark": pl.Int64})
-    rows, marks = found["row"].to_numpy(), found["mark"].to_numpy()
     made = Cells(
         ordered["stratum"].to_numpy(),
         ordered["part"].to_numpy(),
         ordered["known"].cast(pl.Float64).to_numpy(),
         ordered["opt_outs"].cast(pl.Float64).to_numpy(),
-        rows,
-        marks,
+        found["row"].to_numpy(),
+        found["mark"].to_numpy(),
         len(names),
     )
-    model = modified_poisson(made, z)
-    logs = np.zeros(ordered.height)
-    np.add.at(logs, rows, model.logs[marks])
-    return _TagModel(names, model.ratios, ordered, logs)
+    return _Tagged(names, ordered, made)
 
 
-def _expected(cells: pl.DataFrame, held: Sequence[str], min_contacts: int, z: float) -> pl.DataFrame:
+def _expected(cells: pl.DataFrame, held: Sequence[str], min_contacts: int) -> pl.DataFrame:
     """Weigh cells by what their tags multiply opt-outs by, as found among contacts of the same level."""
-    import numpy as np  # noqa: PLC0415 -- as above
+    import numpy as np  # noqa: PLC0415 -- importing the package must not load it
 
-    found = _tag_model(cells, [*held, "level"], min_contacts, z)
+    found = _tagged(cells, [*held, "level"], min_contacts)
+    made, logs = found.made, np.zeros(found.cells.height)
+    np.add.at(logs, made.rows, log_ratios(made)[made.marks])
     # Any common factor will do: none but that no weight is too large for a float.
-    largest = found.logs.max(initial=0.0)
-    return found.cells.with_columns(expected=pl.col("known") * pl.Series(np.exp(found.logs - largest)))
+    largest = logs.max(initial=0.0)
+    return found.cells.with_columns(expected=pl.col("known") * pl.Series(np.exp(logs - largest)))
 
 
 def _one_by_one(

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 2_000_000
 """Sums, of a stratum and a mark, that are held together: 16 MB, whatever the account's size."""
+_ALONE, _FEWEST = 2**18, 128
+"""Multiplications that a BLAS does on one core, and strata that are worth a call. A product of many strata and few
+marks is slower on several cores: they wait for each other."""
 _STEPS, _CLOSE = 60, 1e-10
 _SAME = 1e-8
 """Share of a tag's own information below which it can't be told from other tags."""
@@ -155,19 +158,6 @@ def chi_squared_p(value: float, freedom: int) -> float:
 
 
 @dataclass(frozen=True)
-class Model:
-    """The rate of each cell as its stratum's level times a ratio for each of its marks.
-
-    Attributes:
-        ratios: one a mark, with its interval.
-        logs: the logarithm of each ratio, minus infinity where nobody with the mark opted out.
-    """
-
-    ratios: list[Ratio]
-    logs: Floats
-
-
-@dataclass(frozen=True)
 class Cells:
     """Cells in the order of their strata.
 
@@ -253,6 +243,7 @@ class Cells:
 
         total = np.zeros((self.kinds, self.kinds))
         width = max(_AT_ONCE // max(self.kinds, 1), 1)
+        block = max(_ALONE // max(self.kinds, 1) ** 2, _FEWEST)
         for start in range(0, self.strata, width):
             stop = min(start + width, self.strata)
             some = slice(*np.searchsorted(self.marked_stratum, [start, stop]))
@@ -262,32 +253,22 @@ class Cells:
             right = left
             if other is not one:
                 right = np.bincount(place, other[self.rows[some]], math.prod(shape)).reshape(shape)
-            total += left.T @ (scale[start:stop, None] * right)
+            scaled = scale[start:stop, None] * right
+            for at in range(0, stop - start, block):
+                total += left[at : at + block].T @ scaled[at : at + block]
         return total
 
 
-def modified_poisson(cells: Cells, z: float) -> Model:
+def modified_poisson(cells: Cells, z: float) -> list[Ratio]:
     """Return the ratio of each mark while the others are held, within strata.
+
+    The rate of a cell is its stratum's level times a ratio for each of its marks.
 
     Args:
         cells: in the order of their strata.
         z: normal quantile of the intervals.
     """
-    import numpy as np  # noqa: PLC0415 -- as above
-
-    if not cells.kinds:
-        return Model([], np.zeros(0))
-    silent = np.zeros(cells.kinds, np.bool_)
-    told = cells.only(np.ones(len(cells.stratum), np.bool_))
-    while True:
-        # Nobody with such a mark opted out: its ratio is 0, and its contacts say nothing of the other marks.
-        found: Flags = np.logical_and(told.by_mark(told.events) == 0, ~silent)
-        if not found.any():
-            break
-        silent |= found
-        hushed = np.bincount(told.rows, silent[told.marks], len(told.stratum)) > 0
-        told = told.only(np.logical_not(hushed))
-    logs = _fit(told, ~silent)
+    told, logs, silent = _fitted(cells)
     errors, is_sure = _errors(told, logs, ~silent)
     varies, contacts = _parts(told, logs), _alike(cells)
     ratios = []
@@ -300,7 +281,32 @@ def modified_poisson(cells: Cells, z: float) -> Model:
             reach = z * errors[mark]
             low, ratio, high = (math.exp(logs[mark] + by) for by in (-reach, 0.0, reach))
             ratios.append(Ratio(ratio, low, high, contacts[mark], varies[mark]))
-    return Model(ratios, np.where(silent, -np.inf, logs))
+    return ratios
+
+
+def log_ratios(cells: Cells) -> Floats:
+    """Return the logarithm of each ratio of `modified_poisson`, minus infinity where nobody with the mark opted out."""
+    import numpy as np  # noqa: PLC0415 -- as above
+
+    _, logs, silent = _fitted(cells)
+    return np.where(silent, -np.inf, logs)
+
+
+def _fitted(cells: Cells) -> tuple[Cells, Floats, Flags]:
+    """Fit the coefficients: return the cells that tell something, the coefficients, and the marks without an event."""
+    import numpy as np  # noqa: PLC0415 -- as above
+
+    silent = np.zeros(cells.kinds, np.bool_)
+    told = cells.only(np.ones(len(cells.stratum), np.bool_))
+    while True:
+        # Nobody with such a mark opted out: its ratio is 0, and its contacts say nothing of the other marks.
+        found: Flags = np.logical_and(told.by_mark(told.events) == 0, ~silent)
+        if not found.any():
+            break
+        silent |= found
+        hushed = np.bincount(told.rows, silent[told.marks], len(told.stratum)) > 0
+        told = told.only(np.logical_not(hushed))
+    return told, _fit(told, ~silent), silent
 
 
 def _linear(cells: Cells, logs: Floats) -> Floats:
@@ -315,7 +321,7 @@ def _likelihood(cells: Cells, logs: Floats) -> float:
 
     linear = _linear(cells, logs)
     total = cells.by_stratum(cells.contacts * np.exp(linear))
-    return float(cells.events @ linear - cells.by_stratum(cells.events) @ np.log(total))
+    return float((cells.events * linear).sum() - (cells.by_stratum(cells.events) * np.log(total)).sum())
 
 
 def _expected(cells: Cells, logs: Floats) -> tuple[Floats, Floats, Floats]:

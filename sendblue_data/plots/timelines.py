@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from itertools import pairwise
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -46,14 +47,22 @@ def time_axis(ax: Axes, *, few: bool = False) -> None:
         ax.set_xlim(first - 20, last + 20)
     locator = dates.AutoDateLocator(tz=UTC, minticks=2 if few else 3, maxticks=4 if few else 9)  # type: ignore[no-untyped-call]
 
+    @lru_cache(maxsize=1)
+    def drawn(left: float, right: float) -> list[tuple[float, datetime]]:
+        # Ticks outside of the axes are asked for too, and not drawn. Each label looks at all: they are found once.
+        return [
+            (tick, dates.num2date(tick, tz=UTC))  # type: ignore[no-untyped-call]
+            for tick in locator()
+            if left <= tick <= right
+        ]
+
     def write(value: float, _: int | None = None) -> str:
-        # Ticks outside of the axes are asked for too, and not drawn.
         left, right = sorted(ax.get_xlim())
-        inside = [tick for tick in locator() if left <= tick <= right]
+        inside = drawn(left, right)
         when: datetime = dates.num2date(value, tz=UTC)  # type: ignore[no-untyped-call]
-        by_day = any(dates.num2date(tick, tz=UTC).day != 1 for tick in inside)  # type: ignore[no-untyped-call]
-        before = [tick for tick in inside if tick < value - 1e-6]
-        is_new = not before or dates.num2date(before[-1], tz=UTC).year != when.year  # type: ignore[no-untyped-call]
+        by_day = any(moment.day != 1 for _, moment in inside)
+        before = [moment for tick, moment in inside if tick < value - 1e-6]
+        is_new = not before or before[-1].year != when.year
         name = f"{when.day} {when:%b}" if by_day else f"{when:%b}"
         if few and not by_day:
             return f"{when:%b %Y}"

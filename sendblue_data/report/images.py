@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sendblue_data._shared.validation import shown
 from sendblue_data.errors import ConfigurationError
@@ -20,6 +20,8 @@ Draw = Callable[[], "Axes"]
 
 THEMES = ("auto", "light", "dark")
 _DPI = 200
+_POINTS = 72
+"""What an SVG is drawn at."""
 
 
 def check_theme(theme: str) -> None:
@@ -45,8 +47,8 @@ def _drawn(draw: Draw, name: str, alt: str, png: bool) -> tuple[str, bytes | Non
 
     # Texts stay texts: they can be searched, copied and read aloud, and take a tenth of what outlines take.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), _figure_of(draw()) as figure:
-        drawing = _saved(figure, "svg", metadata={"Date": None})
-        dots = _saved(figure, "png", dpi=_DPI).getvalue() if png else None
+        drawing = _saved(figure, "svg", _POINTS, metadata={"Date": None})
+        dots = _saved(figure, "png", _DPI).getvalue() if png else None
     return plain_svg(drawing.getvalue(), name, alt), dots
 
 
@@ -60,7 +62,7 @@ def save_png(axes: Axes, dpi: int) -> tuple[io.BytesIO, float, float]:
         dpi: dots to the inch.
     """
     with _figure_of(axes) as figure:
-        return _saved(figure, "png", dpi=dpi), *figure.get_size_inches()
+        return _saved(figure, "png", dpi), *figure.get_size_inches()
 
 
 @contextmanager
@@ -75,7 +77,29 @@ def _figure_of(axes: Axes) -> Iterator[Figure]:
         plt.close(figure)
 
 
-def _saved(figure: Figure, kind: str, **options: Any) -> io.BytesIO:
+def _saved(figure: Figure, kind: Literal["svg", "png"], dpi: int, **options: Any) -> io.BytesIO:
     file = io.BytesIO()
-    figure.savefig(file, format=kind, **options)
+    with _placed(figure, kind, dpi):
+        figure.savefig(file, format=kind, dpi=dpi, **options)
     return file
+
+
+@contextmanager
+def _placed(figure: Figure, kind: Literal["svg", "png"], dpi: int) -> Iterator[None]:
+    """Let the figure's layout engine place what is on it, as `savefig` does by drawing all of it once more."""
+    from matplotlib import rc_context  # noqa: PLC0415 -- as above
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 -- as above
+    from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415 -- as above
+
+    canvas, own_dpi, engine = figure.canvas, figure.dpi, figure.get_layout_engine()
+    # Texts are measured by what will draw them, at its resolution.
+    (FigureCanvasSVG if kind == "svg" else FigureCanvasAgg)(figure)
+    figure.dpi = dpi
+    if engine is not None:
+        engine.execute(figure)
+    with rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+        figure.set_layout_engine(None)
+        yield
+    figure.set_layout_engine(engine)
+    figure.dpi = own_dpi
+    figure.set_canvas(canvas)

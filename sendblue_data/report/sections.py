@@ -116,12 +116,12 @@ class Maker:
         by_tag = self.hidden(opt_out_rate(self.contacts, by="tags", min_contacts=least))
         ages, drivers = self.ages, self.drivers
         parts = self._rates_by_tag("opt_out_rate", "Opt-out rate by tag", by_tag, total)
+        words = in_words("Opted out by days since creation", ages, "from_day", "rate", percent)
+        parts.append(self.drawn("opt_out_by_age", ages, words))
         if drivers.height:
             title = "Relative risk of having opted out, against all other contacts"
             words = in_words(title, drivers, ("factor", "level"), "relative_risk", decimal)
             parts += [self.drawn("opt_out_drivers", drivers, words, top=MOST_DRIVERS), _drivers(drivers)]
-        words = in_words("Opted out by days since creation", ages, "from_day", "rate", percent)
-        parts.append(self.drawn("opt_out_by_age", ages, words))
         return Section(
             "opt-outs",
             "Opt-outs",

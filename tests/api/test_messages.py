@@ -129,6 +129,23 @@ def test_a_field_given_twice_is_never_guessed(field):
     assert [(one.field, one.kind) for one in page.oddities] == [(column, "given twice")]
 
 
+@pytest.mark.parametrize("name", ["n\\u0075mber", "\\u006eumber", "is\\u005foutbound"])
+def test_a_name_written_with_escapes_is_a_second_one(name):
+    """`read_json`, msgspec and a search for the name would each make something else of it."""
+    other = '"+12125550101"' if "mber" in name else "false"
+    column = "phone" if "mber" in name else "is_outbound"
+    body = answer(MESSAGE).replace(b'"content"', f'"{name}": {other}, "content"'.encode())
+    page = decode_messages(body)
+    assert page.frame[column].to_list() == [None]
+    assert [(one.field, one.kind) for one in page.oddities] == [(column, "given twice")]
+
+
+@pytest.mark.parametrize("text", ["number", "opted_out", "\\u006eumber", "a \\\\u006e b", '"number"'])
+def test_a_text_like_a_name_is_a_text(text):
+    found, odd = row({**MESSAGE, "content": text}, content=True)
+    assert (found["content"], found["phone"], odd) == (text, MESSAGE["number"], [])
+
+
 def test_a_number_that_is_left_out_is_read_off_the_other_side():
     outbound = {name: value for name, value in MESSAGE.items() if name != "number"}
     inbound = {**outbound, "is_outbound": False, "from_number": "+12125550101", "to_number": "+12125550190"}

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 from matplotlib import pyplot as plt, rc_context
 
 from sendblue_data import plots
-from sendblue_data.report.images import picture
+from sendblue_data.report.images import _saved, picture
 from sendblue_data.report.svg import COLOURS, plain_svg, style_sheet, variable, with_variables
 from tests.plots.tables import PLOTS
 
@@ -29,6 +29,19 @@ def in_theme(plot, table, theme):
         file = io.BytesIO()
         plot(table, theme=theme).figure.savefig(file, format="svg", metadata={"Date": None})
     return plain_svg(file.getvalue(), "x", "x")
+
+
+@pytest.mark.parametrize(("kind", "dpi"), [("svg", 72), ("png", 200)])
+def test_what_is_placed_before_it_is_saved_is_what_matplotlib_makes(kind, dpi):
+    plot, table = PLOTS["tag_growth"]
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "x"}):
+        figure = plot(table(8), theme="light").figure
+        engine, theirs = figure.get_layout_engine(), io.BytesIO()
+        metadata = {"metadata": {"Date": None}} if kind == "svg" else {}
+        ours = _saved(figure, kind, dpi, **metadata)
+        assert figure.get_layout_engine() is engine
+        plot(table(8), theme="light").figure.savefig(theirs, format=kind, dpi=dpi, **metadata)
+    assert ours.getvalue() == theirs.getvalue()
 
 
 def darkened(svg):

@@ -15,12 +15,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the marks in a hook of the same name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `--dist loadgroup`, tests of a JVM or a JupyterLab, which are slow to start, go to one worker."""
+    """With `--dist loadgroup`, tests of what is slow to make go to one worker: a JVM, a JupyterLab, the wheel installed.
+
+    The longest come first, so that no worker is left with one of them when the other has nothing more to do.
+    """
     for item in items:
         if {"spark", "in_spark"} & set(getattr(item, "fixturenames", ())) or "pyspark" in item.nodeid:
             item.add_marker(pytest.mark.xdist_group("spark"))
         elif "/browser/" in item.nodeid:
             item.add_marker(pytest.mark.xdist_group("browser"))
+        elif "test_wheel" in item.nodeid:
+            item.add_marker(pytest.mark.xdist_group("wheel"))
+    items.sort(key=_may_take_minutes, reverse=True)
+
+
+def _may_take_minutes(item: pytest.Item) -> bool:
+    allowed = item.get_closest_marker("timeout")
+    return allowed is not None and bool(allowed.args) and allowed.args[0] >= 600
 
 
 @pytest.fixture

@@ -11,9 +11,13 @@ NEW_PIP := 'pip>=25.1'
 # Tests of engines that are no dependency of ours: `make engines` and `make buckets` have them.
 ELSEWHERE := ibis or postgres or dask or warehouse or test_bucket
 .DEFAULT_GOAL := help
+# Some containers forbid it: each of the many processes that the tests start would compile what it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+# Two workers fill two cores, and more threads in each wait for one another. `make test` leaves Polars all of its own.
+ONE_THREAD := POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .PHONY: help demo test test-slow search check format notebooks bench cassettes docs clean \
-  test-least test-newest test-3.12 engines buckets contract fuzz soak supply import-time
+  test-least test-newest test-3.12 engines buckets contract fuzz soak supply import-time everywhere
 
 help: ## Show this help
 	@grep -E '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,10 +50,11 @@ test: $(VENV)/.dev ## Run the quick tests, the docstrings' examples and the READ
 	$(BIN)/python -m slipcover --merge .coverage.json --out .coverage.json --fail-under 95
 
 test-slow: $(VENV)/.slow ## Run the long tests: Spark, kill -9, fuzz, browser
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m slow -k 'not ($(ELSEWHERE))' --durations=40 tests
+	$(ONE_THREAD) $(BIN)/python -m pytest -q -n 2 --dist loadgroup -m slow -k 'not ($(ELSEWHERE))' --durations=40 tests
 
 search: $(VENV)/.slow ## Try the properties on new random examples, many more of them (an hour or more)
-	PULL_EXAMPLES=6000 WRITEBACK_EXAMPLES=250 TRUST_EXAMPLES=20000 $(BIN)/python -m pytest -q -n 2 --hypothesis-profile=search \
+	$(ONE_THREAD) PULL_EXAMPLES=6000 MESSAGE_EXAMPLES=500 WRITEBACK_EXAMPLES=250 TRUST_EXAMPLES=20000 \
+	  $(BIN)/python -m pytest -q -n 2 --hypothesis-profile=search \
 	  tests/pull tests/writeback/test_state_machine.py tests/history tests/segments tests/trust/test_fuzz.py
 
 check: $(VENV)/.dev ## Check format, lint, types and who imports whom
@@ -95,7 +100,7 @@ define elsewhere
 	$(2) -m venv $(VENV)-$(1)
 	$(VENV)-$(1)/bin/python $(PIP_INSTALL) -c constraints.txt $(NEW_PIP)
 	$(VENV)-$(1)/bin/python $(PIP_INSTALL) $(3) $(TESTED) --group test
-	$(VENV)-$(1)/bin/$(ANYWHERE)
+	$(ONE_THREAD) $(VENV)-$(1)/bin/$(ANYWHERE)
 endef
 
 test-least: ## Run the quick tests with the oldest dependencies that the bounds allow
@@ -118,13 +123,22 @@ fuzz: ## Fuzz the readers of pages, segments and journals with atheris (FUZZ_SEC
 	    -print_final_stats=1 -verbosity=0 -artifact_prefix=artifacts/; done
 
 # No dependency of ours; Ibis forgets to bring pyarrow-hotfix.
-ENGINES := ibis-framework 'psycopg[binary]' pyarrow-hotfix dask
-engines: ## Every function on engines that are no dependency of ours: Ibis on DuckDB and on PostgreSQL, Dask
+ENGINES := ibis-framework 'psycopg[binary]' pyarrow-hotfix dask 'pyspark[connect]'
+# Spark 3.5 leaves sockets to the garbage collector, of which Python warns.
+ON_SPARK := -m pytest -q -n 0 -m slow -k spark tests/engines tests/analytics tests/segments tests/messages tests/history
+engines: ## Every function on engines that CI has not: Ibis on DuckDB and on PostgreSQL, Dask, Spark Connect, the oldest Spark
 	$(PYTHON) -m venv $(VENV)-engines
 	$(VENV)-engines/bin/python $(PIP_INSTALL) -c constraints.txt $(NEW_PIP)
 	$(VENV)-engines/bin/python $(PIP_INSTALL) -c constraints.txt $(TESTED) --group test $(ENGINES)
 	hardening/postgres.sh $(VENV)-engines/bin/python -m pytest -q -n 2 -k '$(ELSEWHERE)' \
 	  tests/engines tests/analytics
+	SENDBLUE_TEST_SPARK=local hardening/postgres.sh $(VENV)-engines/bin/python -m tests.engines.table --check
+	SENDBLUE_TEST_SPARK=local $(VENV)-engines/bin/python $(ON_SPARK)
+	$(PYTHON) -m venv $(VENV)-spark3.5
+	$(VENV)-spark3.5/bin/python $(PIP_INSTALL) -c constraints.txt $(NEW_PIP)
+	$(VENV)-spark3.5/bin/python $(PIP_INSTALL) -c constraints.txt $(TESTED) --group test
+	$(VENV)-spark3.5/bin/python $(PIP_INSTALL) 'pyspark==3.5.9' setuptools
+	$(VENV)-spark3.5/bin/python $(ON_SPARK) -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
 
 buckets: $(VENV)/.dev ## A history in a bucket, against moto's server of S3's protocol, which wants an environment of its own
 	$(PYTHON) -m venv $(VENV)-buckets
@@ -135,6 +149,9 @@ contract: ## Try the sandbox with schemathesis, over docs/openapi.json
 	$(PYTHON) -m venv $(VENV)-contract
 	$(VENV)-contract/bin/python $(PIP_INSTALL) -c constraints.txt -e '.[sandbox]' schemathesis
 	$(VENV)-contract/bin/python -m hardening.contract
+
+everywhere: $(VENV)/.dev ## One day's work without HOME, by another user, under any umask, time zone, locale and switch of Python
+	$(BIN)/python -m hardening.everywhere
 
 SOAK_MINUTES ?= 3
 soak: $(VENV)/.dev ## Pull and write against a faulty sandbox for SOAK_MINUTES: what grows?

@@ -1,6 +1,8 @@
 """For every test, docstring and page: a folder for journals, a Ctrl-C that is heard, the same examples each time."""
 
+import gc
 import signal
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +13,31 @@ from hypothesis import settings
 
 from sendblue_data import ContactHistory, Sandbox, contacts_frame
 
+# With JupyterLab comes a reader of addresses that builds 38 grammars as jsonschema is imported, for 7 seconds a worker;
+# no schema here asks for it.
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
+
 # No deadline: how long an example takes is the machine's.
 settings.register_profile("same", derandomize=True, deadline=None)
 # New examples each time: `make search`.
 settings.register_profile("search", derandomize=False, deadline=None, print_blob=True)
 settings.load_profile("same")
+
+_METHODS_OF_A_HISTORY = tuple(
+    f"sendblue_data.history.{home}."
+    for home in (
+        "contact_history.ContactHistory",
+        "contents.HistoryContents",
+        "opened.OpenedHistory",
+        "questions.HistoryQuestions",
+    )
+)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected, which lives to the end, out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -47,7 +69,7 @@ def what_a_methods_example_goes_on_from(
         with Sandbox(people) as sandbox, sandbox.client() as client:
             doctest_namespace |= {"sandbox": sandbox, "client": client}
             yield
-    elif name.startswith("sendblue_data.history.contact_history.ContactHistory."):
+    elif name.startswith(_METHODS_OF_A_HISTORY):
         history = _a_history(tmp_path_factory.mktemp("history"))
         doctest_namespace |= {"history": history, "contacts_frame": contacts_frame}
         yield

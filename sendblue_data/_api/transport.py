@@ -42,7 +42,7 @@ LARGEST_BODY = 64 * 1024 * 1024
 """Bytes of an answer, unpacked. A page of 1,000 contacts has about 350,000."""
 _SAME_SERVICE = {"api.sendblue.com": "api.sendblue.co", "localhost": "127.0.0.1", "::1": "127.0.0.1"}
 _PORTS = {"http": 80, "https": 443}
-_PIECE = 1 << 18
+_PIECE, _PACKED_PIECE = 1 << 20, 1 << 18
 
 
 class Reply(NamedTuple):
@@ -211,9 +211,11 @@ class Transport:
             self._pace.accepted(turn)
 
     def _read_body(self, response: BaseHTTPResponse) -> bytes:
+        """Read an answer, as far as that is not too large; one that is not packed without going through buffers."""
+        is_packed = "content-encoding" in response.headers
         pieces: list[bytes] = []
         size = 0
-        while piece := response.read(_PIECE, decode_content=True):
+        while piece := response.read(_PACKED_PIECE if is_packed else _PIECE, decode_content=is_packed):
             pieces.append(piece)
             size += len(piece)
             if size > LARGEST_BODY:

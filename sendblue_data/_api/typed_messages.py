@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
@@ -98,21 +100,38 @@ _TYPES: dict[str, Any] = {
 
 
 _IGNORED_FIELDS = [(name, Any, None) for name in _IGNORED]
-# Sorted, as the vendor's SDK and pages list them: a field that comes where it is expected is found at once.
-_EXACT_FIELDS = sorted([(NAMES[field], _TYPES[field], None) for field in FIELDS] + _IGNORED_FIELDS)
-EXACT_LIST = msgspec.json.Decoder(
-    list[msgspec.defstruct("_ExactMessage", _EXACT_FIELDS, gc=False, forbid_unknown_fields=True)]  # type: ignore[misc]
-)
 
 
-def _spelled_field(name: str, field: str) -> tuple[str, Any, Any]:
+def _with_default(name: str, field: str) -> tuple[str, Any, Any]:
     """Of those never guessed what is missing is told from what is null."""
     if field in NEVER_GUESSED:
         return name, _TYPES[field] | msgspec.UnsetType, msgspec.UNSET
     return name, _TYPES[field], None
 
 
-_SPELLED_FIELDS = [_spelled_field(name, field) for field, names in _SPELLINGS.items() for name in names]
+# Sorted, as the vendor's SDK and pages list them: a field that comes where it is expected is found at once.
+_EXACT_FIELDS = sorted([*(_with_default(NAMES[field], field) for field in FIELDS), *_IGNORED_FIELDS])
+_EXACT = msgspec.defstruct("_ExactMessage", _EXACT_FIELDS, gc=False, forbid_unknown_fields=True)
+EXACT_ANSWER = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "_ExactAnswer",
+        [("data", list[_EXACT]), ("status", Any, None), ("pagination", msgspec.Raw, msgspec.Raw(b"null"))],  # type: ignore[valid-type]
+    )
+)
+"""An answer whose messages are exactly as the API promises them."""
+
+
+def _mention(fields: Iterable[tuple[str, ...]]) -> str:
+    """Return a pattern of the names of fields, and of letters that are written as escapes: a name may be."""
+    return rf'"(?:{"|".join(name for names in fields for name in names)})"|\\u00(?:5[fF]|[67])'
+
+
+MAY_BE_TWICE = _mention((NAMES[field],) for field in NEVER_GUESSED)
+"""What stands as often as a field of those never guessed is given, where none is given twice."""
+_MAY_BE_TWICE = re.compile(_mention(_SPELLINGS[field] for field in NEVER_GUESSED).encode())
+
+
+_SPELLED_FIELDS = [_with_default(name, field) for field, names in _SPELLINGS.items() for name in names]
 _SPELLED = msgspec.json.Decoder(
     msgspec.defstruct("_SpelledMessage", [*_SPELLED_FIELDS, *_IGNORED_FIELDS], gc=False)
 )
@@ -124,13 +143,15 @@ def typed(raw: msgspec.Raw) -> dict[str, Any] | None:
         message = _SPELLED.decode(raw)
     except msgspec.ValidationError:
         return None
-    body = bytes(raw)
     values: dict[str, Any] = {}
+    said = 0
     for field, names in _SPELLINGS.items():
         given = [value for name in names if (value := getattr(message, name)) is not msgspec.UNSET]
-        if field in NEVER_GUESSED and (
-            len(given) > 1 or sum(body.count(f'"{name}"'.encode()) for name in names) > len(given)
-        ):
-            return None
+        if field in NEVER_GUESSED:
+            if len(given) > 1:
+                return None
+            said += len(given)
         values[field] = next((value for value in given if value is not None), None)
+    if len(_MAY_BE_TWICE.findall(raw)) > said:
+        return None  # under one name, of which msgspec takes the last
     return values

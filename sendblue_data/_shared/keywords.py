@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias, get_args
-
-import polars as pl
 
 from sendblue_data._shared.validation import shown
 from sendblue_data.errors import ConfigurationError
@@ -31,13 +30,9 @@ _OTHERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "pt": {"stop": ("parar", "pare", "sair", "cancelar"), "start": ("iniciar", "comecar")},
 }
 """Without accents. But for ARRET they are general knowledge: the service itself may not act on them."""
-_NO_LETTER = r"[\p{P}\p{S}\p{Z}\p{C}\s]+"
-_ACCENT = r"\p{Mn}+"
 _LONGEST = 60
 """Characters of a message that may be a keyword, with blanks and signs around it."""
-_SIGNS = r"[\x00-/:-@\[-`{-\x7F]+"
-_THREE_WORDS = f"[0-9A-Za-z]{_SIGNS}[0-9A-Za-z]+{_SIGNS}[0-9A-Za-z]"
-"""More words than a keyword has, in characters that stay what they are."""
+_MOST_WORDS = 2
 
 
 def check_languages(languages: Iterable[Language]) -> tuple[Language, ...]:
@@ -64,8 +59,8 @@ def check_languages(languages: Iterable[Language]) -> tuple[Language, ...]:
     return listed
 
 
-def keywords(texts: pl.Series, languages: Iterable[Language] = ()) -> pl.Series:
-    """Return `"stop"` or `"start"` for each text that is such a word and nothing else, null for any other.
+def keywords(texts: Sequence[str | None], languages: Iterable[Language] = ()) -> list[str | None]:
+    """Return `"stop"` or `"start"` for each text that is such a word and nothing else, None for any other.
 
     Case, blanks, punctuation, accents and pictures are overlooked; a word in a sentence is none.
 
@@ -74,27 +69,43 @@ def keywords(texts: pl.Series, languages: Iterable[Language] = ()) -> pl.Series:
         languages: whose words to know besides those that the service acts on.
 
     Example:
-        >>> texts = pl.Series([" Stop!", "opt-out", "START", "please stop", "Arrêt", None])
-        >>> keywords(texts).to_list()
+        >>> texts = [" Stop!", "opt-out", "START", "please stop", "Arrêt", None]
+        >>> keywords(texts)
         ['stop', 'stop', 'start', None, None, None]
-        >>> keywords(texts, ["fr"]).to_list()
+        >>> keywords(texts, ["fr"])
         ['stop', 'stop', 'start', None, 'stop', None]
     """
-    # Most are long, or sentences, and to take a text down to its letters takes its time.
-    text = pl.col("text")
-    may_be = (text.str.len_chars() <= _LONGEST) & ~text.str.contains(_THREE_WORDS)
-    rows = texts.alias("text").to_frame().with_row_index("row").filter(may_be)
-    plain = (
-        pl.col("text")
-        .str.normalize("NFKD")
-        .str.replace_all(_ACCENT, "")
-        .str.to_lowercase()
-        .str.replace_all(_NO_LETTER, " ")
-        .str.strip_chars()
-    )
-    found = rows.with_columns(plain.replace_strict(_words(languages), default=None, return_dtype=pl.String))
-    meant = found.drop_nulls("text")
-    return pl.repeat(None, texts.len(), dtype=pl.String, eager=True).scatter(meant["row"], meant["text"])
+    words = _words(languages)
+    # Many are alike, and most are long or sentences: to take a text down to its letters takes its time.
+    found = {
+        text: words.get(_plain(text)) for text in set(texts) if text is not None and _may_be_keyword(text)
+    }
+    return [None if text is None else found.get(text) for text in texts]
+
+
+def _plain(text: str) -> str:
+    """Return the letters and digits of a text, without accents, and a blank between words."""
+    return " ".join(unicodedata.normalize("NFKD", text).translate(_LETTERS).lower().split())
+
+
+class _Letters(dict[int, int | str | None]):
+    """What stands for each character: nothing for an accent, a blank for what is no letter, itself for any other."""
+
+    def __missing__(self, code: int) -> int | str | None:
+        category = unicodedata.category(chr(code))
+        self[code] = None if category == "Mn" else " " if category[0] in "PSZC" else code
+        return self[code]
+
+
+_LETTERS = _Letters()
+
+
+def _may_be_keyword(text: str) -> bool:
+    """Whether a text is short, and has no more words than a keyword, as far as that is seen at a glance."""
+    if len(text) > _LONGEST:
+        return False
+    first = [word[0] for word in text.split(None, _MOST_WORDS + 1)[: _MOST_WORDS + 1]]
+    return len(first) <= _MOST_WORDS or not all(letter.isascii() and letter.isalnum() for letter in first)
 
 
 def _words(languages: Iterable[Language]) -> dict[str, str]:

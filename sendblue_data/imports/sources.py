@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from sendblue_data._frames.batches import scan_files
 from sendblue_data._frames.conversion import is_frame, to_polars
+from sendblue_data._frames.parquet_files import scan_files
 from sendblue_data._optional import install_command
 from sendblue_data.errors import ConfigurationError, FrameError, MissingExtraError
+from sendblue_data.imports.extent import check_extent, check_workbook
 from sendblue_data.imports.table import Table, one_error, table_of
 from sendblue_data.imports.text_files import read_sheet, read_text
 
@@ -82,6 +83,7 @@ def _read_excel(label: str, data: bytes, sheet: str | int | None) -> Table:
         raise MissingExtraError(
             f"{label} is Excel, which needs fastexcel: {install_command('excel')}. Or save it as CSV UTF-8."
         ) from None
+    check_workbook(label, data)
     with one_error(label, "Excel", _SPREADSHEET):
         book = fastexcel.read_excel(data)
         names = book.sheet_names
@@ -120,6 +122,7 @@ def _read_ndjson(label: str, data: bytes) -> Table:
             raise FrameError(f"{label}, line {number}: expected one JSON object ({error}).") from None
         rows.append(number)
     names = list(dict.fromkeys(name for record in records for name in record))
+    check_extent(label, len(records), len(names), len(data))
     columns = [
         pl.Series(name, [_told(record.get(name)) for record in records], dtype=pl.String) for name in names
     ]

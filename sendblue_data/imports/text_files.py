@@ -8,7 +8,7 @@ import io
 import re
 from collections import Counter
 from contextlib import suppress
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import polars as pl
 from charset_normalizer import from_bytes
@@ -17,6 +17,7 @@ from sendblue_data._frames.contact_text import MICROSECONDS, Form, csv_form
 from sendblue_data._shared.phone_cells import bare
 from sendblue_data._shared.text import plural
 from sendblue_data.errors import FrameError
+from sendblue_data.imports.extent import check_extent
 from sendblue_data.imports.knowledge import headers, squeezed
 from sendblue_data.imports.table import Table
 from sendblue_data.schema import CONTACT_SCHEMA
@@ -25,6 +26,8 @@ _SAMPLE = 65_536
 """Bytes from which encoding and separator are found out."""
 _CHUNK = 1 << 20
 _LONGEST_CELL = 1 << 24
+_FIRST_LINES = 100
+"""Lines that tell how wide a file is."""
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -177,6 +180,9 @@ def _separator(sample: str) -> str:
 
 def _cells(label: str, data: bytes, separator: str) -> tuple[pl.DataFrame, dict[int, str]]:
     """Read all cells as text; by position, the rows that have more of them than the first."""
+    first = islice(io.BytesIO(data), _FIRST_LINES)
+    widest = max((line.count(separator.encode()) for line in first), default=0)
+    check_extent(label, data.count(b"\n") + 1, widest + 1, len(data))
     frame = None
     with suppress(
         pl.exceptions.PolarsError

@@ -23,7 +23,9 @@ from sendblue_data.errors import (
     UnprovenPullWarning,
 )
 from sendblue_data.pull.evidence import FIRST_MESSAGE, SHOWN_LATE, MessagePullEvidence, Repair
-from sendblue_data.pull.message_windows import SEAM, MessageReader, Read, Span, message_keys
+from sendblue_data.pull.message_listing import MessageListing, message_keys
+from sendblue_data.pull.message_spans import SEAM, Span
+from sendblue_data.pull.message_windows import MessageReader, Read
 from sendblue_data.pull.pages import API_CAPS
 from sendblue_data.pull.repaired import repairs_of, tell_repairs
 from sendblue_data.pull.waiting import result
@@ -77,9 +79,10 @@ class MessagePull:
             )
         # Connections of its own, so that Ctrl-C can break them off and leave the client usable.
         self._client = client.stoppable()
-        self._reader = MessageReader(
+        self._listing = MessageListing(
             self._client, API_CAPS, content=content, languages=check_languages(languages), strict=strict
         )
+        self._reader = MessageReader(self._listing)
         self._progress = progress
         self._started = self._finished = datetime.now(UTC)
         self._listed = [
@@ -129,26 +132,27 @@ class MessagePull:
             self._client.abort()
 
     def _all(self, bar: ProgressBar) -> Iterator[pl.DataFrame]:
-        reader = self._reader
+        listing = self._listing
         last = None if self._until is None else self._until - _TICK
         low = self._since or FIRST_MESSAGE
-        whole = Span(self._since, last, low, last or self._started + CLOCKS_DIFFER)
-        first = reader.first_page(whole)
+        high = last or max(self._started, low) + CLOCKS_DIFFER
+        first = listing.first_page(Span(self._since, last, low, high))
         self._told_before = first.total
         bar.total = first.total
-        low = self._since or _earliest(first) or low
-        whole = Span(whole.start, last, min(low, whole.high - SEAM), whole.high, first.total)
+        if self._since is None:
+            low = min(_earliest(first) or low, high - SEAM)
+        whole = Span(self._since, last, low, high, first.total)
         rests = self._started - RESTS_BEFORE
         is_small = first.total is None or first.frame.height >= first.total
-        if is_small or not reader.totals_hold or (last is not None and last <= rests):
+        if is_small or not listing.totals_hold or (last is not None and last <= rests):
             yield from self._sweeps(whole, first, bar)
         elif low >= rests:
             yield from self._one(whole, first)
         else:
-            quiet = Span(whole.start, rests, whole.low, rests)
-            yield from self._sweeps(quiet, None, bar)
-            yield from self._one(Span(rests - SEAM, last, rests - SEAM, whole.high), None)
-        self._told_after = reader.page(whole, limit=1).total
+            yield from self._sweeps(Span(whole.start, rests, low, rests), None, bar)
+            recent = max(rests - SEAM, low)
+            yield from self._one(Span(recent, last, recent, high), None)
+        self._told_after = listing.page(whole, limit=1).total
         self._judge()
 
     def _one(self, span: Span, first: MessagePage | None) -> Iterator[pl.DataFrame]:
@@ -160,9 +164,10 @@ class MessagePull:
 
     def _sweeps(self, span: Span, first: MessagePage | None, bar: ProgressBar) -> Iterator[pl.DataFrame]:
         """Read a span at rest, again where less came than the API tells of."""
-        reader = self._reader
+        listing, at_first = self._listing, None
         for sweep in range(SWEEPS):
-            told = first.total if first is not None else reader.told(span)
+            told = first.total if first is not None else listing.told(span)
+            at_first = told if sweep == 0 else at_first
             before = self._count() if sweep else 0
             self._unproven = self._missing = 0
             for leaf, read in self._side_by_side(span, told, first, PARTS[sweep]):
@@ -170,13 +175,15 @@ class MessagePull:
                 self._note(read)
                 yield self._new(read.rows, span if sweep else leaf)
             first = None
-            if told is None or not reader.totals_hold:
+            if told is None or not listing.totals_hold:
                 return
-            now = reader.told(span)
+            now = listing.told(span)
             came = self._count()
             self._expected = min(told, now if now is not None else told)
             self._missing = max(self._expected - came, 0)
-            if came == told == now:  # whatever became of the pages: these are all
+            if (
+                came == told == now == at_first
+            ):  # whatever became of the pages: these are all, and none has gone
                 self._unproven = 0
             log.info("messages: sweep %d, %d told, %d listed", sweep + 1, self._expected, came)
             if not self._missing or (sweep and came == before):
@@ -188,7 +195,7 @@ class MessagePull:
     ) -> Iterator[tuple[Span, Read]]:
         """Read the windows of a span in several threads, and yield them in their order."""
         reader, pending = self._reader, deque[tuple[Span, Future[Read]]]()
-        for leaf in reader.leaves(span, told if reader.totals_hold else None, part):
+        for leaf in reader.leaves(span, told if self._listing.totals_hold else None, part):
             future = self._pool.submit(
                 reader.read, leaf, first if leaf.start == span.start and leaf.end == span.end else None
             )
@@ -210,10 +217,11 @@ class MessagePull:
 
         Args:
             rows: messages, each once.
-            span: where they are from: only windows that end in it can have had some of them.
+            span: where they are from: only windows that end in it, by the precision of the server's filters, can have
+                had some of them.
         """
         found = message_keys(rows).hash()
-        earlier = [hashes for end, hashes in self._listed if end >= span.low]
+        earlier = [hashes for end, hashes in self._listed if end >= span.low - SEAM]
         if earlier:
             is_new = ~found.is_in(pl.concat(earlier).implode())
             self._repeats += rows.height - int(is_new.sum())
@@ -234,7 +242,7 @@ class MessagePull:
 
     def _judge(self) -> None:
         """Find out whether anything is missing, or can't be shown not to be."""
-        if not self._reader.totals_hold:
+        if not self._listing.totals_hold:
             self._notes.append("The API tells of fewer messages than it lists: its total was not used.")
             self._unproven += self._missing > 0
             self._missing = 0
@@ -266,15 +274,15 @@ class MessagePull:
 
     def evidence(self) -> MessagePullEvidence:
         """Return the certificate of what was done."""
-        reader, messages = self._reader, self._count()
-        trusted = reader.totals_hold
+        listing, messages = self._listing, self._count()
+        trusted = listing.totals_hold
         return MessagePullEvidence(
             account=self._client.account,
             requests=self._client.requests,
-            pages=reader.pages,
+            pages=listing.pages,
             windows=self._windows,
-            retaken=reader.retaken,
-            repeats_dropped=reader.repeats + self._repeats,
+            retaken=self._reader.retaken,
+            repeats_dropped=listing.repeats + self._repeats,
             total_before=self._told_before if trusted else None,
             total_after=self._told_after if trusted else None,
             messages=messages,
@@ -292,7 +300,7 @@ class MessagePull:
 
     def _repaired(self) -> tuple[Repair, ...]:
         """Count what could not be read, of the messages that are in the frame."""
-        oddities = self._reader.oddities
+        oddities = self._listing.oddities
         odd = oddities.keys()
         return repairs_of(odd.filter(odd.is_in(self._hashes().implode())), oddities.found)
 

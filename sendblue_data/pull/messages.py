@@ -12,8 +12,8 @@ from sendblue_data._shared.keywords import Language
 from sendblue_data._shared.time import Moment
 from sendblue_data.pull.evidence import MessagePullEvidence
 from sendblue_data.pull.merging import alike
+from sendblue_data.pull.message_listing import message_keys
 from sendblue_data.pull.message_pull import MessagePull
-from sendblue_data.pull.message_windows import message_keys
 from sendblue_data.schema import MESSAGE_SCHEMA
 
 

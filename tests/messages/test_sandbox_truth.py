@@ -22,7 +22,10 @@ def planted():
     """The messages frame, and the truth."""
     made = campaigns.history(MESSAGES, list(people.contacts(700, seed=3)), seed=3)
     log = made.messages.rename({"number": "phone"})
-    log = log.with_columns(keywords(log["content"]).alias("keyword"), content=pl.lit(None, pl.String))
+    log = log.with_columns(
+        keyword=pl.Series(keywords(log["content"].to_list()), dtype=pl.String),
+        content=pl.lit(None, pl.String),
+    )
     missing = [
         pl.lit(None, kind).alias(name) for name, kind in MESSAGE_SCHEMA.items() if name not in log.columns
     ]

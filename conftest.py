@@ -1,5 +1,6 @@
 """For every test, docstring and page: a folder for journals, a Ctrl-C that is heard, the same examples each time."""
 
+import gc
 import signal
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,12 @@ _METHODS_OF_A_HISTORY = tuple(
         "questions.HistoryQuestions",
     )
 )
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected, which lives to the end, out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,10 +1,10 @@
 import os
-import sys
-import warnings
+from itertools import count
 
 import pytest
 
 from sendblue_data import Sandbox
+from tests.spark_frames import local_spark, spark_frame
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -15,12 +15,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the marks in a hook of the same name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `--dist loadgroup`, tests of a JVM or a JupyterLab, which are slow to start, go to one worker."""
+    """With `--dist loadgroup`, tests of what is slow to make go to one worker: a JVM, a JupyterLab, the wheel installed.
+
+    The longest come first, so that no worker is left with one of them when the other has nothing more to do.
+    """
     for item in items:
-        if "spark" in getattr(item, "fixturenames", ()) or "pyspark" in item.nodeid:
+        if {"spark", "in_spark"} & set(getattr(item, "fixturenames", ())) or "pyspark" in item.nodeid:
             item.add_marker(pytest.mark.xdist_group("spark"))
         elif "/browser/" in item.nodeid:
             item.add_marker(pytest.mark.xdist_group("browser"))
+        elif "test_wheel" in item.nodeid:
+            item.add_marker(pytest.mark.xdist_group("wheel"))
+    items.sort(key=_may_take_minutes, reverse=True)
+
+
+def _may_take_minutes(item: pytest.Item) -> bool:
+    allowed = item.get_closest_marker("timeout")
+    return allowed is not None and bool(allowed.args) and allowed.args[0] >= 600
 
 
 @pytest.fixture
@@ -62,21 +73,13 @@ def open_account():
 def spark():
     """A local Spark of one core, with a time zone that isn't UTC."""
     pytest.importorskip("pyspark")
-    os.environ["PYSPARK_PYTHON"] = sys.executable  # else its workers run the first python3 of the path
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from pyspark.sql import SparkSession
+    session = local_spark()
+    yield session
+    session.stop()
 
-        session = (
-            SparkSession.builder.master("local[1]")
-            .config("spark.ui.enabled", "false")
-            .config("spark.ui.showConsoleProgress", "false")
-            .config("spark.sql.shuffle.partitions", "1")
-            .config("spark.sql.session.timeZone", "Pacific/Honolulu")
-            .config("spark.driver.bindAddress", "127.0.0.1")
-            .config("spark.driver.host", "127.0.0.1")
-            .getOrCreate()
-        )
-        session.sparkContext.setLogLevel("ERROR")
-        yield session
-        session.stop()
+
+@pytest.fixture(scope="session")
+def in_spark(spark, tmp_path_factory):
+    """A function from a Polars frame to a Spark frame with the same rows."""
+    folder, numbers = tmp_path_factory.mktemp("spark"), count()
+    return lambda frame: spark_frame(spark, frame, folder / f"{next(numbers)}.parquet")

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import glob
-import os
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 import polars as pl
 from narwhals import dependencies
 
 from sendblue_data._frames.conversion import as_contacts, is_frame, no_frame, pyarrow_needed, to_polars
-from sendblue_data._shared.text import one_line
+from sendblue_data._frames.parquet_files import opened
 from sendblue_data.errors import FrameError
 
 BATCH_ROWS = 50_000
 """Rows of a frame that is read from files: some 15 MiB of contacts."""
 
 Returned = TypeVar("Returned")
-PathLike = str | os.PathLike[str]
 
 
 class Batches(Generic[Returned]):
@@ -74,7 +70,8 @@ class Batches(Generic[Returned]):
 def in_batches(contacts: Any) -> Iterable[pl.DataFrame]:
     """Return a frame of any engine, or frames one after another, as Polars frames one after another.
 
-    A lazy frame and a Spark frame come in parts, so that they need not fit in memory; others whole.
+    A lazy frame, Parquet files by their path and a Spark frame come in parts, so that they need not fit in memory;
+    others whole.
 
     Raises:
         FrameError: it is neither.
@@ -83,6 +80,7 @@ def in_batches(contacts: Any) -> Iterable[pl.DataFrame]:
         >>> [frame.height for frame in in_batches(pl.LazyFrame({"phone": ["+12125550100"]}))]
         [1]
     """
+    contacts = opened(contacts)
     if isinstance(contacts, pl.DataFrame):
         return [contacts]
     if isinstance(contacts, pl.LazyFrame):
@@ -91,65 +89,9 @@ def in_batches(contacts: Any) -> Iterable[pl.DataFrame]:
         return _of_spark(contacts)
     if is_frame(contacts):
         return [to_polars(contacts)]
-    if isinstance(contacts, str | Mapping) or not isinstance(contacts, Iterable):
+    if isinstance(contacts, Mapping) or not isinstance(contacts, Iterable):
         raise no_frame(contacts)
     return contacts
-
-
-def parquet_files(contacts: Any) -> pl.LazyFrame | None:
-    """Return the rows of Parquet files, lazily, as `scan_files` does; None for what is neither a path nor several."""
-    if isinstance(contacts, str | os.PathLike):
-        return scan_files([contacts])
-    if isinstance(contacts, list | tuple) and contacts and _are_paths(contacts):
-        return scan_files(contacts)
-    return None
-
-
-def scan_files(paths: Sequence[PathLike]) -> pl.LazyFrame:
-    """Return the rows of Parquet files, lazily.
-
-    Args:
-        paths: files, folders with such files at any depth, patterns such as `"parts/*.parquet"`, or URLs of any of
-            these. What the names of folders say (`created_month=2026-03`) is no column.
-
-    Raises:
-        FrameError: there is none, or the first can't be read.
-
-    Example:
-        >>> scan_files(["no-such-folder/*.parquet"])
-        Traceback (most recent call last):
-            ...
-        sendblue_data.errors.FrameError: no Parquet file is at no-such-folder/*.parquet. Check the path.
-    """
-    named = [os.fspath(path) for path in paths]
-    files = [file for name in named for file in _files_of(name)]
-    if not files:
-        raise FrameError(f"no Parquet file is at {', '.join(named)}. Check the path.")
-    try:
-        frame = pl.scan_parquet(files, hive_partitioning=False, glob=any("://" in file for file in files))
-        frame.collect_schema()
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise FrameError(f"{', '.join(named)} can't be read as Parquet ({one_line(str(error))}).") from error
-    return frame
-
-
-def _are_paths(contacts: Sequence[Any]) -> bool:
-    return all(isinstance(path, str | os.PathLike) for path in contacts)
-
-
-def _files_of(name: str) -> list[str]:
-    if "://" in name:
-        return [name]
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return sorted(str(file) for file in path.rglob("*.parquet") if not file.name.startswith((".", "_")))
-    return (
-        [str(path)]
-        if path.exists()
-        else sorted(
-            glob.glob(str(path), recursive=True)  # noqa: PTH207 -- a Path takes no absolute pattern
-        )
-    )
 
 
 def _computed(contacts: pl.LazyFrame) -> Iterator[pl.DataFrame]:

@@ -17,6 +17,7 @@ import polars as pl
 from narwhals import dependencies
 
 from sendblue_data._frames.bounds import check_bound
+from sendblue_data._frames.parquet_files import opened
 from sendblue_data._frames.warehouses import fetched, is_ibis, with_lists
 from sendblue_data._shared.time import in_utc
 from sendblue_data._shared.validation import shown
@@ -71,6 +72,7 @@ def column_names(contacts: Any) -> list[str]:
             ...
         sendblue_data.errors.FrameError: a dict is not a frame: bring Polars, pandas, Arrow, DuckDB, PySpark or ...
     """
+    contacts = opened(contacts)
     if isinstance(contacts, pl.DataFrame | pl.LazyFrame):
         return contacts.collect_schema().names()
     if not is_frame(contacts):
@@ -111,6 +113,7 @@ def to_polars(contacts: Any, columns: Sequence[str] | None = None, *, objects: b
         >>> to_polars(pl.DataFrame({"phone": ["+12125550100"], "age": [7]}), ["phone"]).to_dict(as_series=False)
         {'phone': ['+12125550100']}
     """
+    contacts = opened(contacts)
     if isinstance(contacts, pl.DataFrame | pl.LazyFrame):
         frame = contacts if columns is None else contacts.select(columns)
         return frame.lazy().collect()
@@ -141,6 +144,7 @@ def in_polars(frame: Any, function: str, maker: str) -> Any:
     Raises:
         FrameError: it is no frame, or as in `to_polars`.
     """
+    frame = opened(frame)
     if not is_frame(frame):
         raise FrameError(
             f"{function} takes a Polars frame, not {type(frame).__name__}, or one of an engine that Narwhals knows: "
@@ -155,6 +159,7 @@ def converted_once(contacts: Any) -> Any:
     Raises:
         FrameError: as in `to_polars`.
     """
+    contacts = opened(contacts)
     if dependencies.is_pandas_dataframe(contacts) or dependencies.is_pyarrow_table(contacts):
         return to_polars(contacts, [name for name in column_names(contacts) if name in CONTACT_SCHEMA])
     return contacts

@@ -27,6 +27,7 @@ from sendblue_data._frames.engines import (
     sum_batches,
 )
 from sendblue_data._frames.grouping import how_many
+from sendblue_data._frames.parquet_files import opened
 from sendblue_data._frames.repeats import warn_of_repeats
 from sendblue_data.errors import SegmentError
 
@@ -77,6 +78,7 @@ def count(contacts: Any, masks: Mapping[str, pl.Expr], tallies: Mapping[str, Tal
         SegmentError: a mask is not Boolean; or the frame is not Polars' own and a mask is a plain expression,
             which might look beyond a batch.
     """
+    contacts = opened(contacts)
     is_polars = isinstance(contacts, pl.DataFrame | pl.LazyFrame)
     if not is_polars:
         _require_portable(contacts, masks)

@@ -20,6 +20,7 @@ from narwhals import dependencies
 
 from sendblue_data._frames import warehouses
 from sendblue_data._frames.conversion import as_contacts, column_names, pyarrow_needed, to_polars
+from sendblue_data._frames.parquet_files import opened
 from sendblue_data._frames.repeats import warn_of_repeats
 from sendblue_data._shared.validation import did_you_mean
 from sendblue_data.errors import FrameError
@@ -123,6 +124,7 @@ def project(contacts: Any, wanted: Mapping[str, Recipe]) -> nw.LazyFrame[Any]:
     Raises:
         FrameError: not a frame, a column is missing or of the wrong type, or an expression can't run there.
     """
+    contacts = opened(contacts)
     known = column_names(contacts)
     needed = {name for recipe in wanted.values() for name in roots(recipe)}
     require_columns(known, needed)
@@ -154,6 +156,7 @@ def extended(frame: Any, own: Mapping[str, Days | Micros]) -> nw.LazyFrame[Any]:
     Raises:
         FrameError: not a frame, or a column is missing or of the wrong type.
     """
+    frame = opened(frame)
     needed = list(dict.fromkeys(name for recipe in own.values() for name in roots(recipe)))
     require_columns(column_names(frame), needed)
     if not (_is_polars(frame) or dependencies.is_duckdb_relation(frame) or _is_spark(frame)):
@@ -186,7 +189,7 @@ def output_name(contacts: Any, expr: pl.Expr | nw.Expr) -> str:
         names = [] if expr.meta.has_multiple_outputs() else [expr.meta.output_name()]
     else:
         try:
-            names = nw.from_native(contacts).lazy().select(expr).collect_schema().names()
+            names = nw.from_native(opened(contacts)).lazy().select(expr).collect_schema().names()
         except nw.exceptions.ColumnNotFoundError as missing:
             raise FrameError(f"by: {missing}") from None
     if len(names) != 1:

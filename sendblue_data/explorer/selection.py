@@ -14,6 +14,7 @@ import polars as pl
 from sendblue_data._frames.conversion import as_contacts, is_frame, to_polars
 from sendblue_data._frames.engines import require_columns
 from sendblue_data._frames.grouping import Key, Measure, grouped
+from sendblue_data._frames.parquet_files import opened
 from sendblue_data.analytics.rates import wilson_interval
 from sendblue_data.errors import FrameError, SegmentError
 from sendblue_data.explorer.headline import Headline
@@ -43,6 +44,7 @@ class Account:
     """
 
     def __init__(self, contacts: Any) -> None:
+        contacts = opened(contacts)
         if not is_frame(contacts):
             raise FrameError(
                 f"the explorer takes a frame of contacts, not {type(contacts).__name__}: pass what pull_contacts "

@@ -9,7 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from sendblue_data._frames.batches import Batches, in_batches, parquet_files
+from sendblue_data._frames.batches import Batches, in_batches
+from sendblue_data._frames.parquet_files import parquet_files
 from sendblue_data._frames.repeats import refuse_repeats
 from sendblue_data._shared.text import plural
 from sendblue_data._shared.time import Moment, moment

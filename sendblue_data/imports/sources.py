@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from sendblue_data._frames.batches import scan_files
 from sendblue_data._frames.conversion import is_frame, to_polars
+from sendblue_data._frames.parquet_files import scan_files
 from sendblue_data._optional import install_command
 from sendblue_data.errors import ConfigurationError, FrameError, MissingExtraError
 from sendblue_data.imports.extent import check_extent, check_workbook

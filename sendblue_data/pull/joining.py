@@ -36,9 +36,10 @@ def placed(page: pl.DataFrame, unreadable: Sequence[int] = ()) -> pl.DataFrame:
         >>> placed(page, [1])["placed_at"].to_list()
         [datetime.datetime(2026, 5, 9, 0, 0), datetime.datetime(2026, 5, 9, 0, 0), None]
     """
+    if not unreadable:
+        return page.hstack([page["created_at"].alias(PLACED)])
     row = pl.int_range(pl.len())
-    if unreadable:
-        row = pl.when(~row.is_in(list(unreadable))).then(row).forward_fill().backward_fill()
+    row = pl.when(~row.is_in(list(unreadable))).then(row).forward_fill().backward_fill()
     return page.with_columns(pl.col("created_at").gather(row).alias(PLACED))
 
 
@@ -93,7 +94,7 @@ def before(rows: pl.DataFrame, end: datetime | None) -> pl.DataFrame:
     """Keep the contacts created before a moment, and those without one."""
     if end is None:
         return rows
-    created = rows[PLACED]
+    created = pl.col(PLACED)
     return rows.filter((created < end) | created.is_null())
 
 
@@ -281,12 +282,21 @@ class Listed:
             is_late: they may be any; otherwise they come from the next window, and only contacts without a
                 moment, or with one that the server's filter blurs, can have come before.
         """
+        rows = rows.clone()
+        placed_at = rows.drop_in_place(PLACED)
+        if rows.is_empty():
+            return rows
         found = keys(rows).hash()
         self._in_sweep.append(found)
-        self._tell_new(rows[PLACED], found)
-        rows = rows.drop(PLACED)
         seen = self._all if is_late or rows["created_at"].null_count() else self._all[-1:]
-        is_new = ~found.is_in(pl.concat(seen).implode()) & found.is_first_distinct()
+        key = pl.col("key")
+        # In one query: for small pages its overhead is what a pull takes.
+        is_new, may_be_new = pl.DataFrame({"key": found, "placed_at": placed_at}).select(
+            ~key.is_in(pl.lit(pl.concat(seen)).implode()) & key.is_first_distinct(),
+            (pl.col("placed_at") >= self.old_until).fill_null(value=False),
+        )
+        if may_be_new.any():
+            self._tell_new(placed_at, found, may_be_new)
         if not is_new.all():
             self.repeats += rows.height - int(is_new.sum())
             rows, found = rows.filter(is_new), found.filter(is_new)
@@ -298,13 +308,11 @@ class Listed:
             self.newest = latest
         return rows
 
-    def _tell_new(self, created: pl.Series, found: pl.Series) -> None:
+    def _tell_new(self, created: pl.Series, found: pl.Series, may_be: pl.Series) -> None:
         """Remember who may have been created since the count before this sweep: such a one has a date."""
-        is_late = (created >= self.old_until).fill_null(value=False)
-        if is_late.any():
-            is_late &= ~found.is_in(self._known.implode())
-            self._maybe_new.append(found.filter(is_late))
-            self._new.append(found.filter(is_late & (created > self.new_from)))
+        may_be &= ~found.is_in(self._known.implode())
+        self._maybe_new.append(found.filter(may_be))
+        self._new.append(found.filter(may_be & (created > self.new_from)))
 
     def count_old(self) -> int:
         """Count the contacts of this sweep that were there when the account was counted before it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import stat
+import tempfile
 import threading
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -478,3 +480,19 @@ def test_folders_with_odd_names(tmp_path: Path, name: str) -> None:
     assert (tmp_path / name / "_delta_log").is_dir()
     history.forget([w.phone(1)])
     assert history.at(w.FIRST).height == 1
+
+
+def test_a_home_that_is_read_only_has_its_locks_elsewhere(tmp_path, monkeypatch):
+    """As in a container: a history in a bucket, and the command's own lock, still keep a second writer off."""
+    monkeypatch.setenv("XDG_STATE_HOME", "/proc/nowhere")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    path = lock_path(None, "s3://bucket/history")
+    assert path.parent.parent == tmp_path
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    with writer_lock(path, timeout=0), pytest.raises(HistoryConflictError), writer_lock(path, timeout=0):
+        pass
+    path.unlink()
+    path.parent.rmdir()
+    path.parent.symlink_to(tmp_path)  # somebody else's trap
+    with pytest.raises(FileNotWrittenError, match="Set XDG_STATE_HOME"):
+        lock_path(None, "s3://bucket/history")

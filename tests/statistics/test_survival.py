@@ -8,12 +8,13 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 import pytest
-import statsmodels.api as sm
 from hypothesis import given, settings, strategies as st
 from lifelines import KaplanMeierFitter
 from scipy.optimize import minimize
 from scipy.stats import binom
 from statsmodels.duration.survfunc import SurvfuncRight
+from statsmodels.genmod import families
+from statsmodels.genmod.generalized_linear_model import GLM
 
 from sendblue_data import ContactHistory
 from sendblue_data.errors import ConfigurationError
@@ -126,8 +127,8 @@ def test_the_discrete_model_is_the_glm_of_statsmodels():
     lives = Lives(start, np.where(gone, start, start + 7), np.where(gone, start + 7, np.inf), np.ones(900))
     found = grouped_time(lives, 7.0)
     stretch = (start[:, None] == 7.0 * np.arange(6)).astype(float)
-    family = sm.families.Binomial(sm.families.links.CLogLog())
-    glm = sm.GLM(gone.astype(float), stretch, family=family).fit()
+    family = families.Binomial(families.links.CLogLog())
+    glm = GLM(gone.astype(float), stretch, family=family).fit()
     assert found.hazard[:6] * 7 == pytest.approx(np.exp(glm.params), rel=1e-5)
     error = np.sqrt(np.diag(found.covariance)[:6]) / found.hazard[:6]
     assert error == pytest.approx(

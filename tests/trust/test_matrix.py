@@ -39,6 +39,8 @@ NEW = contacts_frame(
     [{"phone": phone(n), "first_name": "Ann", "opt_out": n % 2 == 0, "tags": ["New"]} for n in range(40, 50)]
 )
 OLD = contacts_frame([person(n, tags=["Changed"], contact_id=None, created_at=None) for n in range(6, 12)])
+MORE = [person(n) for n in range(PEOPLE, SEVERAL_PAGES)]
+"""For reads: others, so many that there is more than a page."""
 OLD_PHONES = set(OLD["phone"])
 
 
@@ -384,9 +386,7 @@ def case(open_account, tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "FAILED_ROUNDS", 3)
 
     def opened(operation, misbehaviour, **switches):
-        count = SEVERAL_PAGES if operation in READS else 0
-        more = [person(n) for n in range(PEOPLE, count)]
-        sandbox, client = open_account([*START, *more], **switches)
+        sandbox, client = open_account([*START, *(MORE if operation in READS else ())], **switches)
         return Case(sandbox, client, tmp_path, misbehaviour)
 
     return opened

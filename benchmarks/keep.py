@@ -23,6 +23,7 @@ TITLES = {
     "explorer": "Explorer",
     "analytics": "Analytics",
     "growth": "Analytics: growth",
+    "messages": "Messages",
     "messages_analytics": "What messages tell",
     "history": "History",
     "imports": "Imports",

@@ -1,6 +1,8 @@
 """The same tables on each engine, each in a process of its own: seconds from the file, and the most memory.
 
-python -m benchmarks.engines --contacts 1000000
+python -m benchmarks.engines --contacts 1000000 [--copies 5] [--engines DuckDB "Polars, lazy"]
+
+With copies the same file lies in a folder several times, so that 50,000,000 rows take the disk of 10,000,000.
 """
 
 import argparse
@@ -73,6 +75,8 @@ def status() -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--contacts", type=int, default=1_000_000)
+    parser.add_argument("--copies", type=int, default=1, help="of each contact")
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     parser.add_argument("--engine", choices=ENGINES, help=argparse.SUPPRESS)
     parser.add_argument("--parquet", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -80,11 +84,14 @@ def main() -> None:
         measure(options.engine, options.parquet)
         return
     with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "contacts.parquet")
-        write_contacts(Path(path), options.contacts)
-        print(f"{options.contacts:,} contacts; each table a first and a second time\n")
+        first = Path(folder) / "0.parquet"
+        write_contacts(first, options.contacts)
+        for number in range(1, options.copies):
+            (Path(folder) / f"{number}.parquet").hardlink_to(first)
+        path = f"{folder}/*.parquet"
+        print(f"{options.contacts * options.copies:,} contacts; each table a first and a second time\n")
         print(f"| engine | open | {' | '.join(TABLES)} | peak |\n| --- |{' --: |' * (len(TABLES) + 2)}")
-        for engine in ENGINES:
+        for engine in options.engines:
             command = [sys.executable, "-m", "benchmarks.engines", "--engine", engine, "--parquet", path]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             print(f"| {engine} | {done.stdout.strip()} |", flush=True)

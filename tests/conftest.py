@@ -86,6 +86,8 @@ def spark():
             .config("spark.sql.session.timeZone", "Pacific/Honolulu")
             .config("spark.driver.bindAddress", "127.0.0.1")
             .config("spark.driver.host", "127.0.0.1")
+            # A JVM that lives for minutes: what the second compiler would save, it does not.
+            .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
             .getOrCreate()
         )
         session.sparkContext.setLogLevel("ERROR")

@@ -123,13 +123,22 @@ fuzz: ## Fuzz the readers of pages, segments and journals with atheris (FUZZ_SEC
 	    -print_final_stats=1 -verbosity=0 -artifact_prefix=artifacts/; done
 
 # No dependency of ours; Ibis forgets to bring pyarrow-hotfix.
-ENGINES := ibis-framework 'psycopg[binary]' pyarrow-hotfix dask
-engines: ## Every function on engines that are no dependency of ours: Ibis on DuckDB and on PostgreSQL, Dask
+ENGINES := ibis-framework 'psycopg[binary]' pyarrow-hotfix dask 'pyspark[connect]'
+# Spark 3.5 leaves sockets to the garbage collector, of which Python warns.
+ON_SPARK := -m pytest -q -n 0 -m slow -k spark tests/engines tests/analytics tests/segments tests/messages tests/history
+engines: ## Every function on engines that CI has not: Ibis on DuckDB and on PostgreSQL, Dask, Spark Connect, the oldest Spark
 	$(PYTHON) -m venv $(VENV)-engines
 	$(VENV)-engines/bin/python $(PIP_INSTALL) -c constraints.txt $(NEW_PIP)
 	$(VENV)-engines/bin/python $(PIP_INSTALL) -c constraints.txt $(TESTED) --group test $(ENGINES)
 	hardening/postgres.sh $(VENV)-engines/bin/python -m pytest -q -n 2 -k '$(ELSEWHERE)' \
 	  tests/engines tests/analytics
+	SENDBLUE_TEST_SPARK=local hardening/postgres.sh $(VENV)-engines/bin/python -m tests.engines.table --check
+	SENDBLUE_TEST_SPARK=local $(VENV)-engines/bin/python $(ON_SPARK)
+	$(PYTHON) -m venv $(VENV)-spark3.5
+	$(VENV)-spark3.5/bin/python $(PIP_INSTALL) -c constraints.txt $(NEW_PIP)
+	$(VENV)-spark3.5/bin/python $(PIP_INSTALL) -c constraints.txt $(TESTED) --group test
+	$(VENV)-spark3.5/bin/python $(PIP_INSTALL) 'pyspark==3.5.9' setuptools
+	$(VENV)-spark3.5/bin/python $(ON_SPARK) -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
 
 buckets: $(VENV)/.dev ## A history in a bucket, against moto's server of S3's protocol, which wants an environment of its own
 	$(PYTHON) -m venv $(VENV)-buckets

@@ -17,7 +17,7 @@ from sendblue_data._frames.batches import Batches, in_batches
 from sendblue_data._frames.contact_text import Form, check_separator, contacts_to_text
 from sendblue_data._frames.engines import require_columns
 from sendblue_data._frames.workbook import check_excel, workbook
-from sendblue_data._shared.files import check_folder, replacing
+from sendblue_data._shared.files import check_folder, is_url, replacing
 from sendblue_data._shared.validation import shown
 from sendblue_data.errors import ConfigurationError, FileNotWrittenError, SendblueError
 from sendblue_data.pull.evidence import PullEvidence
@@ -171,7 +171,7 @@ def check_target(path: str | os.PathLike[str]) -> str:
     """Check that contacts can be written at `path`, and return its suffix in lower case.
 
     Raises:
-        ConfigurationError: a suffix that is none of ours, or no such folder.
+        ConfigurationError: a suffix that is none of ours, a URL, or no such folder.
         MissingExtraError: an `.xlsx` without the extra `excel`.
 
     Example:
@@ -184,6 +184,11 @@ def check_target(path: str | os.PathLike[str]) -> str:
     if suffix not in _SUFFIXES:
         found = f"ends in {suffix!r}" if suffix else "has no suffix"
         raise ConfigurationError(f"{os.fspath(path)} {found}; use .csv, .xlsx, .parquet, .ndjson or .jsonl.")
+    if is_url(path):
+        raise ConfigurationError(
+            f"{os.fspath(path)} is a URL: a file is written here. "
+            "Copy it there afterwards, with the tool of your cloud."
+        )
     check_folder(path)
     if suffix == ".xlsx":
         check_excel()

@@ -1,10 +1,10 @@
 import os
-import sys
-import warnings
+from itertools import count
 
 import pytest
 
 from sendblue_data import Sandbox
+from tests.spark_frames import local_spark, spark_frame
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     The longest come first, so that no worker is left with one of them when the other has nothing more to do.
     """
     for item in items:
-        if "spark" in getattr(item, "fixturenames", ()) or "pyspark" in item.nodeid:
+        if {"spark", "in_spark"} & set(getattr(item, "fixturenames", ())) or "pyspark" in item.nodeid:
             item.add_marker(pytest.mark.xdist_group("spark"))
         elif "/browser/" in item.nodeid:
             item.add_marker(pytest.mark.xdist_group("browser"))
@@ -73,23 +73,13 @@ def open_account():
 def spark():
     """A local Spark of one core, with a time zone that isn't UTC."""
     pytest.importorskip("pyspark")
-    os.environ["PYSPARK_PYTHON"] = sys.executable  # else its workers run the first python3 of the path
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from pyspark.sql import SparkSession
+    session = local_spark()
+    yield session
+    session.stop()
 
-        session = (
-            SparkSession.builder.master("local[1]")
-            .config("spark.ui.enabled", "false")
-            .config("spark.ui.showConsoleProgress", "false")
-            .config("spark.sql.shuffle.partitions", "1")
-            .config("spark.sql.session.timeZone", "Pacific/Honolulu")
-            .config("spark.driver.bindAddress", "127.0.0.1")
-            .config("spark.driver.host", "127.0.0.1")
-            # A JVM that lives for minutes: what the second compiler would save, it does not.
-            .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-            .getOrCreate()
-        )
-        session.sparkContext.setLogLevel("ERROR")
-        yield session
-        session.stop()
+
+@pytest.fixture(scope="session")
+def in_spark(spark, tmp_path_factory):
+    """A function from a Polars frame to a Spark frame with the same rows."""
+    folder, numbers = tmp_path_factory.mktemp("spark"), count()
+    return lambda frame: spark_frame(spark, frame, folder / f"{next(numbers)}.parquet")

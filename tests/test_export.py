@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -223,6 +224,12 @@ def test_where_it_cannot_be_written_is_said_before_anything_is_pulled(tmp_path, 
     with pytest.raises(ConfigurationError, match=words):
         write_contacts((asked.append(1) for _ in range(1)), tmp_path / name)
     assert asked == []
+
+
+@pytest.mark.parametrize("name", ["s3://bucket/out.parquet", Path("s3://bucket/out.parquet")])
+def test_a_bucket_is_refused_by_its_name(name):
+    with pytest.raises(ConfigurationError, match="is a URL: a file is written here. Copy it there"):
+        write_contacts(people(), name)
 
 
 def test_frames_of_another_kind_are_refused(tmp_path):

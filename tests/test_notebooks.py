@@ -25,7 +25,7 @@ PLOTS = {
     "01_first_look": 3,
     "03_segments": 5,
     "04_opt_out_report": 4,
-    "05_verification": 4,
+    "05_verification": 3,
     "06_opt_outs_over_time": 5,
     "09_messages": 4,
 }

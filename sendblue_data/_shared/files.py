@@ -24,6 +24,16 @@ STALE = 3600.0
 _PART = re.compile(r"\..+\.[0-9a-f]{8}\.part", re.DOTALL)
 
 
+def is_url(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a path is a URL such as `s3://bucket/name`, also after `Path` has made one slash of two.
+
+    Example:
+        >>> is_url("s3://bucket/a.csv"), is_url(Path("s3://bucket/a.csv")), is_url("C:/a.csv")
+        (True, True, False)
+    """
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", os.fspath(path)) is not None
+
+
 def check_folder(path: str | os.PathLike[str]) -> Path:
     """Check that a file can be written at `path`, before the work for it begins.
 

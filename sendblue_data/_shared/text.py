@@ -27,7 +27,7 @@ def without_controls(text: str) -> str:
         >>> without_controls("a\x1b[31m\u202eb")
         'a·[31mb'
     """
-    return "".join(map(_plain, text))
+    return text if text.isascii() and text.isprintable() else "".join(map(_plain, text))
 
 
 def _plain(character: str) -> str:

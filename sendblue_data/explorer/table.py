@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
-
 import polars as pl
 
 from sendblue_data._shared.masking import mask_email, mask_name, mask_phone, mask_text
@@ -30,7 +27,8 @@ COLUMNS = {
 SHOWN = {"created_at": 10}
 """Characters of a cell that are seen, where that is not all: of a moment its day; the rest is in its tooltip."""
 SORTABLE = tuple(name for name in COLUMNS if name not in ("tags", "custom_variables"))
-_FIRST = 100
+_FIRST = 60
+"""Rows of a new selection: three screens; more come as they are scrolled to."""
 _MOST = 1_000
 """Rows that one message may ask for."""
 
@@ -48,11 +46,8 @@ def rows_of(
     """Return some rows of a selection as texts for people, in the order of COLUMNS, and how many it has in all."""
     order = account.ordered(members, by, descending=descending)
     shown = account.frame[order.slice(first, count)].select(*COLUMNS)
-    rows = [
-        tuple(_text(name, value, mask=mask) for name, value in zip(COLUMNS, row, strict=True))
-        for row in shown.iter_rows()
-    ]
-    return rows, order.len()
+    texts = [_texts(name, shown[name], mask=mask) for name in COLUMNS]
+    return list(zip(*texts, strict=True)), order.len()
 
 
 class TableView:
@@ -139,19 +134,26 @@ _MASKS = {
 }
 
 
-def _text(name: str, value: Any, *, mask: bool) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M} UTC"
-    if isinstance(value, list):
-        text = ", ".join("" if tag is None else str(tag) for tag in value)
-    elif isinstance(value, dict):
-        text = "; ".join(f"{key}: {'' if held is None else held}" for key, held in value.items())
-    else:
-        text = str(value)
-    if mask and name != "sendblue_number":  # a line of the account is no person
-        text = _MASKS.get(name, mask_text)(text)
+def _texts(name: str, values: pl.Series, *, mask: bool) -> list[str]:
+    """Write a column's values out."""
+    kind = values.dtype
+    if kind == pl.Boolean:
+        return ["" if value is None else "yes" if value else "no" for value in values]
+    if isinstance(kind, pl.Datetime):
+        return values.dt.strftime("%Y-%m-%d %H:%M UTC").fill_null("").to_list()
+    write = _tags if isinstance(kind, pl.List) else _variables if isinstance(kind, pl.Map) else str
+    # A line of the account is no person.
+    hide = _MASKS.get(name, mask_text) if mask and name != "sendblue_number" else str
+    return ["" if value is None else _cut(hide(write(value))) for value in values.to_list()]
+
+
+def _tags(tags: list[str | None]) -> str:
+    return ", ".join(tag or "" for tag in tags)
+
+
+def _variables(variables: dict[str, str | None]) -> str:
+    return "; ".join(f"{key}: {held or ''}" for key, held in variables.items())
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

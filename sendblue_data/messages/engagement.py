@@ -12,7 +12,7 @@ from sendblue_data._frames.conversion import column_names, to_polars
 from sendblue_data._frames.engines import require_columns
 from sendblue_data._shared.time import Moment, as_of as moment_of
 from sendblue_data.errors import FrameError
-from sendblue_data.messages.events import AT, dated, delivered_text, outbound, personal, reply
+from sendblue_data.messages.events import AT, dated, delivered_text, reply
 from sendblue_data.messages.joined import counts_by_itself, refuse_shared_phones, same_engine
 
 COLUMNS = ("last_text_at", "last_reply_at", "texts", "replies", "texts_7d", "texts_30d")
@@ -76,9 +76,11 @@ def engagement(contacts: Any, messages: Any, *, as_of: Moment | None = None) -> 
 def _by_phone(messages: Any, now: datetime) -> nw.LazyFrame[Any]:
     """Count each person's messages up to a moment."""
     us = (now - _EPOCH) // timedelta(microseconds=1)
-    sent = delivered_text()
+    # Told once, and in a column: each engine would look through the words again wherever they are asked for.
+    sent = nw.col("m_sent")
     moment = nw.coalesce("date_sent", "date_updated")
-    said = dated(messages).filter(personal(), nw.col(AT) <= us, sent | (reply() & ~outbound()))
+    told = dated(messages).with_columns(delivered_text().alias("m_sent"))
+    said = told.filter(nw.col(AT) <= us, sent | reply())
     flags = said.select(
         "phone",
         nw.when(sent).then(moment).alias("last_text_at"),

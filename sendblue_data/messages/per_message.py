@@ -26,6 +26,9 @@ from sendblue_data.messages.events import (
 from sendblue_data.messages.joined import Recipients, side_by_side
 
 COLUMNS = ["delivered", "unknown", "unplaced", "open", "opt_outs", "rate", "low", "high", "unattributed"]
+COUNTED = ("delivered", "unknown", "unplaced", "open")
+KINDS = {"delivered": delivered_text(), "unknown": unknown_text(), "unplaced": unplaced_text()}
+"""What each text counts as; those of the delivered that are young are open besides."""
 
 
 def opt_outs_per_message(
@@ -84,33 +87,21 @@ def opt_outs_per_message(
     window = span_us("within", within)
     frame, recipients = dated(messages), Recipients(messages, contacts)
     # What each text counts as is told before the contacts come beside: its words need not come along.
-    kinds = _kinds((newest(frame) or 0) - window)
-    flagged = frame.with_columns(kind.alias(f"m_{name}") for name, kind in kinds.items())
+    closed = (newest(frame) or 0) - window
+    told = frame.with_columns(kind.alias(f"m_{name}") for name, kind in KINDS.items())
+    flagged = told.with_columns((nw.col("m_delivered") & (nw.col(AT) > closed)).alias("m_open"))
     texts = flagged.filter(nw.col("m_delivered") | nw.col("m_unknown") | nw.col("m_unplaced"))
     native = recipients.beside(texts)
     keys = keys_of(native, by, taken=COLUMNS)
     names = [key.name for key in keys]
-    measures = {name: Measure(counted(f"m_{name}")) for name in kinds}
-    counts = grouped(native, keys, {f"m_{name}": f"m_{name}" for name in kinds}, measures)
+    measures = {name: Measure(counted(f"m_{name}")) for name in COUNTED}
+    counts = grouped(native, keys, {f"m_{name}": f"m_{name}" for name in COUNTED}, measures)
     left, unattributed = _opt_outs(frame, recipients, keys, window)
     table = side_by_side(counts, left, names, how="left")
     table = table.with_columns(pl.col("opt_outs", *COUNTED).fill_null(0))
     table = with_rate(table, "opt_outs", "delivered", confidence=confidence)
     table = table.with_columns(unattributed=pl.lit(unattributed, pl.Int64))
     return in_order(table, keys, size="delivered").select(*names, *COLUMNS)
-
-
-COUNTED = ("delivered", "unknown", "unplaced", "open")
-
-
-def _kinds(closed: int) -> dict[str, nw.Expr]:
-    """Tell what each text counts as; those sent after the moment `closed` are open."""
-    return {
-        "delivered": delivered_text(),
-        "unknown": unknown_text(),
-        "unplaced": unplaced_text(),
-        "open": delivered_text() & (nw.col(AT) > closed),
-    }
 
 
 def _opt_outs(

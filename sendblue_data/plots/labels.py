@@ -111,6 +111,8 @@ def _take(text: str, width: int) -> str:
 
 def width_of(text: str) -> int:
     """Count the columns of a terminal that a text takes: two for a wide (CJK) character, none for a mark."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
         for character in text

@@ -17,7 +17,7 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from sendblue_data._frames.batches import Batches
-from sendblue_data._shared.files import OWNER_ONLY, make_folder, replacing, sync_folder
+from sendblue_data._shared.files import OWNER_ONLY, is_url, make_folder, replacing, sync_folder
 from sendblue_data._shared.text import plural
 from sendblue_data.errors import ConfigurationError, FileNotWrittenError, IncompletePullError
 from sendblue_data.pull.evidence import PullEvidence
@@ -164,10 +164,11 @@ def check_new_folder(folder: str | os.PathLike[str]) -> Path:
         sendblue_data.errors.ConfigurationError: The folder no-such-folder does not exist. Make it first, or ...
     """
     path = Path(folder)
-    if "://" in os.fspath(folder):
+    if is_url(folder):
         raise ConfigurationError(
-            f"{os.fspath(folder)} is a URL: a pull that can be resumed needs a folder here. Copy it there afterwards, "
-            "with the tool of your cloud."
+            f"{os.fspath(folder)} is a URL: a folder that appears in one step, when it is whole, needs a disk here. "
+            "Copy it there afterwards, with the tool of your cloud; or keep the account as a history, which may lie "
+            "in a bucket: sendblue-data snapshot."
         )
     if not path.name:
         raise ConfigurationError(f"{str(folder)!r} has no name of its own. Give the path of a new folder.")

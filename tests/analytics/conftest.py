@@ -25,8 +25,7 @@ def constructor(request):
     if request.param in FRAMES:
         return FRAMES[request.param]
     if request.param == "pyspark":
-        session = request.getfixturevalue("spark")
-        return lambda frame: session.createDataFrame(frame.to_arrow())
+        return request.getfixturevalue("in_spark")
     return {
         "polars": lambda frame: frame,
         "polars_lazy": pl.DataFrame.lazy,

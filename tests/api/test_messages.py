@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from sendblue_data import MESSAGE_SCHEMA
+from sendblue_data._api import message_decoding
 from sendblue_data._api.message_decoding import decode_messages
 from sendblue_data.errors import (
     ConfigurationError,
@@ -109,6 +110,8 @@ def test_odd_values_that_can_be_read(field, shown, column, read):
         ("status", {}, "status", "not text"),
         ("date_sent", "yesterday", "date_sent", "not a date"),
         ("date_sent", "0000-01-01T00:00:00Z", "date_sent", "not a date"),
+        ("date_sent", "0000-01-01T00:00:00.000000Z", "date_sent", "not a date"),
+        ("date_updated", "+12026-01-01T00:00:00.000000Z", "date_updated", "not a date"),
         ("date_updated", 5, "date_updated", "not a date"),
         ("participants", "nobody", "participants", "not a list"),
         ("content", {"text": SECRET}, "content", "not text"),
@@ -155,6 +158,14 @@ def test_a_number_that_is_left_out_is_read_off_the_other_side():
     assert row({**outbound, "is_outbound": None})[0]["phone"] is None
 
 
+def test_a_number_that_is_there_is_nobody_elses():
+    """It is filled in where it is left out, and nowhere else on the page."""
+    odd = {**MESSAGE, "number": "+12125550105"}
+    without = {name: value for name, value in MESSAGE.items() if name != "number"}
+    frame = decode_messages(answer(odd, without, {**without, "group_id": "g"}, odd)).frame
+    assert frame["phone"].to_list() == ["+12125550105", "+12125550100", None, "+12125550105"]
+
+
 def test_texts_are_not_kept():
     found, _ = row(MESSAGE)
     assert (found["content"], found["content_length"], found["keyword"]) == (None, len(SECRET), None)
@@ -193,7 +204,7 @@ def test_new_fields_are_told_once():
 
 BROKEN = [
     b"", b"<html>" + SECRET.encode(), answer(MESSAGE)[:-40], b'{"status": "ERROR", "message": "no such account"}',
-    b'{"data": null}', b'{"data": {"content": "' + SECRET.encode() + b'"}}', b'{"data": [{"text": "' + SECRET.encode() + b'"}]}',
+    b'{"status": "error", "data": []}', b'{"status": "ERROR", "data": [], "mood": 1}', b'{"data": null}', b'{"data": {"content": "' + SECRET.encode() + b'"}}', b'{"data": [{"text": "' + SECRET.encode() + b'"}]}',
     b'"' + SECRET.encode() + b'"', b"\xff" + SECRET.encode(), b'{"data": [5]}',
 ]  # fmt: skip
 
@@ -204,6 +215,25 @@ def test_what_is_no_list_is_an_error_that_quotes_no_text(body):
         decode_messages(body)
     assert SECRET not in str(raised.value)
     assert raised.value.path == "/api/v2/messages"
+
+
+def test_what_is_as_promised_is_not_read_message_by_message(monkeypatch):
+    monkeypatch.setattr(message_decoding, "_otherwise", None)
+    without = {name: value for name, value in MESSAGE.items() if name not in {"number", "opted_out"}}
+    halves = {**MESSAGE, "content": "\\ud83d\\ude00 \\u0026"}
+    page = decode_messages(answer(MESSAGE, without, halves).replace(b"\\\\u", b"\\u"), content=True)
+    assert page.frame["phone"].to_list() == ["+12125550100"] * 3
+    assert page.frame["opted_out"].to_list() == [False, None, False]
+    assert page.frame["content"].to_list() == [SECRET, SECRET, "😀 &"]
+
+
+def test_half_a_character_beside_an_odd_value():
+    body = answer({**MESSAGE, "content": "HALF", "opted_out": "perhaps"}, MESSAGE).replace(
+        b"HALF", b"\\ud83d!"
+    )
+    page = decode_messages(body, content=True)
+    assert page.frame["content"].to_list() == ["\ufffd!", SECRET]
+    assert page.oddities == ((0, "opted_out", "not a flag"),)
 
 
 VALUES = (

@@ -134,7 +134,7 @@ def test_each_control_filters(looking, field):
     assert number(explorer) == f"{explorer.selection.height}"
     assert (table_of(explorer)["total"], len(table_of(explorer)["rows"])) == (
         expected.height,
-        min(100, expected.height),
+        min(60, expected.height),
     )
     chips = [chip for group in controls.chips.shown["groups"] for chip in group["chips"]]
     assert len(chips) >= 1
@@ -311,7 +311,7 @@ def test_the_table_scrolls_sorts_and_masks(explorer):
     assert (table_of(explorer)["first"], table_of(explorer)["total"], len(table_of(explorer)["rows"])) == (
         0,
         240,
-        100,
+        60,
     )
     table.hear({"type": "rows", "first": 200, "count": 80})
     assert (table_of(explorer)["first"], len(table_of(explorer)["rows"])) == (200, 40)
@@ -324,7 +324,7 @@ def test_the_table_scrolls_sorts_and_masks(explorer):
     phones = [row[0] for row in table_of(explorer)["rows"]]
     assert all("•••" in phone for phone in phones)
     table.hear({"type": "whole", "value": True})
-    assert [row[0] for row in table_of(explorer)["rows"]] == explorer.contacts["phone"].head(100).to_list()
+    assert [row[0] for row in table_of(explorer)["rows"]] == explorer.contacts["phone"].head(60).to_list()
 
 
 def test_a_view_that_is_made_later_is_told_what_is_shown(explorer, monkeypatch):

@@ -43,8 +43,8 @@ def test_duckdb_stays_in_duckdb():
 
 
 @pytest.mark.slow
-def test_spark_stays_in_spark(spark):
-    people, messages = (spark.createDataFrame(one.to_arrow()) for one in (PEOPLE, MESSAGES))
+def test_spark_stays_in_spark(in_spark):
+    people, messages = map(in_spark, (PEOPLE, MESSAGES))
     table = engagement(people, messages, as_of=NOW)
     assert [tuple(row) for row in table.select(*COLUMNS).orderBy("contact_id").collect()] == COUNTS
 

@@ -156,7 +156,7 @@ def test_only_a_new_folder_is_taken(account, tmp_path):
     for folder, words in [
         (tmp_path / "there", "exists"),
         (tmp_path / "no" / "where", "does not exist"),
-        ("s3://bucket/contacts", "needs a folder here"),
+        ("s3://bucket/contacts", "needs a disk here"),
         ("", "has no name of its own"),
     ]:
         with pytest.raises(ConfigurationError, match=words):

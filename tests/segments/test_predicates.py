@@ -247,9 +247,9 @@ def test_the_region_of_a_phone_is_a_column_on_every_engine(make):
 
 
 @pytest.mark.slow
-def test_spark_gets_the_region_of_a_phone_as_a_column(spark):
+def test_spark_gets_the_region_of_a_phone_as_a_column(in_spark):
     people = pl.DataFrame({"phone": ["+12125550123", "+442079460123", None], "opt_out": [True, False, None]})
-    found = opt_out_rate(with_phone_region(spark.createDataFrame(people.to_arrow())), by="phone_region")
+    found = opt_out_rate(with_phone_region(in_spark(people)), by="phone_region")
     assert sorted(found.select("phone_region", "opt_outs").rows(), key=str) == [
         ("GB", 0),
         ("US", 1),

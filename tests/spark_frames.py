@@ -16,6 +16,10 @@ def local_spark():
 
         remote = os.environ.get(REMOTE)
         started = SparkSession.builder.remote(remote) if remote else SparkSession.builder.master("local[1]")
+        if not remote:  # a JVM of some minutes: what the second compiler would save, it does not
+            started = started.config(
+                "spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+            )
         session = (
             started.config("spark.ui.enabled", "false")
             .config("spark.ui.showConsoleProgress", "false")

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -391,3 +392,26 @@ def test_the_changelog_has_this_version_with_its_day():
     newest, day = heads[0]
     assert newest == version
     time.strptime(day, "%d %B %Y")  # raises when it is no day
+
+
+FORKED = """
+import os, signal
+import polars as pl
+import sendblue_data
+for name in sendblue_data.__all__:
+    getattr(sendblue_data, name)
+child = os.fork()
+if child == 0:
+    signal.alarm(30)
+    os._exit(int(pl.Series([2, 1]).sort()[0] != 1))
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system forks no process")
+def test_no_import_runs_a_query_so_that_a_forked_process_can():
+    """The first query starts threads, for which a process that is forked afterwards waits forever."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKED], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.stdout == "0\n", done.stderr

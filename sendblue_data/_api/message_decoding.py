@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -39,9 +39,10 @@ _VALUE_OF = {field: attrgetter(NAMES[field]) for field in FIELDS}
 _USUAL_DATE = "%Y-%m-%dT%H:%M:%S.%6fZ"
 _OTHER_DATE = "%Y-%m-%dT%H:%M:%S%.fZ"
 _FIRST_MOMENT, _LAST_MOMENT = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-_FIRST_TICK, _LAST_TICK = pl.Series(
-    [_FIRST_MOMENT, _LAST_MOMENT], dtype=MESSAGE_SCHEMA["date_sent"]
-).to_physical()
+# Not by Polars: a query starts its threads, and a process that is forked after the import would wait for them forever.
+_FIRST_TICK, _LAST_TICK = (
+    (at - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1) for at in (_FIRST_MOMENT, _LAST_MOMENT)
+)
 
 
 class _Read(NamedTuple):

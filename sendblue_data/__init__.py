@@ -8,7 +8,9 @@ import sys
 
 import lazy_loader
 
-_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_load, __dir__, _public = lazy_loader.attach_stub(__name__, __file__)
+# What `import *` brings: not a module that would take the place of a user's variable, which the docs call `sandbox`.
+__all__ = [name for name in _public if name != "sandbox"]
 
 
 if "IPython" in sys.modules:
@@ -23,10 +25,10 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version  # noqa: PLC0415 -- so that the import stays cheap
 
         return version("sendblue-data")
-    if name not in __all__:
+    if name not in _public:
         from difflib import get_close_matches  # noqa: PLC0415
 
-        close = get_close_matches(name, __all__, n=1)
+        close = get_close_matches(name, _public, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}.{hint}", name=name)
     from sendblue_data.errors import MissingExtraError  # noqa: PLC0415

@@ -1,6 +1,6 @@
 # The public names, each once: `__init__.py` loads them from here when they are first used.
 
-from . import errors as errors, plots as plots
+from . import errors as errors, plots as plots, sandbox as sandbox
 from ._api.client import SendblueClient as SendblueClient
 from ._frames.bounds import max_rows_to_client as max_rows_to_client
 from ._frames.grouping import created_period as created_period

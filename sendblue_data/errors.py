@@ -310,3 +310,7 @@ class RepairedFieldWarning(UserWarning):
 
 class RepeatedContactWarning(UserWarning):
     """A frame has a contact twice, and what is made of the frame counts it twice: the message names the rows."""
+
+
+class JournalWarning(UserWarning):
+    """Opt-outs are not known here: a journal could not be read, or may be of this account under another key."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from random import Random
@@ -35,6 +34,7 @@ from sendblue_data._api.transport import Transport, account_label, check_base_ur
 from sendblue_data._shared.keywords import Language, check_languages
 from sendblue_data._shared.time import Moment, moment, to_iso
 from sendblue_data._shared.validation import check_number, is_whole_from
+from sendblue_data._shared.warned import warn
 from sendblue_data.display.cards import card_html
 from sendblue_data.errors import ApiError, ConfigurationError, RepairedFieldWarning
 
@@ -301,10 +301,9 @@ class SendblueClient:
         self._repaired |= kinds
         if kinds:
             told = ", ".join(f"{field} ({kind})" for field, kind in sorted(kinds))
-            warnings.warn(
+            warn(
                 f"The API sent fields that can't be read, and are null in the frame: {told}.",
                 RepairedFieldWarning,
-                stacklevel=3,
             )
 
     def count_contacts(self) -> int:

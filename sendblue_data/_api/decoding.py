@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -25,6 +24,7 @@ from sendblue_data._api.typed_contacts import (
     variables,
 )
 from sendblue_data._shared.time import read_utc
+from sendblue_data._shared.warned import warn
 from sendblue_data.errors import NewFieldWarning
 from sendblue_data.schema import CONTACT_SCHEMA
 
@@ -324,9 +324,8 @@ def announce_new(
     if not new:
         return
     names = ", ".join(name if name.isprintable() else ascii(name) for name in sorted(new))
-    warnings.warn(
+    warn(
         f"The API sent {kind} fields that this version of sendblue_data ignores: "
         f"{without_credentials(names, credentials)}.",
         NewFieldWarning,
-        stacklevel=3,
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-import warnings
 from pathlib import Path
 
 from sendblue_data._api.credentials import hidden
+from sendblue_data._shared.warned import warn
 from sendblue_data.errors import ConfigurationError
 
 NAMES = ("SENDBLUE_API_API_KEY", "SENDBLUE_API_API_SECRET", "SENDBLUE_API_BASE_URL")
@@ -39,7 +39,7 @@ def read_env_file(path: str | os.PathLike[str]) -> dict[str, str]:
     if problem:  # raised here, where no variable holds the file's text: tracebacks may print local variables
         raise ConfigurationError(problem)
     if os.name == "posix" and file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        warnings.warn(f"Others can read the env file {file}: chmod 600 {file}", UserWarning, stacklevel=3)
+        warn(f"Others can read the env file {file}: chmod 600 {file}", UserWarning)
     return found
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 import weakref
 from typing import Any
 
@@ -12,9 +10,9 @@ from narwhals import dependencies
 
 from sendblue_data._frames.conversion import column_names, to_polars
 from sendblue_data._shared.masking import mask_phone
+from sendblue_data._shared.warned import warn
 from sendblue_data.errors import FrameError, RepeatedContactWarning
 
-_PACKAGE = __name__.partition(".")[0]
 _looked_at: dict[int, tuple[weakref.ref[Any], int, str | None]] = {}
 """By a frame's identity: the frame, the rows that it had, and what there was to say. To look takes longer than to count
 an opt-out rate, so that it is done once a frame."""
@@ -101,12 +99,4 @@ def warn_of_repeats(contacts: Any) -> None:
         words = repeats_in_words(to_polars(contacts, ["contact_id"])) if has_ids else None
         _looked_at[key] = (weakref.ref(contacts, lambda _: _looked_at.pop(key, None)), rows, words)
     if words:
-        warnings.warn(words, RepeatedContactWarning, stacklevel=_outside())
-
-
-def _outside() -> int:
-    """Return how many calls lie between `warnings.warn` there and the caller's own line."""
-    level, frame = 1, sys._getframe(1)  # noqa: SLF001 -- Python 3.12 has skip_file_prefixes for it
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
-        level, frame = level + 1, frame.f_back
-    return level
+        warn(words, RepeatedContactWarning)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -14,6 +13,7 @@ from sendblue_data._frames.conversion import column_names
 from sendblue_data._frames.engines import HAS_PHONE, Days, collect, project
 from sendblue_data._frames.grouping import By, Key, Measure, grouped, how_many, in_order, keys_of
 from sendblue_data._shared.time import Moment, as_of as moment_of
+from sendblue_data._shared.warned import warn
 from sendblue_data.analytics.opt_outs import rate_by_group
 from sendblue_data.analytics.rates import rate_of, with_share
 from sendblue_data.schema import CONTACT_SCHEMA, IS_E164
@@ -284,12 +284,11 @@ def verification_worklist(contacts: Any, *, even_if_unused: bool = False) -> pl.
     frame = project(contacts, {name: name for name in wanted})
     waiting = collect(frame.filter(~_VERIFIED, _SUBSCRIBED, HAS_PHONE))
     if waiting.height and not even_if_unused and nobody_verified(contacts, of_known=_SHOWING):
-        warnings.warn(
+        warn(
             f"{UNUSED} Paid plans need none, and {waiting.height:,} contacts would get a message, so the list "
             "is empty. If they are to get one, or the frame is only a part of the account: "
             "verification_worklist(contacts, even_if_unused=True).",
             UserWarning,
-            stacklevel=2,
         )
         waiting = waiting.clear()
     waiting = waiting.cast({name: kind for name, kind in CONTACT_SCHEMA.items() if name in waiting.columns})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -17,6 +16,7 @@ from sendblue_data._shared.logging import log
 from sendblue_data._shared.progress import ProgressBar
 from sendblue_data._shared.time import Moment, moment
 from sendblue_data._shared.validation import check_client, shown
+from sendblue_data._shared.warned import warn
 from sendblue_data.errors import (
     ConfigurationError,
     IncompletePullError,
@@ -270,7 +270,7 @@ class MessagePull:
             expected = self._count() + self._missing
             raise IncompletePullError(self._problem, frame=frame, expected=expected, missing=self._missing)
         if self._doubt is not None:
-            warnings.warn(self._doubt, UnprovenPullWarning, stacklevel=3)
+            warn(self._doubt, UnprovenPullWarning)
 
     def evidence(self) -> MessagePullEvidence:
         """Return the certificate of what was done."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
 from sendblue_data._api.decoding import Oddity
 from sendblue_data._shared.progress import ProgressBar
+from sendblue_data._shared.warned import warn
 from sendblue_data.errors import RepairedFieldWarning
 from sendblue_data.pull.evidence import Repair
 
@@ -74,8 +74,7 @@ def tell_repairs(repaired: Sequence[Repair], rows: str, bar: ProgressBar | None)
     if bar is not None:
         bar.write(words)
     else:
-        warnings.warn(
+        warn(
             f"{words} The pull's evidence has them, as .repaired; strict=True raises instead.",
             RepairedFieldWarning,
-            stacklevel=4,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from sendblue_data._shared.logging import log
 from sendblue_data._shared.progress import ProgressBar
 from sendblue_data._shared.time import Moment, moment
 from sendblue_data._shared.validation import check_client
+from sendblue_data._shared.warned import warn
 from sendblue_data.errors import (
     ConfigurationError,
     IncompletePullError,
@@ -130,7 +130,7 @@ class Pull:
                 self._problem, frame=frame, expected=self._count_after, missing=self._missing
             )
         if self._doubt is not None:
-            warnings.warn(self._doubt, UnprovenPullWarning, stacklevel=3)
+            warn(self._doubt, UnprovenPullWarning)
 
     def evidence(self) -> PullEvidence:
         """Return the certificate of what was done."""

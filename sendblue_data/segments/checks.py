@@ -9,13 +9,13 @@ are left alone.
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Iterator
 
 import polars as pl
 
 from sendblue_data._frames.engines import require_columns
 from sendblue_data._shared.validation import did_you_mean, shown
+from sendblue_data._shared.warned import warn
 from sendblue_data.errors import FrameError, UnknownNameWarning
 from sendblue_data.segments.rules import Joined, Leaf, Negated, Rule, Tagged, Variable
 
@@ -82,19 +82,7 @@ def _look_up(what: str, name: str, frame: pl.DataFrame) -> None:
     known = frame.select(column.list.explode(keep_nulls=False, empty_as_null=False).unique().sort())
     hint = did_you_mean(name, known.to_series())
     if hint or frame.height >= _FEW:
-        warnings.warn(
+        warn(
             f"No contact in this frame of {frame.height:,} has the {what} {shown(name)}.{hint}",
             UnknownNameWarning,
-            stacklevel=_callers_outside(),
         )
-
-
-def _callers_outside() -> int:
-    """Count the frames down to the user's own line, which a warning should show."""
-    caller, level = sys._getframe(1), 1  # noqa: SLF001 -- the interpreter's own way to say it is newer than 3.11
-    while caller.f_back is not None and str(caller.f_globals.get("__name__", "")).split(".")[0] in {
-        "polars",
-        "sendblue_data",
-    }:
-        caller, level = caller.f_back, level + 1
-    return level

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -20,7 +19,8 @@ from typing import Any, Self
 import msgspec
 import polars as pl
 
-from sendblue_data.errors import JournalError, LedgerError
+from sendblue_data._shared.warned import warn
+from sendblue_data.errors import JournalError, JournalWarning, LedgerError
 from sendblue_data.writeback.fields import MARKS, Contact, creation_moment
 from sendblue_data.writeback.identity import account_identity, identities, identity
 from sendblue_data.writeback.journal import HAS_LEDGER, SUFFIX, read_meta, reading
@@ -317,10 +317,6 @@ class Ledger:
             yield base, _part(base, self.account)
 
 
-class JournalWarning(UserWarning):
-    """Opt-outs are not known here: a journal could not be read, or may be of this account under another key."""
-
-
 def open_ledger(kind: Kind, folder: Path, account: str, *, opts_in: bool = False) -> Ledger | None:
     """Open the account's ledger; where it can't be read, only what can't harm anybody goes on without it.
 
@@ -333,7 +329,7 @@ def open_ledger(kind: Kind, folder: Path, account: str, *, opts_in: bool = False
     except LedgerError as error:
         if opts_in or kind not in ("opt_out", "update"):
             raise LedgerError(f"{str(error).rstrip('.')}; nothing was sent.") from None
-        warnings.warn(f"The run goes on without the ledger: {error}", JournalWarning, stacklevel=4)
+        warn(f"The run goes on without the ledger: {error}", JournalWarning)
         return None
 
 

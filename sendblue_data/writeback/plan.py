@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,12 +17,19 @@ from sendblue_data._frames.conversion import is_frame, to_polars
 from sendblue_data._shared.masking import mask_phone
 from sendblue_data._shared.text import plural
 from sendblue_data._shared.validation import check_client
-from sendblue_data.errors import AccountMovedError, FrameError, WriteRefusedError, WrongAccountError
+from sendblue_data._shared.warned import warn
+from sendblue_data.errors import (
+    AccountMovedError,
+    FrameError,
+    JournalWarning,
+    WriteRefusedError,
+    WrongAccountError,
+)
 from sendblue_data.writeback import merging, plan_text
 from sendblue_data.writeback.catalogue import PathLike, is_known_here, journal_folder, list_runs
 from sendblue_data.writeback.fields import WRITABLE, Contact, retagged
 from sendblue_data.writeback.inputs import Asked, refuse_foreign
-from sendblue_data.writeback.ledger import JournalWarning, Ledger, open_ledger
+from sendblue_data.writeback.ledger import Ledger, open_ledger
 from sendblue_data.writeback.lookup import fetch_account
 from sendblue_data.writeback.plan_table import ACTIONS, Known, marks_of, plan_table
 from sendblue_data.writeback.result import RESULT_SCHEMA, WriteResult
@@ -349,7 +355,7 @@ def _opted_out_under_other_key(table: pl.DataFrame, known: Known) -> str:
 def warn_other_key_opt_outs(plan: WritePlan) -> None:
     """Warn of a plan that can't be run as it is, since another key's runs saw its people opted out."""
     if plan._other_key:
-        warnings.warn(f"The plan can't be run: {plan._other_key}", JournalWarning, stacklevel=4)
+        warn(f"The plan can't be run: {plan._other_key}", JournalWarning)
 
 
 def check_delete(plan: WritePlan, *, confirm: bool | int | None, allow_most: bool) -> None:

@@ -49,7 +49,7 @@ from tests.writeback.people import people, phone
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::sendblue_data.errors.NewFieldWarning"),
-    pytest.mark.filterwarnings("ignore::sendblue_data.writeback.ledger.JournalWarning"),
+    pytest.mark.filterwarnings("ignore::sendblue_data.errors.JournalWarning"),
 ]
 EXAMPLES = int(os.environ.get("TRUST_EXAMPLES", "500"))
 MANY = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))

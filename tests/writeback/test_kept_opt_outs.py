@@ -20,12 +20,12 @@ from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import (
     ConfigurationError,
     InvalidRequestError,
+    JournalWarning,
     RateLimitedError,
     WriteInterruptedError,
     WriteRefusedError,
 )
 from sendblue_data.writeback import engine, plan, requests
-from sendblue_data.writeback.ledger import JournalWarning
 from tests.writeback.people import people, phone
 
 

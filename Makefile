@@ -124,8 +124,9 @@ fuzz: ## Fuzz the readers of pages, segments and journals with atheris (FUZZ_SEC
 
 # No dependency of ours; Ibis forgets to bring pyarrow-hotfix.
 ENGINES := ibis-framework 'psycopg[binary]' pyarrow-hotfix dask 'pyspark[connect]'
-# Spark 3.5 leaves sockets to the garbage collector, of which Python warns.
 ON_SPARK := -m pytest -q -n 0 -m slow -k spark tests/engines tests/analytics tests/segments tests/messages tests/history
+# PySpark 3.5 leaves sockets to the garbage collector, and asks distutils for versions: Python warns of both.
+OLD_SPARK := -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning -W ignore:distutils:DeprecationWarning
 engines: ## Every function on engines that CI has not: Ibis on DuckDB and on PostgreSQL, Dask, Spark Connect, the oldest Spark
 	$(PYTHON) -m venv $(VENV)-engines
 	$(VENV)-engines/bin/python $(PIP_INSTALL) -c constraints.txt $(NEW_PIP)
@@ -138,7 +139,7 @@ engines: ## Every function on engines that CI has not: Ibis on DuckDB and on Pos
 	$(VENV)-spark3.5/bin/python $(PIP_INSTALL) -c constraints.txt $(NEW_PIP)
 	$(VENV)-spark3.5/bin/python $(PIP_INSTALL) -c constraints.txt $(TESTED) --group test
 	$(VENV)-spark3.5/bin/python $(PIP_INSTALL) 'pyspark==3.5.9' setuptools
-	$(VENV)-spark3.5/bin/python $(ON_SPARK) -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
+	$(VENV)-spark3.5/bin/python $(ON_SPARK) $(OLD_SPARK)
 
 buckets: $(VENV)/.dev ## A history in a bucket, against moto's server of S3's protocol, which wants an environment of its own
 	$(PYTHON) -m venv $(VENV)-buckets

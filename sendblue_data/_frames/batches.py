@@ -121,4 +121,5 @@ def _of_spark(contacts: Any) -> Iterator[pl.DataFrame]:
             yield pa.RecordBatch.from_pydict({"rows": [stream.getvalue().to_pybytes()]})
 
     for row in contacts.mapInArrow(packed, "rows binary").toLocalIterator():
-        yield as_contacts(pl.read_ipc_stream(row["rows"]).lazy()).collect()
+        stream = bytes(row["rows"])  # a bytearray of Spark 3.5, which Polars does not read
+        yield as_contacts(pl.read_ipc_stream(stream).lazy()).collect()

@@ -310,3 +310,20 @@ def test_repeats_are_counted_as_plain_python_counts_them(ids):
     assert (words is None) == (extra == 0)
     if extra > 2:
         assert f"so do {extra - 1:,} more rows" in words
+
+
+@pytest.mark.parametrize(
+    "door", ["opt_out_rate", "compare_segments", "ContactExplorer", "similar_tags", "plan_delete"]
+)
+def test_a_text_that_is_no_path_is_not_repeated(tmp_path, door):
+    with pytest.raises(
+        FrameError, match="a str is not a frame, and no Parquet file is at a path that reads so"
+    ) as told:
+        DOORS[door]("made-up/secret", tmp_path)
+    assert "made-up" not in str(told.value)
+
+
+@pytest.mark.parametrize("text", ["", " ", "x" * 5_000, "a\0b", "[", "~nobody-here/x"])
+def test_any_text_is_a_path_or_told(text):
+    with pytest.raises(FrameError, match="a str is not a frame"):
+        sd.opt_out_rate(text)

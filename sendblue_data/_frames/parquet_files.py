@@ -20,12 +20,17 @@ def opened(contacts: Any) -> Any:
     """Return a frame as it is, and the rows of Parquet files, lazily, where a path is given instead of one.
 
     Raises:
-        FrameError: no such file is there, or it can't be read.
+        FrameError: no such file is there, or it can't be read. A text that is no path is not repeated: it may be a key.
 
     Example:
         >>> opened(pl.DataFrame()).shape
         (0, 0)
     """
+    if isinstance(contacts, str) and not _files_of(contacts):
+        raise FrameError(
+            "a str is not a frame, and no Parquet file is at a path that reads so: bring a frame of Polars, pandas, "
+            "Arrow, DuckDB, PySpark or another that Narwhals knows, or the path of Parquet files."
+        )
     return scan_files([contacts]) if isinstance(contacts, str | os.PathLike) else contacts
 
 
@@ -73,13 +78,15 @@ def _are_paths(contacts: Sequence[Any]) -> bool:
 def _files_of(name: str) -> list[str]:
     if "://" in name:
         return [name]
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return sorted(str(file) for file in path.rglob("*.parquet") if not file.name.startswith((".", "_")))
-    return (
-        [str(path)]
-        if path.exists()
-        else sorted(
-            glob.glob(str(path), recursive=True)  # noqa: PTH207 -- a Path takes no absolute pattern
-        )
-    )
+    if not name.strip():
+        return []
+    try:
+        path = Path(name).expanduser()
+        if path.is_dir():
+            found = path.rglob("*.parquet")
+            return sorted(str(file) for file in found if not file.name.startswith((".", "_")))
+        if path.exists():
+            return [str(path)]
+        return sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 -- a Path takes no absolute pattern
+    except (OSError, ValueError, RuntimeError):  # too long, with a NUL, or in the home of nobody
+        return []

@@ -34,7 +34,7 @@ AS_OF = "2026-11-01"
 def main(folder: Path) -> None:
     """Do it all once."""
     journals = folder / "journals"
-    with Sandbox(contacts=600, seed=3) as sandbox, sandbox.client() as client:
+    with Sandbox(contacts=600, messages=3_000, seed=3) as sandbox, sandbox.client() as client:
         contacts = pull_contacts(client, progress=False)
         messages = pull_messages(client, progress=False)
         history = ContactHistory(folder / "history")

@@ -26,12 +26,15 @@ def opened(contacts: Any) -> Any:
         >>> opened(pl.DataFrame()).shape
         (0, 0)
     """
-    if isinstance(contacts, str) and not _files_of(contacts):
+    if not isinstance(contacts, str | os.PathLike):
+        return contacts
+    files = _files_of(os.fspath(contacts))
+    if isinstance(contacts, str) and not files:
         raise FrameError(
             "a str is not a frame, and no Parquet file is at a path that reads so: bring a frame of Polars, pandas, "
             "Arrow, DuckDB, PySpark or another that Narwhals knows, or the path of Parquet files."
         )
-    return scan_files([contacts]) if isinstance(contacts, str | os.PathLike) else contacts
+    return _scanned(files, [os.fspath(contacts)])
 
 
 def parquet_files(contacts: Any) -> pl.LazyFrame | None:
@@ -60,7 +63,11 @@ def scan_files(paths: Sequence[PathLike]) -> pl.LazyFrame:
         sendblue_data.errors.FrameError: no Parquet file is at no-such-folder/*.parquet. Check the path.
     """
     named = [os.fspath(path) for path in paths]
-    files = [file for name in named for file in _files_of(name)]
+    return _scanned([file for name in named for file in _files_of(name)], named)
+
+
+def _scanned(files: list[str], named: Sequence[str]) -> pl.LazyFrame:
+    """Scan the files that were found under these names."""
     if not files:
         raise FrameError(f"no Parquet file is at {', '.join(named)}. Check the path.")
     try:

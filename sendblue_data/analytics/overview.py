@@ -13,7 +13,6 @@ import polars as pl
 
 from sendblue_data._frames.conversion import converted_once
 from sendblue_data._frames.engines import collect
-from sendblue_data._frames.parquet_files import opened
 from sendblue_data._shared.masking import mask_text
 from sendblue_data._shared.text import plural, without_controls
 from sendblue_data.analytics.opt_outs import opt_out_rate
@@ -206,7 +205,7 @@ def overview(contacts: Any) -> Overview:
 
 
 def _counts(contacts: Any) -> dict[str, Any]:
-    frame = nw.from_native(opened(contacts)).lazy()
+    frame = nw.from_native(contacts).lazy()
     known = frame.collect_schema().names()
     if missing := [name for name in CONTACT_SCHEMA if name not in known]:
         raise FrameError(

@@ -11,7 +11,6 @@ from typing import Any
 import narwhals as nw
 
 from sendblue_data._frames.engines import collect
-from sendblue_data._frames.parquet_files import opened
 from sendblue_data._shared.text import plural
 from sendblue_data.plots.labels import listed
 from sendblue_data.schema import CONTACT_SCHEMA
@@ -37,7 +36,7 @@ def unfilled_columns(contacts: Any) -> tuple[str, ...]:
         >>> unfilled_columns(pl.DataFrame({"phone": ["+12125550100"], "opt_out": [None]}))
         ('opt_out',)
     """
-    frame = nw.from_native(opened(contacts)).lazy()
+    frame = nw.from_native(contacts).lazy()
     names = [name for name in CONTACT_SCHEMA if name in frame.collect_schema().names()]
     if not names:
         return ()

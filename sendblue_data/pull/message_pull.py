@@ -181,10 +181,8 @@ class MessagePull:
             came = self._count()
             self._expected = min(told, now if now is not None else told)
             self._missing = max(self._expected - came, 0)
-            if (
-                came == told == now == at_first
-            ):  # whatever became of the pages: these are all, and none has gone
-                self._unproven = 0
+            if came == told == now == at_first:
+                self._unproven = 0  # whatever became of the pages: these are all, and none has gone
             log.info("messages: sweep %d, %d told, %d listed", sweep + 1, self._expected, came)
             if not self._missing or (sweep and came == before):
                 return

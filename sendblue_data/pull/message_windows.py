@@ -84,9 +84,8 @@ class MessageReader:
                 return (
                     self.read(inner) if self.listing.told(inner) == found.told else self._crowded(span, found)
                 )
-            self.listing.totals_hold = (
-                False  # what it tells ends somewhere, as at 10,000: two halves hold more than one
-            )
+            # What it tells ends somewhere, as at 10,000: two halves hold more than one.
+            self.listing.totals_hold = False
         parts = [self.read(half) for half in halves]
         rows = self.listing.distinct([part.rows for part in parts])
         fits = self.listing.reads_totals(found.told) or self._is_bridged(halves, parts[0].rows, parts[1].rows)
@@ -117,9 +116,8 @@ class MessageReader:
 
     def _window(self, span: Span, first: MessagePage | None) -> Read:
         """Read a window until it is shown that nothing is missing, or nothing new comes."""
-        rows = counted = (
-            MESSAGE_SCHEMA.to_frame()
-        )  # what came before the total changed may be gone: not counted
+        # What came before the total changed may be gone: it is kept, and not counted.
+        rows = counted = MESSAGE_SCHEMA.to_frame()
         told, idle = None, 0
         for walk_number in range(WALKS):
             walk = self.listing.walk(
@@ -161,9 +159,8 @@ class MessageReader:
         except InvalidRequestError:
             return True
         if page.total is not None and page.total != told:
-            return (
-                page.total > told
-            )  # one that came meanwhile is nothing to these; one that went may be of them
+            # One that came meanwhile is nothing to these; one that went may be of them.
+            return page.total > told
         if not page.frame.height:
             return True
         if message_keys(page.frame).is_in(message_keys(rows).implode()).all():

@@ -13,7 +13,6 @@ import polars as pl
 
 from sendblue_data._frames.conversion import column_names, converted_once, to_polars
 from sendblue_data._frames.engines import collect
-from sendblue_data._frames.parquet_files import opened
 from sendblue_data._frames.repeats import repeats_in_words
 from sendblue_data._shared.time import Moment, moment
 from sendblue_data.analytics.opt_outs import check_min_contacts
@@ -300,7 +299,7 @@ def _shared(history: ContactHistory, contacts: Any, seen_until: datetime) -> tup
     By id, or by phone where the frame has no ids; contacts created after the last look can't be there yet. A frame
     that has neither, or masked phones, has none that could be.
     """
-    frame = nw.from_native(opened(contacts)).lazy()
+    frame = nw.from_native(contacts).lazy()
     names = [name for name in ("contact_id", "phone", "created_at") if name in frame.collect_schema().names()]
     now = collect(frame.select(names)) if names else pl.DataFrame()
     if now.schema.get("created_at") == CONTACT_SCHEMA["created_at"]:

@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ONE_THREAD := POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .PHONY: help demo test test-slow search check format notebooks bench cassettes docs clean \
-  test-least test-newest test-3.12 engines buckets contract fuzz soak supply import-time everywhere
+  test-least test-newest test-3.12 engines buckets contract fuzz soak supply import-time everywhere mutants mutants-sample
 
 help: ## Show this help
 	@grep -E '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -153,6 +153,14 @@ contract: ## Try the sandbox with schemathesis, over docs/openapi.json
 
 everywhere: $(VENV)/.dev ## One day's work without HOME, by another user, under any umask, time zone, locale and switch of Python
 	$(BIN)/python -m hardening.everywhere
+
+MUTATE ?=
+mutants: $(VENV)/.dev ## Edit the source one step at a time: do the tests notice? (an hour or more; MUTATE=MODULE or MODULE:LINE)
+	$(BIN)/python -m hardening.mutants $(MUTATE)
+
+MUTANTS ?= 60
+mutants-sample: $(VENV)/.dev ## The same of MUTANTS edits, always the same ones
+	$(BIN)/python -m hardening.mutants --sample $(MUTANTS) --least 0.9
 
 SOAK_MINUTES ?= 3
 soak: $(VENV)/.dev ## Pull and write against a faulty sandbox for SOAK_MINUTES: what grows?

@@ -1,0 +1,189 @@
+"""Run tests in forked processes, each with one edit of the package in memory and none on disk.
+
+The tests are collected once; in the process forked for an edit, a function's new code is put in the place of its old.
+What stands outside a function's body, such as a constant, takes a process that imports the package anew.
+"""
+
+import importlib
+import importlib.machinery
+import os
+import pickle
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any, NamedTuple
+
+from hardening.edits import Edit, edited
+
+ROOT = Path(__file__).parents[1]
+FOUNDATIONS = ("hypothesis", "msgspec", "narwhals", "numpy", "phonenumbers", "polars", "pytest", "requests")
+"""What tests would import each time."""
+HARMLESS = {"jemalloc_bg_thd", "polars-ooc-clea"}
+"""Threads of an import that a forked process does not miss. Polars' workers, once begun, it would wait for forever."""
+PYTEST = [
+    "-q", "-x", "-p", "no:xdist", "-p", "no:cacheprovider", "-m", "not slow", "-W", "ignore:Module already imported",
+]  # fmt: skip
+PATIENCE = 10
+"""How many times as long as without an edit, and seconds more, tests may take: an endless loop is noticed."""
+
+
+class Mutant(NamedTuple):
+    """One edit of one module."""
+
+    path: str
+    edit: Edit
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.edit.line}: {self.edit.change}: {self.edit.text}"
+
+
+def import_foundations() -> None:
+    """Import what every test stands on, with one thread for each library."""
+    os.environ.update(POLARS_MAX_THREADS="1", OPENBLAS_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1")
+    for name in FOUNDATIONS:
+        importlib.import_module(name)
+
+
+def noticed(tests: Sequence[str], mutants: Sequence[Mutant]) -> Iterator[tuple[Mutant, bool]]:
+    """Yield each edit of a module, and whether one of the tests fails with it.
+
+    Raises:
+        RuntimeError: they fail without any.
+    """
+    left = list(mutants)
+    for one, is_noticed in _inside(tests, [one for one in mutants if one.edit.function]):
+        left.remove(one)
+        yield one, is_noticed
+    if left:
+        seconds = _passing(lambda: _pytest(tests))
+        for one in left:
+            yield one, _fails(lambda one=one: _anew(one, tests), seconds)  # type: ignore[misc]
+
+
+def _inside(tests: Sequence[str], mutants: Sequence[Mutant]) -> Iterator[tuple[Mutant, bool]]:
+    """The same of edits within functions: a process collects the tests, and forks for each edit."""
+    if not mutants:
+        return
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if not pid:
+        with os.fdopen(writing, "wb", buffering=0) as out:
+            try:
+                for answer in _collected(tests, mutants):
+                    pickle.dump(answer, out)
+            except BaseException as error:  # noqa: BLE001 -- goes to the process that asked
+                pickle.dump(error, out)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as answers:
+        for one in mutants:
+            answer = pickle.load(answers)
+            if answer is None:
+                break
+            if isinstance(answer, BaseException):
+                raise answer
+            yield one, answer
+    os.waitpid(pid, 0)
+
+
+def _collected(tests: Sequence[str], mutants: Sequence[Mutant]) -> Iterator[bool | None]:
+    """Yield whether each edit is noticed, or None: to collect these tests starts threads, and nothing can be forked."""
+    with _silent():
+        _pytest(["--collect-only", *tests])
+    threads = {(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()}
+    if not threads <= {*HARMLESS, Path("/proc/self/comm").read_text().strip()}:
+        yield None
+        return
+    seconds = _passing(lambda: _pytest(tests))
+    for one in mutants:
+        yield _fails(lambda one=one: _in_place(one, tests), seconds)  # type: ignore[misc]
+
+
+def _passing(work: Callable[[], int]) -> float:
+    """Return how long tests take without an edit."""
+    began = time.monotonic()
+    if _fails(work, 60):
+        raise RuntimeError("Tests fail without any edit: mend them first.")
+    return time.monotonic() - began
+
+
+def _fails(work: Callable[[], int], seconds: float) -> bool:
+    """Whether work fails in a process of its own, or does not end."""
+    pid = os.fork()
+    if not pid:
+        os.setpgid(0, 0)
+        with _silent():
+            os._exit(work())
+    end = time.monotonic() + PATIENCE * (seconds + 1)
+    ended = status = 0
+    while not ended and time.monotonic() < end:
+        time.sleep(0.01)
+        ended, status = os.waitpid(pid, os.WNOHANG)
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    if not ended:
+        os.waitpid(pid, 0)
+    return not ended or status != 0
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Let nobody print."""
+    kept = [os.dup(stream) for stream in (1, 2)]
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+    try:
+        yield
+    finally:
+        for stream, before in zip((1, 2), kept, strict=True):
+            os.dup2(before, stream)
+
+
+def _pytest(arguments: Sequence[str]) -> int:
+    import pytest  # noqa: PLC0415 -- not before `import_foundations`
+
+    return int(pytest.main([*PYTEST, *arguments]))
+
+
+def _code(mutant: Mutant) -> CodeType:
+    file = ROOT / mutant.path
+    return compile(edited(file.read_text(encoding="utf-8"), mutant.edit), str(file), "exec")
+
+
+def _anew(mutant: Mutant, tests: Sequence[str]) -> int:
+    """Give the edited code to whoever imports the module."""
+    code, file = _code(mutant), str(ROOT / mutant.path)
+    loader, get_code = importlib.machinery.SourceFileLoader, importlib.machinery.SourceFileLoader.get_code
+    loader.get_code = lambda self, name: code if self.path == file else get_code(self, name)  # type: ignore[method-assign]
+    return _pytest(tests)
+
+
+def _in_place(mutant: Mutant, tests: Sequence[str]) -> int:
+    """Put a function's edited code in the place of its own."""
+    live: Any = importlib.import_module(mutant.path.removesuffix(".py").replace("/", "."))
+    code = _code(mutant)
+    for name in mutant.edit.function.split("."):
+        live = _function(vars(live)[name])
+        line = live.__code__.co_firstlineno if isinstance(live, FunctionType) else None
+        (code,) = (
+            part
+            for part in code.co_consts
+            if isinstance(part, CodeType) and part.co_name == name and line in {None, part.co_firstlineno}
+        )
+    live.__code__ = code
+    return _pytest(tests)
+
+
+def _function(attribute: Any) -> Any:
+    """Return what stands behind a property, a class method, a decorator."""
+    if isinstance(attribute, property):
+        attribute = attribute.fget
+    elif isinstance(attribute, cached_property):
+        attribute = attribute.func
+    attribute = getattr(attribute, "__func__", attribute)
+    return getattr(attribute, "__wrapped__", attribute)

@@ -170,11 +170,10 @@ class Journal:
 
     def in_flight(self) -> list[tuple[Row, float]]:
         """Return the rows whose request may still take effect, with the seconds until it no longer can."""
-        now, timeout = time.time(), self.timeout()
+        timeout = self.timeout()
         with self._guarded() as base:
             unanswered = [row_of(kept) for kept in base.execute(f"{LOAD} WHERE unanswered > 0")]
-        # A clock that was set back since makes nothing last longer than it can.
-        left = [(row, min(row.in_flight_until(timeout) - now, timeout)) for row in unanswered]
+        left = [(row, row.in_flight_for(timeout)) for row in unanswered]
         return [(row, seconds) for row, seconds in left if seconds > 0]
 
     # What happens

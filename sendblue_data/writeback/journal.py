@@ -29,6 +29,8 @@ VERSION = 3
 SUFFIX = ".sqlite3"
 QUIET = 60.0
 """Seconds for which a request that was not answered may still take effect, where the run does not say."""
+FREE_THE_DISK, WAIT = "free the disk, then resume the run.", "wait for it to end."
+"""What to do about a journal that is whole, and can't be used just now."""
 HAS_LEDGER = "has_ledger"
 """What a journal says of itself that was written beside a ledger: without that, its folder has lost one."""
 _PARTIAL = ".partial"
@@ -336,12 +338,11 @@ def _explained(error: BaseException, path: Path) -> BaseException:
         return error
     if "locked" in str(error) or "busy" in str(error):
         return JournalError(
-            f"The run {path.name.removesuffix(SUFFIX)!r} is in use by another process; wait for it to end."
+            f"The run {path.name.removesuffix(SUFFIX)!r} is in use by another process; {WAIT}"
         )
     if isinstance(error, sqlite3.OperationalError):
         return JournalError(
-            f"The journal {path} can't be written or read ({error}). What was sent is in it; free the "
-            "disk, then resume the run."
+            f"The journal {path} can't be written or read ({error}). What was sent is in it; {FREE_THE_DISK}"
         )
     why = str(error) or type(error).__name__
     return JournalError(f"{path} is damaged or no journal of sendblue_data ({why}); it was left as it is.")

@@ -90,8 +90,9 @@ docs: $(VENV)/.docs ## Build the documentation, warnings being errors
 	$(BIN)/python docs/cheat_sheet.py
 	$(BIN)/zensical build --clean --strict
 
+WORKERS ?= 2
 # What must hold with any version of what we stand on: all quick tests but those of the notebooks and the browser.
-ANYWHERE := python -m pytest -q -n 2 -m 'not slow' --ignore tests/browser --ignore tests/test_notebooks.py
+ANYWHERE := python -m pytest -q -n $(WORKERS) -m 'not slow' --ignore tests/browser --ignore tests/test_notebooks.py
 
 # The hardening. What is no dependency of ours has an environment of its own; docs/reliability.md tells what was seen.
 

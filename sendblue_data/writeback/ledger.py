@@ -380,19 +380,24 @@ def _take_over(folder: Path, place: Path, *, rebuild: bool) -> None:
 
 
 def _check_journals(folder: Path) -> None:
-    """Refuse a folder in which a journal can't be read, or that of an open run is gone: only it may know who is out."""
-    paths = sorted(folder.glob(f"*{SUFFIX}"))
-    for path in paths:
+    """Refuse a folder in which a journal can't be read, or that of an open run is gone: only it may know who is out.
+
+    Other processes begin runs and prune them meanwhile: which runs are open is read before the journals are.
+    """
+    noted = open_runs(folder)
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
             with reading(path) as base:
                 base.execute("SELECT count(*) FROM meta").fetchone()
         except JournalError as error:
+            if not path.exists():
+                continue  # pruned; where it was open, it is missed below
             raise LedgerError(
                 f"{error} Whom its run was about to opt out is not known, so that nobody is created or texted: "
                 "restore it from a backup, or move it out of the folder if there is none."
             ) from None
-    gone = sorted(set(open_runs(folder)) - {path.name.removesuffix(SUFFIX) for path in paths})
-    if gone:
+    gone = sorted(run_id for run_id in noted if not (folder / f"{run_id}{SUFFIX}").exists())
+    if gone and (gone := sorted(set(gone).intersection(open_runs(folder)))):
         raise LedgerError(
             f"The journal of the open run {gone[0]!r} is gone from {folder}. What it sent may still take effect, so "
             "that nobody is created or texted: restore it from a backup, or give the run up: prune_runs(journal_dir)."

@@ -23,7 +23,7 @@ from sendblue_data._shared.warned import warn
 from sendblue_data.errors import JournalError, JournalWarning, LedgerError
 from sendblue_data.writeback.fields import MARKS, Contact, creation_moment
 from sendblue_data.writeback.identity import account_identity, identities, identity
-from sendblue_data.writeback.journal import HAS_LEDGER, SUFFIX, read_meta, reading
+from sendblue_data.writeback.journal import FREE_THE_DISK, HAS_LEDGER, SUFFIX, WAIT, read_meta, reading
 from sendblue_data.writeback.ledger_file import FILE, KEY_FILE, connected, ledger_key, make_ledger, open_runs
 from sendblue_data.writeback.rows import Kind
 
@@ -361,9 +361,10 @@ def _take_over(folder: Path, place: Path, *, rebuild: bool) -> None:
                     )
                 ]
         except JournalError as error:
-            raise LedgerError(
-                f"{error} What it knows of opt-outs would be lost, so that nobody is created or texted: restore it "
-                "from a backup. If it knew of nobody, move it out of the folder."
+            raise _unread(
+                error,
+                "What it knows of opt-outs would be lost, so that nobody is created or texted: restore it from a "
+                "backup. If it knew of nobody, move it out of the folder.",
             ) from None
         if meta.get(HAS_LEDGER) and not rebuild:
             raise LedgerError(
@@ -392,9 +393,10 @@ def _check_journals(folder: Path) -> None:
         except JournalError as error:
             if not path.exists():
                 continue  # pruned; where it was open, it is missed below
-            raise LedgerError(
-                f"{error} Whom its run was about to opt out is not known, so that nobody is created or texted: "
-                "restore it from a backup, or move it out of the folder if there is none."
+            raise _unread(
+                error,
+                "Whom its run was about to opt out is not known, so that nobody is created or texted: restore it from "
+                "a backup, or move it out of the folder if there is none.",
             ) from None
     gone = sorted(run_id for run_id in noted if not (folder / f"{run_id}{SUFFIX}").exists())
     if gone and (gone := sorted(set(gone).intersection(open_runs(folder)))):
@@ -402,6 +404,12 @@ def _check_journals(folder: Path) -> None:
             f"The journal of the open run {gone[0]!r} is gone from {folder}. What it sent may still take effect, so "
             "that nobody is created or texted: restore it from a backup, or give the run up: prune_runs(journal_dir)."
         )
+
+
+def _unread(error: JournalError, lost: str) -> LedgerError:
+    """Return the error for a journal that can't be read; who moves out one that is whole loses opt-outs by it."""
+    is_whole = str(error).endswith((FREE_THE_DISK, WAIT))
+    return LedgerError(f"{error} {'Until then nobody is created or texted.' if is_whole else lost}")
 
 
 def _part(base: sqlite3.Connection, label: str) -> int:

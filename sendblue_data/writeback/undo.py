@@ -131,7 +131,7 @@ def _close_open_rows(rows: list[Row], seen: Mapping[str, Contact], timeout: floa
         reconcile(row, there)
         if row.done:
             continue
-        if row.in_flight_until(timeout) > time.time():
+        if row.in_flight_for(timeout) > 0:
             row.note("a request for it may be under way still: an undo waits for it")
         close_undone(row, there)
 

@@ -67,7 +67,7 @@ format: $(VENV)/.dev ## Format, and mend what lint can mend
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-notebooks: $(VENV)/.dev ## Run the notebooks and keep their outputs
+notebooks: $(VENV)/.slow ## Run the notebooks and keep their outputs
 	$(BIN)/python notebooks/run.py
 
 bench: $(VENV)/.dev ## Print the benchmarks' ratios, and keep them in docs/benchmarks.md

@@ -221,8 +221,9 @@ class WritePanel:
     def _ended(self, outcome: Outcome, *, undone: bool) -> None:
         self._end()
         self.plan, self.plan_html.value = None, ""
+        # An undo that was cut off before it took anything back is not one yet.
+        self._stopped, self._undone = outcome.stopped, undone and outcome.run_id != self.run_id
         self.result, self.run_id = outcome.result, outcome.run_id
-        self._stopped, self._undone = outcome.stopped, undone
         self.outcome.value = _told(outcome.result)
         self._written(outcome)
         self._say(outcome.words)

@@ -7,7 +7,7 @@ import pytest
 
 from sendblue_data import bulk_create, bulk_delete, bulk_update, list_runs, plan_create, resume_run, undo_run
 from sendblue_data.contacts import contacts_frame
-from sendblue_data.errors import WriteInterruptedError
+from sendblue_data.errors import JournalError, WriteInterruptedError
 from sendblue_data.writeback import chunks, engine
 from sendblue_data.writeback.journal import Journal
 from sendblue_data.writeback.rows import Options
@@ -150,6 +150,22 @@ def test_a_second_undo_takes_back_what_landed_after_the_first(late_account, monk
     sandbox.settle()
     assert sandbox.count() == 8
     assert undo_run(client, run_id, progress=False).counts == {"deleted": 6}
+    assert sandbox.count() == 2
+
+
+def test_a_run_whose_undo_was_cut_off_is_not_resumed(late_account, monkeypatch):
+    """The error named resume_run: whoever followed it wrote what they had meant to take back."""
+    sandbox, client = late_account(people(2), at={1: "late"})
+    sandbox.set(late_by=60.0)
+    run_id = cut(monkeypatch, lambda: bulk_create(client, mine(), progress=False))
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(WriteInterruptedError, match=rf"undo_run\(client, '{run_id}'\) goes on") as cut_off:
+        undo_run(client, run_id, cancel=stop, progress=False)
+    assert cut_off.value.run_id == run_id
+    with pytest.raises(JournalError, match="undo_run"):
+        resume_run(client, run_id, progress=False)
+    assert undo_run(client, run_id, progress=False).counts == {"unchanged": 6}
     assert sandbox.count() == 2
 
 

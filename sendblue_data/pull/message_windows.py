@@ -142,12 +142,12 @@ class MessageReader:
 
     def _shows_all(self, span: Span, walk: Walk, rows: pl.DataFrame, *, is_still: bool) -> bool:
         """Whether nothing can be missing: as many came as there are, or the pages fit and no total says more."""
-        if self.listing.reads_totals(walk.told):
-            told = walk.told or 0
-            if walk.holds and walk.rows.height >= told:
-                return True
-            return is_still and rows.height == told and self._ends_with(span, rows)
-        return walk.holds
+        told = walk.told
+        if told is None or not self.listing.totals_hold:
+            return walk.holds
+        if walk.holds and walk.rows.height >= told:
+            return True
+        return is_still and rows.height == told and self._ends_with(span, rows)
 
     def _ends_with(self, span: Span, rows: pl.DataFrame) -> bool:
         """Whether no other message stands where these, as many as are told of, should have ended."""
@@ -158,9 +158,11 @@ class MessageReader:
             page = self.listing.page(span, told, limit=1)
         except InvalidRequestError:
             return True
-        if page.total is not None and page.total != told:
-            # One that came meanwhile is nothing to these; one that went may be of them.
-            return page.total > told
+        # One that came meanwhile is nothing to these; one that went may be of them.
+        if page.total is not None and page.total > told:
+            return True
+        if page.total is not None and page.total < told:
+            return False
         if not page.frame.height:
             return True
         if message_keys(page.frame).is_in(message_keys(rows).implode()).all():

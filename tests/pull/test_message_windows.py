@@ -359,6 +359,12 @@ def test_a_crowd_of_more_than_are_told_of_has_no_total():
     assert (found.is_proven, found.missing, listing.totals_hold) == (False, 0, False)
 
 
+def test_of_a_crowd_of_which_one_may_have_gone_none_is_known_to_be_missing():
+    listing = Walked(walk([0], 2, ended=False), *[walk([1, 2])] * 6, pages=[page([], 1)] * 6)
+    found, _ = read(listing, CROWD)
+    assert (found.rows.height, found.is_proven, found.missing, listing.totals_hold) == (2, False, 0, True)
+
+
 def test_a_crowd_without_a_total_is_never_proven():
     second = Span(EPOCH, EPOCH + NARROWEST_UNTOLD - TICK, EPOCH, EPOCH + NARROWEST_UNTOLD - TICK)
     listing = Walked(walk([0], ended=False), *[walk([1])] * 6)

@@ -8,11 +8,12 @@ import importlib
 import importlib.machinery
 import os
 import pickle
+import resource
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
@@ -27,15 +28,16 @@ HARMLESS = {"jemalloc_bg_thd", "polars-ooc-clea"}
 PYTEST = [
     "-q", "-x", "-p", "no:xdist", "-p", "no:cacheprovider", "-m", "not slow", "-W", "ignore:Module already imported",
 ]  # fmt: skip
-PATIENCE = 10
-"""How many times as long as without an edit, and seconds more, tests may take: an endless loop is noticed."""
+STANDS_STILL = 20
+"""How many times as long by the clock as by the processor tests may take: others may be at work here."""
 
 
 class Mutant(NamedTuple):
-    """One edit of one module."""
+    """One edit of one module, whose source is this."""
 
     path: str
     edit: Edit
+    source: str
 
     def __str__(self) -> str:
         return f"{self.path}:{self.edit.line}: {self.edit.change}: {self.edit.text}"
@@ -49,76 +51,100 @@ def import_foundations() -> None:
 
 
 def noticed(tests: Sequence[str], mutants: Sequence[Mutant]) -> Iterator[tuple[Mutant, bool]]:
-    """Yield each edit of a module, and whether one of the tests fails with it.
+    """Yield each edit of one module, and whether a test fails with it.
 
     Raises:
-        RuntimeError: they fail without any.
+        RuntimeError: one fails without any.
     """
     left = list(mutants)
-    for one, is_noticed in _inside(tests, [one for one in mutants if one.edit.function]):
+    for one, is_noticed in _told_by_a_fork(partial(_inside, tests, mutants)):
         left.remove(one)
         yield one, is_noticed
     if left:
-        seconds = _passing(lambda: _pytest(tests))
+        seconds = _passing(partial(_pytest, tests))
         for one in left:
-            yield one, _fails(lambda one=one: _anew(one, tests), seconds)  # type: ignore[misc]
+            yield one, _fails(partial(_anew, one, tests), seconds)
 
 
-def _inside(tests: Sequence[str], mutants: Sequence[Mutant]) -> Iterator[tuple[Mutant, bool]]:
-    """The same of edits within functions: a process collects the tests, and forks for each edit."""
-    if not mutants:
-        return
+def _told_by_a_fork(work: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+    """Yield what work yields in a process of its own, where threads may be begun."""
     reading, writing = os.pipe()
     pid = os.fork()
     if not pid:
         with os.fdopen(writing, "wb", buffering=0) as out:
             try:
-                for answer in _collected(tests, mutants):
+                for answer in work():
                     pickle.dump(answer, out)
             except BaseException as error:  # noqa: BLE001 -- goes to the process that asked
                 pickle.dump(error, out)
         os._exit(0)
     os.close(writing)
-    with os.fdopen(reading, "rb") as answers:
-        for one in mutants:
+    with os.fdopen(reading, "rb") as answers, suppress(EOFError):
+        while True:
             answer = pickle.load(answers)
-            if answer is None:
-                break
             if isinstance(answer, BaseException):
                 raise answer
-            yield one, answer
+            yield answer
     os.waitpid(pid, 0)
 
 
-def _collected(tests: Sequence[str], mutants: Sequence[Mutant]) -> Iterator[bool | None]:
-    """Yield whether each edit is noticed, or None: to collect these tests starts threads, and nothing can be forked."""
+def _inside(tests: Sequence[str], mutants: Sequence[Mutant]) -> Iterator[tuple[Mutant, bool]]:
+    """The same of edits within functions: with the tests collected, fork for each; nothing if that starts threads."""
+    within = [one for one in mutants if one.edit.function]
+    if not within:
+        return
     with _silent():
         _pytest(["--collect-only", *tests])
     threads = {(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()}
     if not threads <= {*HARMLESS, Path("/proc/self/comm").read_text().strip()}:
-        yield None
         return
-    seconds = _passing(lambda: _pytest(tests))
-    for one in mutants:
-        yield _fails(lambda one=one: _in_place(one, tests), seconds)  # type: ignore[misc]
+    before = _taken()
+    (reaching,) = _told_by_a_fork(partial(_tests_by_function, tests, within[0].path))
+    seconds = _patience(before)
+    for one in within:
+        chosen = reaching.get(one.edit.function, [])
+        run = partial(_in_place, one, tests, chosen)
+        yield one, bool(chosen) and _fails(run, seconds)
 
 
-def _passing(work: Callable[[], int]) -> float:
-    """Return how long tests take without an edit."""
-    began = time.monotonic()
-    if _fails(work, 60):
+def _tests_by_function(tests: Sequence[str], path: str) -> Iterator[dict[str, list[str]]]:
+    from hardening.reached import Recorder  # noqa: PLC0415 -- not before `import_foundations`
+
+    recorder = Recorder(str(ROOT / path))
+    with _silent():
+        code = _pytest(tests, recorder)
+    if code:
+        raise RuntimeError(f"{', '.join(tests)}: they fail without any edit: mend them first.")
+    yield recorder.tests()
+
+
+def _passing(work: Callable[[], int]) -> int:
+    """Return how many seconds of processor tests may take, by how many they take without an edit."""
+    before = _taken()
+    if _fails(work, 600):
         raise RuntimeError("Tests fail without any edit: mend them first.")
-    return time.monotonic() - began
+    return _patience(before)
 
 
-def _fails(work: Callable[[], int], seconds: float) -> bool:
-    """Whether work fails in a process of its own, or does not end."""
+def _taken() -> float:
+    """Return how long the processes took that this one has waited for, in seconds of processor."""
+    taken = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return taken.ru_utime + taken.ru_stime
+
+
+def _patience(before: float) -> int:
+    return 2 + 2 * int(_taken() - before)
+
+
+def _fails(work: Callable[[], int], seconds: int) -> bool:
+    """Whether work fails in a process of its own, or needs more seconds of processor, or stands still."""
     pid = os.fork()
     if not pid:
         os.setpgid(0, 0)
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
         with _silent():
             os._exit(work())
-    end = time.monotonic() + PATIENCE * (seconds + 1)
+    end = time.monotonic() + STANDS_STILL * seconds
     ended = status = 0
     while not ended and time.monotonic() < end:
         time.sleep(0.01)
@@ -144,15 +170,14 @@ def _silent() -> Iterator[None]:
             os.dup2(before, stream)
 
 
-def _pytest(arguments: Sequence[str]) -> int:
+def _pytest(arguments: Sequence[str], *plugins: object) -> int:
     import pytest  # noqa: PLC0415 -- not before `import_foundations`
 
-    return int(pytest.main([*PYTEST, *arguments]))
+    return int(pytest.main([*PYTEST, *arguments], plugins))
 
 
 def _code(mutant: Mutant) -> CodeType:
-    file = ROOT / mutant.path
-    return compile(edited(file.read_text(encoding="utf-8"), mutant.edit), str(file), "exec")
+    return compile(edited(mutant.source, mutant.edit), str(ROOT / mutant.path), "exec")
 
 
 def _anew(mutant: Mutant, tests: Sequence[str]) -> int:
@@ -163,8 +188,10 @@ def _anew(mutant: Mutant, tests: Sequence[str]) -> int:
     return _pytest(tests)
 
 
-def _in_place(mutant: Mutant, tests: Sequence[str]) -> int:
+def _in_place(mutant: Mutant, tests: Sequence[str], chosen: list[str]) -> int:
     """Put a function's edited code in the place of its own."""
+    from hardening.reached import Chosen  # noqa: PLC0415 -- not before `import_foundations`
+
     live: Any = importlib.import_module(mutant.path.removesuffix(".py").replace("/", "."))
     code = _code(mutant)
     for name in mutant.edit.function.split("."):
@@ -176,7 +203,7 @@ def _in_place(mutant: Mutant, tests: Sequence[str]) -> int:
             if isinstance(part, CodeType) and part.co_name == name and line in {None, part.co_firstlineno}
         )
     live.__code__ = code
-    return _pytest(tests)
+    return _pytest(tests, Chosen(chosen))
 
 
 def _function(attribute: Any) -> Any:

@@ -27,8 +27,8 @@ def read_plan() -> tuple[dict[str, list[str]], set[tuple[str, str, str]]]:
 def mutants(place: str) -> list[Mutant]:
     """Return every edit of a module, or of one of its lines."""
     path, _, line = place.partition(":")
-    found = edits((ROOT / path).read_text(encoding="utf-8"))
-    return [Mutant(path, edit) for edit in found if line in {"", str(edit.line)}]
+    source = (ROOT / path).read_text(encoding="utf-8")
+    return [Mutant(path, edit, source) for edit in edits(source) if line in {"", str(edit.line)}]
 
 
 def drawn(tried: list[Mutant], size: int, seed: int) -> list[Mutant]:

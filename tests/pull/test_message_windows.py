@@ -1,7 +1,7 @@
 """Windows of messages, reading by reading: when a window is shown to be whole, what is missing, where it is halved."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -64,6 +64,12 @@ def test_pages_that_fit_and_as_many_as_are_told_of_are_all(told):
     assert reader.retaken == 0
 
 
+@pytest.mark.parametrize("holds", [True, False])
+def test_nothing_is_all_where_nothing_is_told_of(holds):
+    found, _ = read(Walked(walk([], 0, holds=holds), pages=[page((), 0)]))
+    assert (found.rows.height, found.is_proven) == (0, True)
+
+
 def test_pages_that_fit_and_fewer_than_are_told_of_are_read_again():
     """Forwards and backwards, until six readings in turn brought nothing new."""
     listing = Walked(*[walk([1, 2], 3) for _ in range(20)])
@@ -117,6 +123,21 @@ def test_what_came_before_the_total_changed_is_kept_and_not_counted():
     assert (numbers(found.rows), found.is_proven, found.missing, found.told) == ([1, 2, 3, 4, 5], False, 0, 5)
     assert listing.totals_hold
     assert len(listing.walked) == 4 + IDLE_WALKS
+
+
+def test_what_came_before_the_total_changed_makes_up_no_number():
+    """Not even one of it: with the four that came since it would make as many as are told of."""
+    before = [walk([1, 2], 4, holds=False), walk([3], 5, holds=False)]
+    since = [walk([3, 4, 5, 6], 5, holds=False)] * 9
+    found, reader = read(Walked(*before, *since, pages=[page((), 5)]))
+    assert (found.is_proven, found.rows.height) == (False, 6)
+    assert reader.retaken == 3 + IDLE_WALKS
+
+
+def test_nothing_six_times_in_turn_is_the_end():
+    listing = Walked(*[walk([], 3)] * 9)
+    found, _ = read(listing)
+    assert (found.missing, len(listing.walked)) == (3, IDLE_WALKS)
 
 
 def test_a_total_that_moved_within_a_reading_is_held_against_nothing():
@@ -221,6 +242,21 @@ def test_a_window_that_is_too_full_is_read_in_halves():
     assert listing.repeats == 1
 
 
+@pytest.mark.parametrize("is_bridged", [True, False])
+def test_where_no_total_tells_halves_are_all_if_nothing_lies_between(is_bridged):
+    listing = Walked(walk([1], ended=False), walk([1, 2]), walk([2, 3]))
+    reader, asked = MessageReader(listing), []
+
+    def bridged(halves, earlier, later):
+        asked.append((halves, numbers(earlier), numbers(later)))
+        return is_bridged
+
+    reader._is_bridged = bridged
+    found = reader.read(SPAN)
+    assert (numbers(found.rows), found.is_proven, found.missing) == ([1, 2, 3], is_bridged, 0)
+    assert asked == [((LEFT, RIGHT), [1, 2], [2, 3])]
+
+
 @pytest.mark.parametrize("lacking", [0, 1])
 def test_what_a_half_lacks_the_whole_lacks(lacking):
     """Where one half is proven and the other is not."""
@@ -321,6 +357,12 @@ def test_a_crowd_of_more_than_are_told_of_has_no_total():
     listing = Walked(walk([0], 1, ended=False), walk([1, 2]), *[walk([nth]) for nth in range(5)])
     found, _ = read(listing, CROWD)
     assert (found.is_proven, found.missing, listing.totals_hold) == (False, 0, False)
+
+
+def test_of_a_crowd_of_which_one_may_have_gone_none_is_known_to_be_missing():
+    listing = Walked(walk([0], 2, ended=False), *[walk([1, 2])] * 6, pages=[page([], 1)] * 6)
+    found, _ = read(listing, CROWD)
+    assert (found.rows.height, found.is_proven, found.missing, listing.totals_hold) == (2, False, 0, True)
 
 
 def test_a_crowd_without_a_total_is_never_proven():
@@ -466,3 +508,45 @@ def test_a_listing_that_reaches_no_further_than_the_first_window_shows_nothing()
 
 def test_what_was_read_is_not_full_unless_said():
     assert Read(rows([1]), is_proven=True)[2:] == (0, False, None)
+
+
+def seconds_before(reader):
+    """Return how long before the second window each listing began that was asked for; None where it had no bound."""
+    starts = [
+        start and datetime.fromisoformat(start) for start in reader.listing._client.each("created_at_gte")
+    ]
+    return [start and (RIGHT.low - start) / timedelta(seconds=1) for start in starts]
+
+
+FIRST = [page(range(12))]
+"""A full page of the first window alone: it begins too early to show anything."""
+SECOND = [page([20])]
+"""A page of the second alone: it begins too late."""
+BOTH = [page([11, 20])]
+
+
+@pytest.mark.parametrize(
+    ("pages", "began", "is_bridged"),
+    [
+        (BOTH, [1], True),
+        (SECOND * 2 + BOTH, [1, 4, 16], True),
+        ([page(), *BOTH], [1, 4], True),
+        ([page([5])], [1], True),  # the listing ends within the first
+        (SECOND * 8 + BOTH, [4**n for n in range(8)] + [None], True),
+        (SECOND * 9, [4**n for n in range(8)] + [None], True),  # as if the first had none
+        (SECOND * 8 + [page(range(20, 32))], [4**n for n in range(8)] + [None], True),
+        (SECOND + FIRST * 2 + BOTH, [1, 4, 2.5, 1.75], True),
+        (SECOND + FIRST + SECOND + BOTH, [1, 4, 2.5, 3.25], True),
+        # Within a second nothing is tried between: it is read on from there, page after page.
+        (FIRST + FIRST + [page([8, 9, 10, 11, 20])], [1, 1, 1], True),
+        (FIRST + FIRST + [page([8, 9, 10, 11, 15])], [1, 1, 1], False),
+        (SECOND + FIRST * 4 + [page([8, 9, 10, 11, 20])], [1, 4, 2.5, 1.75, 1.75, 1.75], True),
+        ([page([11, 15])], [1], False),  # one that neither has
+        ([*SECOND, page([11, 15, 20])], [1, 4], False),
+    ],
+)
+def test_where_two_windows_meet_is_looked_for(pages, began, is_bridged):
+    """From a second before the second on, four times as long each time, then between what was too early and too late."""
+    reader = MessageReader(MessageListing(Scripted(*pages), SMALL))
+    assert reader._is_bridged((LEFT, RIGHT), rows(range(12)), rows(range(20, 40))) is is_bridged
+    assert seconds_before(reader) == began

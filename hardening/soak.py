@@ -189,7 +189,7 @@ def work(client, sandbox, folder, share, minutes):
             print(f"{name}{(said - begun) / 60:.0f} min, {rounds} rounds", measure(), flush=True)
     last = measure()
     print(f"{name}end, after {rounds} rounds and {client.requests:,} requests", last, flush=True)
-    assert first is not None
+    assert first is not None, "too few rounds to tell: give it more minutes"
     grown = [name for name in ("threads", "sockets", "files") if last[name] > first[name] + MOST_OPEN]
     if last["memory, MB"] > first["memory, MB"] * MOST_GROWTH:
         grown.append("memory")

@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ONE_THREAD := POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .PHONY: help demo test test-slow search check format notebooks bench cassettes docs clean \
-  test-least test-newest test-3.12 engines buckets contract fuzz soak supply import-time everywhere
+  test-least test-newest test-3.12 engines buckets contract fuzz soak supply import-time everywhere mutants mutants-sample
 
 help: ## Show this help
 	@grep -E '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,7 +67,7 @@ format: $(VENV)/.dev ## Format, and mend what lint can mend
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-notebooks: $(VENV)/.dev ## Run the notebooks and keep their outputs
+notebooks: $(VENV)/.slow ## Run the notebooks and keep their outputs
 	$(BIN)/python notebooks/run.py
 
 bench: $(VENV)/.dev ## Print the benchmarks' ratios, and keep them in docs/benchmarks.md
@@ -90,8 +90,11 @@ docs: $(VENV)/.docs ## Build the documentation, warnings being errors
 	$(BIN)/python docs/cheat_sheet.py
 	$(BIN)/zensical build --clean --strict
 
-# What must hold with any version of what we stand on: all quick tests but those of the notebooks and the browser.
-ANYWHERE := python -m pytest -q -n 2 -m 'not slow' --ignore tests/browser --ignore tests/test_notebooks.py
+WORKERS ?= 2
+# What must hold with any version of what we stand on: all quick tests but those of the notebooks and the browser. BRIEF
+# leaves out what tries our own logic in thousands of ways; each function is called by other tests too.
+LEFT_OUT := browser test_notebooks.py $(if $(BRIEF),pull writeback trust diagnosis statistics)
+ANYWHERE := python -m pytest -q -n $(WORKERS) -m 'not slow' $(LEFT_OUT:%=--ignore tests/%)
 
 # The hardening. What is no dependency of ours has an environment of its own; docs/reliability.md tells what was seen.
 
@@ -153,6 +156,14 @@ contract: ## Try the sandbox with schemathesis, over docs/openapi.json
 
 everywhere: $(VENV)/.dev ## One day's work without HOME, by another user, under any umask, time zone, locale and switch of Python
 	$(BIN)/python -m hardening.everywhere
+
+MUTATE ?=
+mutants: $(VENV)/.dev ## Edit the source one step at a time: do the tests notice? (an hour or more; MUTATE=MODULE or MODULE:LINE)
+	$(BIN)/python -m hardening.mutants $(MUTATE)
+
+MUTANTS ?= 60
+mutants-sample: $(VENV)/.dev ## The same of MUTANTS edits, always the same ones
+	$(BIN)/python -m hardening.mutants --sample $(MUTANTS) --least 0.9
 
 SOAK_MINUTES ?= 3
 soak: $(VENV)/.dev ## Pull and write against a faulty sandbox for SOAK_MINUTES: what grows?

@@ -172,7 +172,9 @@ class MessageListing:
         totals: list[int | None] = []
         before: list[str] = []
         came: set[str] = set()
-        offset, overlap, holds, ended, shared = 0, 0, True, False, 0
+        offset, holds = 0, True
+        overlap = shared = 0
+        ended = False
         while True:
             try:
                 page = (
@@ -192,10 +194,11 @@ class MessageListing:
                     if came.issuperset(message_keys(again.frame).to_list()):
                         self._reach_less(offset)  # the server gives an earlier page again
                         break
+                    shared = 0  # two answers to one question: neither shows where it stands
                 holds &= shared > 0
             # A server that gives an earlier page than was asked for shows that by what the page begins with; where
             # nothing fits, nobody knows where the page stands.
-            place = offset - max(shared - overlap, 0) if shared or not offset else 0
+            place = offset - max(shared - overlap, 0) if shared else 0
             if page.total is not None and page.frame.height and place + page.frame.height > page.total:
                 self.totals_hold = False
             pages.append(page.frame)

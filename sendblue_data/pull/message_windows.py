@@ -137,17 +137,16 @@ class MessageReader:
             idle = 0 if counted.height > before else idle + 1
             if idle >= (IDLE_WALKS if self.listing.reads_totals(told) else 1):
                 break
-        missing = max(told - rows.height, 0) if told is not None and self.listing.totals_hold else 0
-        return Read(rows, is_proven=False, missing=missing, told=told)
+        return Read(rows, is_proven=False, missing=self._missing(told, rows), told=told)
 
     def _shows_all(self, span: Span, walk: Walk, rows: pl.DataFrame, *, is_still: bool) -> bool:
         """Whether nothing can be missing: as many came as there are, or the pages fit and no total says more."""
-        if self.listing.reads_totals(walk.told):
-            told = walk.told or 0
-            if walk.holds and walk.rows.height >= told:
-                return True
-            return is_still and rows.height == told and self._ends_with(span, rows)
-        return walk.holds
+        told = walk.told
+        if told is None or not self.listing.totals_hold:
+            return walk.holds
+        if walk.holds and walk.rows.height >= told:
+            return True
+        return is_still and rows.height == told and self._ends_with(span, rows)
 
     def _ends_with(self, span: Span, rows: pl.DataFrame) -> bool:
         """Whether no other message stands where these, as many as are told of, should have ended."""
@@ -158,9 +157,11 @@ class MessageReader:
             page = self.listing.page(span, told, limit=1)
         except InvalidRequestError:
             return True
-        if page.total is not None and page.total != told:
-            # One that came meanwhile is nothing to these; one that went may be of them.
-            return page.total > told
+        # One that came meanwhile is nothing to these; one that went may be of them.
+        if page.total is not None and page.total > told:
+            return True
+        if page.total is not None and page.total < told:
+            return False
         if not page.frame.height:
             return True
         if message_keys(page.frame).is_in(message_keys(rows).implode()).all():
@@ -199,7 +200,7 @@ class MessageReader:
 
     def _goes_on(self, span: Span, keys: Sequence[pl.Series]) -> bool:
         """Whether a listing that begins in the first of two windows goes on to the second, or to an end, alone."""
-        walk = self.listing.walk(span, to_reach=True)
+        walk = self.listing.walk(span)
         in_first, in_second = (message_keys(walk.rows).is_in(half.implode()) for half in keys)
         return walk.holds and bool((in_first | in_second).all()) and (walk.ended or bool(in_second.any()))
 
@@ -226,5 +227,7 @@ class MessageReader:
                 and self._ends_with(span, rows)
             ):
                 return Read(rows, is_proven=True, told=found.told)
-        missing = max((found.told or 0) - rows.height, 0) if self.listing.reads_totals(found.told) else 0
-        return Read(rows, is_proven=False, missing=missing, told=found.told)
+        return Read(rows, is_proven=False, missing=self._missing(found.told, rows), told=found.told)
+
+    def _missing(self, told: int | None, rows: pl.DataFrame) -> int:
+        return max(told - rows.height, 0) if told is not None and self.listing.totals_hold else 0

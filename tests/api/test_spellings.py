@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from sendblue_data import CONTACT_SCHEMA
-from sendblue_data._api.decoding import Oddity, decode_page
+from sendblue_data._api.call import LIST
+from sendblue_data._api.decoding import Oddity, decode_contact, decode_page
+from sendblue_data.errors import NewFieldWarning, UnexpectedAnswerError
 from tests.test_contacts import PHONE, WHOLE
 
 OTHER = "+12125550101"
@@ -342,3 +344,30 @@ def test_no_known_spelling_is_new():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         decoded([dict.fromkeys(name for names in NAMES.values() for name in names)])
+
+
+# One contact ------------------------------------------------------------------------------------------
+
+
+def test_one_contact_is_read_as_a_page_of_it_is():
+    given = {"phone": PHONE, "tags": "VIP", "optOut": 1, "created_at": "yesterday"}
+    contact, oddities = decode_contact(json.dumps(given).encode(), LIST)
+    page = decode_page(json.dumps([given]).encode())
+    assert contact == page.frame.row(0, named=True)
+    assert sorted(oddities) == list(page.oddities)
+    assert sorted(oddities) == [Oddity(0, "created_at", "not a date"), Oddity(0, "tags", "not a list")]
+    dated, nothing = decode_contact(json.dumps(WHOLE).encode(), LIST)
+    assert (dated, nothing) == (READ, ())
+
+
+def test_one_contact_that_is_none_is_refused_and_an_empty_one_is_empty():
+    with pytest.raises(UnexpectedAnswerError, match=r"none of its fields is a contact's: mood\."):
+        decode_contact(b'{"mood": 1}', LIST)
+    assert decode_contact(b"{}", LIST) == (dict.fromkeys(CONTACT_SCHEMA), ())
+
+
+def test_who_asks_for_quiet_is_not_warned_of_new_fields():
+    page = b'[{"phone": "+12125550100", "mood": 1}]'
+    with pytest.warns(NewFieldWarning, match="mood"):
+        decode_page(page)
+    assert decode_page(page, quiet=True).frame.height == 1  # a warning is an error here

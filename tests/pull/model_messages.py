@@ -94,7 +94,7 @@ class ModelMessages:
             "missing": None,
         }
         has_more = None if self.totals == "missing" else offset + len(page) < len(listed)
-        return MessagePage(self._frame(page), (), total[self.totals], has_more)
+        return MessagePage(messages_frame(page, handles=self.handles), (), total[self.totals], has_more)
 
     def _bound(self, text: str | None) -> datetime | None:
         at = text and datetime.fromisoformat(text)
@@ -107,16 +107,6 @@ class ModelMessages:
         high = len(self.log) if end is None else bisect_left(self.log, (end + TICK, -1))
         return self.log[low : max(low, high)]
 
-    def _frame(self, page) -> pl.DataFrame:
-        known = {
-            "message_handle": [f"m{number:06d}" if self.handles else None for _, number in page],
-            "error_code": [number for _, number in page],
-            "phone": [f"+1212555{number:04d}" for _, number in page],
-            "date_sent": [at + timedelta(seconds=number % 60) for at, number in page],
-        }
-        nothing = [None] * len(page)
-        return pl.DataFrame({name: known.get(name, nothing) for name in MESSAGE_SCHEMA}, MESSAGE_SCHEMA)
-
     def _happen(self, event: str, argument: int) -> None:
         if event == "delete" and self.log:
             _, number = self.log.pop(argument % len(self.log))
@@ -127,6 +117,17 @@ class ModelMessages:
         self.log.sort()
         self.ever.add(self.next_number)
         self.next_number += 1
+
+
+def messages_frame(page, *, handles=True) -> pl.DataFrame:
+    known = {
+        "message_handle": [f"m{number:06d}" if handles else None for _, number in page],
+        "error_code": [number for _, number in page],
+        "phone": [f"+1212555{number:04d}" for _, number in page],
+        "date_sent": [at + timedelta(seconds=number % 60) for at, number in page],
+    }
+    nothing = [None] * len(page)
+    return pl.DataFrame({name: known.get(name, nothing) for name in MESSAGE_SCHEMA}, MESSAGE_SCHEMA)
 
 
 def numbers(frame):

@@ -1,5 +1,6 @@
 """The pull of messages against a log whose truth the test holds: any size, ties, precision, caps and churn.
 
+Its parts are tried one by one in `test_message_listing.py`, `test_message_windows.py` and `test_message_pull.py`.
 The caps are scaled down to pages of 12 and offsets of 36, so that small logs need many windows. Each property is tried
 on a few logs in the quick tests, and on many in the slow ones (`MESSAGE_EXAMPLES`).
 """
@@ -206,7 +207,9 @@ def test_messages_that_are_told_of_and_never_listed_are_missed(created, hidden, 
     assert sorted(numbers(raised.value.frame)) == sorted(account.stayed - lost)
 
 
-@pytest.mark.parametrize("beyond", [-1, 0, 1, 20])
+@pytest.mark.parametrize(
+    "beyond", [pytest.param(-1, marks=pytest.mark.slow), 0, pytest.param(1, marks=pytest.mark.slow), 20]
+)
 @pytest.mark.parametrize("stable", [True, False])
 def test_more_at_one_moment_than_offsets_reach(beyond, stable):
     """Both ends of each order show twice as many."""
@@ -241,7 +244,9 @@ def test_no_number_proves_anything_where_it_is_not_that_of_all(sizes, totals, re
         assert not evidence.complete or set(numbers(frame)) == account.stayed, seed
 
 
-@pytest.mark.parametrize("step", [timedelta(milliseconds=1), timedelta(hours=5)])
+@pytest.mark.parametrize(
+    "step", [pytest.param(timedelta(milliseconds=1), marks=pytest.mark.slow), timedelta(hours=5)]
+)
 @pytest.mark.parametrize("totals", ["capped", "far"])
 def test_a_total_that_ends_somewhere_is_found_out(step, totals):
     """Such as at 10,000: what is told of either half of a window is what was told of it all."""

@@ -64,7 +64,7 @@ def _edits_in(
             continue
         inside = is_inside or (isinstance(parent, ast.FunctionDef) and name == "body")
         for place, child in enumerate(value if isinstance(value, list) else [value]):
-            if not isinstance(child, ast.AST) or _only_tells(child):
+            if not isinstance(child, ast.AST) or _only_tells(child) or _only_asserts(child, parent):
                 continue
             for change, new in _others_than(child):
                 make = _putting(ast.copy_location(new, child), parent, name, place)
@@ -88,6 +88,16 @@ def _only_tells(node: ast.AST) -> bool:
     called = node.func if isinstance(node, ast.Call) else None
     owner = called.value if isinstance(called, ast.Attribute) else None
     return isinstance(node, ast.JoinedStr) or (isinstance(owner, ast.Name) and owner.id in TELLS)
+
+
+def _only_asserts(node: ast.AST, call: ast.AST) -> bool:
+    """Whether a node is `zip`'s `strict`, which says what the lengths are anyway."""
+    return (
+        isinstance(node, ast.keyword)
+        and node.arg == "strict"
+        and isinstance(call, ast.Call)
+        and ast.unparse(call.func) == "zip"
+    )
 
 
 def _others_than(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:

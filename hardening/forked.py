@@ -56,14 +56,22 @@ def noticed(tests: Sequence[str], mutants: Sequence[Mutant]) -> Iterator[tuple[M
     Raises:
         RuntimeError: one fails without any.
     """
+    before = taken()
+    (reaching,) = _told_by_a_fork(partial(_tests_by_function, tests, mutants[0]))
+    seconds = 2 + 2 * int(taken() - before)
     left = list(mutants)
-    for one, is_noticed in _told_by_a_fork(partial(_inside, tests, mutants)):
+    for one, is_noticed in _told_by_a_fork(partial(_inside, tests, mutants, reaching, seconds)):
         left.remove(one)
         yield one, is_noticed
-    if left:
-        seconds = _passing(partial(_pytest, tests))
-        for one in left:
-            yield one, _fails(partial(_anew, one, tests), seconds)
+    for one in left:
+        chosen = reaching.get(one.edit.function, tests)
+        yield one, _fails(partial(_anew, one, tests, chosen), seconds)
+
+
+def taken() -> float:
+    """Return how long the processes took that this one has waited for, in seconds of processor."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _told_by_a_fork(work: Callable[[], Iterator[Any]]) -> Iterator[Any]:
@@ -88,52 +96,32 @@ def _told_by_a_fork(work: Callable[[], Iterator[Any]]) -> Iterator[Any]:
     os.waitpid(pid, 0)
 
 
-def _inside(tests: Sequence[str], mutants: Sequence[Mutant]) -> Iterator[tuple[Mutant, bool]]:
+def _tests_by_function(tests: Sequence[str], of: Mutant) -> Iterator[dict[str, list[str]]]:
+    """Yield once which tests reach each function of a module."""
+    from hardening.reached import Recorder, telling  # noqa: PLC0415 -- not before `import_foundations`
+
+    recorder = Recorder()
+    _load(of.path, compile(telling(of.source), str(ROOT / of.path), "exec"))
+    with _silent():
+        failed = _pytest(tests, recorder)
+    if failed:
+        raise RuntimeError(f"{', '.join(tests)}: they fail without any edit: mend them first.")
+    yield recorder.tests()
+
+
+def _inside(
+    tests: Sequence[str], mutants: Sequence[Mutant], reaching: dict[str, list[str]], seconds: int
+) -> Iterator[tuple[Mutant, bool]]:
     """The same of edits within functions: with the tests collected, fork for each; nothing if that starts threads."""
     within = [one for one in mutants if one.edit.function]
-    if not within:
-        return
     with _silent():
         _pytest(["--collect-only", *tests])
     threads = {(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()}
     if not threads <= {*HARMLESS, Path("/proc/self/comm").read_text().strip()}:
         return
-    before = _taken()
-    (reaching,) = _told_by_a_fork(partial(_tests_by_function, tests, within[0].path))
-    seconds = _patience(before)
     for one in within:
         chosen = reaching.get(one.edit.function, [])
-        run = partial(_in_place, one, tests, chosen)
-        yield one, bool(chosen) and _fails(run, seconds)
-
-
-def _tests_by_function(tests: Sequence[str], path: str) -> Iterator[dict[str, list[str]]]:
-    from hardening.reached import Recorder  # noqa: PLC0415 -- not before `import_foundations`
-
-    recorder = Recorder(str(ROOT / path))
-    with _silent():
-        code = _pytest(tests, recorder)
-    if code:
-        raise RuntimeError(f"{', '.join(tests)}: they fail without any edit: mend them first.")
-    yield recorder.tests()
-
-
-def _passing(work: Callable[[], int]) -> int:
-    """Return how many seconds of processor tests may take, by how many they take without an edit."""
-    before = _taken()
-    if _fails(work, 600):
-        raise RuntimeError("Tests fail without any edit: mend them first.")
-    return _patience(before)
-
-
-def _taken() -> float:
-    """Return how long the processes took that this one has waited for, in seconds of processor."""
-    taken = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return taken.ru_utime + taken.ru_stime
-
-
-def _patience(before: float) -> int:
-    return 2 + 2 * int(_taken() - before)
+        yield one, bool(chosen) and _fails(partial(_in_place, one, tests, chosen), seconds)
 
 
 def _fails(work: Callable[[], int], seconds: int) -> bool:
@@ -180,12 +168,19 @@ def _code(mutant: Mutant) -> CodeType:
     return compile(edited(mutant.source, mutant.edit), str(ROOT / mutant.path), "exec")
 
 
-def _anew(mutant: Mutant, tests: Sequence[str]) -> int:
-    """Give the edited code to whoever imports the module."""
-    code, file = _code(mutant), str(ROOT / mutant.path)
-    loader, get_code = importlib.machinery.SourceFileLoader, importlib.machinery.SourceFileLoader.get_code
+def _load(path: str, code: CodeType) -> None:
+    """Give this code to whoever imports a module."""
+    file, loader = str(ROOT / path), importlib.machinery.SourceFileLoader
+    get_code = loader.get_code
     loader.get_code = lambda self, name: code if self.path == file else get_code(self, name)  # type: ignore[method-assign]
-    return _pytest(tests)
+
+
+def _anew(mutant: Mutant, tests: Sequence[str], chosen: Sequence[str]) -> int:
+    """Let the package be imported with an edit."""
+    from hardening.reached import Chosen  # noqa: PLC0415 -- not before `import_foundations`
+
+    _load(mutant.path, _code(mutant))
+    return _pytest(tests, *([] if chosen is tests else [Chosen(chosen)]))
 
 
 def _in_place(mutant: Mutant, tests: Sequence[str], chosen: list[str]) -> int:

@@ -13,7 +13,7 @@ from collections import Counter
 from itertools import groupby
 
 from hardening.edits import edits
-from hardening.forked import ROOT, Mutant, import_foundations, noticed
+from hardening.forked import ROOT, Mutant, import_foundations, noticed, taken
 
 PLAN = ROOT / "hardening" / "mutants.toml"
 
@@ -57,13 +57,16 @@ def main() -> int:
     import_foundations()
     counted = Counter[bool]()
     for path, its_own in groupby(tried, key=lambda one: one.path):
-        before = Counter(counted)
+        before, began = Counter(counted), taken()
         for mutant, is_noticed in noticed(owners[path], list(its_own)):
             counted[is_noticed] += 1
             if not is_noticed:
                 print(f"lived: {mutant}", flush=True)
         here = counted - before
-        print(f"{path}: {here[True]} of {here.total()} noticed", flush=True)
+        print(
+            f"{path}: {here[True]} of {here.total()} noticed, {taken() - began:.0f} s of processor",
+            flush=True,
+        )
     share = counted[True] / max(counted.total(), 1)
     print(f"{counted[True]} of {counted.total()} noticed: {share:.1%}")
     return int(share < options.least)

@@ -1,12 +1,14 @@
 """The mutation testing itself: its edits are what they say, and its plan names what is there."""
 
 import ast
+import builtins
 from pathlib import Path
 
 import pytest
 
 from hardening.edits import edited, edits
 from hardening.mutants import drawn, mutants, read_plan
+from hardening.reached import telling
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,7 +23,7 @@ def larger(one: int, other: int = 1) -> bool:
     if not other or one >= other + 2:
         one.add(other)
         return f"{one + 1}"
-    return max(one, other) if one else True
+    return max(one, *zip(one, strict=True)) if one else True
 
 
 class Box:
@@ -66,6 +68,17 @@ def test_an_edit_changes_its_line_alone():
         before, after = (ast.unparse(tree).splitlines() for tree in (ast.parse(SOURCE), edited(SOURCE, one)))
         assert len(before) == len(after)
         assert sum(old != new for old, new in zip(before, after, strict=True)) == 1
+
+
+def test_each_function_tells_that_it_is_called(monkeypatch):
+    called = []
+    monkeypatch.setattr(builtins, "__reached__", called.append, raising=False)
+    source = "def one():\n    'A text.'\n    return 1\nclass Box:\n    def two(self):\n        return 2"
+    names = {}
+    exec(compile(telling(source), "made up", "exec"), names)
+    assert (names["one"](), names["Box"]().two()) == (1, 2)
+    assert called == ["one", "Box.two"]
+    assert names["one"].__doc__ == "A text."
 
 
 OWNERS, SAME = read_plan()

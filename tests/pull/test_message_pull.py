@@ -152,6 +152,11 @@ def test_nothing_that_was_sent_tells_where_to_begin():
     assert span.high - span.low == SEAM
 
 
+def test_how_often_all_is_read_and_how_wrong_a_clock_may_be():
+    assert (SWEEPS, PARTS) == (3, (0.5, 0.43, 0.57))
+    assert CLOCKS_DIFFER == 2 * DAY
+
+
 # Sweeps -----------------------------------------------------------------------------------------------------
 
 

@@ -384,6 +384,12 @@ def test_the_narrowest_that_is_halved(told, narrowest):
     assert len(reader.listing.walked) == 3
 
 
+def test_how_narrow_and_how_often():
+    """Without a total, halves overlap by a whole second, and so none is narrower than four."""
+    assert (NARROWEST, NARROWEST_UNTOLD) == (8 * TICK, 4 * SEAM)
+    assert (WALKS, IDLE_WALKS) == (25, 6)
+
+
 # Leaves -----------------------------------------------------------------------------------------------------
 
 

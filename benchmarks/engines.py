@@ -84,18 +84,14 @@ def measure(engine: str, path: str, tables: list[str]) -> None:
             times.append(time.perf_counter() - began)
         came = "" if engine.startswith("Polars") else f" · {seen.rows}"
         figures.append(f"{times[0]:.2f} s, {times[1]:.2f} s{came}")
-    figures.append(f"{peak_mib('self')} MiB")
-    if engine.startswith("PySpark"):  # its driver is a Java process, and in local mode its executor too
-        java = contacts.sparkSession.sparkContext._gateway.proc.pid  # noqa: SLF001 -- nothing else tells it
-        figures[-1] += f", Java {peak_mib(java)} MiB"
+    [peak] = [line.split()[1] for line in status() if line.startswith("VmHWM")]
+    # Spark's work is done in a Java process, which this figure leaves out.
+    figures.append("-" if engine.startswith("PySpark") else f"{int(peak) // 1024} MiB")
     print(" | ".join(figures))
 
 
-def peak_mib(process: int | str) -> int:
-    """The most memory that a process has had."""
-    status = Path(f"/proc/{process}/status").read_text().splitlines()
-    [peak] = [line.split()[1] for line in status if line.startswith("VmHWM")]
-    return int(peak) // 1024
+def status() -> list[str]:
+    return Path("/proc/self/status").read_text().splitlines()
 
 
 def main() -> None:

@@ -67,7 +67,7 @@ format: $(VENV)/.dev ## Format, and mend what lint can mend
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-notebooks: $(VENV)/.dev ## Run the notebooks and keep their outputs
+notebooks: $(VENV)/.slow ## Run the notebooks and keep their outputs
 	$(BIN)/python notebooks/run.py
 
 bench: $(VENV)/.dev ## Print the benchmarks' ratios, and keep them in docs/benchmarks.md
@@ -90,8 +90,11 @@ docs: $(VENV)/.docs ## Build the documentation, warnings being errors
 	$(BIN)/python docs/cheat_sheet.py
 	$(BIN)/zensical build --clean --strict
 
-# What must hold with any version of what we stand on: all quick tests but those of the notebooks and the browser.
-ANYWHERE := python -m pytest -q -n 2 -m 'not slow' --ignore tests/browser --ignore tests/test_notebooks.py
+WORKERS ?= 2
+# What must hold with any version of what we stand on: all quick tests but those of the notebooks and the browser. BRIEF
+# leaves out what tries our own logic in thousands of ways; each function is called by other tests too.
+LEFT_OUT := browser test_notebooks.py $(if $(BRIEF),pull writeback trust diagnosis statistics)
+ANYWHERE := python -m pytest -q -n $(WORKERS) -m 'not slow' $(LEFT_OUT:%=--ignore tests/%)
 
 # The hardening. What is no dependency of ours has an environment of its own; docs/reliability.md tells what was seen.
 

@@ -3,8 +3,9 @@
     python -m benchmarks.analytics --contacts 5000000
     python -m benchmarks.analytics --growth 100000 1000000 10000000
 
-All start from the file. The same counts must come out of each, or the run stops. Times are the best of
-`--repeat`, taken in turn; pandas runs once. Peak memory is that of a process of its own.
+All start from the file. The same counts must come out of each, or the run stops. Times are medians of `--repeat`
+rounds, taken in turn; pandas runs once. On a machine that is busy with other work, read the ratios of CPU. Peak memory
+is that of a process of its own.
 """
 
 import argparse
@@ -19,7 +20,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, NamedTuple
 
 CORES = 2
 os.environ.setdefault("POLARS_MAX_THREADS", str(CORES))
@@ -316,10 +318,10 @@ def connect(path: str) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def timed(run: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
+def timed(run: Callable[[], Any]) -> tuple["Taken", Any]:
+    clock, cpu = time.perf_counter(), time.process_time()
     result = run()
-    return time.perf_counter() - start, result
+    return Taken(time.perf_counter() - clock, time.process_time() - cpu), result
 
 
 def checksum(table: Any) -> list[int]:
@@ -328,7 +330,19 @@ def checksum(table: Any) -> list[int]:
     return sorted(int(count) for count in counts if count)
 
 
-def measure(name: str, path: str, repeat: int, *, with_pandas: bool) -> dict[str, float]:
+class Taken(NamedTuple):
+    """Seconds by the clock and of CPU."""
+
+    clock: float
+    cpu: float
+
+    def beside(self, other: "Taken") -> list[str]:
+        """The clock's seconds, and how many times the other's they are, by the clock and by CPU."""
+        ratios = (mine / theirs for mine, theirs in zip(self, other, strict=True))
+        return [f"{self.clock:.3f} s", *(f"{ratio:.2f}" for ratio in ratios)]
+
+
+def measure(name: str, path: str, repeat: int, *, with_pandas: bool) -> dict[str, Taken]:
     aggregate = AGGREGATES[name]
     connection = connect(path)
     ways = {
@@ -336,17 +350,18 @@ def measure(name: str, path: str, repeat: int, *, with_pandas: bool) -> dict[str
         "duckdb": lambda: aggregate.ours(connection.table("contacts")),
         "sql": lambda: connection.sql(aggregate.sql).pl(),
     }
-    best = dict.fromkeys(ways, float("inf"))
+    rounds: dict[str, list[Taken]] = {way: [] for way in ways}
     seen: list[int] | None = None
     for _ in range(repeat):
         for way, run in ways.items():
-            seconds, table = timed(run)
-            best[way] = min(best[way], seconds)
+            taken, table = timed(run)
+            rounds[way].append(taken)
             seen = agreed(name, way, seen, table)
+    found = {way: Taken(*map(median, zip(*taken, strict=True))) for way, taken in rounds.items()}
     if with_pandas:
-        best["pandas"], table = timed(lambda: aggregate.pandas(path))
+        found["pandas"], table = timed(lambda: aggregate.pandas(path))
         agreed(name, "pandas", seen, table)
-    return best
+    return found
 
 
 def agreed(name: str, way: str, seen: list[int] | None, table: Any) -> list[int]:
@@ -367,8 +382,10 @@ def show(path: str, repeat: int, *, with_pandas: bool) -> None:
         "aggregate",
         "ours, Polars",
         "/ SQL",
+        "CPU / SQL",
         "ours, DuckDB",
         "/ SQL",
+        "CPU / SQL",
         "DuckDB SQL",
         "pandas",
         "/ ours",
@@ -376,17 +393,13 @@ def show(path: str, repeat: int, *, with_pandas: bool) -> None:
     ]
     print(f"| {' | '.join(heads)} |\n| --- |{' --: |' * (len(heads) - 1)}")
     for name in AGGREGATES:
-        best = measure(name, path, repeat, with_pandas=with_pandas)
-        mine, other, sql = best["polars"], best["duckdb"], best["sql"]
-        cells = [
-            name,
-            f"{mine:.3f} s",
-            f"{mine / sql:.2f}",
-            f"{other:.3f} s",
-            f"{other / sql:.2f}",
-            f"{sql:.3f} s",
-        ]
-        cells += [f"{best['pandas']:.2f} s", f"{best['pandas'] / mine:.0f}"] if with_pandas else ["-", "-"]
+        found = measure(name, path, repeat, with_pandas=with_pandas)
+        mine, sql = found["polars"], found["sql"]
+        cells = [name, *mine.beside(sql), *found["duckdb"].beside(sql), f"{sql.clock:.3f} s"]
+        if with_pandas:
+            cells += [f"{found['pandas'].clock:.2f} s", f"{found['pandas'].clock / mine.clock:.0f}"]
+        else:
+            cells += ["-", "-"]
         print(f"| {' | '.join([*cells, f'{peak_mib(name, path)} MiB'])} |", flush=True)
 
 
@@ -399,7 +412,7 @@ def show_growth(sizes: list[int], folder: Path, repeat: int) -> None:
     for name, aggregate in AGGREGATES.items():
         cells = []
         for size, path in paths.items():
-            runs = [timed(partial(aggregate.ours, pl.scan_parquet(path)))[0] for _ in range(repeat)]
+            runs = [timed(partial(aggregate.ours, pl.scan_parquet(path)))[0].clock for _ in range(repeat)]
             cells.append(f"{min(runs):.3f} s ({min(runs) / size * 1e9:.0f} ns each)")
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 

@@ -241,8 +241,10 @@ class LedgerError(JournalError):
 class WriteInterruptedError(SendblueError, RuntimeError):
     """A run that could not go on. What was done is kept; `resume_run(client, run_id)` goes on from there.
 
+    Of an undo that was cut off while it waited for the run's own requests, `undo_run(client, run_id)` does.
+
     Attributes:
-        run_id: the run to resume.
+        run_id: the run to go on with.
         result: the `WriteResult` as far as it is known.
     """
 

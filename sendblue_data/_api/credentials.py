@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
+from html import escape
+from urllib.parse import quote
 
 from sendblue_data.errors import ConfigurationError
 
@@ -48,14 +51,37 @@ def credential(name: str, given: str | None, variable: str) -> str:
 
 
 def without_credentials(text: str, credentials: Iterable[str]) -> str:
-    """Hide credentials that a server sent back, in whatever case.
+    """Hide credentials that a server sent back, in whatever case, and as a URL, a page or a login holds them.
 
     Example:
         >>> without_credentials("no account for made-up-key", ["made-up-key"])
         'no account for •••'
+        >>> without_credentials("Authorization: Basic bWFkZS11cC1rZXk6c2VjcmV0", ["made-up-key", "secret"])
+        'Authorization: Basic •••'
     """
-    for value in sorted(credentials, key=len, reverse=True):  # one may be the beginning of the other
-        for length in range(len(value), min(_BEGINNING, len(value)) - 1, -1):
-            if length >= _SHORTEST:
-                text = re.sub(re.escape(value[:length]), HIDDEN, text, flags=re.IGNORECASE)
-    return text
+    forms = [form for form in _forms(credentials) if len(form) >= _SHORTEST]
+    if not forms:
+        return text
+    begins = re.compile("|".join({re.escape(form[:_BEGINNING]) for form in forms}), re.IGNORECASE)
+    told, place = [], 0
+    while found := begins.search(text, place):
+        # One may be the beginning of another: as much is hidden as any of them goes on.
+        end = found.start() + max(_shared(form, text[found.start() :]) for form in forms)
+        told += [text[place : found.start()], HIDDEN]
+        place = end
+    return "".join([*told, text[place:]])
+
+
+def _shared(one: str, other: str) -> int:
+    """Return how many letters two texts begin with alike, in whatever case."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (a, b) in pairs if a.lower() != b.lower()), min(len(one), len(other)))
+
+
+def _forms(credentials: Iterable[str]) -> Iterator[str]:
+    """Return the ways in which a text may hold one of them, or both as a login."""
+    values = list(credentials)
+    for value in values:
+        yield from (value, quote(value, safe=""), escape(value))
+    for value in (*values, ":".join(values)):
+        yield b64encode(value.encode()).decode().rstrip("=")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
 import polars as pl
+from msgspec.structs import astuple
 
 from sendblue_data._api.call import MESSAGES, Call, error_message
 from sendblue_data._api.decoding import Oddity, announce_new
@@ -16,6 +16,7 @@ from sendblue_data._api.repairs import Unreadable, loads, read_flag, repair, wit
 from sendblue_data._api.typed_messages import (
     DATES,
     EXACT_ANSWER,
+    EXACT_NAMES,
     FIELDS,
     KNOWN,
     MAY_BE_TWICE,
@@ -35,7 +36,6 @@ LIST_MESSAGES = Call("GET", MESSAGES)
 
 _ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 _NAMES = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_VALUE_OF = {field: attrgetter(NAMES[field]) for field in FIELDS}
 _USUAL_DATE = "%Y-%m-%dT%H:%M:%S.%6fZ"
 _OTHER_DATE = "%Y-%m-%dT%H:%M:%S%.fZ"
 _FIRST_MOMENT, _LAST_MOMENT = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -55,7 +55,7 @@ class _Read(NamedTuple):
         pagination: what it says of pages, as it came.
     """
 
-    columns: dict[str, list[Any]]
+    columns: dict[str, Sequence[Any]]
     oddities: list[Oddity]
     new: set[str]
     pagination: bytes
@@ -119,7 +119,7 @@ def decode_messages(
         announce_new(read.new, announced, credentials, kind="message")
     columns = read.columns
     moments, undated = _moments(pl.DataFrame([pl.Series(name, columns[name], pl.String) for name in DATES]))
-    _fill_in_phones(columns, {one.row for one in read.oddities if one.field == "phone"})
+    columns["phone"] = _phones(columns, {one.row for one in read.oddities if one.field == "phone"})
     texts = columns["content"]
     columns["keyword"] = keywords(texts, languages)
     columns["content_length"] = [None if text is None else len(text) for text in texts]
@@ -145,11 +145,14 @@ def _as_promised(body: bytes) -> _Read | None:
         return None
     if str(answer.status).upper() == "ERROR":
         return None
-    columns = {field: list(map(value_of, answer.data)) for field, value_of in _VALUE_OF.items()}
+    rows = answer.data
+    values: dict[str, Sequence[Any]] = dict.fromkeys(EXACT_NAMES, ())
+    values.update(zip(EXACT_NAMES, zip(*map(astuple, rows), strict=True), strict=False))  # none, of no rows
+    columns = {field: values[name] for field, name in NAMES.items()}
     given = 0
     for field in NEVER_GUESSED:
         missing = columns[field].count(msgspec.UNSET)
-        given += len(answer.data) - missing
+        given += len(rows) - missing
         if missing:
             columns[field] = [None if value is msgspec.UNSET else value for value in columns[field]]
     try:
@@ -213,19 +216,21 @@ def _row_by_row(data: bytes, pagination: bytes) -> _Read:
             oddities += [Oddity(row, field, kind) for field, kind in unreadable.items()]
         for field, column in columns.items():
             column.append(values.get(field))
-    return _Read(columns, oddities, new, pagination)
+    return _Read({**columns}, oddities, new, pagination)
 
 
-def _fill_in_phones(columns: Mapping[str, list[Any]], unreadable: Collection[int]) -> None:
-    """Fill in whose message it is, where the answer leaves that out, but not where what it says can't be read."""
+def _phones(columns: Mapping[str, Sequence[Any]], unreadable: Collection[int]) -> Sequence[str | None]:
+    """Return whose each message is, also where the answer leaves that out, but not where what it says can't be read."""
     phones = columns["phone"]
     if None not in phones:
-        return
-    for row, phone in enumerate(phones):
+        return phones
+    filled = list(phones)
+    for row in (row for row, phone in enumerate(phones) if phone is None and row not in unreadable):
         is_single = columns["group_id"][row] is None and columns["message_type"][row] != "group"
         is_outbound = columns["is_outbound"][row]
-        if phone is None and row not in unreadable and is_single and is_outbound is not None:
-            phones[row] = columns["to_number" if is_outbound else "from_number"][row]
+        if is_single and is_outbound is not None:
+            filled[row] = columns["to_number" if is_outbound else "from_number"][row]
+    return filled
 
 
 def _moments(texts: pl.DataFrame) -> tuple[pl.DataFrame, list[Oddity]]:

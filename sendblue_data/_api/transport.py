@@ -102,12 +102,19 @@ class Transport:
         # requests finds the pool, by way of proxies, once; to go through it each time costs more than the call.
         base = requests.Request("GET", self._base_url).prepare()
         self._root = base.path_url.rstrip("/")
-        self._pool: Any = self._adapter.get_connection_with_tls_context(
-            base,
-            verify=self._settings["verify"],
-            proxies=self._settings["proxies"],
-            cert=self._settings["cert"],
-        )
+        try:
+            self._pool: Any = self._adapter.get_connection_with_tls_context(
+                base,
+                verify=self._settings["verify"],
+                proxies=self._settings["proxies"],
+                cert=self._settings["cert"],
+            )
+        except (requests.RequestException, Urllib3Error, ValueError, TypeError) as error:
+            # Whichever of them a proxy's address that can't be read ends in; it may hold a login.
+            raise ConfigurationError(
+                f"The proxy of the environment (HTTPS_PROXY, ALL_PROXY) can't be used ({type(error).__name__}): "
+                "expected http://HOST:PORT, or unset it."
+            ) from None
 
     def reset_after_fork(self, slots: threading.BoundedSemaphore) -> None:
         """Leave the connections to the process that this one was forked from: answers would go to either."""
@@ -249,17 +256,18 @@ def check_base_url(url: str) -> str:
         parts = urlsplit(url)
         host = parts.hostname or ""
         _ = parts.port
-    except ValueError as error:
-        raise ConfigurationError(f"base_url can't be read as a URL: {str(error).rstrip('.')}.") from None
-    if parts.scheme not in {"http", "https"} or not host:
+    except ValueError:
+        host = ""
+    if not host or parts.scheme not in {"http", "https"}:
+        # Not repeated: it may be a key in the wrong place, or hold a login.
         raise ConfigurationError(
-            f"base_url is {url!r}: expected https://HOST, such as https://api.sendblue.co."
-        )
+            "base_url can't be read as a URL: expected https://HOST, such as https://api.sendblue.co."
+        ) from None
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigurationError("base_url must have no login, query or fragment: keys go in headers only.")
     if parts.scheme == "http" and not _is_loopback(host):
         raise ConfigurationError(
-            f"base_url is {url}: keys go over https only, except to this machine (127.0.0.1, localhost, ::1)."
+            f"base_url is http://{host}: keys go over https only, except to this machine (127.0.0.1, localhost, ::1)."
         )
     return re.sub(r"(/+api/v2(/+contacts)?)?/*$", "", url)
 

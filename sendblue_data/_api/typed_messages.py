@@ -119,6 +119,8 @@ EXACT_ANSWER = msgspec.json.Decoder(
     )
 )
 """An answer whose messages are exactly as the API promises them."""
+EXACT_NAMES: tuple[str, ...] = _EXACT.__struct_fields__
+"""What such a message's values stand for, in their order."""
 
 
 def _mention(fields: Iterable[tuple[str, ...]]) -> str:

@@ -82,6 +82,9 @@ def column_names(contacts: Any) -> list[str]:
         names = contacts.columns.tolist()
     elif dependencies.is_pyarrow_table(contacts):
         names = contacts.column_names
+    elif dependencies.is_duckdb_relation(contacts):
+        # Their types too would be a query more, which asks for the time zone of the session.
+        names = list(dict.fromkeys(contacts.columns))
     else:
         names = nw.from_native(contacts).collect_schema().names()
     for place, name in enumerate(names):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias, get_args
@@ -31,7 +32,12 @@ _OTHERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 """Without accents. But for ARRET they are general knowledge: the service itself may not act on them."""
 _LONGEST = 60
-"""Characters of a message that may be a keyword, with blanks and signs around it."""
+"""Characters of a message that may be a keyword, within the blanks and signs around it."""
+_SIGNS = string.punctuation + string.whitespace
+_UNSEEN = ("Mn", "Me", "Cf")
+"""Categories of what is no character of its own: accents, frames around a letter, and what only forms the text."""
+_FILLERS = frozenset({0x115F, 0x1160})
+"""Letters, by their category, that show as nothing; NFKD makes these of the others of their kind."""
 _MOST_WORDS = 2
 
 
@@ -62,7 +68,7 @@ def check_languages(languages: Iterable[Language]) -> tuple[Language, ...]:
 def keywords(texts: Sequence[str | None], languages: Iterable[Language] = ()) -> list[str | None]:
     """Return `"stop"` or `"start"` for each text that is such a word and nothing else, None for any other.
 
-    Case, blanks, punctuation, accents and pictures are overlooked; a word in a sentence is none.
+    Case, blanks, punctuation, accents, pictures and what is not seen are overlooked; a word in a sentence is none.
 
     Args:
         texts: texts.
@@ -93,7 +99,8 @@ class _Letters(dict[int, int | str | None]):
 
     def __missing__(self, code: int) -> int | str | None:
         category = unicodedata.category(chr(code))
-        self[code] = None if category == "Mn" else " " if category[0] in "PSZC" else code
+        is_sign = category[0] in "PSZC" or code in _FILLERS
+        self[code] = None if category in _UNSEEN else " " if is_sign else code
         return self[code]
 
 
@@ -102,7 +109,7 @@ _LETTERS = _Letters()
 
 def _may_be_keyword(text: str) -> bool:
     """Whether a text is short, and has no more words than a keyword, as far as that is seen at a glance."""
-    if len(text) > _LONGEST:
+    if len(text) > _LONGEST and len(text.strip(_SIGNS)) > _LONGEST:
         return False
     first = [word[0] for word in text.split(None, _MOST_WORDS + 1)[: _MOST_WORDS + 1]]
     return len(first) <= _MOST_WORDS or not all(letter.isascii() and letter.isalnum() for letter in first)

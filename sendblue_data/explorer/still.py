@@ -14,7 +14,7 @@ from sendblue_data.explorer.selection import Account
 from sendblue_data.explorer.tab_plots import COLUMNS, tags_html
 
 _LISTED = 8
-_FEW = 20
+FEW = 20
 """Contacts below which a tag is left out: a name that one contact bears may be that contact's."""
 _COLOURS = 64
 _STYLE = (
@@ -27,7 +27,7 @@ _STYLE = (
 def still_html(account: Account, members: pl.Series, part: Headline, whole: Headline, code: str) -> str:
     """Return an explorer as it is now; phones and addresses in tags are masked, and rare tags left out."""
     contacts = account.frame.select(COLUMNS).filter(members)
-    common = mask_table(tag_summary(contacts).filter(pl.col("contacts") >= _FEW).head(_LISTED))
+    common = mask_table(tag_summary(contacts).filter(pl.col("contacts") >= FEW).head(_LISTED))
     kept = contacts.with_columns(pl.col("tags").list.set_intersection(common["tag"].to_list()))
     figures = f"{headline_html(part, whole)}<p><code>{escape(code)}</code></p>"
     told = (

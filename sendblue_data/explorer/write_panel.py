@@ -9,7 +9,9 @@ from typing import Any
 import polars as pl
 
 from sendblue_data._api.client import SendblueClient
+from sendblue_data._shared.masking import mask_text
 from sendblue_data.explorer.selection import Counted
+from sendblue_data.explorer.still import FEW
 from sendblue_data.explorer.timing import Background
 from sendblue_data.explorer.toolkit import widgets
 from sendblue_data.explorer.writes import (
@@ -147,8 +149,9 @@ class WritePanel:
         self.undo.on_click(lambda _: self._undo())
 
     def offer(self, tags: Counted) -> None:
-        """Suggest tags that the account has."""
-        self.tag.options = [tag for tag, _ in tags[:_SUGGESTED]]
+        """Suggest tags that the account has, but for those that may name somebody: a saved notebook holds them."""
+        common = [tag for tag, contacts in tags if contacts >= FEW and mask_text(tag) == tag]
+        self.tag.options = common[:_SUGGESTED]
 
     def selected(self, contacts: int) -> None:
         """Note that another selection is shown: a plan of the one before is dropped."""
@@ -218,8 +221,9 @@ class WritePanel:
     def _ended(self, outcome: Outcome, *, undone: bool) -> None:
         self._end()
         self.plan, self.plan_html.value = None, ""
+        # An undo that was cut off before it took anything back is not one yet.
+        self._stopped, self._undone = outcome.stopped, undone and outcome.run_id != self.run_id
         self.result, self.run_id = outcome.result, outcome.run_id
-        self._stopped, self._undone = outcome.stopped, undone
         self.outcome.value = _told(outcome.result)
         self._written(outcome)
         self._say(outcome.words)

@@ -140,17 +140,21 @@ class Writer:
         Raises:
             JournalError, ApiError: as in `undo_run`.
         """
-        return self._carry_out(lambda: undo_run(self._client, run_id, **self._options))
+        return self._carry_out(lambda: undo_run(self._client, run_id, **self._options), undoes=run_id)
 
-    def _carry_out(self, run: Callable[[], WriteResult]) -> Outcome:
+    def _carry_out(self, run: Callable[[], WriteResult], *, undoes: str = "") -> Outcome:
         self._stop.clear()
         stopped, words = False, "Done."
         try:
             result = run()
         except WriteInterruptedError as cut:
-            result, stopped = cut.result, True
+            result, stopped = cut.result, cut.run_id != undoes
             words = "Stopped, as you asked." if self._stop.is_set() else str(cut)
-            words += " What was done is kept; resume goes on from there."
+            words += (
+                " What was done is kept; resume goes on from there."
+                if stopped
+                else " Nothing was taken back yet; undo goes on with it."
+            )
         phones, current = set(result.frame["phone"].drop_nulls()), None
         try:
             current = fetch_current(self._client, phones).contacts

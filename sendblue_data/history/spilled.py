@@ -13,12 +13,12 @@ import polars as pl
 from sendblue_data._frames.batches import Batches
 from sendblue_data._frames.repeats import repeats_words
 from sendblue_data.errors import FrameError
-from sendblue_data.history.buckets import Buckets, write_spilled
+from sendblue_data.history.buckets import Buckets, Piece, SpillFile
 
 HELD_ROWS = 100_000
 """Up to so many are held in memory and compared at once, which is faster."""
 CHUNK_ROWS = 65_536
-"""Rows of a file of the pull, and of a part that is compared at a time: some 20 MiB, and four times that at work."""
+"""Rows of a piece of the pull, and of a part that is compared at a time: some 20 MiB, and four times that at work."""
 NARROW_ROWS = 500_000
 """Rows of two or three columns that wait in memory to be written together."""
 WHO_BUCKETS = 128
@@ -31,7 +31,7 @@ _TEXT = pl.String()
 
 
 class SpilledPull:
-    """The rows of a pull in files, in the order of the pull, and who they are by the hash of their phone or id.
+    """The rows of a pull in a file, in the order of the pull, and who they are by the hash of their phone or id.
 
     Attributes:
         rows: how many there are.
@@ -44,7 +44,8 @@ class SpilledPull:
         self.folder = folder
         self.schema = schema
         self.rows = 0
-        self._chunks: list[Path] = []
+        self._file = SpillFile(folder / "rows")
+        self._chunks: list[Piece] = []
         self._waiting: list[pl.DataFrame] = []
         narrow = pl.Schema({_ROW: pl.UInt32(), "phone": _TEXT, "contact_id": _TEXT})
         self.who = Buckets(folder / "who", narrow, at_once=NARROW_ROWS)
@@ -67,16 +68,14 @@ class SpilledPull:
 
     def _write(self) -> None:
         if self._waiting:
-            path = self.folder / f"{len(self._chunks)}.arrow"
-            write_spilled(pl.concat(self._waiting), path)
-            self._chunks.append(path)
+            self._chunks.append(self._file.add(pl.concat(self._waiting)))
             self._waiting = []
 
     def chunks(self) -> Iterator[pl.DataFrame]:
         """Yield the rows in the order of the pull."""
         self._write()
-        for path in self._chunks:
-            yield pl.read_ipc(path)
+        for piece in self._chunks:
+            yield self._file.read(piece)
 
     def refuse_repeats(self) -> None:
         """Refuse a pull in which a contact stands twice.

@@ -13,7 +13,8 @@ from sendblue_data._frames.engines import require_columns
 from sendblue_data._shared.time import Moment, as_of as moment_of
 from sendblue_data.errors import FrameError
 from sendblue_data.messages.events import AT, dated, delivered_text, reply
-from sendblue_data.messages.joined import counts_by_itself, refuse_shared_phones, same_engine
+from sendblue_data.messages.joined import counts_by_itself, keyed, refuse_shared_phones, same_engine
+from sendblue_data.messages.numbers import NUMBER, with_numbers
 
 COLUMNS = ("last_text_at", "last_reply_at", "texts", "replies", "texts_7d", "texts_30d")
 _DAY_US = 86_400_000_000
@@ -62,9 +63,10 @@ def engagement(contacts: Any, messages: Any, *, as_of: Moment | None = None) -> 
     require_columns(known, ["phone"])
     if taken := [name for name in COLUMNS if name in known]:
         raise FrameError(f"the contacts have a column {taken[0]!r} already: drop it, or rename it, first.")
-    refuse_shared_phones(people)
+    people, key = keyed(people)
+    refuse_shared_phones(people, key)
     has_phone = ~nw.col("phone").is_null()
-    joined = people.join(_by_phone(sent.to_native(), now), on="phone", how="left")
+    joined = people.join(_by_person(sent.to_native(), now, key), on=key, how="left")
     counts = [
         nw.when(has_phone).then(nw.col(name).fill_null(0)).cast(nw.Int64).alias(name) for name in COLUMNS[2:]
     ]
@@ -73,22 +75,23 @@ def engagement(contacts: Any, messages: Any, *, as_of: Moment | None = None) -> 
     return result if lazily else result.sort(_ROW).drop(_ROW).collect()
 
 
-def _by_phone(messages: Any, now: datetime) -> nw.LazyFrame[Any]:
-    """Count each person's messages up to a moment."""
+def _by_person(messages: Any, now: datetime, key: str) -> nw.LazyFrame[Any]:
+    """Count each person's messages up to a moment, by their phone or the number that it is."""
     us = (now - _EPOCH) // timedelta(microseconds=1)
     # Told once, and in a column: each engine would look through the words again wherever they are asked for.
     sent = nw.col("m_sent")
     moment = nw.coalesce("date_sent", "date_updated")
     told = dated(messages).with_columns(delivered_text().alias("m_sent"))
     said = told.filter(nw.col(AT) <= us, sent | reply())
-    flags = said.select(
-        "phone",
+    flags = (with_numbers(said) if key == NUMBER else said).select(
+        key,
         nw.when(sent).then(moment).alias("last_text_at"),
         nw.when(~sent).then(moment).alias("last_reply_at"),
         sent.cast(nw.Int64).alias("texts"),
-        (~sent).cast(nw.Int64).alias("replies"),
         (sent & (nw.col(AT) > us - 7 * _DAY_US)).cast(nw.Int64).alias("texts_7d"),
         (sent & (nw.col(AT) > us - 30 * _DAY_US)).cast(nw.Int64).alias("texts_30d"),
     )
     latest = [nw.col(name).max() for name in COLUMNS[:2]]
-    return flags.group_by("phone").agg(*latest, *(nw.col(name).sum() for name in COLUMNS[2:]))
+    texts = [nw.col(name).sum() for name in ("texts", "texts_7d", "texts_30d")]
+    counts = flags.group_by(key).agg(*latest, *texts, nw.len().cast(nw.Int64).alias("m_said"))
+    return counts.with_columns((nw.col("m_said") - nw.col("texts")).alias("replies")).drop("m_said")

@@ -122,11 +122,22 @@ def last_before_opt_out(frame: nw.LazyFrame[Any], within: int) -> nw.LazyFrame[A
 
     At most `within` microseconds before; after the start that ended an opt-out before, so that no text has two.
     """
+    later = nw.col(AT).shift(-1).over("phone", "stop_at", order_by=[AT, "message_handle"])
+    soon = _soon_before_opt_out(frame, within).with_columns(later.alias("m_later"))
+    return soon.filter(nw.col("m_later").is_null()).drop("m_later")
+
+
+def last_moment_before_opt_out(frame: nw.LazyFrame[Any], within: int) -> nw.LazyFrame[Any]:
+    """Return `phone`, `stop_at` and `m_at` alone of these: no text's handle is read for it."""
+    soon = _soon_before_opt_out(frame, within)
+    return soon.group_by("phone", "stop_at").agg(nw.col(AT).max())
+
+
+def _soon_before_opt_out(frame: nw.LazyFrame[Any], within: int) -> nw.LazyFrame[Any]:
+    """Return the delivered texts that an opt-out followed soon enough, with its `stop_at`."""
     texts = frame.filter(delivered_text()).join(opt_outs(frame), on="phone", how="inner")
-    soon = texts.filter(
+    return texts.filter(
         nw.col(AT) <= nw.col("stop_at"),
         nw.col(AT) >= nw.col("stop_at") - within,
         nw.col("started_at").is_null() | (nw.col(AT) > nw.col("started_at")),
     )
-    later = nw.col(AT).shift(-1).over("phone", "stop_at", order_by=[AT, "message_handle"])
-    return soon.with_columns(later.alias("m_later")).filter(nw.col("m_later").is_null()).drop("m_later")

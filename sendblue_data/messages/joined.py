@@ -10,8 +10,10 @@ import polars as pl
 from narwhals import dependencies
 
 from sendblue_data._frames.conversion import column_names, to_polars
-from sendblue_data._frames.engines import collect, require_columns
+from sendblue_data._frames.engines import Days, PortableExpr, collect, require_columns, roots
+from sendblue_data._frames.grouping import Key
 from sendblue_data.errors import FrameError
+from sendblue_data.messages.numbers import NUMBER, are_numbers, with_numbers
 
 
 class Recipients:
@@ -27,19 +29,30 @@ class Recipients:
 
     def __init__(self, messages: Any, contacts: Any | None) -> None:
         self._people: nw.LazyFrame[Any] | None = None
+        self._own = own = column_names(messages)
         if contacts is None:
             return
         _, people = same_engine(messages, contacts)
-        own, known = column_names(messages), column_names(contacts)
+        known = column_names(contacts)
         require_columns(known, ["phone"])
-        refuse_shared_phones(people)
-        self._people = people.select("phone", *(name for name in known if name not in own))
+        people, self._key = keyed(people)
+        refuse_shared_phones(people, self._key)
+        self._people = people.select(self._key, *(name for name in known if name not in own))
 
     def beside(self, messages: nw.LazyFrame[Any]) -> Any:
         """Return messages, in their engine, with the columns of their recipients that they don't have themselves."""
         if self._people is None:
             return messages.to_native()
-        return messages.join(self._people, on="phone", how="left").to_native()
+        if self._key == NUMBER:
+            messages = with_numbers(messages)
+        joined = messages.join(self._people, on=self._key, how="left")
+        return (joined.drop(NUMBER) if self._key == NUMBER else joined).to_native()
+
+    def tell_all(self, keys: Sequence[Key]) -> bool:
+        """Tell whether groups are made of what contacts say alone, as far as that is known."""
+        own = set(self._own) - {"phone"}
+        plain = (str, Days, PortableExpr)
+        return all(isinstance(key.recipe, plain) and own.isdisjoint(roots(key.recipe)) for key in keys)
 
 
 def same_engine(*frames: Any) -> Sequence[nw.LazyFrame[Any]]:
@@ -69,13 +82,23 @@ def _countable(frame: Any) -> Any:
     return frame.lazy() if isinstance(frame, pl.DataFrame | pl.LazyFrame) else to_polars(frame).lazy()
 
 
-def refuse_shared_phones(contacts: nw.LazyFrame[Any]) -> None:
+def keyed(contacts: nw.LazyFrame[Any]) -> tuple[nw.LazyFrame[Any], str]:
+    """Return contacts and the column by which they meet their messages: `phone`, or what stands for it, faster."""
+    # A phone that is no number, among messages, is then none of these contacts'.
+    return (with_numbers(contacts), NUMBER) if are_numbers(contacts) else (contacts, "phone")
+
+
+def refuse_shared_phones(contacts: nw.LazyFrame[Any], key: str = "phone") -> None:
     """Refuse contacts of whom two have one phone: each of its messages would count twice.
+
+    Args:
+        contacts: the contacts.
+        key: the column of the phone, or of the number that it is.
 
     Raises:
         FrameError: there are such.
     """
-    known = contacts.filter(~nw.col("phone").is_null()).group_by("phone").agg(nw.len().alias("rows"))
+    known = contacts.filter(~nw.col(key).is_null()).group_by(key).agg(nw.len().alias("rows"))
     shared = collect(known.filter(nw.col("rows") > 1).select(nw.len().alias("phones"))).item()
     if shared:
         raise FrameError(

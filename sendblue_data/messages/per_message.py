@@ -18,6 +18,7 @@ from sendblue_data.messages.events import (
     dated,
     delivered_text,
     last_before_opt_out,
+    last_moment_before_opt_out,
     newest,
     opt_outs,
     unknown_text,
@@ -115,6 +116,8 @@ def _opt_outs(
         return grouped(
             recipients.beside(last), keys, {"phone": "phone"}, {"opt_outs": Measure(nw.len())}
         ), total - laid
+    if recipients.tell_all(keys):
+        last = last_moment_before_opt_out(frame, window)
     every = opt_outs(frame).select("phone", "stop_at").join(last, on=["phone", "stop_at"], how="left")
     laid_to = ~nw.col(AT).is_null()
     measures = {

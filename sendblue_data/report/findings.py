@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from sendblue_data._shared.text import plural
 from sendblue_data.analytics.verification import nobody_verified, verification_rate
 from sendblue_data.plots.labels import decimal, interval, number, percent, probability
 from sendblue_data.report.words import readable
@@ -54,7 +55,7 @@ def _all(make: Maker) -> Iterator[str]:
             f"Of {number(total['unknown'])} contacts ({percent(total['unknown'] / total['contacts'])}) the API did not "
             "say whether they opted out: they are in no rate, and must not be texted."
         )
-    yield from _tags(make.summary)
+    yield from _tags(make.summary, make.min_contacts)
     yield from _verified(make)
 
 
@@ -107,16 +108,17 @@ def _days(row: Mapping[str, Any]) -> str:
     return f"{first:,}" if first == last else f"{first:,} to {last:,}"
 
 
-def _tags(summary: pl.DataFrame) -> Iterator[str]:
-    if summary.height:
-        top = summary.row(0, named=True)
+def _tags(summary: pl.DataFrame, least: int) -> Iterator[str]:
+    large = summary.filter(pl.col("contacts") >= least)
+    if large.height:
+        top = large.row(0, named=True)
         opted_out = ""
         if top["opt_out_rate"] is not None:
             bounds = interval((top["opt_out_rate_low"], top["opt_out_rate_high"]))
             opted_out = f"; {percent(top['opt_out_rate'])} of them opted out ({bounds})"
         yield (
-            f"The largest of {number(summary.height)} tags is {readable(top['tag'], _LONGEST)}, on "
-            f"{number(top['contacts'])} contacts ({percent(top['share'])} of all){opted_out}."
+            f"The largest of {plural(summary.height, 'tag')} is {readable(top['tag'], _LONGEST)}, on "
+            f"{plural(top['contacts'], 'contact')} ({percent(top['share'])} of all){opted_out}."
         )
 
 

@@ -14,6 +14,7 @@ from sendblue_data._shared.files import replacing
 from sendblue_data.report.parts import Picture, Report, Table
 from sendblue_data.report.pdf import write_pdf
 from sendblue_data.report.svg import style_sheet, with_variables
+from sendblue_data.report.words import readable
 
 try:
     import great_tables
@@ -59,7 +60,7 @@ def render(report: Report) -> str:
 
 def _running_head(report: Report) -> str:
     """What stands at the top of each printed page: the title and the account, as a style sheet writes text."""
-    words = " \u00b7 ".join([report.title, dict(report.facts).get("Account", "")]).strip(" \u00b7")
+    words = " \u00b7 ".join([readable(report.title), dict(report.facts).get("Account", "")]).strip(" \u00b7")
     text = "".join(letter if letter.isalnum() else f"\\{ord(letter):06x}" for letter in words)
     return f'@page {{ @top-left {{ content: "{text}"; }} }}\n'
 

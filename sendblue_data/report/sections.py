@@ -225,8 +225,12 @@ class Maker:
         return parts
 
     def _to_verify(self, worklist: pl.DataFrame) -> Table:
+        first = worklist.head(TO_VERIFY)
+        if self.mask:  # a tag of a few may name them
+            large = self.large(self.summary)[0]["tag"].to_list()
+            first = first.with_columns(pl.col("tags").list.set_intersection(large))
         tags = pl.when(pl.col("tags").list.len() > 0).then(pl.col("tags").list.join(", "))
-        first = self.hidden(worklist.head(TO_VERIFY).with_columns(tags=tags))
+        first = self.hidden(first.with_columns(tags=tags))
         names = [name for name in ("first_name", "last_name") if name in first.columns]
         first = first.with_columns(
             name=pl.concat_str(names, separator=" ", ignore_nulls=True).replace("", None)

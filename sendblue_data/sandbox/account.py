@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from sendblue_data.errors import ConfigurationError
-from sendblue_data.sandbox import campaigns, people
+from sendblue_data.sandbox import message_history, people
 from sendblue_data.sandbox.faults import Faults, LoggedRequest
 from sendblue_data.sandbox.fields import Contact
 from sendblue_data.sandbox.message_list import odd_message
@@ -56,7 +56,7 @@ class Account:
         self._late_changed = threading.Condition()
         if isinstance(contacts, int):
             contacts = people.contacts(contacts, seed=seed, null_created_at=null_created_at)
-        self.message_truth: campaigns.MessageTruth | None = None
+        self.message_truth: message_history.MessageTruth | None = None
         self._messages_due = 0.0
         if isinstance(messages, int):
             contacts = self._text(messages, list(contacts))
@@ -70,7 +70,7 @@ class Account:
 
     def _text(self, messages: int, contacts: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Let so many messages have been, and return the contacts as they are after them."""
-        made = campaigns.history(messages, contacts, seed=self.seed)
+        made = message_history.history(messages, contacts, seed=self.seed)
         self.message_truth = made.truth
         self.message_log = MessageLog(lambda: made.messages, seed=self.seed)
         return [

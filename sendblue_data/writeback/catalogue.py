@@ -136,8 +136,9 @@ def prune_runs(
     if not runs.height and not (folder / FILE).exists():
         return runs
     begin_ledger(folder)
-    for run_id in set(open_runs(folder)) - set(runs["run_id"]):
-        note_run(folder, run_id, is_open=False)
+    for run_id in open_runs(folder):
+        if not (folder / f"{run_id}{SUFFIX}").exists():
+            note_run(folder, run_id, is_open=False)
     before = datetime.now(UTC) - older_than
     old = runs.filter(
         pl.col("state").is_in(["finished", "undone"]) & (pl.col("open") == 0),

@@ -83,8 +83,8 @@ class Engine:
         self._is_draining = False
         self._inherited = {row.pos for row in rows if resumed and row.unanswered}
         for row in rows:
-            if row.sent_at is not None:
-                row.sent_at = min(row.sent_at, time.time())  # a clock may have been set back
+            if row.unanswered:
+                row.take_over()
             if resumed and row.answered and stage(row) == "update":
                 row.asked = tuple(name for name in WRITABLE if name != "opt_out")
         self._waited, self._polls, self._patience = 0.0, 0, PATIENCE
@@ -226,7 +226,7 @@ class Engine:
         return bool(missing) if is_there else not row.answered
 
     def _is_in_flight(self, row: Row) -> bool:
-        return row.in_flight_until(self._timeout) > time.time()
+        return row.in_flight_for(self._timeout) > 0
 
     def _any_in_flight(self) -> bool:
         return any(map(self._is_in_flight, self._rows))
@@ -243,7 +243,7 @@ class Engine:
             self._waited, self._patience = 0.0, PATIENCE / 6  # for the other call that opts out
             return
         in_flight = filter(self._is_in_flight, self._rows if self._is_draining else rows)
-        left = [row.in_flight_until(self._timeout) - time.time() for row in in_flight]
+        left = [row.in_flight_for(self._timeout) for row in in_flight]
         pause = min(_FIRST_POLL * 2**self._polls, _LONGEST_POLL)
         if waiting:
             pause = min(pause, self._patience - self._waited)

@@ -29,6 +29,8 @@ VERSION = 3
 SUFFIX = ".sqlite3"
 QUIET = 60.0
 """Seconds for which a request that was not answered may still take effect, where the run does not say."""
+FREE_THE_DISK, WAIT = "free the disk, then resume the run.", "wait for it to end."
+"""What to do about a journal that is whole, and can't be used just now."""
 HAS_LEDGER = "has_ledger"
 """What a journal says of itself that was written beside a ledger: without that, its folder has lost one."""
 _PARTIAL = ".partial"
@@ -170,11 +172,10 @@ class Journal:
 
     def in_flight(self) -> list[tuple[Row, float]]:
         """Return the rows whose request may still take effect, with the seconds until it no longer can."""
-        now, timeout = time.time(), self.timeout()
+        timeout = self.timeout()
         with self._guarded() as base:
             unanswered = [row_of(kept) for kept in base.execute(f"{LOAD} WHERE unanswered > 0")]
-        # A clock that was set back since makes nothing last longer than it can.
-        left = [(row, min(row.in_flight_until(timeout) - now, timeout)) for row in unanswered]
+        left = [(row, row.in_flight_for(timeout)) for row in unanswered]
         return [(row, seconds) for row, seconds in left if seconds > 0]
 
     # What happens
@@ -337,12 +338,11 @@ def _explained(error: BaseException, path: Path) -> BaseException:
         return error
     if "locked" in str(error) or "busy" in str(error):
         return JournalError(
-            f"The run {path.name.removesuffix(SUFFIX)!r} is in use by another process; wait for it to end."
+            f"The run {path.name.removesuffix(SUFFIX)!r} is in use by another process; {WAIT}"
         )
     if isinstance(error, sqlite3.OperationalError):
         return JournalError(
-            f"The journal {path} can't be written or read ({error}). What was sent is in it; free the "
-            "disk, then resume the run."
+            f"The journal {path} can't be written or read ({error}). What was sent is in it; {FREE_THE_DISK}"
         )
     why = str(error) or type(error).__name__
     return JournalError(f"{path} is damaged or no journal of sendblue_data ({why}); it was left as it is.")

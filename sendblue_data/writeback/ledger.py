@@ -23,7 +23,7 @@ from sendblue_data._shared.warned import warn
 from sendblue_data.errors import JournalError, JournalWarning, LedgerError
 from sendblue_data.writeback.fields import MARKS, Contact, creation_moment
 from sendblue_data.writeback.identity import account_identity, identities, identity
-from sendblue_data.writeback.journal import HAS_LEDGER, SUFFIX, read_meta, reading
+from sendblue_data.writeback.journal import FREE_THE_DISK, HAS_LEDGER, SUFFIX, WAIT, read_meta, reading
 from sendblue_data.writeback.ledger_file import FILE, KEY_FILE, connected, ledger_key, make_ledger, open_runs
 from sendblue_data.writeback.rows import Kind
 
@@ -361,9 +361,10 @@ def _take_over(folder: Path, place: Path, *, rebuild: bool) -> None:
                     )
                 ]
         except JournalError as error:
-            raise LedgerError(
-                f"{error} What it knows of opt-outs would be lost, so that nobody is created or texted: restore it "
-                "from a backup. If it knew of nobody, move it out of the folder."
+            raise _unread(
+                error,
+                "What it knows of opt-outs would be lost, so that nobody is created or texted: restore it from a "
+                "backup. If it knew of nobody, move it out of the folder.",
             ) from None
         if meta.get(HAS_LEDGER) and not rebuild:
             raise LedgerError(
@@ -380,23 +381,35 @@ def _take_over(folder: Path, place: Path, *, rebuild: bool) -> None:
 
 
 def _check_journals(folder: Path) -> None:
-    """Refuse a folder in which a journal can't be read, or that of an open run is gone: only it may know who is out."""
-    paths = sorted(folder.glob(f"*{SUFFIX}"))
-    for path in paths:
+    """Refuse a folder in which a journal can't be read, or that of an open run is gone: only it may know who is out.
+
+    Other processes begin runs and prune them meanwhile: which runs are open is read before the journals are.
+    """
+    noted = open_runs(folder)
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
             with reading(path) as base:
                 base.execute("SELECT count(*) FROM meta").fetchone()
         except JournalError as error:
-            raise LedgerError(
-                f"{error} Whom its run was about to opt out is not known, so that nobody is created or texted: "
-                "restore it from a backup, or move it out of the folder if there is none."
+            if not path.exists():
+                continue  # pruned; where it was open, it is missed below
+            raise _unread(
+                error,
+                "Whom its run was about to opt out is not known, so that nobody is created or texted: restore it from "
+                "a backup, or move it out of the folder if there is none.",
             ) from None
-    gone = sorted(set(open_runs(folder)) - {path.name.removesuffix(SUFFIX) for path in paths})
-    if gone:
+    gone = sorted(run_id for run_id in noted if not (folder / f"{run_id}{SUFFIX}").exists())
+    if gone and (gone := sorted(set(gone).intersection(open_runs(folder)))):
         raise LedgerError(
             f"The journal of the open run {gone[0]!r} is gone from {folder}. What it sent may still take effect, so "
             "that nobody is created or texted: restore it from a backup, or give the run up: prune_runs(journal_dir)."
         )
+
+
+def _unread(error: JournalError, lost: str) -> LedgerError:
+    """Return the error for a journal that can't be read; who moves out one that is whole loses opt-outs by it."""
+    is_whole = str(error).endswith((FREE_THE_DISK, WAIT))
+    return LedgerError(f"{error} {'Until then nobody is created or texted.' if is_whole else lost}")
 
 
 def _part(base: sqlite3.Connection, label: str) -> int:

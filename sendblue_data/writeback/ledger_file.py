@@ -196,7 +196,7 @@ def _proof(key: bytes) -> bytes:
 def _explained(error: sqlite3.Error, path: Path) -> LedgerError:
     if "locked" in str(error) or "busy" in str(error):
         return LedgerError(f"{path} is in use by another process; wait for it to end. {_CLOSED}")
-    if "unable to open" in str(error) or "readonly" in str(error) or "full" in str(error):
+    if any(words in str(error) for words in ("unable to open", "readonly", "full", "disk I/O")):
         return LedgerError(
             f"{path} can't be read or written ({error}). {_CLOSED} Free the disk, or let this user read and write it; "
             f"if it is gone, restore {FILE} and {KEY_FILE} from a backup."

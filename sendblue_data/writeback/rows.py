@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Literal, get_args
@@ -24,6 +25,8 @@ OUTCOME: dict[Action, Status] = {
     "invalid": "invalid",
 }
 """The status that a row ends with when all goes well."""
+WRONG_CLOCK = 86_400.0
+"""Seconds by which the clock of a machine may be wrong."""
 WRITES = ("create", "update", "delete", "verify")
 """Actions that send something."""
 
@@ -71,7 +74,8 @@ class Row:
         status: the outcome.
         request_id: the last request that went out for it.
         left: the contact as the run left it.
-        asked: the fields that its last request carried; kept in no journal, as is `echo`.
+        left_at: `sent_at` by the monotonic clock, which nobody sets; kept in no journal, as are the next two.
+        asked: the fields that its last request carried.
         echo: the contact as the answer to that request showed it.
     """
 
@@ -97,6 +101,7 @@ class Row:
     status: Status | None = None
     request_id: str | None = None
     left: Contact | None = None
+    left_at: float | None = None
     asked: tuple[str, ...] = ()
     echo: Contact | None = None
 
@@ -107,9 +112,28 @@ class Row:
             raise ValueError("A row without a phone is never sent.")
         return str((self.before or {}).get("phone") or self.phone)
 
-    def in_flight_until(self, timeout: float) -> float:
-        """Return when nothing that was sent for it can take effect any more, in epoch seconds."""
-        return (self.sent_at or 0.0) + timeout if self.unanswered else 0.0
+    def note_sent(self) -> None:
+        """Note that a request for it leaves, or is given up without an answer, just now."""
+        self.sent_at, self.left_at = time.time(), time.monotonic()
+
+    def take_over(self) -> None:
+        """Find out when the last request of another process left, by a clock that may have been set since.
+
+        A machine's clock may be hours wrong until something sets it: of a request of less than a day ago it is not
+        believed that its time is over.
+        """
+        age = time.time() - (self.sent_at or 0.0)
+        self.left_at = time.monotonic() - (age if age > WRONG_CLOCK else 0.0)
+
+    def in_flight_for(self, timeout: float) -> float:
+        """Return the seconds until nothing that was sent for it can take effect any more."""
+        if not self.unanswered:
+            return 0.0
+        left_for = (
+            time.time() - (self.sent_at or 0.0) if self.left_at is None else time.monotonic() - self.left_at
+        )
+        # A clock that was set back since makes nothing last longer than it can.
+        return min(max(timeout - left_for, 0.0), timeout)
 
     def finish(self, status: Status, detail: str = "", left: Contact | None = None) -> None:
         """Set the outcome; what was said before is kept."""

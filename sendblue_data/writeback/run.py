@@ -92,7 +92,7 @@ def resume_run(
 
     Raises:
         WrongAccountError: it is a run of another account.
-        JournalError: there is no such run, its journal is damaged, in use, or undone.
+        JournalError: there is no such run, its journal is damaged or in use, or it is undone or being undone.
         WriteInterruptedError, WriteIncompleteError: as in `bulk_create`.
         ApiError: the account could not be asked.
 
@@ -108,9 +108,15 @@ def resume_run(
         {'created': 1}
     """
     with open_run(client, run_id, options.get("journal_dir"), allow_other_key=allow_other_key) as journal:
-        if undone_by := journal.meta().get("undone_by"):
+        meta = journal.meta()
+        if undone_by := meta.get("undone_by"):
             raise JournalError(
                 f"The run {journal.run_id!r} was undone by {undone_by!r}: it can't be resumed."
+            )
+        if meta.get("undo_begun") and not meta.get("finished"):
+            raise JournalError(
+                f"An undo of the run {journal.run_id!r} was cut off, so that it can't be resumed: "
+                f"undo_run(client, {journal.run_id!r}) goes on with that."
             )
         return carry_out(client, journal, **options)
 
@@ -260,9 +266,9 @@ def engine_for(
 
 
 @contextmanager
-def interruptible(journal: Journal, rows: list[Row]) -> Iterator[None]:
-    """Say of what cuts a run off how to go on."""
-    how = f"resume_run(client, {journal.run_id!r}) goes on, and list_runs() shows all that are open."
+def interruptible(journal: Journal, rows: list[Row], *, by: str = "resume_run") -> Iterator[None]:
+    """Say of what cuts a run off how to go on: by which function."""
+    how = f"{by}(client, {journal.run_id!r}) goes on, and list_runs() shows all that are open."
     try:
         yield
     except KeyboardInterrupt as error:

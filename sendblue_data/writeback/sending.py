@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -125,10 +124,10 @@ class Attempt:
     def __init__(self, journal: Journal, kind: str, rows: list[Row], *, is_main: bool = True) -> None:
         self._journal = journal
         self._rows = rows
-        self._before = [(row.sent, row.sent_at) for row in rows]
+        self._before = [(row.sent, row.sent_at, row.left_at) for row in rows]
         for row in rows:
             row.sent, row.answered, row.asked, row.echo = True, False, (), None
-            row.sent_at = time.time()
+            row.note_sent()
             row.unanswered += 1
         self._request_id = journal.sending(kind, rows, is_main=is_main)
 
@@ -136,14 +135,14 @@ class Attempt:
         self, outcomes: Sequence[Outcome], after: Callable[[Row, Outcome], None] = lambda _row, _outcome: None
     ) -> None:
         """Write down how it ended, one outcome a row; `after` draws more from it before that."""
-        for row, (was_sent, sent_at), outcome in zip(self._rows, self._before, outcomes, strict=True):
+        for row, (was_sent, *were_sent), outcome in zip(self._rows, self._before, outcomes, strict=True):
             row.sent = was_sent or outcome.may_have_applied
             row.answered = outcome.end == "answered"
             if outcome.may_still_apply:
-                row.sent_at = time.time()  # the silence begins when it was given up
+                row.note_sent()  # the silence begins when it was given up
             else:
                 row.unanswered -= 1
-                row.sent_at = sent_at
+                row.sent_at, row.left_at = were_sent
             if outcome.note:
                 row.last_error = outcome.note
             after(row, outcome)

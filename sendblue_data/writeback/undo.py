@@ -94,7 +94,8 @@ def undo_run(
         ledger = open_ledger("undo", folder, client.account)
         if not dry_run:
             # What may still take effect is waited for: what comes of it is undone too.
-            with interruptible(journal, done):
+            journal.save([], undo_begun=True)
+            with interruptible(journal, done, by="undo_run"):
                 engine_for(client, journal, done, resumed=True, **options).drain()
         asked = {row.phone for row in done if row.phone and row.action not in ("invalid", "absent")}
         seen_at = time.time()
@@ -131,7 +132,7 @@ def _close_open_rows(rows: list[Row], seen: Mapping[str, Contact], timeout: floa
         reconcile(row, there)
         if row.done:
             continue
-        if row.in_flight_until(timeout) > time.time():
+        if row.in_flight_for(timeout) > 0:
             row.note("a request for it may be under way still: an undo waits for it")
         close_undone(row, there)
 

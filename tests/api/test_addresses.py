@@ -1,6 +1,7 @@
 """Where keys may be sent: https anywhere, plain http to this machine only, and by which proxies."""
 
 import socket
+import traceback
 
 import pytest
 
@@ -54,6 +55,40 @@ def test_an_address_that_keys_may_not_go_to(url):
 )
 def test_an_address_that_they_may_go_to(url):
     assert SendblueClient(KEY, SECRET, f"{url}/").base_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "zqxjkey",
+        "me:zqxjkey@api.sendblue.co",
+        "htps://me:zqxjkey@api.sendblue.co",
+        "https:///me:zqxjkey@api.sendblue.co",
+        "https://me:zqxjkey",
+        "http://api.sendblue.co/zqxjkey",
+    ],
+)
+def test_an_address_that_may_be_a_key_or_hold_one_is_not_repeated(url):
+    with pytest.raises(ConfigurationError, match="expected https://HOST|https only") as caught:
+        SendblueClient(KEY, SECRET, url)
+    assert "zqxj" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://me:zqxjkey@",
+        "http://me:zqxjkey@[proxy",
+        "me:zqxjkey@proxy:port",
+        "http://me:zqxjkey@proxy:99999",
+        "ftp://me:zqxjkey@127.0.0.1:9",
+    ],
+)
+def test_a_proxy_that_can_not_be_read_is_told_and_not_repeated(monkeypatch, proxy):
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(ConfigurationError, match="HTTPS_PROXY") as caught:
+        SendblueClient(KEY, SECRET)
+    assert "zqxj" not in "".join(traceback.format_exception(caught.value))
 
 
 def has_ipv6():

@@ -5,9 +5,13 @@ import logging
 import pickle
 import sys
 import traceback
+from base64 import b64encode
+from html import escape
 from io import BytesIO
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from sendblue_data import SendblueClient
 from sendblue_data._api.credentials import without_credentials
@@ -35,6 +39,25 @@ def headers_of(request):
         name.decode().lower(): value.strip().decode()
         for name, _, value in (line.partition(b":") for line in lines)
     }
+
+
+FORMS = {
+    "as it is": lambda text: text,
+    "in a URL": lambda text: quote(text, safe=""),
+    "in a page": escape,
+    "as base64": lambda text: b64encode(text.encode()).decode().rstrip("="),
+}
+letters = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=30)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@settings(max_examples=25)
+@given(key=letters, secret=letters)
+def test_no_form_of_a_credential_is_quoted(form, key, secret):
+    """However a server says it back, and as the login that a proxy would make of both."""
+    login = FORMS["as base64"](f"{key}:{secret}")
+    for said in (FORMS[form](key), FORMS[form](secret), login):
+        assert without_credentials(f"« {said} »", (key, secret)) == "« ••• »"
 
 
 def test_credentials_by_argument(serve):

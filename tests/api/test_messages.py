@@ -254,6 +254,25 @@ def test_any_values_are_a_row_each(messages):
     assert all(page.frame[row, field] is None for row, field, _ in page.oddities)
 
 
+TEXTS = st.none() | st.text(max_size=4) | st.sampled_from(['"number"', "Stop."])
+PROMISED = {
+    **{name: TEXTS for name, value in MESSAGE.items() if value is None or isinstance(value, str)},
+    **{name: st.none() | st.booleans() for name, value in MESSAGE.items() if isinstance(value, bool)},
+    "error_code": st.none() | st.integers(-(2**63), 2**63 - 1),
+    "participants": st.none() | st.lists(TEXTS, max_size=2),
+}
+
+
+@given(st.lists(st.fixed_dictionaries({}, optional=PROMISED).filter(bool), max_size=4))
+def test_a_page_says_the_same_at_once_and_message_by_message(messages):
+    body = answer(*messages)
+    at_once = message_decoding._as_promised(body)
+    each = message_decoding._otherwise(body, message_decoding.LIST_MESSAGES)
+    assert at_once is not None
+    assert {field: list(values) for field, values in at_once.columns.items()} == each.columns
+    assert (each.oddities, each.new) == ([], set())
+
+
 @given(st.data())
 def test_one_odd_message_changes_no_other(data):
     """Whichever way a page is read, at once or row by row, its plain messages come out alike."""

@@ -370,6 +370,15 @@ def test_a_saved_notebook_holds_no_contact(tmp_path, unrendered):
     assert len(state) > len(mine)
 
 
+def test_the_write_panel_suggests_no_tag_that_may_name_somebody(open_account):
+    """A saved notebook holds what it suggests."""
+    tags = ["VIP", "call +12125550133", "for ada@example.com"]
+    rows = [person(n, tags=[*tags, *(["Ada Lovelace"] if n == 0 else [])]) for n in range(30)]
+    _, client = open_account(rows)
+    explorer = ContactExplorer(frame(rows), client=client)
+    assert explorer.write.tag.options == ("VIP",)
+
+
 def test_closing_frees_the_widgets_and_the_contacts(tmp_path, unrendered):
     from ipywidgets.widgets.widget import _instances
 

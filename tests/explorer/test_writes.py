@@ -8,7 +8,9 @@ from sendblue_data import has_tag, list_runs, pull_contacts
 from sendblue_data.errors import AccountMovedError, SegmentError, WriteRefusedError
 from sendblue_data.explorer.selection import Account
 from sendblue_data.explorer.writes import ACTIONS, ADD, REMOVE, Writer, is_confirmed, takes_most, writes
+from sendblue_data.writeback.engine import Engine
 from sendblue_data.writeback.rows import Options
+from sendblue_data.writeback.sending import StoppedError
 from tests.explorer.people import person, phone
 
 
@@ -151,6 +153,26 @@ def test_a_stopped_delete_can_be_undone_as_it_is(open_account):
     assert len(outcome.now) == left - 80
     assert not writer.undo(outcome.run_id).stopped
     assert tags_by_phone(sandbox) == before
+
+
+def test_an_undo_that_is_cut_off_before_it_took_anything_back_is_to_be_undone_again(
+    open_account, monkeypatch
+):
+    """Resume would have written what was to be taken back."""
+    sandbox, client = open_account(account(30), only="writes")
+    writer = Writer(client, None, lambda _: None)
+    outcome = writer.run(writer.plan(pulled(client).head(3), "Delete contacts"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, "drain", stopped)
+        cut_off = writer.undo(outcome.run_id)
+    assert (cut_off.stopped, cut_off.run_id) == (False, outcome.run_id)
+    assert "Nothing was taken back yet" in cut_off.words
+    assert writer.undo(outcome.run_id).result.counts == {"created": 3}
+    assert sandbox.count() == 30
+
+
+def stopped(_engine):
+    raise StoppedError
 
 
 def test_a_server_that_fails_leaves_a_run_to_resume_too(open_account, monkeypatch):

@@ -25,6 +25,19 @@ def test_case_spaces_and_punctuation_are_overlooked(word, before, after, is_wide
     assert meaning(before + typed + after) == ("start" if word == "START" else "stop")
 
 
+@given(st.sampled_from([word for word in STOPS if " " not in word]), st.data())
+def test_what_is_not_seen_is_overlooked_within_a_word_too(word, data):
+    """Zero-width and soft breaks, marks of direction, frames around letters; fillers show as blanks."""
+    unseen = st.text(st.sampled_from("\u200b\u200d\u2060\ufeff\u00ad\u202e\u20e3\ufe0f"), max_size=2)
+    typed = "".join(letter + data.draw(unseen) for letter in word)
+    assert meaning(f"\u3164{typed}\u1160") == "stop"
+
+
+@pytest.mark.parametrize("around", [" " * 90, "!" * 90, "\n.\t" * 40])
+def test_a_word_with_many_signs_around_it_is_one(around):
+    assert meaning(f"{around}STOP{around}") == "stop"
+
+
 @given(st.sampled_from(STOPS), LETTERS)
 def test_a_word_among_others_is_none(word, other):
     assert meaning(f"{word} {other}") is None
@@ -52,6 +65,8 @@ def test_a_word_among_others_is_none(word, other):
                     "\x7f",
                     "\u2019",
                     "🛑",
+                    "\u200b",
+                    "\u20e3",
                 ]
             ),
             max_size=8,
@@ -65,7 +80,7 @@ def test_whatever_the_signs(texts):
     def means(text):
         letters = "".join(
             ""
-            if unicodedata.category(one) == "Mn"
+            if unicodedata.category(one) in {"Mn", "Me", "Cf"}
             else " "
             if unicodedata.category(one)[0] in "PSZC"
             else one

@@ -12,7 +12,7 @@ from sendblue_data import (
     texts_after_opt_out,
 )
 from sendblue_data._shared.keywords import keywords
-from sendblue_data.sandbox import campaigns, people
+from sendblue_data.sandbox import message_history, people
 
 MESSAGES = 8_000
 
@@ -20,7 +20,7 @@ MESSAGES = 8_000
 @lru_cache
 def planted():
     """The messages frame, and the truth."""
-    made = campaigns.history(MESSAGES, list(people.contacts(700, seed=3)), seed=3)
+    made = message_history.history(MESSAGES, list(people.contacts(700, seed=3)), seed=3)
     log = made.messages.rename({"number": "phone"})
     log = log.with_columns(
         keyword=pl.Series(keywords(log["content"].to_list()), dtype=pl.String),

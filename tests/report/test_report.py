@@ -219,6 +219,22 @@ def test_people_are_masked_wherever_they_stand(write, mask):
     assert ("a•••@example.com" in page.text) is ("Z•••" in page.text) is mask
 
 
+def test_the_head_of_a_printed_page_is_one_short_line(write):
+    page = write(people(), title="W" * 200)
+    head = re.search(r'@top-left { content: "(W+)', page.html)
+    assert head is not None
+    assert len(head[1]) < 60
+
+
+@pytest.mark.parametrize("least", [20, 0])
+def test_a_tag_of_a_few_is_named_nowhere(write, least):
+    """It may be a person's name; the list of those who wait for verification, and the findings, told it."""
+    few = ["Zubrowka", "Quintavalle", "Lovelace", "Hopper", "Noether"]
+    rows = [person(n, tags=[few[n % 5]], verified=n % 9 == 0, opt_out=n < 140) for n in range(100, 160)]
+    page = write(contacts_frame(rows), min_contacts=least)
+    assert [name in page.html for name in few] == [least == 0] * 5
+
+
 def test_the_headline_is_right(drawn):
     low, high = proportion_confint(12, 92, method="wilson")
     for words in (

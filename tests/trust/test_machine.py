@@ -26,12 +26,14 @@ from sendblue_data.errors import (
     ConnectionFailedError,
     FileNotWrittenError,
     JournalError,
+    LedgerError,
     SnapshotRefusedError,
     UnexpectedAnswerError,
 )
 from sendblue_data.export import write_contacts
 from sendblue_data.writeback import catalogue, run
 from sendblue_data.writeback.journal import Journal
+from sendblue_data.writeback.ledger import Ledger
 from tests.api.servers import Server, answer
 from tests.writeback.people import people, phone, state, statuses
 
@@ -109,6 +111,23 @@ def test_a_full_disk_in_the_middle_forgets_no_opt_out(open_account, monkeypatch,
     there = state(sandbox.rows())
     assert len(there) == 35
     assert [there[number]["opt_out"] for number in MINE["phone"]] == MINE["opt_out"].to_list()
+
+
+@pytest.mark.parametrize("most", [0, 4_096])
+def test_on_a_full_disk_no_whole_file_is_called_damaged(open_account, journals, most):
+    """Who follows that remedy moves a journal away, or begins the ledger anew: opt-outs would be lost by it."""
+    _, client = open_account(people(5))
+    bulk_create(client, MINE, progress=False)
+    ledger = Ledger.open(journals, client.account)
+    with full_disk(most), pytest.raises(LedgerError, match="(?i)free the disk") as opened:
+        Ledger.open(journals, client.account)
+    with full_disk(most), pytest.raises(LedgerError, match="Free the disk") as written:
+        ledger.record_out([phone(n) for n in range(500)], by="a test")
+    for told in (str(opened.value), str(written.value)):
+        assert "damaged" not in told
+        assert "rebuild_ledger" not in told
+        assert "move it" not in told
+    assert Ledger.open(journals, client.account).opted_out(MINE["phone"])
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "ndjson"])

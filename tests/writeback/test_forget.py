@@ -26,9 +26,12 @@ from sendblue_data import (
 from sendblue_data.contacts import contacts_frame
 from sendblue_data.errors import ConfigurationError, FrameError, JournalError, LedgerError
 from sendblue_data.sandbox import Sandbox
+from sendblue_data.writeback import catalogue, ledger
 from sendblue_data.writeback.journal import SUFFIX, Journal
 from sendblue_data.writeback.ledger import Ledger
-from sendblue_data.writeback.ledger_file import FILE, KEY_FILE
+from sendblue_data.writeback.ledger_file import FILE, KEY_FILE, open_runs
+from sendblue_data.writeback.rows import Options
+from sendblue_data.writeback.run import begin
 from tests.writeback.people import people, person, phone, statuses
 from tests.writeback.test_journal import begun_run
 
@@ -236,3 +239,46 @@ def test_what_is_no_file_of_messages_is_refused_before_anything_is_erased(tmp_pa
     with pytest.raises(FrameError, match=r"wrong\.parquet"):
         forget(tmp_path / "journals", [phone(10)], messages=[good, wrong])
     assert good.read_bytes() == before
+
+
+@pytest.mark.parametrize("meanwhile", ["begins", "is pruned"])
+def test_a_run_of_another_process_that_begins_or_is_pruned_meanwhile_is_not_missed(
+    open_account, journals, monkeypatch, meanwhile
+):
+    """Between two looks of whoever opens the ledger; it took the first for an open run whose journal is gone."""
+    _, client = open_account(people(1))
+    Ledger.open(journals, client.account)
+    done = bulk_create(client, contacts_frame([{"phone": phone(3)}]), progress=False).run_id
+    real_open_runs, real_reading = ledger.open_runs, ledger.reading
+    begun = []
+
+    def begin_first(folder):
+        monkeypatch.setattr(ledger, "open_runs", real_open_runs)
+        begun.append(begin(client, "create", [], Options(), None))
+        return real_open_runs(folder)
+
+    def prune_first(path):
+        for file in journals.glob(f"{done}*"):
+            file.unlink()
+        return real_reading(path)
+
+    with monkeypatch.context() as patch:
+        if meanwhile == "begins":
+            patch.setattr(ledger, "open_runs", begin_first)
+        else:
+            patch.setattr(ledger, "reading", prune_first)
+        Ledger.open(journals, client.account)
+    for journal in begun:
+        journal.close()
+
+
+def test_a_run_that_begins_while_others_are_pruned_is_still_known_to_be_open(
+    open_account, journals, monkeypatch
+):
+    _, client = open_account(people(1))
+    Ledger.open(journals, client.account)
+    listed = list_runs(journals)
+    with begin(client, "create", [], Options(), None) as begun:
+        monkeypatch.setattr(catalogue, "list_runs", lambda _: listed)  # as it was before
+        prune_runs(journals)
+        assert open_runs(journals) == [begun.run_id]

@@ -1,12 +1,13 @@
 """What was sent and not answered may land later: resume and undo wait for it, and look again."""
 
 import threading
+import time
 
 import pytest
 
 from sendblue_data import bulk_create, bulk_delete, bulk_update, list_runs, plan_create, resume_run, undo_run
 from sendblue_data.contacts import contacts_frame
-from sendblue_data.errors import WriteInterruptedError
+from sendblue_data.errors import JournalError, WriteInterruptedError
 from sendblue_data.writeback import chunks, engine
 from sendblue_data.writeback.journal import Journal
 from sendblue_data.writeback.rows import Options
@@ -41,6 +42,11 @@ def cut(monkeypatch, write):
     return list_runs()["run_id"][0]
 
 
+def set_clock(monkeypatch, hours):
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 3_600 * hours)
+
+
 def mine(count=6):
     return contacts_frame([person(n, contact_id=None, opt_out=n % 2 == 0) for n in range(10, 10 + count)])
 
@@ -50,6 +56,37 @@ def test_an_undo_waits_for_what_a_create_may_still_do(late_account, monkeypatch)
     run_id = cut(monkeypatch, lambda: bulk_create(client, mine(), progress=False))
     assert sandbox.count() == 2
     assert undo_run(client, run_id, progress=False).counts == {"deleted": 6}
+    sandbox.settle()
+    assert sandbox.count() == 2
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_clock_that_is_set_since_shortens_no_wait_and_lengthens_none(late_account, monkeypatch, hours):
+    """Between the death of a process and the undo by another."""
+    sandbox, client = late_account(people(2), at={1: "late"})
+    run_id = cut(monkeypatch, lambda: bulk_create(client, mine(), progress=False))
+    set_clock(monkeypatch, hours)
+    assert undo_run(client, run_id, progress=False).counts == {"deleted": 6}
+    sandbox.settle()
+    assert sandbox.count() == 2
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_clock_that_is_set_meanwhile_shortens_no_wait_and_lengthens_none(late_account, monkeypatch, hours):
+    sandbox, client = late_account(people(2), at={1: "late"})
+    run_id = cut(monkeypatch, lambda: bulk_create(client, mine(), progress=False))
+    real, waited = engine.Engine._pause, []
+
+    def pause(self, seconds):
+        if not waited:
+            set_clock(monkeypatch, hours)
+        waited.append(seconds)
+        assert sum(waited) < 10 * QUIET, "it waits for the clock"
+        real(self, seconds)
+
+    monkeypatch.setattr(engine.Engine, "_pause", pause)
+    assert undo_run(client, run_id, progress=False).counts == {"deleted": 6}
+    assert waited
     sandbox.settle()
     assert sandbox.count() == 2
 
@@ -113,6 +150,22 @@ def test_a_second_undo_takes_back_what_landed_after_the_first(late_account, monk
     sandbox.settle()
     assert sandbox.count() == 8
     assert undo_run(client, run_id, progress=False).counts == {"deleted": 6}
+    assert sandbox.count() == 2
+
+
+def test_a_run_whose_undo_was_cut_off_is_not_resumed(late_account, monkeypatch):
+    """The error named resume_run: whoever followed it wrote what they had meant to take back."""
+    sandbox, client = late_account(people(2), at={1: "late"})
+    sandbox.set(late_by=60.0)
+    run_id = cut(monkeypatch, lambda: bulk_create(client, mine(), progress=False))
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(WriteInterruptedError, match=rf"undo_run\(client, '{run_id}'\) goes on") as cut_off:
+        undo_run(client, run_id, cancel=stop, progress=False)
+    assert cut_off.value.run_id == run_id
+    with pytest.raises(JournalError, match="undo_run"):
+        resume_run(client, run_id, progress=False)
+    assert undo_run(client, run_id, progress=False).counts == {"unchanged": 6}
     assert sandbox.count() == 2
 
 

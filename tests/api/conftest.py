@@ -12,7 +12,7 @@ def no_long_waits(no_settings_from_outside, monkeypatch):
     """No retry waits long."""
     monkeypatch.setattr(retries, "FIRST_WAIT", 0.002)
     monkeypatch.setattr(rate_limit, "FIRST_PROBE", 0.002)
-    monkeypatch.setattr(retries, "PATIENCE", 0.05)
+    monkeypatch.setattr(retries, "PATIENCE", 2)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def local_spark():
 
 def spark_frame(session, frame, path):
     """A Spark frame with the rows of a Polars frame, by a file at `path` where Spark takes no Arrow."""
-    if int(session.version.split(".")[0]) >= 4:
+    if int(session.version.split(".")[0]) >= 4 and frame.height:
         return session.createDataFrame(frame.to_arrow())
-    frame.write_parquet(path)  # Spark 3.5
+    frame.write_parquet(path)  # Spark 3.5, and Spark Connect without rows
     return session.read.parquet(str(path))

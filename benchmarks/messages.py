@@ -24,6 +24,7 @@ import polars as pl
 import requests
 from sendblue_api import SendblueAPI
 
+from benchmarks.keep import missed
 from sendblue_data import Sandbox, SendblueClient, pull_messages
 from sendblue_data._api.message_decoding import decode_messages
 
@@ -97,10 +98,6 @@ def pull_large(pipe: Connection, account: tuple[str, str, str]) -> None:
         frame = pull_messages(client, progress=False)
         spent = time.process_time() - cpu, time.perf_counter() - wall
         pipe.send((memory("VmHWM") - start, in_memory(frame), frame.height, *spent))
-
-
-def missed(ratio: float, most: float) -> str:
-    return " (missed)" if ratio > most else ""
 
 
 def main() -> int:

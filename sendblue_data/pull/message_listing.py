@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import polars as pl
 
@@ -141,7 +141,7 @@ class MessageListing:
         total = self.page(span, limit=1).total
         return total if self.totals_hold else None
 
-    def reads_totals(self, told: int | None) -> bool:
+    def reads_totals(self, told: int | None) -> TypeGuard[int]:
         """Whether it is known how many messages there are."""
         return told is not None and self.totals_hold
 

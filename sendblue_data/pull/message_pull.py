@@ -175,7 +175,7 @@ class MessagePull:
                 self._note(read)
                 yield self._new(read.rows, span if sweep else leaf)
             first = None
-            if told is None or not listing.totals_hold:
+            if not listing.reads_totals(told):
                 return
             now = listing.told(span)
             came = self._count()

@@ -142,7 +142,7 @@ class MessageReader:
     def _shows_all(self, span: Span, walk: Walk, rows: pl.DataFrame, *, is_still: bool) -> bool:
         """Whether nothing can be missing: as many came as there are, or the pages fit and no total says more."""
         told = walk.told
-        if told is None or not self.listing.totals_hold:
+        if not self.listing.reads_totals(told):
             return walk.holds
         if walk.holds and walk.rows.height >= told:
             return True
@@ -230,4 +230,4 @@ class MessageReader:
         return Read(rows, is_proven=False, missing=self._missing(found.told, rows), told=found.told)
 
     def _missing(self, told: int | None, rows: pl.DataFrame) -> int:
-        return max(told - rows.height, 0) if told is not None and self.listing.totals_hold else 0
+        return max(told - rows.height, 0) if self.listing.reads_totals(told) else 0

@@ -51,20 +51,12 @@ def mine(count=6):
     return contacts_frame([person(n, contact_id=None, opt_out=n % 2 == 0) for n in range(10, 10 + count)])
 
 
-def test_an_undo_waits_for_what_a_create_may_still_do(late_account, monkeypatch):
+@pytest.mark.parametrize("hours", [0, 1, -1])
+def test_an_undo_waits_for_what_a_create_may_still_do(late_account, monkeypatch, hours):
+    """Also where the clock is set between the death of a process and the undo by another."""
     sandbox, client = late_account(people(2), at={1: "late"})
     run_id = cut(monkeypatch, lambda: bulk_create(client, mine(), progress=False))
     assert sandbox.count() == 2
-    assert undo_run(client, run_id, progress=False).counts == {"deleted": 6}
-    sandbox.settle()
-    assert sandbox.count() == 2
-
-
-@pytest.mark.parametrize("hours", [1, -1])
-def test_a_clock_that_is_set_since_shortens_no_wait_and_lengthens_none(late_account, monkeypatch, hours):
-    """Between the death of a process and the undo by another."""
-    sandbox, client = late_account(people(2), at={1: "late"})
-    run_id = cut(monkeypatch, lambda: bulk_create(client, mine(), progress=False))
     set_clock(monkeypatch, hours)
     assert undo_run(client, run_id, progress=False).counts == {"deleted": 6}
     sandbox.settle()

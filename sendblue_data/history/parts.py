@@ -158,7 +158,7 @@ def _by_number(pull: SpilledPull, numbers: _Numbers, folder: Path) -> tuple[str,
     """Return the row order of a pull, and its rows in files by ranges of `CHUNK_ROWS` contact numbers."""
     order = RowOrder()
     schema = pl.Schema({"h_contact": NUMBER(), **pull.schema})
-    after = Buckets(folder / "after", schema, at_once=2 * CHUNK_ROWS)
+    after = Buckets(folder / "after", schema, at_once=CHUNK_ROWS)
     seen = 0
     for chunk in pull.chunks():
         numbered = chunk.with_columns(h_contact=pl.Series(numbers[seen : seen + chunk.height]))

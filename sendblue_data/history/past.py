@@ -114,7 +114,7 @@ class _Part:
         self._empty = pl.Schema({name: table.schema[name] for name in columns}).to_frame()
         self._near: list[_File] = []
         self._far: list[_File] = []
-        self._sorted = Buckets(folder, self._empty.schema, at_once=2 * CHUNK_ROWS)
+        self._sorted = Buckets(folder, self._empty.schema, at_once=CHUNK_ROWS)
         self.end = 0
         files = table.files_of(part, epoch=epoch, **limits)
         for place in range(files.height):

@@ -19,7 +19,7 @@ HELD_ROWS = 100_000
 """Up to so many are held in memory and compared at once, which is faster."""
 CHUNK_ROWS = 65_536
 """Rows of a piece of the pull, and of a part that is compared at a time: some 20 MiB, and four times that at work."""
-NARROW_ROWS = 500_000
+NARROW_ROWS = 200_000
 """Rows of two or three columns that wait in memory to be written together."""
 WHO_BUCKETS = 128
 """Parts in which the contacts of fifty millions are looked up by phone or id, 400,000 at a time."""

@@ -86,9 +86,7 @@ class AccountNeverStill(Exception):  # noqa: N818 -- a finding that the pull act
 class Pages:
     """Reads pages of one account over a pool of threads, and gives up after far too many."""
 
-    def __init__(
-        self, client: SendblueClient, pool: ThreadPoolExecutor, caps: Caps, *, strict: bool = False
-    ) -> None:
+    def __init__(self, client: SendblueClient, pool: ThreadPoolExecutor, caps: Caps, *, strict: bool) -> None:
         self._client = client
         self._strict = strict
         self._pool = pool

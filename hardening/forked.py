@@ -198,7 +198,8 @@ def _in_place(mutant: Mutant, tests: Sequence[str], chosen: list[str]) -> int:
             for part in code.co_consts
             if isinstance(part, CodeType) and part.co_name == name and line in {None, part.co_firstlineno}
         )
-    live.__code__ = code
+    # One that no longer calls `super` has no need of its class, which the function goes on to hold.
+    live.__code__ = code.replace(co_freevars=live.__code__.co_freevars)
     return _pytest(tests, Chosen(chosen))
 
 

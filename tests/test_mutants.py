@@ -34,6 +34,14 @@ class Box:
 
         self.count += 1
         return ~inner()
+
+
+@overload
+def typed(one: int = 1) -> int: ...
+
+
+if TYPE_CHECKING:
+    SIZE = 3
 '''
 EDITS = [
     (3, "3 to 4", ""),

@@ -64,7 +64,9 @@ def _edits_in(
             continue
         inside = is_inside or (isinstance(parent, ast.FunctionDef) and name == "body")
         for place, child in enumerate(value if isinstance(value, list) else [value]):
-            if not isinstance(child, ast.AST) or _only_tells(child) or _only_asserts(child, parent):
+            if not isinstance(child, ast.AST) or _only_tells(child) or _only_types(child):
+                continue
+            if _only_asserts(child, parent):
                 continue
             for change, new in _others_than(child):
                 make = _putting(ast.copy_location(new, child), parent, name, place)
@@ -88,6 +90,13 @@ def _only_tells(node: ast.AST) -> bool:
     called = node.func if isinstance(node, ast.Call) else None
     owner = called.value if isinstance(called, ast.Attribute) else None
     return isinstance(node, ast.JoinedStr) or (isinstance(owner, ast.Name) and owner.id in TELLS)
+
+
+def _only_types(node: ast.AST) -> bool:
+    """Whether a type checker alone reads a node: a signature among several, or imports that nobody runs."""
+    if isinstance(node, ast.FunctionDef):
+        return any(isinstance(one, ast.Name) and one.id == "overload" for one in node.decorator_list)
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def _only_asserts(node: ast.AST, call: ast.AST) -> bool:

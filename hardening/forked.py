@@ -1,7 +1,8 @@
 """Run tests in forked processes, each with one edit of the package in memory and none on disk.
 
 The tests are collected once; in the process forked for an edit, a function's new code is put in the place of its old.
-What stands outside a function's body, such as a constant, takes a process that imports the package anew.
+What stands outside a function's body, such as a constant, or in one that the import calls, takes a process that
+imports the package anew.
 """
 
 import importlib
@@ -57,10 +58,11 @@ def noticed(tests: Sequence[str], mutants: Sequence[Mutant]) -> Iterator[tuple[M
         RuntimeError: one fails without any.
     """
     before = taken()
-    (reaching,) = _told_by_a_fork(partial(_tests_by_function, tests, mutants[0]))
+    ((reaching, at_import),) = _told_by_a_fork(partial(_tests_by_function, tests, mutants[0]))
     seconds = 2 + 2 * int(taken() - before)
     left = list(mutants)
-    for one, is_noticed in _told_by_a_fork(partial(_inside, tests, mutants, reaching, seconds)):
+    within = [one for one in mutants if one.edit.function and one.edit.function not in at_import]
+    for one, is_noticed in _told_by_a_fork(partial(_inside, tests, within, reaching, seconds)):
         left.remove(one)
         yield one, is_noticed
     for one in left:
@@ -96,8 +98,8 @@ def _told_by_a_fork(work: Callable[[], Iterator[Any]]) -> Iterator[Any]:
     os.waitpid(pid, 0)
 
 
-def _tests_by_function(tests: Sequence[str], of: Mutant) -> Iterator[dict[str, list[str]]]:
-    """Yield once which tests reach each function of a module."""
+def _tests_by_function(tests: Sequence[str], of: Mutant) -> Iterator[tuple[dict[str, list[str]], set[str]]]:
+    """Yield once which tests reach each function of a module, and which functions its import calls."""
     from hardening.reached import Recorder, telling  # noqa: PLC0415 -- not before `import_foundations`
 
     recorder = Recorder()
@@ -106,20 +108,19 @@ def _tests_by_function(tests: Sequence[str], of: Mutant) -> Iterator[dict[str, l
         failed = _pytest(tests, recorder)
     if failed:
         raise RuntimeError(f"{', '.join(tests)}: they fail without any edit: mend them first.")
-    yield recorder.tests()
+    yield recorder.tests(), recorder.at_import
 
 
 def _inside(
     tests: Sequence[str], mutants: Sequence[Mutant], reaching: dict[str, list[str]], seconds: int
 ) -> Iterator[tuple[Mutant, bool]]:
     """The same of edits within functions: with the tests collected, fork for each; nothing if that starts threads."""
-    within = [one for one in mutants if one.edit.function]
     with _silent():
         _pytest(["--collect-only", *tests])
     threads = {(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()}
     if not threads <= {*HARMLESS, Path("/proc/self/comm").read_text().strip()}:
         return
-    for one in within:
+    for one in mutants:
         chosen = reaching.get(one.edit.function, [])
         yield one, bool(chosen) and _fails(partial(_in_place, one, tests, chosen), seconds)
 
@@ -197,7 +198,8 @@ def _in_place(mutant: Mutant, tests: Sequence[str], chosen: list[str]) -> int:
             for part in code.co_consts
             if isinstance(part, CodeType) and part.co_name == name and line in {None, part.co_firstlineno}
         )
-    live.__code__ = code
+    # One that no longer calls `super` has no need of its class, which the function goes on to hold.
+    live.__code__ = code.replace(co_freevars=live.__code__.co_freevars)
     return _pytest(tests, Chosen(chosen))
 
 

@@ -32,10 +32,13 @@ class Recorder:
     """A pytest plugin that notes which functions of a `telling` module each test calls, and how long it takes.
 
     What is called in a test's setup counts for all tests of its file: they may share it.
+
+    Attributes:
+        at_import: functions that were called before any test: what they gave then stays, whatever becomes of them.
     """
 
     def __init__(self) -> None:
-        self._now = set[str]()
+        self._now = self.at_import = set[str]()
         self._by_test = dict[str, set[str]]()
         self._by_setup = defaultdict[str, set[str]](set)
         self._seconds = dict[str, float]()
@@ -61,7 +64,7 @@ class Recorder:
         """Return the tests that reach each function, the quickest first."""
         found = defaultdict[str, list[str]](list)
         for test in sorted(self._by_test, key=self._seconds.__getitem__):
-            for function in self._by_test[test] | self._by_setup[_file(test)]:
+            for function in (self._by_test[test] | self._by_setup[_file(test)]) - self.at_import:
                 found[function].append(test)
         return dict(found)
 

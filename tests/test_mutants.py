@@ -3,12 +3,13 @@
 import ast
 import builtins
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from hardening.edits import edited, edits
 from hardening.mutants import drawn, mutants, read_plan
-from hardening.reached import telling
+from hardening.reached import Recorder, telling
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,6 +34,14 @@ class Box:
 
         self.count += 1
         return ~inner()
+
+
+@overload
+def typed(one: int = 1) -> int: ...
+
+
+if TYPE_CHECKING:
+    SIZE = 3
 '''
 EDITS = [
     (3, "3 to 4", ""),
@@ -79,6 +88,21 @@ def test_each_function_tells_that_it_is_called(monkeypatch):
     assert (names["one"](), names["Box"]().two()) == (1, 2)
     assert called == ["one", "Box.two"]
     assert names["one"].__doc__ == "A text."
+
+
+def test_what_the_import_calls_no_test_is_said_to_reach(monkeypatch):
+    """Its edit would change nothing that is there already: it takes an import of its own."""
+    monkeypatch.setattr(builtins, "__reached__", None, raising=False)
+    recorder, item = Recorder(), SimpleNamespace(nodeid="test_it.py::test_one")
+    builtins.__reached__("at import")
+    test = recorder.pytest_runtest_protocol(item)
+    next(test)
+    list(recorder.pytest_runtest_setup(item))
+    for function in ("at import", "in the test"):
+        builtins.__reached__(function)
+    list(test)
+    assert recorder.at_import == {"at import"}
+    assert recorder.tests() == {"in the test": [item.nodeid]}
 
 
 OWNERS, SAME = read_plan()

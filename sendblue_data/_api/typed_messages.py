@@ -104,9 +104,9 @@ _IGNORED_FIELDS = [(name, Any, None) for name in _IGNORED]
 
 def _with_default(name: str, field: str) -> tuple[str, Any, Any]:
     """Of those never guessed what is missing is told from what is null."""
-    if field in NEVER_GUESSED:
-        return name, _TYPES[field] | msgspec.UnsetType, msgspec.UNSET
-    return name, _TYPES[field], None
+    if field not in NEVER_GUESSED:
+        return name, _TYPES[field], None
+    return name, _TYPES[field] | msgspec.UnsetType, msgspec.UNSET
 
 
 # Sorted, as the vendor's SDK and pages list them: a field that comes where it is expected is found at once.

@@ -113,7 +113,7 @@ def grain(created: pl.Series) -> timedelta:
     return _DAY if (created.dt.truncate("1d") == created).all() else _SECOND
 
 
-def is_ordered(page: pl.DataFrame, cursor: datetime | None, *, descending: bool = False) -> bool:
+def is_ordered(page: pl.DataFrame, cursor: datetime | None, *, descending: bool) -> bool:
     """Whether a page is sorted by `created_at` and begins at the cursor, nulls together at one end."""
     created = page[PLACED]
     if nulls := created.null_count():
@@ -157,7 +157,7 @@ def join_by_moment(pages: Sequence[pl.DataFrame], *, full: int, overlap: int) ->
     reached: datetime | None = None
     taken: list[pl.DataFrame] = []
     # Of the moment that `earlier` ended with, what is known so far; the next page may show more.
-    open_end = earlier[:0]
+    open_end = earlier.clear()
     for page in pages:
         if not page.height:
             if earlier.height == full:
@@ -180,7 +180,7 @@ def join_by_moment(pages: Sequence[pl.DataFrame], *, full: int, overlap: int) ->
         open_end = rows[closed:]
     else:
         return Joined(pl.concat([*taken, open_end]), is_whole=True)
-    return Joined(pl.concat([*taken, open_end[:0]]), is_whole=False, broke_at=earlier[PLACED][-1])
+    return Joined(pl.concat(taken), is_whole=False, broke_at=earlier[PLACED][-1])
 
 
 def fit_together(pages: Sequence[pl.DataFrame], *, full: int, overlap: int) -> pl.DataFrame | None:
@@ -213,7 +213,7 @@ def _rows_before(rows: pl.DataFrame, moment: datetime, nulls_at: datetime) -> in
 def _ends_in_nulls(page: pl.DataFrame) -> bool:
     created = page[PLACED]
     nulls = created.null_count()
-    return 0 < nulls < page.height and created[-1] is None
+    return nulls < page.height and created[-1] is None
 
 
 def _shared(earlier: pl.DataFrame, page: pl.DataFrame, overlap: int) -> int:
@@ -224,8 +224,6 @@ def _shared(earlier: pl.DataFrame, page: pl.DataFrame, overlap: int) -> int:
     """
     there = _bare_keys(page)
     places: list[int] = (there == key_at(earlier, -1)).arg_true().to_list()
-    if not places:
-        return 0
     here = _bare_keys(earlier)
     # More than one place only where contacts without an id share a number and a moment.
     for shared in sorted((place + 1 for place in places), key=lambda shared: abs(shared - overlap)):
@@ -304,8 +302,8 @@ class Listed:
         self.came_late |= is_late and rows.height > 0
         self.filled.update(name for name in rows.columns if rows[name].null_count() < rows.height)
         latest = rows["created_at"].max()
-        if isinstance(latest, datetime) and (self.newest is None or latest > self.newest):
-            self.newest = latest
+        if isinstance(latest, datetime):
+            self.newest = max(latest, self.newest or latest)
         return rows
 
     def _tell_new(self, created: pl.Series, found: pl.Series, may_be: pl.Series) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -15,7 +16,7 @@ from sendblue_data._api.call import LIST
 from sendblue_data._api.client import SendblueClient
 from sendblue_data.pull.joining import is_ordered, keys, placed
 from sendblue_data.pull.repaired import Oddities
-from sendblue_data.pull.waiting import result
+from sendblue_data.pull.waiting import AWAKE_EVERY, result
 
 _LOOKS = 3
 """How often a page that is too short is asked for again, to see whether it stays so."""
@@ -86,9 +87,7 @@ class AccountNeverStill(Exception):  # noqa: N818 -- a finding that the pull act
 class Pages:
     """Reads pages of one account over a pool of threads, and gives up after far too many."""
 
-    def __init__(
-        self, client: SendblueClient, pool: ThreadPoolExecutor, caps: Caps, *, strict: bool = False
-    ) -> None:
+    def __init__(self, client: SendblueClient, pool: ThreadPoolExecutor, caps: Caps, *, strict: bool) -> None:
         self._client = client
         self._strict = strict
         self._pool = pool
@@ -96,7 +95,7 @@ class Pages:
         self._lock = threading.Lock()
         self._under_way: set[Future[Any]] = set()
         self._walked = 0
-        self._most_walked = 1_000_000
+        self._most_walked: float = math.inf
         self.pages = 0
         self.oddities = Oddities()
 
@@ -194,7 +193,8 @@ class Pages:
     def stop(self) -> None:
         """Abort every page under way, and wait until no thread works on one."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._client.abort()
         # A connection that was being opened can be broken only once it is open, so: again until all are done.
-        while wait(set(self._under_way), timeout=0.05).not_done:
+        while True:
             self._client.abort()
+            if not wait(set(self._under_way), timeout=AWAKE_EVERY).not_done:
+                break

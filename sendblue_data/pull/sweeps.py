@@ -65,8 +65,8 @@ class Pull:
         since: Moment | None,
         *,
         progress: bool,
-        strict: bool = False,
-        trust: Trust = "count",
+        strict: bool,
+        trust: Trust,
     ) -> None:
         check_client(client)
         if trust not in get_args(Trust):

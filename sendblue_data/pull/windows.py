@@ -51,9 +51,7 @@ _TICK = timedelta(microseconds=1)
 class Reader(Pages):
     """Reads an account by windows on `created_at`, and counts what it did."""
 
-    def __init__(
-        self, client: SendblueClient, pool: ThreadPoolExecutor, caps: Caps, *, strict: bool = False
-    ) -> None:
+    def __init__(self, client: SendblueClient, pool: ThreadPoolExecutor, caps: Caps, *, strict: bool) -> None:
         super().__init__(client, pool, caps, strict=strict)
         self.windows = 0
         self.retaken = 0
@@ -102,7 +100,7 @@ class Reader(Pages):
             oldest, newest = under_way[0], under_way[-1]
             has_room = len(under_way) < WINDOWS_AHEAD
             if has_room and newest.reach_end() and newest.next_start is not None:
-                expected = None if expected is None else max(expected - self.caps.most_in_window, 0)
+                expected = None if expected is None else expected - self.caps.most_in_window
                 under_way.append(Window(self, newest.next_start, expected))
                 continue
             if oldest.is_read():
@@ -139,7 +137,7 @@ class Reader(Pages):
         rows, read_on_from = joined.rows, joined.broke_at
         if keys(rows).n_unique() < rows.height:
             # Equal moments come in another order each time, so what was joined within one is in doubt.
-            rows, read_on_from = rows[:0], None
+            read_on_from = None
         elif joined.is_whole:
             self.undated_shown |= window.start is None and window.next_start is None
             rows = before(rows, window.next_start)
@@ -271,8 +269,6 @@ class Reader(Pages):
         gathered: list[pl.DataFrame] = []
         for _ in range(TIE_TRIES):
             pages: list[pl.DataFrame] = []
-            following: datetime | None = None
-            is_whole = False
             for offset in self.caps.offsets(self.caps.tie_overlap):
                 page = self.page(cursor, offset, direction=direction)
                 pages.append(page)
@@ -303,7 +299,7 @@ class Reader(Pages):
             first = self.page(cursor + ticks * _TICK, limit=1)
             return first.height == 1 and key_at(first, 0) in known
 
-        low, high = 0, (created[0] + grain(created) - cursor) // _TICK
+        low, high = 1, (created[0] + grain(created) - cursor) // _TICK
         if not leaves_no_gap(1):
             return None
         while high - low > 1:

@@ -88,7 +88,9 @@ def test_spellings_are_read_alike(spelling):
         ("opted_out", "TRUE", "opted_out", True),
         ("was_downgraded", "false", "was_downgraded", False),
         ("error_code", "4001", "error_code", 4001),
+        ("error_code", str(-(2**63)), "error_code", -(2**63)),
         ("status", 5, "status", "5"),
+        ("participants", ["a", 5], "participants", ["a", "5"]),
         ("date_sent", "2026-03-01T13:00:00+01:00", "date_sent", AT),
         ("date_sent", "2026-03-01T12:00:00", "date_sent", AT),
         ("date_sent", "2026-03-01T12:00:00.5Z", "date_sent", AT + timedelta(milliseconds=500)),
@@ -106,6 +108,7 @@ def test_odd_values_that_can_be_read(field, shown, column, read):
         ("opted_out", 2, "opted_out", "not a flag"),
         ("error_code", "many", "error_code", "not a number"),
         ("error_code", 2**63, "error_code", "not a number"),
+        ("error_code", -(2**63) - 1, "error_code", "not a number"),
         ("number", 12125550100, "phone", "not text"),
         ("status", {}, "status", "not text"),
         ("date_sent", "yesterday", "date_sent", "not a date"),
@@ -114,6 +117,7 @@ def test_odd_values_that_can_be_read(field, shown, column, read):
         ("date_updated", "+12026-01-01T00:00:00.000000Z", "date_updated", "not a date"),
         ("date_updated", 5, "date_updated", "not a date"),
         ("participants", "nobody", "participants", "not a list"),
+        ("participants", {"a": "b"}, "participants", "not a list"),
         ("content", {"text": SECRET}, "content", "not text"),
     ],
 )
@@ -130,6 +134,29 @@ def test_a_field_given_twice_is_never_guessed(field):
     page = decode_messages(body)
     assert page.frame[column].to_list() == [None]
     assert [(one.field, one.kind) for one in page.oddities] == [(column, "given twice")]
+
+
+@pytest.mark.parametrize(
+    ("names", "values"),
+    [
+        (["number", "phone"], ["+12125550100", "+12125550101"]),
+        (["is_outbound", "isOutbound"], [True, False]),
+        (["opted_out", "optedOut"], [False, True]),
+    ],
+)
+def test_a_field_given_under_two_names_is_never_guessed(names, values):
+    column = "phone" if "number" in names else names[0]
+    both = dict(zip(names, values, strict=True))
+    assert row({"message_handle": "m1", **both}, content=True)[0][column] is None
+    assert row({"message_handle": "m1", **both})[1] == [(column, "given twice")]
+    agreed, odd = row({"message_handle": "m1", **dict.fromkeys(names, values[0])})
+    assert (agreed[column], odd) == (values[0], [])
+
+
+def test_a_phone_under_the_name_of_our_column_is_a_phone_and_nothing_else():
+    found, odd = row({"message_handle": "m1", "phone": "+12125550100"})
+    given = {name: value for name, value in found.items() if value is not None}
+    assert (given, odd) == ({"message_handle": "m1", "phone": "+12125550100"}, [])
 
 
 @pytest.mark.parametrize("name", ["n\\u0075mber", "\\u006eumber", "is\\u005foutbound"])

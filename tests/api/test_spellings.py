@@ -10,6 +10,7 @@ from hypothesis import given, settings, strategies as st
 from sendblue_data import CONTACT_SCHEMA
 from sendblue_data._api.call import LIST
 from sendblue_data._api.decoding import Oddity, decode_contact, decode_page
+from sendblue_data._api.repairs import with_whole_characters
 from sendblue_data.errors import NewFieldWarning, UnexpectedAnswerError
 from tests.test_contacts import PHONE, WHOLE
 
@@ -150,6 +151,7 @@ def test_one_that_can_not_be_read_makes_the_other_doubtful():
 # Types ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("beside", ["", '"opt_out": 1, '], ids=["as it is", "repaired"])
 @pytest.mark.parametrize(
     ("written", "read"),
     [
@@ -165,11 +167,11 @@ def test_one_that_can_not_be_read_makes_the_other_doubtful():
         ("null", None),
     ],
 )
-def test_a_scalar_is_its_text(written, read):
+def test_a_scalar_is_its_text(written, read, beside):
     fields = ["contact_id", "first_name", "lastName", "companyName", "sendblue_number", "assignedToEmail"]
     body = ", ".join(f'"{name}": {written}' for name in fields)
     rows, oddities = decoded(
-        f'[{{{body}, "tags": ["a", {written}], "customVariables": {{"n": {written}, "b": "c"}}}}, {{}}]'.encode()
+        f'[{{{beside}{body}, "tags": ["a", {written}], "customVariables": {{"n": {written}, "b": "c"}}}}, {{}}]'.encode()
     )
     assert (len(rows), oddities) == (2, ())
     texts = ["contact_id", "first_name", "last_name", "company_name", "sendblue_number", "assigned_to_email"]
@@ -181,10 +183,29 @@ def test_a_scalar_is_its_text(written, read):
 @pytest.mark.parametrize("field", ["opt_out", "verified"])
 @pytest.mark.parametrize(
     ("given", "read"),
-    [(True, True), (1, True), ("true", True), ("TRUE", True), (False, False), (0, False), ("False", False), (None, None)],
+    [(True, True), (1, True), ("true", True), ("TRUE", True), (1.0, True), (False, False), (0, False), ("False", False), (0.0, False), (None, None)],
 )  # fmt: skip
 def test_a_flag_may_be_a_number_or_a_word(field, given, read):
     assert value({field: given}, field) is read
+
+
+def test_null_is_the_same_beside_what_has_to_be_repaired():
+    """One that was sent as null, one that was not sent, and one that nobody doubts."""
+    fields = [name for name in WHOLE if name != "opt_out"]
+    rows, oddities = decoded([{"opt_out": 1, **dict.fromkeys(fields)}, {"opt_out": 1}, {"tags": None}, {}])
+    empty = {"tags": [], "custom_variables": {}}
+    assert oddities == ()
+    assert rows[0] == {**dict.fromkeys(WHOLE), **empty, "opt_out": True}
+    assert rows[1] == {**dict.fromkeys(WHOLE), "opt_out": True}
+    assert rows[2] == {**dict.fromkeys(WHOLE), "tags": []}
+    assert rows[3] == dict.fromkeys(WHOLE)
+
+
+@pytest.mark.parametrize(("phones", "read"), [(["", None], ""), ([None, None], None), ([None, ""], "")])
+def test_an_empty_phone_is_one_beside_none(phones, read):
+    both = dict(zip(("phone", "contactPrimaryPhone"), phones, strict=True))
+    for beside in ({}, {"opt_out": 1}):
+        assert value({**both, **beside}, "phone") == read
 
 
 def test_an_empty_map_may_be_a_list_and_either_may_be_null():
@@ -332,6 +353,12 @@ def test_what_is_as_promised_reads_the_same_beside_what_is_not(people):
     assert len(beside) == len(alone) + 1
     assert beside[:-1] == alone
     assert second == (*first, Oddity(len(alone), "first_name", "not text"))
+
+
+@pytest.mark.parametrize("body", [rb'["a"]', rb'["\ud83d\ude00"]', rb'["\u0041"]', rb'["\\ud83d"]'])
+def test_whole_characters_are_not_touched(body):
+    """The very same bytes: there would be nothing to decode again."""
+    assert with_whole_characters(body) is body
 
 
 def test_half_a_character_in_any_spelling_is_mended():

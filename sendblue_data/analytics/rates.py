@@ -56,9 +56,9 @@ def normal_quantile(confidence: float) -> float:
 
 
 @overload
-def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> Interval: ...
+def wilson_interval(successes: int, trials: int, confidence: float = ...) -> Interval: ...
 @overload
-def wilson_interval(successes: Counts, trials: Counts, confidence: float = 0.95) -> Intervals: ...
+def wilson_interval(successes: Counts, trials: Counts, confidence: float = ...) -> Intervals: ...
 def wilson_interval(
     successes: int | Counts, trials: int | Counts, confidence: float = 0.95
 ) -> Interval | Intervals:
@@ -117,9 +117,9 @@ def wilson_bounds(successes: pl.Expr, trials: pl.Expr, confidence: float = 0.95)
     hits, n = successes.cast(pl.Float64), trials.cast(pl.Float64)
     centre = hits + z2 / 2
     reach = (z2 * (hits * (n - hits) / n + z2 / 4)).sqrt()
-    # Without a success the lower bound is 0, with nothing else the upper is 1: rounding must not move them.
-    low = pl.when(hits > 0).then(((centre - reach) / (n + z2)).clip(0, 1)).otherwise(0.0)
-    high = pl.when(hits < n).then(((centre + reach) / (n + z2)).clip(0, 1)).otherwise(1.0)
+    low = (centre - reach) / (n + z2)
+    # With nothing but successes the upper bound is 1, which rounding must not move. Without one, `low` is 0 exactly.
+    high = pl.when(hits < n).then((centre + reach) / (n + z2)).otherwise(1.0)
     return pl.when(n > 0).then(low), pl.when(n > 0).then(high)
 
 
@@ -261,10 +261,10 @@ def benjamini_hochberg(p: pl.Series | Sequence[float | None]) -> pl.Series:
     ranked = (
         pl.DataFrame(values)
         .with_row_index("row")
-        .sort("p", descending=True, nulls_last=True, maintain_order=True)
+        .sort("p", descending=True, nulls_last=True)
         .with_row_index("above")
     )
-    q = (pl.col("p") * tests / (tests - pl.col("above").cast(pl.Int64))).cum_min().clip(0, 1)
+    q = (pl.col("p") * tests / (tests - pl.col("above").cast(pl.Int64))).cum_min()
     return ranked.with_columns(q=pl.when(pl.col("p").is_not_null()).then(q)).sort("row")["q"]
 
 

@@ -111,14 +111,13 @@ def _score(ratio: Floats, a: Floats, n: Floats, c: Floats, m: Floats) -> Floats:
     """Return the squared score statistic of a ratio: how ill it fits `a` of `n` and `c` of `m`."""
     import numpy as np  # noqa: PLC0415 -- as above
 
-    # The most likely rate of the other group where the ratio holds; the smaller root, without cancellation.
-    whole, linear, both = (n + m) * ratio, n * ratio + a + m + c * ratio, a + c
-    root = np.sqrt(np.maximum(linear * linear - 4 * whole * both, 0.0))
-    other = np.minimum(2 * both / (linear + root), np.minimum(1.0, 1 / ratio))
-    own = np.minimum(ratio * other, 1.0)
-    missed = (a / n - ratio * c / m) ** 2
+    # The most likely rate of the other group where the ratio holds: the smaller root of a square, without cancellation.
+    ours, theirs = ratio * (n + c), a + m
+    root = np.sqrt((ours - theirs) ** 2 + 4 * ratio * (n - a) * (m - c))
+    other = 2 * (a + c) / (ours + theirs + root)
+    own = ratio * other
     spread = own * (1 - own) / n + ratio**2 * other * (1 - other) / m
-    scores: Floats = np.where(missed <= 0, 0.0, np.where(spread > 0, missed / spread, np.inf))
+    scores: Floats = (a / n - ratio * c / m) ** 2 / spread
     return scores
 
 
@@ -138,8 +137,9 @@ def difference_p(a: int, n: int, c: int, m: int) -> float | None:
     if not (n and m and 0 < both < size):
         return None
     # The smallest cell that is expected is where the fewer of successes and failures meet the smaller group.
-    if min(both, size - both) * min(n, m) / size < EXACT_BELOW:
-        return _exact(a, n, both, size)
+    smallest = min(both, size - both) * min(n, m) / size
+    if smallest < EXACT_BELOW:
+        return _exact(a, n, both, size, smallest)
     chi2 = (a * (m - c) - c * (n - a)) ** 2 * size / (n * m * both * (size - both))
     return math.erfc(math.sqrt(chi2 / 2))
 
@@ -165,15 +165,17 @@ def overlap_p(a: int, n: int, c: int, m: int, both: int, common: int) -> float |
     return math.erfc(abs(a / n - c / m) / math.sqrt(2 * rate * (1 - rate) * weights))
 
 
-def _exact(found: int, drawn: int, both: int, size: int) -> float:
-    """Return Fisher's p: the tables with these margins that are no more likely than the one found."""
+def _exact(found: int, drawn: int, both: int, size: int, smallest: float) -> float:
+    """Return Fisher's p: the tables with these margins that are no more likely than the one found.
+
+    The variance of a cell is at most the smallest count that is expected (and a share of `1 / size` of it).
+    """
     import numpy as np  # noqa: PLC0415 -- as above
 
     first, last = max(0, drawn + both - size), min(drawn, both)
-    spread = math.sqrt(drawn / size * both * (1 - both / size) * (size - drawn) / max(size - 1, 1))
     middle = drawn * both / size
     # Beyond 40 standard deviations and as many counts nothing is left that a float could tell from 0.
-    reach = 40 * spread + 60
+    reach = 40 * math.sqrt(smallest) + 60
     first = min(max(first, int(middle - reach)), found)
     last = max(min(last, int(middle + reach)), found)
     counts: Any = np.arange(first, last, dtype=np.float64)
@@ -183,4 +185,4 @@ def _exact(found: int, drawn: int, both: int, size: int) -> float:
     logs = np.concatenate([[0.0], np.cumsum(steps)])
     chances = np.exp(logs - logs.max())
     tail = chances[logs <= logs[found - first] + 1e-7].sum()
-    return float(min(tail / chances.sum(), 1.0))
+    return float(tail / chances.sum())

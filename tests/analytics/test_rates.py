@@ -16,7 +16,9 @@ from sendblue_data.analytics.rates import (
     normal_quantile,
     wilson_interval,
     with_rate,
+    with_share,
 )
+from sendblue_data.analytics.two_groups import relative_risk
 from sendblue_data.errors import ConfigurationError, FrameError
 
 SIZES = st.one_of(st.integers(1, 30), st.integers(1, 10_000_000))
@@ -37,11 +39,11 @@ def test_wilson_is_statsmodels(part, confidence):
     assert 0 <= low <= part[0] / part[1] <= high <= 1
 
 
-@given(st.integers(0, 10**7))
-def test_wilson_touches_the_ends_exactly(n):
+@given(st.integers(0, 10**7), CONFIDENCES)
+def test_wilson_touches_the_ends_exactly(n, confidence):
     if n:
-        assert wilson_interval(0, n).low == 0
-        assert wilson_interval(n, n).high == 1
+        assert wilson_interval(0, n, confidence).low == 0
+        assert wilson_interval(n, n, confidence).high == 1
     else:
         assert wilson_interval(0, 0) == (None, None)
 
@@ -58,6 +60,11 @@ def test_columns_give_what_numbers_give(parts):
     assert table.select("low", "high").rows() == one_by_one
 
 
+def test_one_number_serves_a_column():
+    one_by_one = [wilson_interval(3, n) for n in (4, 8)]
+    assert list(zip(*wilson_interval(3, [4, 8]), strict=True)) == one_by_one
+
+
 @given(PARTS, PARTS, CONFIDENCES)
 @example((0, 5), (5, 5), 0.95)
 @example((5, 5), (0, 9), 0.95)
@@ -68,6 +75,39 @@ def test_newcombe_is_statsmodels(one, other, confidence):
     theirs = confint_proportions_2indep(*one, *other, method="newcomb", compare="diff", alpha=1 - confidence)
     assert close(difference, one[0] / one[1] - other[0] / other[1])
     assert close([low, high], list(theirs))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        ((60, 400), (48, 900), (12, 160)),
+        ((48, 900), (60, 400), (12, 160)),
+        ((48, 800), (80, 1000), (48, 800)),
+        ((80, 1000), (48, 800), (48, 800)),
+        ((5, 40), (5, 40), (5, 40)),
+    ],
+    ids=["smaller", "larger", "inside", "around", "the same"],
+)
+def test_of_groups_that_share_contacts_three_wilson_intervals_are_put_together(one, other, both):
+    """Zou, Huang and Zhang's square roots, of those in the one alone, in the other alone, and in both."""
+    (a, n), (c, m), (shared, common) = one, other, both
+    parts = [
+        (a - shared, n - common, (n - common) / n),
+        (c - shared, m - common, -(m - common) / m),
+        (shared, common, common / n - common / m),
+    ]
+    below = above = 0.0
+    for hits, size, weight in parts:
+        if size:
+            ends = [weight * end for end in proportion_confint(hits, size, method="wilson")]
+            below += (weight * hits / size - min(ends)) ** 2
+            above += (max(ends) - weight * hits / size) ** 2
+    gap = a / n - c / m
+    expected = [gap, gap - math.sqrt(below), gap + math.sqrt(above)]
+    found = newcombe_difference([a], [n], [c], [m], shared_successes=shared, shared_trials=common)
+    assert list(found.row(0)) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    twice = newcombe_difference([a] * 2, [n] * 2, [c], [m], shared_successes=shared, shared_trials=common)
+    assert twice.rows() == found.rows() * 2
 
 
 def test_nobody_to_judge_is_null():
@@ -108,13 +148,33 @@ def test_confidence_is_a_share(confidence):
         normal_quantile(confidence)
 
 
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.9999])
+def test_the_quantile_is_scipys(confidence):
+    assert normal_quantile(confidence) == pytest.approx(stats.norm.isf((1 - confidence) / 2), rel=1e-12)
+
+
+def test_a_share_is_the_nearest_float_and_null_of_nothing():
+    table = pl.DataFrame({"contacts": [3, 2]})
+    assert with_share(table, "contacts", 5)["share"].to_list() == [0.6, 0.4]
+    assert with_share(table, "contacts", 0)["share"].to_list() == [None, None]
+
+
 def test_impossible_counts_are_refused():
     with pytest.raises(FrameError, match="successes is 5 of 4 trials"):
         wilson_interval(5, 4)
     with pytest.raises(FrameError, match="between 0"):
         wilson_interval([-1], [4])
-    with pytest.raises(FrameError, match="unequal length"):
+    with pytest.raises(FrameError, match="unequal length: successes 2; expected 3"):
         wilson_interval([1, 2], [3, 4, 5])
+    with pytest.raises(FrameError, match="hits is 5 of 4 n"):
+        with_rate(pl.DataFrame({"hits": [5], "n": [4]}), "hits", "n")
+    for counts, says in [(([5], [4], [1], [4]), "a is 5 of 4 n"), (([1], [4], [5], [4]), "c is 5 of 4 m")]:
+        for compared in (relative_risk, newcombe_difference):
+            with pytest.raises(FrameError, match=f"^{says}"):
+                compared(*counts)
+    for both, says in [((3, 4), "own_a is -1"), ((1, 9), "own_a is 1 of -1"), ((2, 1), "shared_a is 2 of 1")]:
+        with pytest.raises(FrameError, match=f"^{says}"):
+            newcombe_difference([2], [8], [2], [9], shared_successes=both[0], shared_trials=both[1])
     with pytest.raises(FrameError, match="no column 'hits'"):
         with_rate(pl.DataFrame({"n": [1]}), "hits", "n")
     with pytest.raises(FrameError, match="outside 0 to 1"):

@@ -2,12 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings, strategies as st
 from scipy import optimize, stats
 
 from sendblue_data.analytics.rates import normal_quantile
-from sendblue_data.analytics.two_groups import EXACT_BELOW, difference_p, relative_risk
+from sendblue_data.analytics.two_groups import EXACT_BELOW, difference_p, overlap_p, relative_risk
 
 SMALL = st.integers(1, 60).flatmap(
     lambda n: st.tuples(st.integers(0, n) | st.sampled_from([0, n]), st.just(n))
@@ -51,6 +52,7 @@ def test_none_of_thirty_against_sixty_of_a_thousand_has_an_end():
 @example((5, 5), (5, 5), 0.95)
 @example((3, 9), (0, 40), 0.95)
 @example((7, 7), (0, 9), 0.95)
+@example((0, 4), (0, 9), 0.95)
 def test_a_bound_is_where_the_score_is_the_quantile(one, other, confidence):
     risk, low, high, _ = relative_risk(*([value] for value in (*one, *other)), confidence).row(0)
     if one[0] == other[0] == 0:
@@ -63,6 +65,17 @@ def test_a_bound_is_where_the_score_is_the_quantile(one, other, confidence):
             assert bound in (0, math.inf)
         else:
             assert score(bound, one, other) == pytest.approx(z2, rel=1e-3)
+
+
+@pytest.mark.parametrize(("n", "m"), [(5, 5), (20, 300), (2_000_000, 90), (3, 300_000)])
+@pytest.mark.parametrize("confidence", [0.5, 0.95])
+def test_where_everybody_opted_out_the_bounds_are_a_fraction(n, m, confidence):
+    """The score of a ratio r below 1 is n (1 - r) / r then, and that of one above 1 is m (r - 1)."""
+    _, low, high, p = relative_risk([n], [n], [m], [m], confidence).row(0)
+    z2 = stats.norm.isf((1 - confidence) / 2) ** 2
+    assert 1 - low == pytest.approx(z2 / (n + z2), rel=1e-3)
+    assert high - 1 == pytest.approx(z2 / m, rel=1e-3)
+    assert p is None
 
 
 @settings(max_examples=30)
@@ -81,10 +94,14 @@ def test_turned_round_the_bounds_are_one_over_each_other(one, other, confidence)
 @given(SMALL, SMALL)
 @example((1, 2), (1, 2))
 @example((3, 20), (9, 400))
+@example((0, 5), (0, 9))
+@example((5, 5), (9, 9))
+@example((0, 0), (3, 9))
+@example((1, 1), (0, 1))
 def test_where_counts_are_small_p_is_fishers(one, other):
     p = difference_p(*one, *other)
     table = [[one[0], one[1] - one[0]], [other[0], other[1] - other[0]]]
-    if 0 < one[0] + other[0] < one[1] + other[1]:
+    if one[1] and other[1] and 0 < one[0] + other[0] < one[1] + other[1]:
         assert p == pytest.approx(stats.fisher_exact(table).pvalue, rel=1e-6)
     else:
         assert p is None
@@ -99,6 +116,41 @@ def test_p_of_large_counts_is_fishers_and_then_chi_squared(small, large, rate, f
     is_exact = stats.contingency.expected_freq(table).min() < EXACT_BELOW
     theirs = stats.fisher_exact(table) if is_exact else stats.chi2_contingency(table, correction=False)
     assert difference_p(a, small, c, large) == pytest.approx(theirs.pvalue, rel=1e-6)
+
+
+@pytest.mark.parametrize("most", [20_000, 19_999], ids=["10,000 expected", "one less"])
+def test_from_ten_thousand_expected_on_p_is_chi_squared(most):
+    table = [[10_100, 9_900], [most - 10_100, 40_000 - 9_900 - most]]
+    exact, chi2 = stats.fisher_exact(table).pvalue, stats.chi2_contingency(table, correction=False).pvalue
+    p = difference_p(10_100, 20_000, most - 10_100, 20_000)
+    assert p == pytest.approx(chi2 if most == 20_000 else exact, rel=1e-6)
+    assert exact != pytest.approx(chi2, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("only_one", "only_other", "both"),
+    [((18, 240), (36, 240), (12, 160)), ((1, 3), (30, 800), (2, 40)), ((9, 60), (2, 100), (0, 20))],
+)
+def test_p_of_groups_that_overlap_weighs_each_contact(only_one, only_other, both):
+    """The difference of the rates is a sum over contacts, each independent, and all of one rate if nothing differs."""
+    kinds = (only_one, only_other, both)
+    n, m = only_one[1] + both[1], only_other[1] + both[1]
+    outs = np.concatenate([np.arange(size) < hits for hits, size in kinds])
+    weights = np.repeat([1 / n, -1 / m, 1 / n - 1 / m], [size for _, size in kinds])
+    z = (weights @ outs) / np.sqrt(outs.mean() * (1 - outs.mean()) * (weights**2).sum())
+    p = overlap_p(only_one[0] + both[0], n, only_other[0] + both[0], m, *both)
+    assert p == pytest.approx(2 * stats.norm.sf(abs(z)), rel=1e-9)
+
+
+def test_p_of_groups_that_overlap_is_pearsons_where_nobody_is_in_both_and_none_where_all_are():
+    theirs = stats.chi2_contingency([[30, 370], [48, 252]], correction=False).pvalue
+    assert overlap_p(30, 400, 48, 300, 0, 0) == pytest.approx(theirs, rel=1e-9)
+    assert overlap_p(3, 20, 3, 20, 3, 20) is None
+    assert overlap_p(0, 20, 0, 30, 0, 5) is None
+    assert overlap_p(20, 20, 30, 30, 5, 5) is None
+    assert overlap_p(0, 0, 3, 30, 0, 0) is None
+    assert overlap_p(3, 30, 0, 0, 0, 0) is None
+    assert overlap_p(1, 1, 0, 1, 0, 0) == pytest.approx(2 * stats.norm.sf(math.sqrt(2)))
 
 
 def test_where_the_one_test_ends_the_other_says_the_same():

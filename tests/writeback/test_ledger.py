@@ -7,7 +7,7 @@ import sqlite3
 import stat
 import tempfile
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -289,6 +289,39 @@ def test_a_journal_without_a_ledger_that_can_not_be_read_is_not_passed_over(tmp_
             Ledger.open(tmp_path, ACCOUNT)
     (tmp_path / "b.sqlite3").write_bytes(whole)
     assert held(Ledger.open(tmp_path, ACCOUNT)) == {phone(1)}
+
+
+@pytest.mark.parametrize("is_known_to_a_ledger", [True, False])
+@pytest.mark.parametrize(
+    ("fault", "remedy"),
+    [
+        ("out of reach", "Until then nobody is created or texted."),
+        ("a table gone", "restore it from a backup"),
+    ],
+)
+def test_only_a_journal_that_is_not_whole_is_to_be_restored(
+    tmp_path, monkeypatch, is_known_to_a_ledger, fault, remedy
+):
+    """Whoever moved out one that this user may not read would lose opt-outs by it."""
+    if is_known_to_a_ledger:
+        Ledger.open(tmp_path, ACCOUNT)
+    journal_of(tmp_path, "b", [])
+    path, connect = tmp_path / "b.sqlite3", sqlite3.connect
+    if fault == "a table gone":
+        with closing(connect(path)) as base:
+            base.execute("DROP TABLE meta")
+    else:
+
+        def out_of_reach(where, **options):
+            if where == path:
+                raise sqlite3.OperationalError("unable to open database file")
+            return connect(where, **options)
+
+        monkeypatch.setattr(sqlite3, "connect", out_of_reach)
+    with pytest.raises(LedgerError) as told:
+        Ledger.open(tmp_path, ACCOUNT)
+    assert remedy in str(told.value)
+    assert ("move it out" in str(told.value)) == (fault == "a table gone")
 
 
 def hammer(folder, which, count):

@@ -157,7 +157,6 @@ class Ledger:
         now, people = time.time(), self._people(contact["phone"] for contact in shown)
         sights = [
             {
-                "part": 0,
                 "person": people[contact["phone"]],
                 "spelling": self._hash(contact["phone"]),
                 **self._marks(contact),

@@ -507,6 +507,19 @@ def test_an_opt_out_that_is_never_shown_is_written_by_the_other_call_once(fields
         ({"first_name": "Ann"}, {"wanted": BOB, "echo": None}, ("unknown", OK)),
         ({"first_name": "Ann"}, {"wanted": BOB, "echo": {"first_name": "Ann"}}, ("unknown", OK)),
         ({"first_name": "Cy"}, {"wanted": BOB, "echo": BOB}, ("unknown", OK)),
+        ({"first_name": "Ann"}, {"wanted": {**BOB, **MAIL}, "echo": BOB}, ("unknown", OK)),
+        *(
+            (
+                {"tags": ["Old", "Theirs"]},
+                {"wanted": {"tags": ["New"]}, "echo": {"tags": ["New"]}, "before": {"tags": ["Old"]}, **how},
+                told_by,
+            )
+            for how, told_by in [
+                ({"add_tags": ("New",)}, ("updated", BY_ANSWER)),
+                ({"remove_tags": ("Old",)}, ("updated", BY_ANSWER)),
+                ({}, ("unknown", OK)),
+            ]
+        ),
         ({"first_name": "Ann"}, {"action": "delete", "wanted": BOB, "echo": BOB}, ("unknown", OK)),
         (
             {"first_name": "Ann", "opt_out": False},

@@ -87,7 +87,7 @@ class Engine:
                 row.take_over()
             if resumed and row.answered and stage(row) == "update":
                 row.asked = tuple(name for name in WRITABLE if name != "opt_out")
-        self._waited, self._polls, self._patience = 0.0, 0, PATIENCE
+        self._waited, self._poll, self._patience = 0.0, _FIRST_POLL, PATIENCE
         to_write = sum(row.action in WRITES and not row.done for row in rows)
         self._bar = ProgressBar(total=to_write, desc=_TITLES[kind], unit=" contacts", disable=not progress)
 
@@ -159,7 +159,7 @@ class Engine:
                 if todo or self._is_draining:
                     self._wait(todo)
                 continue
-            self._waited, self._polls = 0.0, 0
+            self._waited, self._poll = 0.0, _FIRST_POLL
             failed_rounds = failed_rounds + 1 if self._send(ready) else 0
             todo = [row for row in todo if not row.done]
             if failed_rounds >= FAILED_ROUNDS:
@@ -244,13 +244,13 @@ class Engine:
             return
         in_flight = filter(self._is_in_flight, self._rows if self._is_draining else rows)
         left = [row.in_flight_for(self._timeout) for row in in_flight]
-        pause = min(_FIRST_POLL * 2**self._polls, _LONGEST_POLL)
+        pause = self._poll
         if waiting:
             pause = min(pause, self._patience - self._waited)
             self._waited += pause
         elif left:
-            pause = min(pause, max(*left, 0.0))
-        self._polls = min(self._polls + 1, 10)
+            pause = min(pause, max(left))
+        self._poll = min(2 * self._poll, _LONGEST_POLL)
         self._bar.set_postfix_str("waiting for the account" if waiting else "waiting for requests under way")
         self._pause(pause)
         self._bar.set_postfix_str("")

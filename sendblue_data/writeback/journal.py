@@ -29,8 +29,6 @@ VERSION = 3
 SUFFIX = ".sqlite3"
 QUIET = 60.0
 """Seconds for which a request that was not answered may still take effect, where the run does not say."""
-FREE_THE_DISK, WAIT = "free the disk, then resume the run.", "wait for it to end."
-"""What to do about a journal that is whole, and can't be used just now."""
 HAS_LEDGER = "has_ledger"
 """What a journal says of itself that was written beside a ledger: without that, its folder has lost one."""
 _PARTIAL = ".partial"
@@ -64,6 +62,10 @@ _DAMAGE = (
 """What reading a journal raises whose texts were damaged in a way that SQLite does not notice."""
 _encode = msgspec.json.encode
 _decode = msgspec.json.decode
+
+
+class UnavailableJournalError(JournalError):
+    """The file seems whole and can't be used just now: a full disk, no permission, another process."""
 
 
 class Journal:
@@ -300,7 +302,7 @@ def _hold(path: Path) -> FileLock:
     try:
         lock.acquire()
     except Timeout:
-        raise JournalError(
+        raise UnavailableJournalError(
             f"The run {path.name.removesuffix(SUFFIX)!r} is in use by another process, or elsewhere in this one; "
             "wait for it to end."
         ) from None
@@ -308,11 +310,14 @@ def _hold(path: Path) -> FileLock:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    if not path.is_file():
-        raise JournalError(
-            f"There is no run {path.name.removesuffix(SUFFIX)!r} in {path.parent}: see list_runs()."
-        )
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
+    try:
+        if path.is_file():
+            return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
+    except (OSError, sqlite3.Error) as error:
+        raise _explained(error, path) from None
+    raise JournalError(
+        f"There is no run {path.name.removesuffix(SUFFIX)!r} in {path.parent}: see list_runs()."
+    )
 
 
 def _check_ours(base: sqlite3.Connection, path: Path) -> None:
@@ -333,16 +338,18 @@ def _check_whole(base: sqlite3.Connection, path: Path) -> None:
 
 def _explained(error: BaseException, path: Path) -> BaseException:
     if isinstance(error, OSError):
-        return JournalError(f"The journal {path} can't be used ({error}).")
+        return UnavailableJournalError(f"The journal {path} can't be used ({error}).")
     if not isinstance(error, _DAMAGE):
         return error
     if "locked" in str(error) or "busy" in str(error):
-        return JournalError(
-            f"The run {path.name.removesuffix(SUFFIX)!r} is in use by another process; {WAIT}"
+        return UnavailableJournalError(
+            f"The run {path.name.removesuffix(SUFFIX)!r} is in use by another process; wait for it to end."
         )
-    if isinstance(error, sqlite3.OperationalError):
-        return JournalError(
-            f"The journal {path} can't be written or read ({error}). What was sent is in it; {FREE_THE_DISK}"
+    # Of a table that is gone SQLite tells by the same error.
+    if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):
+        return UnavailableJournalError(
+            f"The journal {path} can't be written or read ({error}). What was sent is in it; "
+            "free the disk, then resume the run."
         )
     why = str(error) or type(error).__name__
     return JournalError(f"{path} is damaged or no journal of sendblue_data ({why}); it was left as it is.")

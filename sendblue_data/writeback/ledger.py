@@ -23,7 +23,7 @@ from sendblue_data._shared.warned import warn
 from sendblue_data.errors import JournalError, JournalWarning, LedgerError
 from sendblue_data.writeback.fields import MARKS, Contact, creation_moment
 from sendblue_data.writeback.identity import account_identity, identities, identity
-from sendblue_data.writeback.journal import FREE_THE_DISK, HAS_LEDGER, SUFFIX, WAIT, read_meta, reading
+from sendblue_data.writeback.journal import HAS_LEDGER, SUFFIX, UnavailableJournalError, read_meta, reading
 from sendblue_data.writeback.ledger_file import FILE, KEY_FILE, connected, ledger_key, make_ledger, open_runs
 from sendblue_data.writeback.rows import Kind
 
@@ -157,7 +157,6 @@ class Ledger:
         now, people = time.time(), self._people(contact["phone"] for contact in shown)
         sights = [
             {
-                "part": 0,
                 "person": people[contact["phone"]],
                 "spelling": self._hash(contact["phone"]),
                 **self._marks(contact),
@@ -408,7 +407,7 @@ def _check_journals(folder: Path) -> None:
 
 def _unread(error: JournalError, lost: str) -> LedgerError:
     """Return the error for a journal that can't be read; who moves out one that is whole loses opt-outs by it."""
-    is_whole = str(error).endswith((FREE_THE_DISK, WAIT))
+    is_whole = isinstance(error, UnavailableJournalError)
     return LedgerError(f"{error} {'Until then nobody is created or texted.' if is_whole else lost}")
 
 

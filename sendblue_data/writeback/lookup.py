@@ -38,6 +38,7 @@ REFRESH_AFTER = 2.0
 
 Instant = tuple[float, float]
 """A moment by the monotonic clock and by the wall's: one may stand still while the machine sleeps, the other be set."""
+_NEVER: Instant = (float("-inf"), float("-inf"))
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def fetch_current(client: SendblueClient, phones: Collection[str], *, rest: Iter
         return _view(wanted, _one_by_one(client, wanted))
     pull = client.count_contacts() // PAGE + EXTRA
     is_worth_it = pull <= CHEAP and len(more) > pull  # the others would be asked for soon, one after another
-    if len(wanted) <= max(FEW, pull) and not is_worth_it:
+    if len(wanted) <= pull and not is_worth_it:
         return _view(wanted, _one_by_one(client, wanted))
     frame, evidence = pull_contacts(client, progress=False, allow_incomplete=True, with_evidence=True)
     if evidence.complete:
@@ -131,7 +132,7 @@ class ContactCache:
         self._by = by
         self._seen: dict[str, tuple[Contact | None, Instant]] = {}
         self._lock = threading.Lock()
-        self._kept_back_at = 0.0
+        self._kept_back_at = _NEVER[0]
 
     def note(self, phones: Iterable[str], contacts: Mapping[str, Contact], at: Instant) -> None:
         """Keep what was seen elsewhere, such as by the plan."""
@@ -191,7 +192,7 @@ class ContactCache:
         Raises:
             StaleError: by what is returned.
         """
-        seen = min((self._seen[phone][1] for phone in phones if phone in self._seen), default=(0.0, 0.0))
+        seen = min((self._seen[phone][1] for phone in phones if phone in self._seen), default=_NEVER)
         calls, departures = [0], [0]
 
         def check(count: list[int]) -> None:
@@ -209,7 +210,7 @@ class ContactCache:
         return guarded
 
     def _age(self, phone: str) -> float:
-        return _seconds_since(self._seen[phone][1]) if phone in self._seen else float("inf")
+        return _seconds_since(self._seen[phone][1] if phone in self._seen else _NEVER)
 
 
 def now() -> Instant:

@@ -85,8 +85,8 @@ class Requests:
         self.last_error = ""
 
     def shut_down(self) -> None:
-        """Wait for what is on its way."""
-        self._pool.shutdown(cancel_futures=True)
+        """Wait for what is on its way; what has not left yet won't, once the run is stopped."""
+        self._pool.shutdown()
 
     def stop(self) -> None:
         """Send nothing more, but for what protects people who were just created."""
@@ -249,7 +249,7 @@ class Requests:
                 for row, outcome in zip(left, outcomes, strict=True):
                     self.note_opt_out(row, outcome)
                 left = [row for row, outcome in zip(left, outcomes, strict=True) if outcome is KEPT_BACK]
-            else:
+            if left:
                 raise StillFailingError(TURNED_AWAY)
 
     def _each(
@@ -272,8 +272,7 @@ class Requests:
         try:
             outcomes = self.wait_for(futures)
         finally:
-            wait(futures)  # also for whoever ends the run: they are on their way
-            outcomes = [_outcome_of(future) for future in futures]
+            outcomes = [_outcome_of(future) for future in futures]  # also for whoever ends the run
             attempt.end(outcomes, after)
         for outcome in outcomes:
             if outcome is not KEPT_BACK:
@@ -296,7 +295,6 @@ class Requests:
             raise
         if any(future.exception() is not None for future in done):
             self.stop()
-            wait(listed)
             errors = [error for future in listed if (error := future.exception()) is not None]
             raise next((error for error in errors if not isinstance(error, StoppedError)), errors[0])
         return [future.result() for future in listed]
@@ -308,6 +306,7 @@ def stage(row: Row) -> str:
 
 
 def _outcome_of(future: Future[Outcome]) -> Outcome:
+    """Wait for a call, and return how it ended."""
     error = None if future.cancelled() else future.exception()
     if future.cancelled() or isinstance(error, NOT_SENT):
         return not_sent(error)

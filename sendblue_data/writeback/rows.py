@@ -141,8 +141,9 @@ class Row:
         self.status = status
         self.left = left
         self.note(detail)
-        if self.wanted.get("opt_out") is True:
-            self.opted_out = True  # whether or not the account took it: nobody may forget it
+        wanted = self.wanted.get("opt_out")
+        if wanted is True or (self.opted_out and wanted is None):
+            self.opted_out = True  # whether or not the account took it, or shows it: nobody may forget it
         elif left is not None and left.get("opt_out") is not None:
             self.opted_out = left["opt_out"]
 

@@ -7,7 +7,7 @@ import sqlite3
 import stat
 import tempfile
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,10 +17,10 @@ from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from sendblue_data.contacts import contacts_frame
-from sendblue_data.errors import LedgerError
+from sendblue_data.errors import JournalWarning, LedgerError
 from sendblue_data.writeback import ledger as module, ledger_file
 from sendblue_data.writeback.journal import Journal
-from sendblue_data.writeback.ledger import LAG, Ledger
+from sendblue_data.writeback.ledger import LAG, Ledger, open_ledger
 from sendblue_data.writeback.rows import Row
 from tests.writeback.people import people, person, phone
 
@@ -73,13 +73,14 @@ def test_many_are_told_as_few_are(ledger):
     assert ledger.opted_out(pl.Series(everyone)) == set(everyone[::3])
 
 
-def test_the_same_contact_seen_out_and_long_after_not_out_has_resumed(ledger, clock):
-    ledger.observe([person(1, opt_out=True)], by="a look")
-    clock.now += LAG - 1
-    ledger.observe([person(1, opt_out=False)], by="a look that lags behind")
+@pytest.mark.parametrize("shown", [list, contacts_frame])
+def test_the_same_contact_seen_out_and_long_after_not_out_has_resumed(ledger, clock, shown):
+    ledger.observe(shown([person(1, opt_out=True), person(2)]), by="a look")
+    clock.now += 119
+    ledger.observe(shown([person(1, opt_out=False)]), by="a look that lags behind")
     assert held(ledger) == {phone(1)}
     clock.now += 1
-    ledger.observe([person(1, opt_out=False)], by="a look")
+    ledger.observe(shown([person(1, opt_out=False)]), by="a look")
     assert held(ledger) == set()
 
 
@@ -165,6 +166,19 @@ def test_accounts_are_apart_until_they_are_linked(ledger, tmp_path, clock):
     assert ledger.opted_out_under_other_key([phone(1)]) == {}
     other.record_out([phone(3)], by="a run")
     assert held(ledger) == {phone(1), phone(3)}
+    # A third account has nothing of what the second one had before.
+    assert held(Ledger.open(tmp_path / "runs", "api.sendblue.co/55555555")) == set()
+
+
+def test_with_an_account_comes_what_was_seen_and_created_there(ledger, tmp_path, clock):
+    other = Ledger.open(tmp_path / "runs", OLD_KEY)
+    other.record_created([person(2)])
+    other.observe([person(1, opt_out=True)], by="a look")
+    ledger.link(OLD_KEY)
+    assert ledger.created_by_runs([phone(2)])[phone(2)]["contact_id"] == "id-2"
+    clock.now += LAG
+    ledger.observe([person(1, opt_out=False)], by="a look")
+    assert held(ledger) == set()
 
 
 def test_what_was_created_is_known_until_it_is_forgotten(ledger):
@@ -179,8 +193,21 @@ def test_what_was_created_is_known_until_it_is_forgotten(ledger):
     assert held(ledger) == {phone(1)}
 
 
+def test_of_who_is_forgotten_no_look_and_no_word_counts_any_more(ledger, clock):
+    """Nobody is back in by what was kept of them before they were erased."""
+    ledger.observe([person(1, opt_out=True)], by="a look")
+    ledger.record_in([phone(2)], by="somebody")
+    ledger.forget([phone(1), phone(2)])
+    ledger.observe([person(2, opt_out=True)], by="a look")
+    ledger.observe([person(2, opt_out=False)], by="a look that lags behind")
+    clock.now += LAG
+    ledger.observe([person(1, opt_out=False)], by="a look")
+    assert held(ledger) == {phone(1), phone(2)}
+
+
 def test_no_phone_and_no_forgotten_id_is_in_any_file_and_all_are_the_owners(ledger, tmp_path):
     ledger.record_out([phone(1)], by="a run")
+    ledger.record_out([phone(2)], by="who-said-so")
     ledger.record_created([person(2, contact_id="who-was-created")])
     ledger.forget([phone(2)])
     files = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
@@ -189,6 +216,7 @@ def test_no_phone_and_no_forgotten_id_is_in_any_file_and_all_are_the_owners(ledg
     held_bytes = b"".join(path.read_bytes() for path in files)
     assert phone(1)[2:].encode() not in held_bytes
     assert b"who-was-created" not in held_bytes
+    assert b"who-said-so" not in held_bytes
 
 
 @pytest.mark.parametrize("name", [ledger_file.FILE, ledger_file.KEY_FILE])
@@ -246,6 +274,18 @@ def test_a_beginning_that_was_cut_off_is_begun_again(tmp_path, monkeypatch):
         Ledger.open(tmp_path / f"runs{step}", ACCOUNT).record_out([phone(1)], by="a run")
 
 
+@pytest.mark.parametrize("opts_in", [False, True])
+@pytest.mark.parametrize("kind", ["create", "delete", "update", "opt_out", "verify", "undo"])
+def test_without_a_ledger_goes_on_only_what_can_harm_nobody(ledger, kind, opts_in):
+    (ledger.folder / ledger_file.FILE).write_bytes(b"")
+    if kind in ("update", "opt_out") and not opts_in:
+        with pytest.warns(JournalWarning, match="goes on without the ledger"):
+            assert open_ledger(kind, ledger.folder, ACCOUNT, opts_in=opts_in) is None
+    else:
+        with pytest.raises(LedgerError, match="; nothing was sent"):
+            open_ledger(kind, ledger.folder, ACCOUNT, opts_in=opts_in)
+
+
 def journal_of(folder, run_id, rows, **meta):
     """Write down a run that went on without a ledger, since none could be begun."""
     meta = {
@@ -289,6 +329,39 @@ def test_a_journal_without_a_ledger_that_can_not_be_read_is_not_passed_over(tmp_
             Ledger.open(tmp_path, ACCOUNT)
     (tmp_path / "b.sqlite3").write_bytes(whole)
     assert held(Ledger.open(tmp_path, ACCOUNT)) == {phone(1)}
+
+
+@pytest.mark.parametrize("is_known_to_a_ledger", [True, False])
+@pytest.mark.parametrize(
+    ("fault", "remedy"),
+    [
+        ("out of reach", "Until then nobody is created or texted."),
+        ("a table gone", "restore it from a backup"),
+    ],
+)
+def test_only_a_journal_that_is_not_whole_is_to_be_restored(
+    tmp_path, monkeypatch, is_known_to_a_ledger, fault, remedy
+):
+    """Whoever moved out one that this user may not read would lose opt-outs by it."""
+    if is_known_to_a_ledger:
+        Ledger.open(tmp_path, ACCOUNT)
+    journal_of(tmp_path, "b", [])
+    path, connect = tmp_path / "b.sqlite3", sqlite3.connect
+    if fault == "a table gone":
+        with closing(connect(path)) as base:
+            base.execute("DROP TABLE meta")
+    else:
+
+        def out_of_reach(where, **options):
+            if where == path:
+                raise sqlite3.OperationalError("unable to open database file")
+            return connect(where, **options)
+
+        monkeypatch.setattr(sqlite3, "connect", out_of_reach)
+    with pytest.raises(LedgerError) as told:
+        Ledger.open(tmp_path, ACCOUNT)
+    assert remedy in str(told.value)
+    assert ("move it out" in str(told.value)) == (fault == "a table gone")
 
 
 def hammer(folder, which, count):

@@ -402,7 +402,7 @@ def test_the_journal_says_how_calls_that_were_sent_together_ended(open_account, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", range(21, 41))
+@pytest.mark.parametrize("size", [21, 26, 31, 32, 33, 40])
 @pytest.mark.parametrize("kind", ["create", "delete"])
 def test_no_request_is_of_nobody(open_account, monkeypatch, size, kind):
     """What an empty list would delete, nobody says."""

@@ -185,19 +185,19 @@ def check_new_folder(folder: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def _one_at_a_time(work: Path) -> Iterator[None]:
-    lock = FileLock(work.with_name(f"{work.name}.lock"), 0, mode=OWNER_ONLY)
+    lock = FileLock(work.with_name(f"{work.name}.lock"), mode=OWNER_ONLY)
     with _writing(work):
         try:
-            lock.acquire()
+            held = lock.acquire(blocking=False)
         except Timeout:
             raise FileNotWrittenError(
                 f"Another pull is writing to {work}. Wait for it to end, or give another folder."
             ) from None
-    try:
-        yield
-    finally:
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
+    with held:
+        try:
+            yield
+        finally:
+            Path(lock.lock_file).unlink(missing_ok=True)
 
 
 @contextmanager

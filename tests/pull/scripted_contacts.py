@@ -40,7 +40,10 @@ def ids(frame):
 
 def done(answer):
     future = Future()
-    future.set_result(answer)
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
     return future
 
 

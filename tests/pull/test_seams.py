@@ -243,6 +243,8 @@ def test_a_later_row_replaces_the_same_contact():
             {"contact_id": "b", "phone": "+12125550101"},
             {"phone": "+12125550102"},
             {"contact_id": "d", "phone": "+12125550103"},
+            {"contact_id": "e", "phone": "+12125550104"},
+            {"contact_id": "f"},
         ]
     )
     new = contacts_frame(
@@ -252,12 +254,14 @@ def test_a_later_row_replaces_the_same_contact():
             {"contact_id": "c", "phone": "+12125550102"},
             {"contact_id": "c", "phone": "+12125550102", "first_name": "Later"},
             {"contact_id": None, "phone": None, "first_name": "Nobody"},
+            {"phone": "+12125550104", "first_name": "Known by a phone"},
         ]
     )
 
     merged = merge_contacts(old, new)
 
-    assert merged.height == 6
-    assert ids(merged) == ["a", "d", "twin", "b again", "c", None]
-    assert merged["first_name"].to_list() == [None, None, "Twin", None, "Later", "Nobody"]
+    assert merged.height == 8
+    assert ids(merged) == ["a", "d", "f", "twin", "b again", "c", None, None]
+    names = [None, None, None, "Twin", None, "Later", "Nobody", "Known by a phone"]
+    assert merged["first_name"].to_list() == names
     assert merge_contacts(merged, new).equals(merged)

@@ -414,6 +414,11 @@ def test_nobody_at_a_cursor_is_a_whole():
     assert (rows.height, later, is_whole) == (0, None, True)
 
 
+def test_one_alone_is_a_moment():
+    rows, later, is_whole = Scripted(page("a1", "a2", "a3"))._by_offset(at(1))
+    assert (ids(rows), later, is_whole) == (["a1"], at(2), True)
+
+
 def test_contacts_without_a_moment_are_one_moment():
     reader = Scripted(page("a-", "b-", "c-", "d-"), page("c-", "d-", "a1", "a2"))
     rows, later, is_whole = reader._by_offset(None)

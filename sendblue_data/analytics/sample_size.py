@@ -71,13 +71,16 @@ def detectable_difference(
     check_number("contacts", contacts, is_whole_from(1), "a whole number of contacts, 1 or more")
     _check_rate("rate", rate)
     z, power_z = normal_quantile(confidence), _power_quantile(power)
-    if rate == 1 or _needed(rate, 1.0, z, power_z) > contacts:
+
+    def is_seen(other: float) -> bool:
+        return other > rate and _needed(rate, other, z, power_z) <= contacts
+
+    if not is_seen(1.0):
         return None
     low, high = rate, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        is_seen = middle > rate and _needed(rate, middle, z, power_z) <= contacts
-        low, high = (low, middle) if is_seen else (middle, high)
+        low, high = (low, middle) if is_seen(middle) else (middle, high)
     return high - rate
 
 

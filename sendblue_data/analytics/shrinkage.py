@@ -25,7 +25,7 @@ _FARTHEST = log(1e9)
 """Logarithms of size and of the mean's odds are looked for up to here."""
 _NEAR, _CLOSE, _TURNS = 1e-3, 1e-7, 60
 """Distance of the points that slopes are taken from, the step that is small enough to end with, and most steps."""
-_SHIFT = 10
+_SHIFT = 20
 """Stirling's series is exact to 1e-15 from here on; smaller arguments are moved up to it."""
 
 
@@ -87,7 +87,7 @@ def fit_prior(hits: np.ndarray, sizes: np.ndarray) -> Prior | None:
     def height(place: np.ndarray) -> float:
         return _likelihood(_share(place[0]), float(np.exp(place[1])), pairs, times)
 
-    middles = [log(mean / (1 - mean)) for mean in (pooled, float((hits / sizes).clip(1e-6, 1 - 1e-6).mean()))]
+    middles = [log(mean / (1 - mean)) for mean in (pooled, float((hits / sizes).mean()))]
     starts = [np.array([middle, log(size)]) for middle in middles for size in _STARTS]
     top = _climb(height, max(starts, key=height))
     return Prior(_share(top[0]), float(np.exp(top[1])))

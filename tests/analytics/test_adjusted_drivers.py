@@ -12,17 +12,8 @@ from polars.testing import assert_frame_equal
 from scipy import stats
 from statsmodels.genmod import families
 from statsmodels.genmod.generalized_linear_model import GLM
-from statsmodels.stats.contingency_tables import StratifiedTable
 
 from sendblue_data import created_period, opt_out_drivers, variable
-from sendblue_data.analytics.stratified import (
-    Cells,
-    Strata,
-    chi_squared_p,
-    log_ratios,
-    mantel_haenszel,
-    modified_poisson,
-)
 from sendblue_data.errors import ConfigurationError, FrameError
 from tests.analytics.people import NOW, frame_of, made_up
 
@@ -97,21 +88,6 @@ def test_with_strata_alone_the_risk_is_mantel_and_haenszels(keys):
         assert row["expected_opt_out_rate"] == pytest.approx(row["opt_out_rate"] / ratio)
 
 
-def test_the_ratio_of_strata_is_statsmodels():
-    random = np.random.default_rng(1)
-    n1, n0 = random.integers(20, 90, (2, 6)).astype(float)
-    a, b = (
-        random.binomial(n1.astype(int), 0.3).astype(float),
-        random.binomial(n0.astype(int), 0.2).astype(float),
-    )
-    ours = mantel_haenszel(Strata(a, n1, b, n0, n1, np.arange(6)), Z, counts=True)
-    tables = StratifiedTable(
-        [np.array([[w, x - w], [y, z - y]]) for w, x, y, z in zip(a, n1, b, n0, strict=True)]
-    )
-    assert ours.ratio == pytest.approx(tables.riskratio_pooled, rel=1e-12)
-    assert ours.low < ours.ratio < ours.high
-
-
 def test_with_tags_held_the_risks_are_a_poisson_regressions():
     rows = people()
     table = opt_out_drivers(frame_of(rows), ["tag"], adjust=("age", "line", "tags"), as_of=NOW).sort("level")
@@ -131,20 +107,6 @@ def test_with_tags_held_the_risks_are_a_poisson_regressions():
         np.column_stack([fit.params[:3], fit.params[:3] - Z * errors, fit.params[:3] + Z * errors])
     )
     assert np.array(table.select(ADJUSTED).rows()) == pytest.approx(theirs, rel=1e-6)
-
-
-def test_in_a_large_stratum_robust_errors_are_statsmodels_hc0():
-    """With strata so large that the correction is nothing, the errors are those of `cov_type="HC0"`."""
-    random = np.random.default_rng(2)
-    marks = random.random((40_000, 2)) < 0.3
-    events = random.random(40_000) < 0.05 * np.where(marks[:, 0], 2.0, 1) * np.where(marks[:, 1], 0.7, 1)
-    ones, none = np.ones(40_000), np.zeros(40_000, int)
-    cells = Cells(none, none, ones, events.astype(float), *marks.nonzero(), 2)
-    fit = GLM(events.astype(float), np.column_stack([marks.astype(float), ones]), family=families.Poisson())
-    theirs = fit.fit(cov_type="HC0", tol=1e-14, maxiter=200)
-    assert log_ratios(cells) == pytest.approx(theirs.params[:2], abs=1e-8)
-    low = [math.log(one.low) for one in modified_poisson(cells, Z)]
-    assert low == pytest.approx(theirs.conf_int()[:2, 0], abs=1e-5)
 
 
 def test_a_set_of_whom_nobody_opted_out_has_an_end_that_is_exact():
@@ -233,11 +195,6 @@ def test_a_risk_that_differs_by_age_has_a_small_homogeneity_p():
         assert opt_out_drivers(frame_of(rows), ["tag"], adjust=held, as_of=NOW)["homogeneity_p"].item() < 1e-6
         alike = opt_out_drivers(frame_of(people()), ["tag"], adjust=held, as_of=NOW)["homogeneity_p"]
         assert (alike > 0.001).all()
-
-
-@given(st.floats(0, 200), st.integers(1, 40))
-def test_the_tail_is_scipys(value, freedom):
-    assert chi_squared_p(value, freedom) == pytest.approx(stats.chi2.sf(value, freedom), rel=1e-9, abs=1e-300)
 
 
 @settings(max_examples=12, deadline=None)

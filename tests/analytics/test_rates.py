@@ -14,6 +14,7 @@ from sendblue_data.analytics.rates import (
     benjamini_hochberg,
     newcombe_difference,
     normal_quantile,
+    wilson_bounds,
     wilson_interval,
     with_rate,
     with_share,
@@ -58,6 +59,8 @@ def test_columns_give_what_numbers_give(parts):
     table = with_rate(pl.DataFrame({"hits": hits, "n": sizes}), "hits", "n")
     assert table.columns == ["hits", "n", "rate", "low", "high"]
     assert table.select("low", "high").rows() == one_by_one
+    low, high = wilson_bounds(pl.col("hits"), pl.col("n"))
+    assert table.select(low.alias("low"), high.alias("high")).rows() == one_by_one
 
 
 def test_one_number_serves_a_column():

@@ -27,6 +27,13 @@ def test_well_known_numbers():
     # With 80% power, two-sided 5%, and no correction for continuity.
     assert contacts_needed(0.05, 0.10) == 435
     assert contacts_needed(0.60, 0.70) == contacts_needed(0.40, 0.30) == 356
+    # Of none against all, half the squared quantile of the null hypothesis: 1.92.
+    assert contacts_needed(0, 1) == 2
+    assert detectable_difference(1, 0.0) is None
+    assert detectable_difference(2, 0.0) == pytest.approx(0.9989798, abs=1e-7)
+    assert detectable_difference(20, 0.0) == pytest.approx(0.3121385, abs=1e-7)
+    # So many see the next float.
+    assert detectable_difference(10**40, 0.5) == 2**-53
 
 
 @given(RATES, RATES)
@@ -62,8 +69,12 @@ def test_what_can_not_be_answered_is_refused():
         contacts_needed(0.05, 0.05)
     for call, says in [
         (lambda: contacts_needed(5, 0.1), "rate is 5: expected a share"),
+        (lambda: contacts_needed(1.5, 0.1), "rate is 1.5"),
+        (lambda: detectable_difference(9, -0.1), "rate is -0.1"),
         (lambda: contacts_needed(0.1, "0.2"), "other is '0.2'"),
         (lambda: contacts_needed(0.1, 0.2, power=80), "power is 80"),
+        (lambda: contacts_needed(0.1, 0.2, power=1.5), "power is 1.5"),
+        (lambda: contacts_needed(0.1, 0.2, power=0), "power is 0"),
         (lambda: contacts_needed(0.1, 0.2, confidence=95), "confidence is 95"),
         (lambda: detectable_difference(0, 0.1), "contacts is 0: expected a whole number"),
     ]:

@@ -5,10 +5,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.optimize import minimize
+from scipy.special import gammaln
 from scipy.stats import betabinom
 
 from sendblue_data import opt_out_rate, tag_summary
-from sendblue_data.analytics.shrinkage import fit_prior, with_shrunken_rate
+from sendblue_data.analytics.shrinkage import _log_gamma, fit_prior, with_shrunken_rate
 from sendblue_data.errors import ConfigurationError
 
 
@@ -34,6 +35,47 @@ def test_the_prior_is_the_likeliest_by_scipy_too(groups, mean, size):
     )
     assert prior.mean == pytest.approx(1 / (1 + np.exp(-found.x[0])), rel=1e-4)
     assert prior.size == pytest.approx(np.exp(found.x[1]), rel=1e-4)
+
+
+def test_the_logarithm_of_gamma_is_scipys():
+    values = np.concatenate([np.geomspace(1e-3, 1e9, 400), [1.0, 2.0, 3.0]])
+    assert _log_gamma(values) == pytest.approx(gammaln(values), rel=1e-14, abs=6e-14)
+
+
+@pytest.mark.parametrize(
+    ("hits", "sizes", "mean"),
+    [
+        ([5, 49, 20], [50, 500, 200], 74 / 750),
+        ([0, 0, 0], [5, 9, 2], 0),
+        ([5, 9, 2], [5, 9, 2], 1),
+        # Of groups of one nobody can tell how their rates scatter.
+        ([1, 0, 0, 1, 0], [1] * 5, 0.4),
+    ],
+    ids=["less than by chance", "nobody", "everybody", "of one each"],
+)
+def test_rates_that_do_not_scatter_are_one_and_all_is_from_all(hits, sizes, mean):
+    prior = fit_prior(np.array(hits), np.array(sizes))
+    assert prior == (pytest.approx(mean), np.inf)
+    table = with_shrunken_rate(pl.DataFrame({"hits": hits, "n": sizes}), "hits", "n", "shrunken")
+    assert table["shrunken"].to_list() == pytest.approx([mean] * len(hits))
+    assert table["from_all"].to_list() == [1.0] * len(hits)
+
+
+def test_a_shrunken_rate_is_of_the_group_s_contacts_and_as_many_as_the_prior_weighs():
+    hits, sizes = [1, 30, 2, 90, 0], [2, 600, 50, 900, 0]
+    table = with_shrunken_rate(pl.DataFrame({"hits": hits, "n": sizes}), "hits", "n", "shrunken")
+    mean, size = fit_prior(np.array(hits[:4]), np.array(sizes[:4]))
+    expected = [(hit + mean * size) / (n + size) for hit, n in zip(hits[:4], sizes[:4], strict=True)]
+    assert table["shrunken"].to_list() == [*(pytest.approx(rate) for rate in expected), None]
+    assert table["from_all"].to_list() == [*(pytest.approx(size / (n + size)) for n in sizes[:4]), None]
+
+
+def test_fewer_than_three_groups_of_which_something_is_known_are_not_shrunken():
+    table = pl.DataFrame({"hits": [1, 30, 0, 0], "n": [2, 600, 0, 0]})
+    shrunken = with_shrunken_rate(table, "hits", "n", "shrunken")
+    assert shrunken.select("shrunken", "from_all").rows() == [(None, None)] * 4
+    assert fit_prior(np.array([1, 30]), np.array([2, 600])) is None
+    assert fit_prior(np.array([1, 30, 2]), np.array([2, 600, 3])) is not None
 
 
 def test_rates_that_scatter_by_chance_alone_are_all_one():

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -107,8 +107,7 @@ class Journal:
             holder = _hold(path)  # so that nobody takes what is half written for a leftover
             # Made here, for the owner alone; SQLite gives its side files the same permissions.
             os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY))
-            base = sqlite3.connect(partial, isolation_level=None)
-            try:
+            with closing(sqlite3.connect(partial, isolation_level=None)) as base:
                 base.execute("PRAGMA synchronous = FULL")
                 base.executescript(
                     f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
@@ -123,8 +122,6 @@ class Journal:
                     ),
                 )
                 base.execute("COMMIT")
-            finally:
-                base.close()
             partial.replace(path)
             holder.release()
             sync_folder(folder)
@@ -274,14 +271,12 @@ class Journal:
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a journal to read it only, beside whoever holds it."""
-    base = _connect(path)
-    try:
-        _check_ours(base, path)
-        yield base
-    except _DAMAGE as error:
-        raise _explained(error, path) from None
-    finally:
-        base.close()
+    with closing(_connect(path)) as base:
+        try:
+            _check_ours(base, path)
+            yield base
+        except _DAMAGE as error:
+            raise _explained(error, path) from None
 
 
 def read_meta(base: sqlite3.Connection) -> dict[str, Any]:
@@ -362,12 +357,14 @@ def remove_leftovers(folder: Path) -> None:
             holder = _hold(path.with_suffix(SUFFIX))
             _discard(path)
             holder.release()
-            path.with_suffix(".lock").unlink(missing_ok=True)
+            _remove(path.with_suffix(".lock"))
 
 
-def _discard(path: Path) -> None:
-    for one in (path, path.with_name(f"{path.name}-journal")):
-        try:
-            one.unlink(missing_ok=True)
-        except OSError:
-            continue  # the next run tries again
+def _discard(partial: Path) -> None:
+    _remove(partial, partial.with_name(f"{partial.name}-journal"))
+
+
+def _remove(*paths: Path) -> None:
+    for path in paths:
+        with suppress(OSError):  # the next run tries again
+            path.unlink()

@@ -324,11 +324,12 @@ def test_after_twenty_rows_refused_alone_a_chunk_is_only_sampled(make):
 
 
 @pytest.mark.parametrize(("refused", "count", "expected"), [(19, 4, 7), (20, 4, 4), (20, 3, 4), (20, 2, 3)])
-def test_a_few_are_sent_each(make, refused, count, expected):
+def test_fewer_than_twenty_prove_nothing_and_three_rows_are_no_sample(make, refused, count, expected):
     chunks = make(client := Account(lambda *_: fault(400)), 4)
-    chunks._refused_alone = refused
+    for n in range(refused):
+        chunks._chunk("create", [row_of(100 + n)])
     chunks._chunk("create", rows_of(count))
-    assert len(client.calls) == expected
+    assert len(client.calls) == refused + expected
 
 
 def test_a_chunk_of_which_one_is_taken_is_halved_as_any(make):

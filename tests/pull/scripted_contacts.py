@@ -47,6 +47,14 @@ def done(answer):
     return future
 
 
+class Pending(Future):
+    """An answer that a test brings: whoever waited for it would wait forever."""
+
+    def result(self, timeout=None):
+        assert self.done()
+        return super().result(timeout)
+
+
 class Asked(NamedTuple):
     cursor: datetime | None
     offset: int = 0
@@ -70,7 +78,7 @@ class Scripted(Reader):
         asked = Asked(cursor, offset, **how)
         self.asked.append(asked)
         answer = self.answering(asked) if self.answering else self.answers.pop(0)
-        self.awaited.append(Future() if answer is None else done(answer))
+        self.awaited.append(Pending() if answer is None else done(answer))
         return self.awaited[-1]
 
     def bring(self, nth, answer):

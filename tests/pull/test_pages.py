@@ -1,7 +1,7 @@
 """Pages of contacts: how far a listing reaches, what is asked for and held against it, and how it is broken off."""
 
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -12,7 +12,7 @@ from sendblue_data.pull.joining import PLACED
 from sendblue_data.pull.pages import API_CAPS, AccountNeverStill, Caps, OrderIgnored, Pages
 from sendblue_data.pull.waiting import AWAKE_EVERY, result
 from tests.pull.model_account import SMALL
-from tests.pull.scripted_contacts import TINY, Scripted, at, ids, page, people
+from tests.pull.scripted_contacts import TINY, Pending, Scripted, at, ids, page, people
 
 # How far a listing reaches ----------------------------------------------------------------------------------
 
@@ -253,11 +253,6 @@ def test_to_stop_with_nothing_under_way_breaks_off_connections_once():
 
 def test_who_waits_for_a_page_looks_up_in_between(monkeypatch):
     """Where the system would not wake a waiting thread, Ctrl-C is noticed then: within a second."""
-
-    class Pending(Future):
-        def result(self, timeout=None):
-            assert self.done()
-            return super().result(timeout)
 
     waited = []
 

@@ -43,6 +43,57 @@ def test_at_one_age_the_interval_is_that_of_the_binomial_likelihood():
     assert ours == pytest.approx(expected, rel=1e-6)
 
 
+KNOWN = {2: (0, 4), 7: (3, 5), 9: (2, 9), 20: (2, 3), 31: (4, 4)}
+"""By age: how many opted out, of how many."""
+
+
+def bounds_by_search(place, confidence, steps=2_000):
+    """The shares at one age with which some rising curve is likely enough, of all curves in so many steps."""
+    shares = np.linspace(0, 1, steps + 1)
+    likely = [binom.logpmf(out, known, shares) for out, known in KNOWN.values()]
+    before = after = np.zeros(steps + 1)
+    for one in likely[:place]:
+        before = np.maximum.accumulate(before + one)
+    for one in likely[:place:-1]:
+        after = np.maximum.accumulate((after + one)[::-1])[::-1]
+    best = before + likely[place] + after
+    fits = np.flatnonzero(2 * (best.max() - best) <= chi2.ppf(confidence, 1))
+    return shares[fits[0]], shares[fits[-1]]
+
+
+@pytest.mark.parametrize("place", range(len(KNOWN)))
+def test_between_other_ages_the_interval_is_what_a_search_of_rising_curves_finds(place):
+    hits, trials = np.array(list(KNOWN.values()), float).T
+    ours = likelihood_interval(hits, trials, place, float(np.sqrt(chi2.ppf(0.9, 1))))
+    assert ours == pytest.approx(bounds_by_search(place, 0.9), abs=1e-3)
+
+
+def test_a_row_is_a_share_with_its_ages_its_contacts_and_the_interval_at_its_middle():
+    ages = [(age, n < out) for age, (out, known) in KNOWN.items() for n in range(known)]
+    ages += [(age, None) for age in (2, 5, 12)]
+    frame = people([age for age, _ in ages], [out for _, out in ages])
+    undated = frame.head(2).with_columns(created_at=pl.lit(None, frame.schema["created_at"]))
+    table = opt_out_by_age(pl.concat([frame, undated]), as_of=NOW, confidence=0.9)
+    # Of 5 and 9 contacts the share falls from 3 in 5 to 2 in 9, so they are one row, whose middle is in the second.
+    assert table.select("day", "from_day", "to_day", "contacts", "unknown", "opt_outs", "rate").rows() == [
+        (2, 2, 5, 6, 2, 0, 0.0), (9, 7, 12, 15, 1, 5, 5 / 14), (20, 20, 20, 3, 0, 2, 2 / 3), (31, 31, 31, 4, 0, 4, 1.0),
+    ]  # fmt: skip
+    for row, place in zip(table.select("low", "high").rows(), (0, 2, 3, 4), strict=True):
+        assert row == pytest.approx(bounds_by_search(place, 0.9), abs=1e-3)
+    assert table.select("undated", "confidence").unique().rows() == [(2, 0.9)]
+
+
+def test_contacts_created_after_the_pull_are_of_the_first_day():
+    table = opt_out_by_age(people([-2, 0, 0.5, 1], [True, False, True, True]), as_of=NOW)
+    assert table.select("from_day", "to_day", "contacts", "opt_outs").rows() == [(0, 0, 2, 1), (1, 1, 2, 2)]
+
+
+def test_where_nothing_is_known_there_is_no_row():
+    table = opt_out_by_age(people([3, 4], pl.Series([None, None], dtype=pl.Boolean)), as_of=NOW)
+    assert table.height == 0
+    assert table.columns[:3] == ["day", "from_day", "to_day"]
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 12), st.sampled_from([None, True, False])), min_size=0, max_size=60),

@@ -204,6 +204,12 @@ def test_what_was_answered_and_is_not_shown_is_waited_for_a_minute(engine_of, cl
     assert saved(engine)[-1] == [0]
 
 
+def test_what_another_process_was_answered_for_is_waited_for_as_long(engine_of, clock):
+    engine_of(Store(), [row := row_of(0, sent=True, answered=True)], resumed=True).run()
+    assert sum(clock.pauses) == pytest.approx(60.0)
+    assert row.detail == OK
+
+
 def test_the_minute_begins_anew_when_something_is_shown(engine_of, clock):
     store = Store()
     store.hidden.update([phone(0), phone(1)])
@@ -516,6 +522,24 @@ def test_a_bar_is_hidden_where_nobody_asks_for_one(engine_of, monkeypatch):
     engine_of(store, rows).run()
     assert bars[0].options["disable"] is True
     assert (bars[0].total, bars[0].n, bars[0].steps) == (1, 1, [])
+    engine_of(store, rows).run()
+    assert (bars[1].total, bars[1].n) == (0, 0)
+
+
+def test_a_bar_of_a_run_that_is_cut_off_counts_what_is_done(engine_of, monkeypatch):
+    monkeypatch.setattr(module, "ProgressBar", Bar)
+    bars.clear()
+    store = Store(person(0))
+    store.faults["create"] = fault(401)
+    rows = [
+        row_of(0, "update", wanted={"first_name": "Name 0"}, before=person(0)),
+        *(row_of(n) for n in (1, 2)),
+        row_of(3, "unchanged", done=True, status="unchanged"),
+        row_of(4, "absent", done=True, status="absent"),
+    ]
+    with pytest.raises(ApiError):
+        engine_of(store, rows).run()
+    assert (bars[0].total, bars[0].n) == (3, 1)
 
 
 def test_a_run_of_nobody_cancels_has_an_event_of_its_own(monkeypatch):

@@ -28,9 +28,8 @@ from sendblue_data.writeback.sending import (
 CHUNKS_AT_ONCE = 4
 """Bulk requests under way at one time: their phones are distinct, so their order does not matter."""
 REFUSED_ALONE = 20
-"""Rows refused one by one with none taken, after which a chunk that is refused is only sampled."""
-SAMPLE = 3
-"""Rows of such a chunk that are sent alone: it is halved only if the server takes one of them."""
+"""Rows refused one by one with none taken, after which a chunk that is refused is only sampled: it is halved only if
+the server takes a row of the sample."""
 MOST_CONFLICTS = 8
 """409s, the last of them for the row alone, of a row that the account does not show."""
 
@@ -127,8 +126,8 @@ class Chunks:
             self._shrink(half)  # it was not a row of it that was refused, but its size
 
     def _sampled(self, kind: str, rows: list[Row], outcome: Outcome) -> list[Row]:
-        """Send a few rows of a refused chunk alone; reject the others if none is taken, else give them back."""
-        sample = [rows[0], rows[len(rows) // 2], rows[-1]] if len(rows) > SAMPLE else rows
+        """Send three rows of a refused chunk alone; reject the others if none is taken, else give them back."""
+        sample = [rows[place] for place in sorted({0, len(rows) // 2, len(rows) - 1})]
         others = without(rows, sample)
         for row in sample:
             self._chunk(kind, [row])

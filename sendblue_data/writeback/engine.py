@@ -88,8 +88,10 @@ class Engine:
             if resumed and row.answered and stage(row) == "update":
                 row.asked = tuple(name for name in WRITABLE if name != "opt_out")
         self._waited, self._poll, self._patience = 0.0, _FIRST_POLL, PATIENCE
-        to_write = sum(row.action in WRITES and not row.done for row in rows)
-        self._bar = ProgressBar(total=to_write, desc=_TITLES[kind], unit=" contacts", disable=not progress)
+        self._to_write = sum(row.action in WRITES and not row.done for row in rows)
+        self._bar = ProgressBar(
+            total=self._to_write, desc=_TITLES[kind], unit=" contacts", disable=not progress
+        )
 
     def run(self, seen: Mapping[str, Contact] | None = None, seen_at: float | None = None) -> None:
         """Go on until every row has an outcome.
@@ -137,7 +139,7 @@ class Engine:
             self._chunks.shut_down()
             self._requests.shut_down()
             done = sum(row.done and row.action in WRITES for row in self._rows)
-            self._bar.n = min(done, self._bar.total or 0)
+            self._bar.n = min(done, self._to_write)
             self._bar.close()
 
     # Rounds

@@ -195,8 +195,8 @@ def options_of(journal: Journal, **changes: Any) -> Options:
     """Read a run's options from its journal."""
     meta = journal.meta()
     try:
-        columns = tuple(meta["options"]["columns"])
-        return Options(**{**meta["options"], "columns": columns, **changes})
+        lists = {name: tuple(meta["options"][name]) for name in ("columns", "clear")}
+        return Options(**{**meta["options"], **lists, **changes})
     except (LookupError, TypeError) as error:
         raise JournalError(
             f"{journal.path} is damaged ({error}); it was left as it is. Nothing was sent."

@@ -11,6 +11,7 @@ from sendblue_data.errors import (
     RateLimitedError,
     ServerFaultError,
 )
+from sendblue_data.writeback import lookup
 from sendblue_data.writeback.lookup import StaleError
 
 ERRORS = {
@@ -136,3 +137,55 @@ class View:
             return write()
 
         return guarded
+
+
+class Clock:
+    """Both clocks, and the event by which a run waits. A wait takes no time and is noted, a write takes a millisecond."""
+
+    def __init__(self):
+        self.now, self.pauses, self.is_stopped, self.then = 10_000.0, [], False, {}
+
+    def time(self):
+        return self.now
+
+    monotonic = time
+
+    def is_set(self):
+        return self.is_stopped
+
+    def wait(self, seconds):
+        self.now += seconds
+        self.pauses.append(round(seconds, 1))
+        self.then.pop(len(self.pauses), lambda: None)()
+        return self.is_stopped
+
+
+class Store:
+    """An account that holds contacts, and shows what is not hidden."""
+
+    def __init__(self, *contacts):
+        self.contacts = {one["phone"]: one for one in contacts}
+        self.hidden, self.looks, self.faults = set(), [], {}
+        self.client = Account(self.act)
+
+    def act(self, name, what):
+        if (error := self.faults.get(name)) is not None:
+            return error
+        numbers = what if isinstance(what, list) else [what]
+        sent = self.client.calls[-1]
+        for number in numbers:
+            if name == "create":
+                fields = next(one for one in sent[2] if one["phone"] == number)
+                self.contacts.setdefault(number, {"opt_out": False, **fields})
+            elif name == "delete":
+                self.contacts.pop(number, None)
+            elif name == "update":
+                self.contacts[number] = {**self.contacts[number], **sent[2]}
+            elif name == "opt out":
+                self.contacts[number] = {**self.contacts[number], "opt_out": sent[2]}
+        return None
+
+    def fetch(self, _client, phones, **_rest):
+        self.looks.append(list(phones))
+        shown = {one: self.contacts[one] for one in phones if one in self.contacts and one not in self.hidden}
+        return lookup.View(shown, list(shown.values()), frozenset(phones))

@@ -253,6 +253,19 @@ def test_a_size_that_is_refused_like_a_row_is_remembered_once_both_halves_are_ta
     assert (chunks._size, statuses(rows)) == (2, [None] * 4)
 
 
+def test_of_two_rows_that_are_taken_one_by_one_the_size_is_one(make):
+    chunks = make(client := Account(lambda _name, sent: fault(400) if len(sent) > 1 else None), 2)
+    chunks.create(rows_of(2))
+    assert (sizes(client), chunks._size) == ([2, 1, 1], 1)
+
+
+def test_a_row_that_is_left_of_a_sample_says_nothing_of_the_size(make):
+    chunks = make(client := Account(refusing([0])), 4)
+    chunks._refused_alone = 20
+    chunks._chunk("create", rows_of(4))
+    assert (sizes(client), chunks._size) == ([4, 1, 1, 1, 1], 4)
+
+
 def test_a_size_that_was_lowered_meanwhile_is_kept_to(make):
     """A chunk that was cut before another found the size out is sent in pieces, and is taken if all of them are."""
     chunks = make(client := Account(), 2)

@@ -7,7 +7,7 @@ from sendblue_data.writeback import engine as module, lookup, rows as rows_modul
 from sendblue_data.writeback.engine import Engine
 from sendblue_data.writeback.rows import Options, Row
 from sendblue_data.writeback.sending import StillFailingError, StoppedError
-from tests.writeback.doubles import Account, Journal, fault
+from tests.writeback.doubles import Account, Clock, Journal, Store, fault
 from tests.writeback.people import person, phone
 
 # The package's own waits, which other tests of this folder shorten.
@@ -17,27 +17,6 @@ WAITS = {
 }
 MAIL = {"assigned_to_email": "ana@example.com"}
 OK = "the server answered OK, and the account does not show it"
-
-
-class Clock:
-    """Both clocks, and the event by which a run waits. A wait takes no time and is noted, a write takes a millisecond."""
-
-    def __init__(self):
-        self.now, self.pauses, self.is_stopped, self.then = 10_000.0, [], False, {}
-
-    def time(self):
-        return self.now
-
-    monotonic = time
-
-    def is_set(self):
-        return self.is_stopped
-
-    def wait(self, seconds):
-        self.now += seconds
-        self.pauses.append(round(seconds, 1))
-        self.then.pop(len(self.pauses), lambda: None)()
-        return self.is_stopped
 
 
 class Ledger:
@@ -55,37 +34,6 @@ class Ledger:
 
     def record_in(self, phones, *, by):
         self.back_in += [(one, by) for one in phones]
-
-
-class Store:
-    """An account that holds contacts, and shows what is not hidden."""
-
-    def __init__(self, *contacts):
-        self.contacts = {one["phone"]: one for one in contacts}
-        self.hidden, self.looks, self.faults = set(), [], {}
-        self.client = Account(self.act)
-
-    def act(self, name, what):
-        if (error := self.faults.get(name)) is not None:
-            return error
-        numbers = what if isinstance(what, list) else [what]
-        sent = self.client.calls[-1]
-        for number in numbers:
-            if name == "create":
-                fields = next(one for one in sent[2] if one["phone"] == number)
-                self.contacts.setdefault(number, {"opt_out": False, **fields})
-            elif name == "delete":
-                self.contacts.pop(number, None)
-            elif name == "update":
-                self.contacts[number] = {**self.contacts[number], **sent[2]}
-            elif name == "opt out":
-                self.contacts[number] = {**self.contacts[number], "opt_out": sent[2]}
-        return None
-
-    def fetch(self, _client, phones, **_rest):
-        self.looks.append(list(phones))
-        shown = {one: self.contacts[one] for one in phones if one in self.contacts and one not in self.hidden}
-        return lookup.View(shown, list(shown.values()), frozenset(phones))
 
 
 @pytest.fixture
@@ -254,6 +202,12 @@ def test_what_was_answered_and_is_not_shown_is_waited_for_a_minute(engine_of, cl
     assert sum(clock.pauses) == pytest.approx(60.0)
     assert (row.status, row.detail, names(store)) == ("unknown", OK, ["create"])
     assert saved(engine)[-1] == [0]
+
+
+def test_what_another_process_was_answered_for_is_waited_for_as_long(engine_of, clock):
+    engine_of(Store(), [row := row_of(0, sent=True, answered=True)], resumed=True).run()
+    assert sum(clock.pauses) == pytest.approx(60.0)
+    assert row.detail == OK
 
 
 def test_the_minute_begins_anew_when_something_is_shown(engine_of, clock):
@@ -568,6 +522,24 @@ def test_a_bar_is_hidden_where_nobody_asks_for_one(engine_of, monkeypatch):
     engine_of(store, rows).run()
     assert bars[0].options["disable"] is True
     assert (bars[0].total, bars[0].n, bars[0].steps) == (1, 1, [])
+    engine_of(store, rows).run()
+    assert (bars[1].total, bars[1].n) == (0, 0)
+
+
+def test_a_bar_of_a_run_that_is_cut_off_counts_what_is_done(engine_of, monkeypatch):
+    monkeypatch.setattr(module, "ProgressBar", Bar)
+    bars.clear()
+    store = Store(person(0))
+    store.faults["create"] = fault(401)
+    rows = [
+        row_of(0, "update", wanted={"first_name": "Name 0"}, before=person(0)),
+        *(row_of(n) for n in (1, 2)),
+        row_of(3, "unchanged", done=True, status="unchanged"),
+        row_of(4, "absent", done=True, status="absent"),
+    ]
+    with pytest.raises(ApiError):
+        engine_of(store, rows).run()
+    assert (bars[0].total, bars[0].n) == (3, 1)
 
 
 def test_a_run_of_nobody_cancels_has_an_event_of_its_own(monkeypatch):

@@ -45,7 +45,7 @@ def test_an_order_is_read_as_far_as_offsets_reach():
     assert [ids(one) for one in orders.pages(at(5), "firstName", "desc", 2)] == [["a1"], ["b2"], [], ["c3"]]
     assert reader.places() == [(5, 0), (5, 2), (5, 4), (5, 6)]
     assert {(asked.order_by, asked.direction) for asked in reader.asked} == {("firstName", "desc")}
-    assert (orders.undated_seen, orders.refused) == (False, [])
+    assert (orders.undated_seen, orders.ends_meet, orders.refused) == (False, False, [])
 
 
 def test_a_contact_without_a_moment_is_seen_on_any_page():

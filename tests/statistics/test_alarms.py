@@ -7,7 +7,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 import pytest
-from scipy.stats import betabinom, binom
+from scipy.stats import betabinom, binom, norm
 
 from sendblue_data import ContactHistory
 from sendblue_data.errors import ConfigurationError
@@ -25,6 +25,48 @@ def test_p_is_that_of_two_poisson_rates(before, now):
     exact = binom.sf(now - 1, before + now, 1_500 / 11_500)
     ours = judge(periods, exposure, first=10).p[-1]
     assert np.log10(ours) == pytest.approx(np.log10(exact), abs=0.15)
+
+
+def cube_root_p(now, exposure, seen, watched):
+    """The chance that of two gamma rates, of `now` events and of `seen` and one more, the first is the lower."""
+    (here, there) = ((events, events / time) for events, time in ((now, exposure), (seen + 1, watched)))
+    means = [np.cbrt(rate) * (1 - 1 / (9 * events)) for events, rate in (here, there)]
+    spread = np.sqrt(sum(np.cbrt(rate) ** 2 / (9 * events) for events, rate in (here, there)))
+    return norm.sf((means[0] - means[1]) / spread)
+
+
+def test_a_period_is_held_against_the_rate_and_the_variance_of_those_before():
+    out, exposure = (
+        np.array([4.0, 9, 2, 8, 3, 9, 6, 12]),
+        np.array([700.0, 800, 700, 600, 700, 900, 700, 500]),
+    )
+    found = judge(out, exposure)
+    assert np.isnan(found.expected[:6]).all()
+    assert np.isnan(found.p[:6]).all()
+    for place in (6, 7):
+        rate = out[:place].sum() / exposure[:place].sum()
+        usual = rate * exposure[:place]
+        sigma = np.median(np.abs(np.diff((out[:place] - usual) / np.sqrt(usual)))) / 0.954
+        assert sigma > 1
+        p = cube_root_p(
+            out[place] / sigma**2, exposure[place], out[:place].sum() / sigma**2, exposure[:place].sum()
+        )
+        assert found.expected[place] == pytest.approx(rate * exposure[place], rel=1e-12)
+        assert found.p[place] == pytest.approx(p, rel=1e-9)
+    assert np.isnan(judge(out, exposure, first=7).p).tolist() == [True] * 7 + [False]
+
+
+def test_periods_that_vary_by_less_than_chance_or_have_no_opt_out_are_judged_by_chance():
+    for usual in (5.0, 0.0):
+        found = judge(np.array([*[usual] * 8, 9, 0]), np.full(10, 1_000.0), first=8)
+        assert found.p[8] == pytest.approx(cube_root_p(9, 1_000, 8 * usual, 8_000), rel=1e-9)
+        assert found.p[9] == 1
+
+
+def test_a_period_is_held_against_the_sixty_before_it():
+    found = judge(np.array([500.0, *[5.0] * 61]), np.full(62, 1_000.0))
+    assert found.expected[60] == pytest.approx((500 + 59 * 5) / 60)
+    assert found.expected[61] == 5
 
 
 def year(rng, spread, weeks=104, size=3_000, rate=0.004):

@@ -123,6 +123,36 @@ def test_an_alarm_says_which_tag_when_and_how_far_out(tmp_path):
     assert history.opt_out_alarms(["tags"], false_alarms_per_year=1e-30).is_empty()
 
 
+def test_an_alarm_is_a_p_below_the_false_alarms_that_all_tests_of_a_year_may_give(tmp_path):
+    """One of tag a leaves a week, and of b two in all, until 9 of b leave in the eighth week."""
+    left = np.full(60, 1e6)
+    left[0:14:2] = 7 * np.arange(7) + 3
+    left[[1, 3]] = (10, 24)
+    left[5:23:2] = 52
+    history = recorded(tmp_path, np.full(60, -40.0), left, range(0, 57, 7), ["a", "b"] * 30)
+    out = {"all": [1, 2, 1, 2, 1, 1, 1, 9], "a": [1, 1, 1, 1, 1, 1, 1, 0], "b": [0, 1, 0, 1, 0, 0, 0, 9]}
+    at_risk = {"all": [60, 59, 57, 56, 54, 53, 52, 51], "b": [30, 30, 29, 29, 28, 28, 28, 28]}
+    # Three groups are judged in each of the nine periods, of which the first look is one, in 56 days.
+    tests = 3 * 9 / 56 * 365.25
+    for level in ("all", "b"):
+        counts, watched = np.array(out[level], float), np.array(at_risk[level], float)
+        judged = judge(counts, (watched - counts / 2) * 7)
+        p = judged.p[-1]
+        found = history.opt_out_alarms("tags", false_alarms_per_year=p * tests * 1.001, latest=True)
+        row = found.filter(pl.col("level") == level).row(0, named=True)
+        assert (row["factor"], row["at_risk"], row["opt_outs"]) == (
+            "all" if level == "all" else "tag",
+            watched[-1],
+            9,
+        )
+        assert row["p"] == pytest.approx(p, rel=1e-9)
+        assert row["expected"] == pytest.approx(judged.expected[-1])
+        assert row["times"] == pytest.approx(9 / judged.expected[-1])
+        assert (row["after"], row["before"]) == (START + timedelta(days=49), START + timedelta(days=56))
+        fewer = history.opt_out_alarms("tags", false_alarms_per_year=p * tests * 0.999)
+        assert level not in fewer["level"].to_list()
+
+
 def test_options_of_alarms_are_checked(tmp_path):
     history = ContactHistory(tmp_path)
     history.snapshot(w.frame([w.contact(0)]), START)

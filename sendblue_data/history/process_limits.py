@@ -47,7 +47,7 @@ def process(opt_outs: Numbers, at_risk: Numbers, days: Numbers) -> Process:
     hazard = _hazard(opt_outs, at_risk, days)
     usual = -np.expm1(-hazard * days)
     error = np.sqrt(usual * (1 - usual) / at_risk)
-    if hazard == 0 or not np.all(error > 0):
+    if not np.all(error > 0):
         return Process(hazard, usual, 1.0)
     z = (opt_outs / at_risk - usual) / error
     ranges = np.abs(np.diff(z))
@@ -103,7 +103,7 @@ def _cube_root_count(expected: Numbers, z: float) -> Numbers:
     A Poisson count reaches k with the probability that a gamma value of shape k lies below its mean; and a gamma
     value's cube root is nearly normal (Wilson and Hilferty 1931, PNAS 17:684).
     """
-    low, high = np.full_like(expected, 1e-9), expected + 10 * (z**2 + 1) + 10 * abs(z) * np.sqrt(expected)
+    low, high = np.full_like(expected, 1e-9), 2 * expected + 10 * (z**2 + 1)
     for _ in range(80):
         shape = (low + high) / 2
         root = np.sqrt(shape)

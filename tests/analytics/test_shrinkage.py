@@ -17,11 +17,25 @@ def likelihood(mean, size, hits, sizes):
     return float(betabinom.logpmf(hits, sizes, mean * size, (1 - mean) * size).sum())
 
 
-@pytest.mark.parametrize(("groups", "mean", "size"), [(5, 0.3, 10), (40, 0.02, 60), (600, 0.06, 100)])
-def test_the_prior_is_the_likeliest_by_scipy_too(groups, mean, size):
+def drawn(groups, mean, size):
     rng = np.random.default_rng(groups)
     sizes = rng.integers(1, 2_000, groups)
-    hits = rng.binomial(sizes, rng.beta(mean * size, (1 - mean) * size, groups))
+    return rng.binomial(sizes, rng.beta(mean * size, (1 - mean) * size, groups)), sizes
+
+
+@pytest.mark.parametrize(
+    ("hits", "sizes"),
+    [
+        drawn(5, 0.3, 10),
+        drawn(40, 0.02, 60),
+        drawn(600, 0.06, 100),
+        drawn(30, 0.8, 7),
+        ([0, 0, 1, 0, 2, 0, 2, 2], [1, 7, 6, 3, 6, 8, 3, 7]),
+    ],
+    ids=["few", "rare", "many", "mostly", "small, where the likelihood is hollow on the way"],
+)
+def test_the_prior_is_the_likeliest_by_scipy_too(hits, sizes):
+    hits, sizes = np.array(hits), np.array(sizes)
     prior = fit_prior(hits, sizes)
 
     def depth(at):
@@ -29,7 +43,7 @@ def test_the_prior_is_the_likeliest_by_scipy_too(groups, mean, size):
 
     found = minimize(
         depth,
-        [np.log(mean / (1 - mean)), np.log(size)],
+        [np.log(hits.sum() / (sizes - hits).sum()), 3],
         method="Nelder-Mead",
         options={"xatol": 1e-8, "fatol": 1e-11, "maxiter": 4_000},
     )
@@ -59,6 +73,15 @@ def test_rates_that_do_not_scatter_are_one_and_all_is_from_all(hits, sizes, mean
     table = with_shrunken_rate(pl.DataFrame({"hits": hits, "n": sizes}), "hits", "n", "shrunken")
     assert table["shrunken"].to_list() == pytest.approx([mean] * len(hits))
     assert table["from_all"].to_list() == [1.0] * len(hits)
+
+
+@pytest.mark.parametrize(
+    ("hits", "sizes", "mean"), [([2, 0, 2], [2, 2, 2], 2 / 3), ([2, 1, 1, 1, 0], [2, 1, 1, 1, 1], 4 / 5)]
+)
+def test_where_each_group_is_all_or_nothing_the_prior_weighs_nothing(hits, sizes, mean):
+    prior = fit_prior(np.array(hits), np.array(sizes))
+    assert prior.mean == pytest.approx(mean, abs=1e-6)
+    assert prior.size < 1e-6
 
 
 def test_a_shrunken_rate_is_of_the_group_s_contacts_and_as_many_as_the_prior_weighs():

@@ -7,7 +7,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 import pytest
-from scipy.stats import betabinom, binom
+from scipy.stats import betabinom, binom, norm
 
 from sendblue_data import ContactHistory
 from sendblue_data.errors import ConfigurationError
@@ -25,6 +25,48 @@ def test_p_is_that_of_two_poisson_rates(before, now):
     exact = binom.sf(now - 1, before + now, 1_500 / 11_500)
     ours = judge(periods, exposure, first=10).p[-1]
     assert np.log10(ours) == pytest.approx(np.log10(exact), abs=0.15)
+
+
+def cube_root_p(now, exposure, seen, watched):
+    """The chance that of two gamma rates, of `now` events and of `seen` and one more, the first is the lower."""
+    (here, there) = ((events, events / time) for events, time in ((now, exposure), (seen + 1, watched)))
+    means = [np.cbrt(rate) * (1 - 1 / (9 * events)) for events, rate in (here, there)]
+    spread = np.sqrt(sum(np.cbrt(rate) ** 2 / (9 * events) for events, rate in (here, there)))
+    return norm.sf((means[0] - means[1]) / spread)
+
+
+def test_a_period_is_held_against_the_rate_and_the_variance_of_those_before():
+    out, exposure = (
+        np.array([4.0, 9, 2, 8, 3, 9, 6, 12]),
+        np.array([700.0, 800, 700, 600, 700, 900, 700, 500]),
+    )
+    found = judge(out, exposure)
+    assert np.isnan(found.expected[:6]).all()
+    assert np.isnan(found.p[:6]).all()
+    for place in (6, 7):
+        rate = out[:place].sum() / exposure[:place].sum()
+        usual = rate * exposure[:place]
+        sigma = np.median(np.abs(np.diff((out[:place] - usual) / np.sqrt(usual)))) / 0.954
+        assert sigma > 1
+        p = cube_root_p(
+            out[place] / sigma**2, exposure[place], out[:place].sum() / sigma**2, exposure[:place].sum()
+        )
+        assert found.expected[place] == pytest.approx(rate * exposure[place], rel=1e-12)
+        assert found.p[place] == pytest.approx(p, rel=1e-9)
+    assert np.isnan(judge(out, exposure, first=7).p).tolist() == [True] * 7 + [False]
+
+
+def test_periods_that_vary_by_less_than_chance_or_have_no_opt_out_are_judged_by_chance():
+    for usual in (5.0, 0.0):
+        found = judge(np.array([*[usual] * 8, 9, 0]), np.full(10, 1_000.0), first=8)
+        assert found.p[8] == pytest.approx(cube_root_p(9, 1_000, 8 * usual, 8_000), rel=1e-9)
+        assert found.p[9] == 1
+
+
+def test_a_period_is_held_against_the_sixty_before_it():
+    found = judge(np.array([500.0, *[5.0] * 61]), np.full(62, 1_000.0))
+    assert found.expected[60] == pytest.approx((500 + 59 * 5) / 60)
+    assert found.expected[61] == 5
 
 
 def year(rng, spread, weeks=104, size=3_000, rate=0.004):
@@ -79,6 +121,36 @@ def test_an_alarm_says_which_tag_when_and_how_far_out(tmp_path):
     assert alarms["before"].unique().to_list() == [sale["before"]]  # none after the gap of three weeks
     assert history.opt_out_alarms(["tags"], latest=True).equals(alarms)
     assert history.opt_out_alarms(["tags"], false_alarms_per_year=1e-30).is_empty()
+
+
+def test_an_alarm_is_a_p_below_the_false_alarms_that_all_tests_of_a_year_may_give(tmp_path):
+    """One of tag a leaves a week, and of b two in all, until 9 of b leave in the eighth week."""
+    left = np.full(60, 1e6)
+    left[0:14:2] = 7 * np.arange(7) + 3
+    left[[1, 3]] = (10, 24)
+    left[5:23:2] = 52
+    history = recorded(tmp_path, np.full(60, -40.0), left, range(0, 57, 7), ["a", "b"] * 30)
+    out = {"all": [1, 2, 1, 2, 1, 1, 1, 9], "a": [1, 1, 1, 1, 1, 1, 1, 0], "b": [0, 1, 0, 1, 0, 0, 0, 9]}
+    at_risk = {"all": [60, 59, 57, 56, 54, 53, 52, 51], "b": [30, 30, 29, 29, 28, 28, 28, 28]}
+    # Three groups are judged in each of the nine periods, of which the first look is one, in 56 days.
+    tests = 3 * 9 / 56 * 365.25
+    for level in ("all", "b"):
+        counts, watched = np.array(out[level], float), np.array(at_risk[level], float)
+        judged = judge(counts, (watched - counts / 2) * 7)
+        p = judged.p[-1]
+        found = history.opt_out_alarms("tags", false_alarms_per_year=p * tests * 1.001, latest=True)
+        row = found.filter(pl.col("level") == level).row(0, named=True)
+        assert (row["factor"], row["at_risk"], row["opt_outs"]) == (
+            "all" if level == "all" else "tag",
+            watched[-1],
+            9,
+        )
+        assert row["p"] == pytest.approx(p, rel=1e-9)
+        assert row["expected"] == pytest.approx(judged.expected[-1])
+        assert row["times"] == pytest.approx(9 / judged.expected[-1])
+        assert (row["after"], row["before"]) == (START + timedelta(days=49), START + timedelta(days=56))
+        fewer = history.opt_out_alarms("tags", false_alarms_per_year=p * tests * 0.999)
+        assert level not in fewer["level"].to_list()
 
 
 def test_options_of_alarms_are_checked(tmp_path):

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-from scipy.stats import beta, binom, poisson
+from scipy.optimize import brentq
+from scipy.stats import beta, binom, norm, poisson
 
 from sendblue_data.analytics.rates import normal_quantile
-from sendblue_data.history.process_limits import joint_quantile, limits, process
+from sendblue_data.errors import ConfigurationError
+from sendblue_data.history.process_limits import Process, joint_quantile, limits, process
 
 
 def test_the_spread_and_limits_are_laneys_step_by_step():
@@ -21,6 +23,56 @@ def test_the_spread_and_limits_are_laneys_step_by_step():
     reach = 3 * sigma * np.sqrt(usual * (1 - usual) / risk)
     assert np.all(high >= usual + reach - 1e-12)
     assert np.all(low <= np.maximum(usual - reach, 0) + 1e-12)
+
+
+def test_the_hazard_is_that_at_which_as_many_are_expected():
+    """In periods of unlike lengths the usual rates differ, and the hazard is one; a day may leave few."""
+    out, risk, days = np.array([3.0, 9.0, 4.0]), np.array([100.0, 120.0, 90.0]), np.array([7.0, 14.0, 3.0])
+    hazard = brentq(lambda hazard: (risk * -np.expm1(-hazard * days)).sum() - 16, 0, 1, xtol=1e-15)
+    found = process(out, risk, days)
+    assert found.hazard == pytest.approx(hazard, rel=1e-9)
+    assert found.usual == pytest.approx(1 - np.exp(-hazard * days), rel=1e-9)
+    alone = process(np.array([99.0]), np.array([100.0]), np.array([1.0]))
+    assert (alone.hazard, alone.spread) == (pytest.approx(np.log(100), rel=1e-9), 1.0)
+
+
+@pytest.mark.parametrize(("out", "hazard", "usual"), [(0.0, 0.0, 0.0), (50.0, np.inf, 1.0)])
+def test_of_nobody_or_everybody_nothing_varies(out, hazard, usual):
+    found = process(np.full(3, out), np.full(3, 50.0), np.array([7.0, 7.0, 9.0]))
+    assert (found.hazard, found.usual.tolist(), found.spread) == (hazard, [usual] * 3, 1.0)
+
+
+def test_periods_that_vary_less_than_by_chance_have_the_limits_of_chance():
+    assert process(np.full(5, 40.0), np.full(5, 2_000.0), np.full(5, 7.0)).spread == 1.0
+
+
+def cube_root_count(expected, z):
+    """Wilson and Hilferty: the cube root of a gamma value over its shape k is normal about 1 - 1 / 9k, of 1 / 9k."""
+
+    def beyond(shape):
+        return (np.cbrt(expected / shape) - 1 + 1 / (9 * shape)) * np.sqrt(9 * shape) + z
+
+    return brentq(beyond, 1e-6, 1e7, xtol=1e-12)
+
+
+@pytest.mark.parametrize("z", [1.5, 3.0])
+@pytest.mark.parametrize(
+    ("usual", "risk"), [(2e-5, 10_000.0), (0.004, 1_000.0), (0.05, 20_000.0), (0.2, 6.0)]
+)
+def test_limits_are_the_wider_of_laneys_and_of_a_skewed_count(usual, risk, z):
+    found = Process(0.0, np.array([usual]), spread=1.3)
+    low, high = limits(found, np.array([risk]), z)
+    reach, expected = z * 1.3 * np.sqrt(usual * (1 - usual) / risk), usual * risk / 1.69
+    most, least = (cube_root_count(expected, end) * 1.69 for end in (z, -z))
+    assert high == pytest.approx([min(max(usual + reach, most / risk), 1)], rel=1e-6)
+    assert low == pytest.approx([max(min(usual - reach, (least - 1) / risk), 0)], rel=1e-6, abs=1e-12)
+
+
+def test_all_periods_lie_within_as_often_as_one_does_alone():
+    assert joint_quantile(0.95, 1) == joint_quantile(0.95, 0) == pytest.approx(norm.isf(0.025))
+    assert (1 - 2 * norm.sf(joint_quantile(0.9, 52))) ** 52 == pytest.approx(0.9, rel=1e-9)
+    with pytest.raises(ConfigurationError, match="confidence is 1.5"):
+        joint_quantile(1.5, 52)
 
 
 @pytest.mark.parametrize("expected", [0.2, 1.0, 4.0, 30.0])

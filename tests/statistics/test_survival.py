@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from lifelines import KaplanMeierFitter
 from scipy.optimize import minimize
-from scipy.stats import binom
+from scipy.stats import binom, norm
 from statsmodels.duration.survfunc import SurvfuncRight
 from statsmodels.genmod import families
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from sendblue_data import ContactHistory
 from sendblue_data.errors import ConfigurationError
-from sendblue_data.history.grouped_time import grouped_time
-from sendblue_data.history.survival import cloglog_curve, kaplan_meier, turnbull_curve
+from sendblue_data.history.grouped_time import grouped_time, overlap
+from sendblue_data.history.survival import cloglog_curve, in_whole_days, kaplan_meier, turnbull_curve
 from sendblue_data.history.turnbull import Lives, cells_of, hazards, survival_at
 from tests.history import worlds as w
 
@@ -136,6 +136,92 @@ def test_the_discrete_model_is_the_glm_of_statsmodels():
     )  # of the observed information here, of the expected there
 
 
+def lives_frame(*rows):
+    """Of lives: entry, after, before (None: not seen to leave), and how many are so; who left at once had arrived."""
+    each = [
+        (*(None if age is None else float(age) for age in life), life[1] == 0 and life[2] is not None)
+        for *life, times in rows
+        for _ in range(times)
+    ]
+    names = dict.fromkeys(("entry", "after", "before"), pl.Float64) | {"arrived": pl.Boolean}
+    return pl.DataFrame(each, schema=names, orient="row")
+
+
+def test_the_discrete_models_interval_is_that_of_a_binomial_share_on_the_log_scale():
+    """Of 80 who were there at one look 20 are gone at the next: H = -log(1 - p), whose variance is p / (n (1 - p))."""
+    curve = cloglog_curve(lives_frame((0, 0, 7, 20), (0, 7, None, 60)), 7, 0.9)
+    gone, error, z = -np.log(0.75), np.sqrt(0.25 / (80 * 0.75)), norm.isf(0.05)
+    for day in (3, 7):
+        row = curve.filter(pl.col("day") == day).row(0, named=True)
+        part = gone * day / 7
+        expected = [np.exp(-part * np.exp(end * z * error / gone)) for end in (0, 1, -1)]
+        assert [row["survival"], row["low"], row["high"]] == pytest.approx(expected, rel=1e-6)
+    assert curve.select("survival", "low", "high").row(0) == (1, 1, 1)
+    nobody = cloglog_curve(lives_frame(), 7, 0.9)
+    assert nobody.select("survival", "low", "high").rows() == [(None, None, None)]
+
+
+def test_days_of_an_interval_are_told_by_the_stretch_that_they_lie_in():
+    days = overlap(np.array([1.0, 5.0, 0.0]), np.array([6.0, 12.0, 0.0]), 5, 3)
+    assert days.tolist() == [[4, 1, 0], [0, 5, 2], [0, 0, 0]]
+
+
+def test_ages_are_rounded_to_days_and_what_happened_within_one_keeps_it():
+    made = [
+        ((0.6, 3.4, 3.9), (1, 3, 4)),
+        ((0.4, 2.5, 9.49), (0, 3, 9)),
+        ((0.4, 3.2, 4.9), (0, 3, 5)),
+        ((3.6, 3.7, 3.9), (3, 3, 4)),
+        ((0.0, 4.4, None), (0, 4, None)),
+        ((2.0, 2.4, None), None),
+        ((2.0, 2.0, 2.5), (2, 2, 3)),
+    ]
+    rounded = in_whole_days(lives_frame(*((*life, 1) for life, _ in made)))
+    assert rounded.select("entry", "after", "before").rows() == [row for _, row in made if row]
+
+
+def test_those_at_risk_are_who_entered_before_a_day_and_had_not_gone():
+    curve = turnbull_curve(lives_frame((0, 3, 4, 1), (0, 5, None, 1), (2, 4, 6, 1), (0, 0, 1, 1)), 0.95)
+    assert curve.select("day", "at_risk", "opt_outs", "arrived_opted_out", "censored").rows() == [
+        (0, 3, 0, 0, 0), (1, 3, 1, 1, 0), (2, 2, 0, 0, 0), (3, 3, 0, 0, 0),
+        (4, 3, 1, 0, 0), (5, 2, 0, 0, 1), (6, 1, 1, 0, 0),
+    ]  # fmt: skip
+
+
+def test_bounds_are_those_of_lives_drawn_again():
+    """A share of 40 lives is a binomial share, up to the chance of 200 draws."""
+    curve = turnbull_curve(lives_frame((0, 0, 9, 12), (0, 9, None, 28)), 0.8)
+    row = curve.filter(pl.col("day") == 9).row(0, named=True)
+    assert row["survival"] == pytest.approx(0.7)
+    assert [row["low"], row["high"]] == pytest.approx(binom.ppf([0.1, 0.9], 40, 0.7) / 40, abs=0.026)
+    ended = turnbull_curve(lives_frame((0, 0, 9, 12)), 0.8).row(-1, named=True)
+    assert (ended["survival"], ended["low"], ended["high"]) == (0, None, None)
+
+
+def test_without_an_event_the_bound_is_that_of_the_fewest_who_were_watched_so_far():
+    curve = turnbull_curve(lives_frame((0, 9, None, 50), (0, 4, None, 30), (6, 9, None, 100)), 0.9)
+    fewest = [np.inf, *[80] * 4, *[50] * 5]
+    assert curve["low"].to_list() == pytest.approx([0.05 ** (1 / many) for many in fewest])
+    unwatched = turnbull_curve(lives_frame((0, 2, None, 50), (3, 5, None, 50)), 0.9)
+    assert unwatched["low"].to_list() == pytest.approx([1, *[0.05 ** (1 / 50)] * 2, 0, 0, 0])
+    assert unwatched["high"].to_list() == [1.0] * 6
+
+
+@pytest.mark.parametrize("late", [0, 0.1])
+def test_looks_are_regular_up_to_a_quarter_of_the_gap_in_the_middle(tmp_path, late):
+    history = ContactHistory(tmp_path)
+    history.snapshot(w.frame([w.contact(0)]), START)
+    with pytest.raises(ConfigurationError, match="needs two looks, and there is one"):
+        history.survival(method="cloglog")
+    for day in (8, 16, 26 + late, 32 + late):
+        history.snapshot(w.frame([w.contact(0)]), START + timedelta(days=day))
+    if late:
+        with pytest.raises(ConfigurationError, match="6.0 to 10.1 days apart"):
+            history.survival(method="cloglog")
+    else:
+        assert history.survival(method="cloglog")["survival"].to_list()[-1] == 1
+
+
 def between_looks(rng, contacts, hazard, gap, days, arrivals=True):
     """Lives under a constant hazard, as looks every `gap` days show them: contacts keep arriving."""
     born = rng.uniform(0 if arrivals else -150, days - 1, contacts)
@@ -220,10 +306,7 @@ def test_an_arrival_is_watched_from_its_creation(tmp_path):
 
 
 def test_before_anybody_left_the_bound_is_that_of_no_events():
-    lives = pl.DataFrame(
-        {"entry": [0.0] * 50, "after": [9.0] * 50, "before": [None] * 50, "arrived": [False] * 50}
-    )
-    curve = turnbull_curve(lives.cast({"before": pl.Float64}), 0.95)
+    curve = turnbull_curve(lives_frame((0, 9, None, 50)), 0.95)
     assert curve["survival"].to_list() == [1.0] * 10
     assert curve["low"].to_list()[1:] == pytest.approx(
         [0.025 ** (1 / 50)] * 9

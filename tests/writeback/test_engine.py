@@ -260,6 +260,22 @@ def test_what_is_shown_in_part_is_no_longer_under_way(engine_of):
     assert not engine._is_shown(row_of(0, "update", wanted=wanted, sent=True, answered=True), there)
 
 
+def test_a_field_that_somebody_else_changed_while_another_was_written_is_left_alone(engine_of):
+    store = Store(person(0, last_name="Old"))
+
+    def act(name, what):
+        store.contacts[phone(0)] = {**store.contacts[phone(0)], "last_name": "Theirs"}
+        return store.act(name, what)
+
+    store.client._act = act
+    wanted = {"opt_out": True, "last_name": "Mine"}
+    row = row_of(0, "update", wanted=wanted, before=person(0, last_name="Old"), alone=True)
+    engine_of(store, [row], "update").run()
+    assert [call[2] for call in store.client.calls] == [{"opt_out": True}]
+    assert store.contacts[phone(0)]["last_name"] == "Theirs"
+    assert row.detail == "changed by somebody else since the plan: last_name: left as it is"
+
+
 # When requests fail
 
 

@@ -436,6 +436,14 @@ def test_a_drain_of_what_is_over_looks_once(engine_of, clock):
     assert (store.looks, store.client.calls, clock.pauses) == ([[phone(0), phone(1)]], [], [])
 
 
+def test_a_drain_waits_to_the_end_of_the_last(engine_of, clock):
+    rows = [row_of(n, sent=True, unanswered=1) for n in range(2)]
+    engine = engine_of(Store(), rows, resumed=True)
+    rows[0].left_at, rows[1].left_at = clock.now - 29.5, clock.now - 29.9
+    engine.drain()
+    assert clock.pauses == [0.2, 0.3]
+
+
 def test_a_drain_waits_for_rows_that_are_done_too(engine_of, clock):
     rows = [row_of(0, done=True, status="unknown", unanswered=1, sent=True)]
     engine_of(Store(), rows, resumed=True).drain()

@@ -139,6 +139,12 @@ def test_what_a_plan_saw_is_not_read_again_while_it_is_fresh(engine_of, clock):
     assert store.looks == [[phone(0)]] * 2
 
 
+@pytest.mark.parametrize(("later", "age"), [(0.0, 0.0), (-5.0, 5.0), (5.0, 0.0)])
+def test_a_look_by_the_walls_clock_is_no_younger_than_now(clock, later, age):
+    clock.now = 10_000.0
+    assert module._instant(clock.now + later) == (clock.now - age, clock.now + later)
+
+
 def test_a_row_without_a_phone_is_asked_for_by_nobody(engine_of):
     store = Store()
     rows = [Row(pos=0, phone=None, action="invalid"), row_of(1)]

@@ -186,9 +186,17 @@ def _entries(column: pl.Series) -> pl.Series | None:
 
 def _one_by_one(column: pl.Series, kind: Any, read: Callable[[Any], tuple[Any, str | None]]) -> Column:
     """Read values that no one type of column holds."""
-    found = [(None, None) if value is None or value != value else read(value) for value in column.to_list()]  # noqa: PLR0124 -- NaN
+    plain = map(_plain_value, column.to_list())
+    found = [(None, None) if value is None or value != value else read(value) for value in plain]  # noqa: PLR0124 -- NaN
     values = pl.Series(column.name, [value for value, _ in found], dtype=kind)
     return Column(values, pl.Series([problem for _, problem in found], dtype=pl.String))
+
+
+def _plain_value(value: Any) -> Any:
+    """Return a series as a list, and what NumPy holds as Python does: neither says whether it is itself."""
+    if isinstance(value, pl.Series):
+        return value.to_list()
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _plain_text(name: str, value: Any) -> tuple[Any, str | None]:
@@ -204,7 +212,7 @@ def _plain_flag(name: str, value: Any) -> tuple[Any, str | None]:
 
 
 def _plain_tags(tags: Any) -> tuple[Any, str | None]:
-    if not isinstance(tags, list | tuple | set | pl.Series):
+    if not isinstance(tags, list | tuple | set):
         return None, f"tags is {type(tags).__name__}, expected a list of texts"
     listed = list(tags)
     if wrong := [tag for tag in listed if not isinstance(tag, str | None)]:
@@ -213,8 +221,6 @@ def _plain_tags(tags: Any) -> tuple[Any, str | None]:
 
 
 def _plain_variables(value: Any, longest: int) -> tuple[Any, str | None]:
-    if isinstance(value, pl.Series):
-        value = value.to_list()
     if isinstance(value, list) and all(
         isinstance(pair, Mapping) and {*pair} == {"key", "value"} for pair in value
     ):

@@ -242,7 +242,7 @@ class Engine:
             for row in waiting:
                 give_up_waiting(row, self._cache.there(row.phone))
             self._journal.save(waiting)
-            self._waited, self._patience = 0.0, PATIENCE / 6  # for the other call that opts out
+            self._patience = PATIENCE / 6  # for the other call that opts out
             return
         in_flight = filter(self._is_in_flight, self._rows if self._is_draining else rows)
         left = [row.in_flight_for(self._timeout) for row in in_flight]

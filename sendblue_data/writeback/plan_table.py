@@ -142,8 +142,8 @@ def _positions(wanted: pl.Series, phones: pl.Series, out: pl.Series) -> pl.Serie
     odd = (asked.is_null() & wanted.is_not_null()).arg_true()
     if odd.is_empty() or not keys.has_nulls():
         return found
-    others = pl.DataFrame({"phone": phones}).with_row_index("at").filter(keys.is_null())
-    others = others.unique("phone", keep="last", maintain_order=True)
+    others = pl.DataFrame({"phone": phones, "out": out.fill_null(value=False)}).with_row_index("at")
+    others = others.filter(keys.is_null()).sort("out").unique("phone", keep="first")
     rows = pl.DataFrame({"phone": wanted.gather(odd)})
     return found.scatter(odd, rows.join(others, on="phone", how="left", maintain_order="left")["at"])
 

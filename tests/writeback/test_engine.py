@@ -139,6 +139,12 @@ def test_what_a_plan_saw_is_not_read_again_while_it_is_fresh(engine_of, clock):
     assert store.looks == [[phone(0)]] * 2
 
 
+@pytest.mark.parametrize(("later", "age"), [(0.0, 0.0), (-5.0, 5.0), (5.0, 0.0)])
+def test_a_look_by_the_walls_clock_is_no_younger_than_now(clock, later, age):
+    clock.now = 10_000.0
+    assert module._instant(clock.now + later) == (clock.now - age, clock.now + later)
+
+
 def test_a_row_without_a_phone_is_asked_for_by_nobody(engine_of):
     store = Store()
     rows = [Row(pos=0, phone=None, action="invalid"), row_of(1)]
@@ -258,6 +264,22 @@ def test_what_is_shown_in_part_is_no_longer_under_way(engine_of):
     )
     assert not engine._is_shown(part, there)
     assert not engine._is_shown(row_of(0, "update", wanted=wanted, sent=True, answered=True), there)
+
+
+def test_a_field_that_somebody_else_changed_while_another_was_written_is_left_alone(engine_of):
+    store = Store(person(0, last_name="Old"))
+
+    def act(name, what):
+        store.contacts[phone(0)] = {**store.contacts[phone(0)], "last_name": "Theirs"}
+        return store.act(name, what)
+
+    store.client._act = act
+    wanted = {"opt_out": True, "last_name": "Mine"}
+    row = row_of(0, "update", wanted=wanted, before=person(0, last_name="Old"), alone=True)
+    engine_of(store, [row], "update").run()
+    assert [call[2] for call in store.client.calls] == [{"opt_out": True}]
+    assert store.contacts[phone(0)]["last_name"] == "Theirs"
+    assert row.detail == "changed by somebody else since the plan: last_name: left as it is"
 
 
 # When requests fail
@@ -418,6 +440,14 @@ def test_a_drain_of_what_is_over_looks_once(engine_of, clock):
     rows = [row_of(0, sent=True), row_of(1)]
     engine_of(store, rows, resumed=True).drain()
     assert (store.looks, store.client.calls, clock.pauses) == ([[phone(0), phone(1)]], [], [])
+
+
+def test_a_drain_waits_to_the_end_of_the_last(engine_of, clock):
+    rows = [row_of(n, sent=True, unanswered=1) for n in range(2)]
+    engine = engine_of(Store(), rows, resumed=True)
+    rows[0].left_at, rows[1].left_at = clock.now - 29.5, clock.now - 29.9
+    engine.drain()
+    assert clock.pauses == [0.2, 0.3]
 
 
 def test_a_drain_waits_for_rows_that_are_done_too(engine_of, clock):

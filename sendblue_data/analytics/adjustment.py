@@ -91,15 +91,13 @@ def _numbered(cells: pl.DataFrame, strata: Sequence[str]) -> pl.DataFrame:
     if not strata:
         return cells.with_columns(stratum=pl.lit(0, pl.Int64), part=pl.lit(0, pl.Int64))
     numbers = cells.select(strata).unique().sort(strata).with_row_index("stratum").cast({"stratum": pl.Int64})
-    part = (
-        pl.sum_horizontal((pl.col("age") >= edge).cast(pl.Int64) for edge in _PARTS).fill_null(
-            len(_PARTS) + 1
-        )
-        if "age" in strata
-        else pl.col("line").rank("dense").fill_null(0).cast(pl.Int64)
-        if "line" in strata
-        else pl.lit(0, pl.Int64)
-    )
+    if "age" in strata:
+        older = [(pl.col("age") >= edge).cast(pl.Int64) for edge in _PARTS]
+        part = pl.sum_horizontal(older, ignore_nulls=False).fill_null(len(_PARTS) + 1)
+    elif "line" in strata:
+        part = pl.col("line").rank("dense").fill_null(0).cast(pl.Int64)
+    else:
+        part = pl.lit(0, pl.Int64)
     return (
         cells.join(numbers, on=list(strata), how="left", nulls_equal=True)
         .with_columns(part=part)
@@ -124,7 +122,7 @@ def _tagged(cells: pl.DataFrame, strata: Sequence[str], min_contacts: int) -> _T
         .group_by("tags")
         .agg(pl.col("known").sum())
     )
-    names = sorted(sizes.filter(pl.col("known") >= max(min_contacts, 1))["tags"].to_list())
+    names = sorted(sizes.filter(pl.col("known") >= min_contacts)["tags"].to_list())
     ordered = _numbered(cells, strata).with_row_index("row")
     place = pl.DataFrame({"tags": names}, schema={"tags": pl.String}).with_row_index("mark")
     found = ordered.select("row", pl.col("tags").list.unique()).explode("tags", empty_as_null=True)

@@ -14,6 +14,7 @@ from statsmodels.genmod import families
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from sendblue_data import created_period, opt_out_drivers, variable
+from sendblue_data.analytics.stratified import Strata, mantel_haenszel
 from sendblue_data.errors import ConfigurationError, FrameError
 from tests.analytics.people import NOW, frame_of, made_up
 
@@ -195,6 +196,93 @@ def test_a_risk_that_differs_by_age_has_a_small_homogeneity_p():
         assert opt_out_drivers(frame_of(rows), ["tag"], adjust=held, as_of=NOW)["homogeneity_p"].item() < 1e-6
         alike = opt_out_drivers(frame_of(people()), ["tag"], adjust=held, as_of=NOW)["homogeneity_p"]
         assert (alike > 0.001).all()
+
+
+def counted(*groups):
+    """A frame of so many contacts with the same fields, of whom so many opted out."""
+    return frame_of([{**fields, "opt_out": n < out} for fields, size, out in groups for n in range(size)])
+
+
+def of_ages(*days):
+    return [{"created_at": None if day is None else NOW - timedelta(days=day, hours=1)} for day in days]
+
+
+PARTS = {
+    # In these ages a ratio might be another: under 4 weeks, 13, 26, 52 weeks, more, and where nobody knows it.
+    "age": (of_ages(21, 28, 84, 112, 168, 196, 364, 392, None), [0, 1, 1, 2, 2, 3, 3, 4, 5]),
+    "line": ([{"sendblue_number": line} for line in (None, "+13055550101", "+13055550102")], [0, 1, 2]),
+}
+
+
+@pytest.mark.parametrize("held", PARTS)
+def test_a_risk_is_asked_whether_it_is_the_same_in_every_part(held):
+    kinds, parts = PARTS[held]
+    own = [(10 + 3 * n, 2 + n % 3) for n in range(len(kinds))]
+    rest = [(40 - n, 3 + 2 * n % 5) for n in range(len(kinds))]
+    frame = counted(
+        *((kind | {"tags": ["T", "T"]}, *counts) for kind, counts in zip(kinds, own, strict=True)),
+        *((kind | {"tags": [None]}, *counts) for kind, counts in zip(kinds, rest, strict=True)),
+    )
+    row = opt_out_drivers(frame, ["tag"], adjust=held, as_of=NOW, confidence=0.9).row(0, named=True)
+    (n1, a), (n0, b) = (np.array(counts, float).T for counts in (own, rest))
+    expected = mantel_haenszel(Strata(a, n1, b, n0, n1, np.array(parts)), stats.norm.isf(0.05), counts=True)
+    assert row["homogeneity_p"] == pytest.approx(expected.varies_p, rel=1e-9)
+    assert [row[name] for name in ADJUSTED] == pytest.approx([expected.ratio, expected.low, expected.high])
+    assert row["adjusted_contacts"] == n1.sum()
+
+
+def test_a_line_is_not_held_against_itself():
+    lines = [{"sendblue_number": f"+1305555010{n}", "tags": []} for n in (1, 2)]
+    frame = counted((lines[0], 40, 8), (lines[1], 60, 6))
+    for held in ("line", ("line", "tags")):
+        table = opt_out_drivers(frame, ["line"], adjust=held, as_of=NOW)
+        assert table["adjusted_relative_risk"].to_list() == pytest.approx(table["relative_risk"].to_list())
+        assert table["homogeneity_p"].to_list() == [None, None]
+
+
+COMPANIES = (
+    ({"company_name": "X", "tags": ["A"]}, 40, 10), ({"company_name": "X", "tags": []}, 60, 6),
+    ({"company_name": "Y", "tags": ["A"]}, 20, 8), ({"company_name": "Y", "tags": None}, 100, 9),
+    ({"tags": ["A"]}, 30, 5), ({"tags": []}, 50, 2),
+)  # fmt: skip
+
+
+def test_with_tags_held_a_company_is_held_against_what_its_tags_let_expect():
+    """What a tag multiplies opt-outs by is found among contacts of one company; each contact weighs by it."""
+    x = np.repeat(
+        [[n % 2 == 0, *(np.arange(3) == n // 2)] for n in range(6)],
+        [size for _, size, _ in COMPANIES],
+        axis=0,
+    )
+    y = np.concatenate([np.arange(size) < out for _, size, out in COMPANIES]).astype(float)
+    ratio = np.exp(GLM(y, x.astype(float), family=families.Poisson()).fit(tol=1e-13).params[0])
+    table = opt_out_drivers(counted(*COMPANIES), ["company"], adjust="tags", as_of=NOW)
+    outs, weights = np.array([16, 17, 7]), np.array([40, 20, 30]) * ratio + np.array([60, 100, 50])
+    for name, place in (("X", 0), ("Y", 1)):
+        row = table.filter(pl.col("level") == name).row(0, named=True)
+        own = outs[place] / weights[place]
+        rest = (outs.sum() - outs[place]) / (weights.sum() - weights[place])
+        # Of 40 opt-outs each is this company's with a chance that the ratio gives.
+        share = weights[place] / weights.sum()
+        error = math.sqrt(40 * share * (1 - share) / (outs[place] * (40 - outs[place]) * share * (1 - share)))
+        expected = [own / rest * math.exp(end * Z * error) for end in (0, -1, 1)]
+        assert [row[name] for name in ADJUSTED] == pytest.approx(expected, rel=1e-6)
+
+
+def test_tags_of_fewer_contacts_than_asked_for_are_held_in_no_model():
+    """Tag B has 20 contacts whose state is known, all at a company; it is held from 20 on, and not from 21."""
+    rare = (({"company_name": "X", "tags": ["B"]}, 20, 9), *COMPANIES)
+    as_if_none = (({"company_name": "X", "tags": []}, 20, 9), *COMPANIES)
+    risks = [
+        opt_out_drivers(counted(*made), ["company"], adjust="tags", as_of=NOW, min_contacts=least)
+        .filter(pl.col("level") == "X")["adjusted_relative_risk"]
+        .item()
+        for made, least in ((rare, 20), (rare, 21), (as_if_none, 20))
+    ]
+    assert risks[1] == pytest.approx(risks[2], rel=1e-9)
+    assert abs(risks[0] / risks[2] - 1) > 0.05
+    tags = opt_out_drivers(counted(*rare), ["tag"], adjust="tags", as_of=NOW, min_contacts=20)
+    assert dict(tags.select("level", "adjusted_contacts").rows()) == {"A": 90, "B": 20}
 
 
 @settings(max_examples=12, deadline=None)

@@ -32,8 +32,8 @@ def test_the_hazard_is_that_at_which_as_many_are_expected():
     found = process(out, risk, days)
     assert found.hazard == pytest.approx(hazard, rel=1e-9)
     assert found.usual == pytest.approx(1 - np.exp(-hazard * days), rel=1e-9)
-    alone = process(np.array([99.0]), np.array([100.0]), np.array([1.0]))
-    assert (alone.hazard, alone.spread) == (pytest.approx(np.log(100), rel=1e-9), 1.0)
+    alone = process(np.array([99.0]), np.array([100.0]), np.array([0.5]))
+    assert (alone.hazard, alone.spread) == (pytest.approx(2 * np.log(100), rel=1e-9), 1.0)
 
 
 @pytest.mark.parametrize(("out", "hazard", "usual"), [(0.0, 0.0, 0.0), (50.0, np.inf, 1.0)])

@@ -80,8 +80,8 @@ class Pull:
         self._listed = Listed(self._since)
         self._notes: list[str] = []
         self._started = self._finished = datetime.now(UTC)
-        self._count_before = self._count_after = 0
-        self._counted = 0  # what this sweep is compared with
+        # Before and after the pull; and what this sweep is compared with.
+        self._count_before = self._count_after = self._counted = 0
         self._missing = 0  # contacts that were counted and never came, at least
         self._excess: list[int] = []  # contacts counted and not listed, a sweep; of whole and proven ones
         self._problem: str | None = None  # what is missing, in words

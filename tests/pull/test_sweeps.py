@@ -11,6 +11,7 @@ from sendblue_data.errors import ConfigurationError, IncompletePullError, Unprov
 from sendblue_data.pull import sweeps
 from sendblue_data.pull.evidence import Repair
 from sendblue_data.pull.joining import PLACED, Listed, keys
+from sendblue_data.pull.pages import AccountNeverStill, OrderIgnored
 from sendblue_data.pull.sweeps import COUNTS, FEW_GONE, LAG_PAUSES, SWEEPS, UNORDERED_CURSORS, Pull
 from sendblue_data.schema import CONTACT_SCHEMA
 from tests.pull.model_account import EPOCH, SMALL, ModelAccount, Person, numbers
@@ -665,8 +666,8 @@ class Account(ModelAccount):
         return super()._list_page(**asked)
 
 
-def account_of(size, **options):
-    return Account([Person(nth, EPOCH + nth * timedelta(minutes=1)) for nth in range(size)], **options)
+def account_of(size, first=EPOCH, **options):
+    return Account([Person(nth, first + nth * timedelta(minutes=1)) for nth in range(size)], **options)
 
 
 def pulled(account, since=None, *, progress=False):
@@ -754,11 +755,29 @@ def test_an_account_that_never_holds_still_is_said_to(small_caps):
     assert "pages were read of 50 contacts" in pull._problem
 
 
+@pytest.mark.parametrize(("counted", "missing"), [(5, 2), (3, 0), (2, 0)])
+def test_of_an_account_that_never_holds_still_as_many_are_missing_as_it_counts_at_last(
+    small_caps, counted, missing
+):
+    class Moving(Pull):
+        def _sweep(self, *_, **__):
+            yield self._listed.add(page("a1", "b2", "c3"))
+            raise AccountNeverStill("9 pages were read")
+
+    pull = Moving(account_of(counted), None, progress=False, strict=False, trust="count")
+    assert [ids(rows) for rows in pull.windows()] == [["a1", "b2", "c3"]]
+    assert (pull._missing, pull._count_after) == (missing, counted)
+    assert pull._problem == (
+        f"The account never held still: 9 pages were read of {counted} contacts (now {counted}), and it still went on. "
+        "Pull when less is written to it."
+    )
+
+
 # Where the server sorts as it likes -------------------------------------------------------------------------
 
 
-def unsorted(size, since=None, **options):
-    account = account_of(size, honours_order=False, **options)
+def unsorted(size, since=None, *, first=EPOCH, **options):
+    account = account_of(size, first, honours_order=False, **options)
     pull = pulled(account, since)
     found = [number for rows in pull.windows() for number in numbers(rows)]
     assert len(found) == len(set(found))
@@ -772,6 +791,23 @@ def test_an_account_in_any_order_is_read_by_offset(small_caps):
     assert asked == [(None, 0), (None, 0), (None, 7), (None, 14)]
     assert (pull._problem, pull._reader.is_proven) == (None, True)
     assert pull._notes == ["The server does not sort by created_at as asked; read by offset alone."]
+
+
+def test_where_the_server_sorts_as_it_likes_dates_tell_nothing_and_seams_and_numbers_do(small_caps):
+    pull, found, _ = unsorted(20, first=datetime.now(UTC))
+    assert (found, pull._problem) == (list(range(20)), None)
+    assert pull._listed.count_old() == 0
+
+
+def test_what_was_found_in_an_order_that_is_ignored_is_forgotten(small_caps):
+    class Found(Pull):
+        def _sweep(self, *_, **__):
+            self._reader.crowded.append(at(1))
+            raise OrderIgnored
+
+    pull = Found(account_of(20), None, progress=False, strict=False, trust="count")
+    assert sum(rows.height for rows in pull.windows()) == 20
+    assert (pull._reader.crowded, pull._problem) == ([], None)
 
 
 def test_more_than_offsets_reach_are_read_from_later_cursors(small_caps):

@@ -128,12 +128,13 @@ def _factor(
     groups = RowGroups(by, taken=_COLUMNS)
     keys = groups.names
     rows = counts(table, groups, calendar, count_arrived=count_arrived, times=times)
-    rows = rows.filter(pl.col("at_risk") > 0, pl.col("days") > 0)
+    # Nobody is at risk at the first look, so these periods have a length.
+    rows = rows.filter(pl.col("at_risk") > 0)
     # Who left was at risk for half of the time, on average (the actuarial estimate).
     rows = rows.with_columns(exposure=(pl.col("at_risk") - pl.col("opt_outs") / 2) * pl.col("days"))
     newest = calendar.periods.height - 1
     parts = [rows.clear().with_columns(expected=pl.lit(None, pl.Float64), p=pl.lit(None, pl.Float64))]
-    for group in rows.partition_by(keys, maintain_order=True) if keys else [rows]:
+    for group in rows.partition_by(keys) if keys else [rows]:
         part = group.sort("n")
         if latest and (not part.height or part["n"][-1] != newest):
             continue

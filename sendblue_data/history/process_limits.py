@@ -92,8 +92,8 @@ def limits(found: Process, at_risk: Numbers, z: float) -> tuple[Numbers, Numbers
     most = _cube_root_count(expected, z) * variance / at_risk
     least = (_cube_root_count(expected, -z) * variance - 1) / at_risk
     return (
-        np.clip(np.minimum(found.usual - reach, least), 0, 1),
-        np.clip(np.maximum(found.usual + reach, most), 0, 1),
+        np.maximum(np.minimum(found.usual - reach, least), 0),
+        np.minimum(np.maximum(found.usual + reach, most), 1),
     )
 
 

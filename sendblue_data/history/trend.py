@@ -212,7 +212,8 @@ def _how_watched(rows: pl.DataFrame, periods: pl.DataFrame, every: str) -> pl.Da
 def _judged(rated: pl.DataFrame, keys: list[str], confidence: float) -> pl.DataFrame:
     """Add the limits within which all periods of all groups lie together if nothing changed, per 30 days."""
     rated = rated.with_row_index("row")
-    parts = rated.filter(pl.col("at_risk") > 0, pl.col("days") > 0).sort("row")
+    # Nobody is at risk at the first look, so these periods have a length.
+    parts = rated.filter(pl.col("at_risk") > 0).sort("row")
     groups = parts.partition_by(keys, maintain_order=True) if keys else [parts]
     groups = [group for group in groups if group.height >= LEAST_PERIODS]
     z = joint_quantile(confidence, sum(group.height for group in groups))

@@ -67,12 +67,44 @@ def test_a_pull_that_is_taken_back_leaves_the_history_before_it(world: w.World, 
             assert_frame_equal(history.scan(at=at).collect(), w.frame(contacts), check_row_order=False)
 
 
+LARGE = [w.made_up(seed, people=10, snapshots=12) for seed in (1, 2)]
+
+
 @pytest.mark.slow
 @quick
 @given(w.worlds())
 def test_events_are_those_that_happened(world: w.World) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        events = recorded(world, folder).opt_out_events().sort("before", "phone")
+        check_events(world, recorded(world, folder))
+
+
+@pytest.mark.slow
+@quick
+@given(w.worlds())
+def test_trend_counts_events_over_contacts_at_risk(world: w.World) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        check_trend(world, recorded(world, folder, compact_at=4))
+
+
+@pytest.mark.slow
+@quick
+@given(w.worlds())
+def test_a_trend_by_group_counts_a_contact_in_each_group_once(world: w.World) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        check_groups(recorded(world, folder))
+
+
+@pytest.mark.parametrize("world", LARGE, ids=["one", "another"])
+def test_events_and_trend_of_a_large_account_are_the_truth_s(world: w.World) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        history = recorded(world, folder)
+        check_events(world, history)
+        check_trend(world, history)
+        check_groups(history)
+
+
+def check_events(world: w.World, history: ContactHistory) -> None:
+    events = history.opt_out_events().sort("before", "phone")
     truth = world.events()
     assert events.select("phone", "event", "after", "before").rows() == truth
     ids = {(at, c["phone"]): c["contact_id"] for at, contacts in world.taken for c in contacts}
@@ -81,12 +113,8 @@ def test_events_are_those_that_happened(world: w.World) -> None:
     ]
 
 
-@pytest.mark.slow
-@quick
-@given(w.worlds())
-def test_trend_counts_events_over_contacts_at_risk(world: w.World) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        trend = recorded(world, folder, compact_at=4).opt_out_trend("1w")
+def check_trend(world: w.World, history: ContactHistory) -> None:
+    trend = history.opt_out_trend("1w")
 
     def week(at: datetime) -> date:
         return (at - timedelta(days=at.weekday())).date()
@@ -123,14 +151,9 @@ def test_trend_counts_events_over_contacts_at_risk(world: w.World) -> None:
     assert trend["looks"].to_list() == [sum(week(at) == p for at, _ in world.taken) for p in sorted(risk)]
 
 
-@pytest.mark.slow
-@quick
-@given(w.worlds())
-def test_a_trend_by_tag_counts_a_contact_in_each_group_once(world: w.World) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        history = recorded(world, folder)
-        by_first = history.opt_out_trend("1w", by="phone")
-        trend = history.opt_out_trend("1w")
+def check_groups(history: ContactHistory) -> None:
+    by_first = history.opt_out_trend("1w", by="phone")
+    trend = history.opt_out_trend("1w")
     # Grouped by phone, a group is a contact: each count adds up to the whole.
     columns = ["at_risk", "opt_outs", "opt_out_events", "resubscribes", "lost_opt_outs", "added", "removed"]
     summed = trend.select("period").join(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from random import Random
 from typing import Any
 
 import polars as pl
@@ -86,38 +88,56 @@ class World:
 @st.composite
 def worlds(draw: st.DrawFn, *, people: int = 6, snapshots: int = 8) -> World:
     """Accounts in which people come, go, come back (as they were, or created again), opt out and in, and get unknown."""
+
+    def whole(least: int, most: int) -> int:
+        return draw(st.integers(least, most))
+
+    def one_of(choices: Sequence[Any]) -> Any:
+        return draw(st.sampled_from(choices))
+
+    return _grown(whole, one_of, whole(0, people), people, whole(1, snapshots))
+
+
+def made_up(seed: int, *, people: int, snapshots: int) -> World:
+    """Return one such account, the same each time."""
+    random = Random(seed)
+    return _grown(random.randint, random.choice, people // 2, people, snapshots)
+
+
+def _grown(
+    whole: Callable[[int, int], int],
+    one_of: Callable[[Sequence[Any]], Any],
+    begun: int,
+    people: int,
+    snapshots: int,
+) -> World:
     world = World()
     at = FIRST
-    now: dict[int, Contact] = {
-        n: contact(n, opt_out=draw(st.sampled_from([False, False, True, None])))
-        for n in range(draw(st.integers(0, people)))
-    }
+    now = {n: contact(n, opt_out=one_of([False, False, True, None])) for n in range(begun)}
     lives = dict.fromkeys(range(people), 0)
-    for _ in range(draw(st.integers(1, snapshots))):
+    for _ in range(snapshots):
         world.taken.append((at, [dict(now[n]) for n in sorted(now, key=lambda n: now[n]["created_at"])]))
-        at += timedelta(hours=draw(st.integers(1, 200)))
+        at += timedelta(hours=whole(1, 200))
         for n in range(people):
-            if draw(st.integers(0, 3)):
+            if whole(0, 3):
                 continue
             if n not in now:
-                lives[n] += draw(st.integers(0, 1))
-                now[n] = contact(n, life=lives[n], opt_out=draw(st.booleans()))
-            elif draw(st.integers(0, 2)) == 0:
+                lives[n] += whole(0, 1)
+                now[n] = contact(n, life=lives[n], opt_out=one_of([False, True]))
+            elif whole(0, 2) == 0:
                 del now[n]
             else:
-                change = draw(
-                    st.sampled_from(
-                        [
-                            {"opt_out": True},
-                            {"opt_out": False},
-                            {"opt_out": None},
-                            {"tags": None},
-                            {"tags": ["b", None]},
-                            {"custom_variables": {"x": "1", "y": None}},
-                            {"custom_variables": {"y": None, "x": "1"}},
-                            {"first_name": "N"},
-                        ]
-                    )
+                change = one_of(
+                    [
+                        {"opt_out": True},
+                        {"opt_out": False},
+                        {"opt_out": None},
+                        {"tags": None},
+                        {"tags": ["b", None]},
+                        {"custom_variables": {"x": "1", "y": None}},
+                        {"custom_variables": {"y": None, "x": "1"}},
+                        {"first_name": "N"},
+                    ]
                 )
                 now[n] = now[n] | change
     return world

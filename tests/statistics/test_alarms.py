@@ -123,34 +123,45 @@ def test_an_alarm_says_which_tag_when_and_how_far_out(tmp_path):
     assert history.opt_out_alarms(["tags"], false_alarms_per_year=1e-30).is_empty()
 
 
-def test_an_alarm_is_a_p_below_the_false_alarms_that_all_tests_of_a_year_may_give(tmp_path):
-    """One of tag a leaves a week, and of b two in all, until 9 of b leave in the eighth week."""
-    left = np.full(60, 1e6)
-    left[0:14:2] = 7 * np.arange(7) + 3
-    left[[1, 3]] = (10, 24)
-    left[5:23:2] = 52
-    history = recorded(tmp_path, np.full(60, -40.0), left, range(0, 57, 7), ["a", "b"] * 30)
-    out = {"all": [1, 2, 1, 2, 1, 1, 1, 9], "a": [1, 1, 1, 1, 1, 1, 1, 0], "b": [0, 1, 0, 1, 0, 0, 0, 9]}
-    at_risk = {"all": [60, 59, 57, 56, 54, 53, 52, 51], "b": [30, 30, 29, 29, 28, 28, 28, 28]}
-    # Three groups are judged in each of the nine periods, of which the first look is one, in 56 days.
-    tests = 3 * 9 / 56 * 365.25
-    for level in ("all", "b"):
+@pytest.mark.parametrize("gap", [7, 1 / 24], ids=["a week apart", "an hour apart"])
+def test_an_alarm_is_a_p_below_the_false_alarms_that_all_tests_of_a_year_may_give(tmp_path, gap):
+    """One of tag a leaves a week, and of b two in all, until 9 of b leave in the eighth week; c arrives in the fifth."""
+    born, left = np.full(62, -40.0), np.full(62, 1e6)
+    left[0:14:2] = np.arange(7) + 0.5
+    left[[1, 3]] = (1.5, 3.5)
+    born[60:] = 4.5
+    # The last two looks are twice as far apart as the others.
+    left[5:23:2] = 8.5
+    looks = np.array([*range(8), 9]) * gap
+    history = recorded(tmp_path, born * gap, left * gap, looks, ["a", "b"] * 30 + ["c"] * 2)
+    out = {"all": [1, 2, 1, 2, 1, 1, 1, 9], "b": [0, 1, 0, 1, 0, 0, 0, 9]}
+    at_risk = {"all": [60, 59, 57, 56, 56, 55, 54, 53], "b": [30, 30, 29, 29, 28, 28, 28, 28]}
+    # Three groups are judged at last, c having too few periods; of which there are nine, the first look being one.
+    tests = 3 * 9 / max(9 * gap, 1) * 365.25
+    for level, factor in (("all", "all"), ("b", "tag")):
         counts, watched = np.array(out[level], float), np.array(at_risk[level], float)
-        judged = judge(counts, (watched - counts / 2) * 7)
-        p = judged.p[-1]
+        judged = judge(counts, (watched - counts / 2) * np.diff(looks))
+        p, expected = judged.p[-1], judged.expected[-1]
         found = history.opt_out_alarms("tags", false_alarms_per_year=p * tests * 1.001, latest=True)
         row = found.filter(pl.col("level") == level).row(0, named=True)
-        assert (row["factor"], row["at_risk"], row["opt_outs"]) == (
-            "all" if level == "all" else "tag",
-            watched[-1],
-            9,
-        )
-        assert row["p"] == pytest.approx(p, rel=1e-9)
-        assert row["expected"] == pytest.approx(judged.expected[-1])
-        assert row["times"] == pytest.approx(9 / judged.expected[-1])
-        assert (row["after"], row["before"]) == (START + timedelta(days=49), START + timedelta(days=56))
+        assert (row["factor"], row["at_risk"], row["opt_outs"]) == (factor, watched[-1], 9)
+        assert (row["p"], row["expected"]) == (pytest.approx(p, rel=1e-5), pytest.approx(expected, rel=1e-6))
+        assert row["times"] == pytest.approx(9 / expected)
+        assert [row["after"], row["before"]] == [START + timedelta(days=float(look)) for look in looks[7:]]
         fewer = history.opt_out_alarms("tags", false_alarms_per_year=p * tests * 0.999)
         assert level not in fewer["level"].to_list()
+
+
+def test_a_spike_after_nobody_left_is_so_many_times_nothing_and_no_alarm_of_a_later_look(tmp_path):
+    left = np.where(np.arange(70) < 30, 7 * 6.5, 1e6)
+    history = recorded(tmp_path, np.full(70, -40.0), left, range(0, 57, 7), ["d"] * 30 + ["e"] * 40)
+    for by, levels in (("tags", ["all", "d"]), ("company_name", ["all"])):  # which nobody has
+        alarms = history.opt_out_alarms(by)
+        assert sorted(alarms["level"]) == levels
+        assert alarms.select("before", "opt_outs", "expected", "times").unique().rows() == [
+            (START + timedelta(days=49), 30, 0, None)
+        ]
+        assert history.opt_out_alarms(by, latest=True).is_empty()
 
 
 def test_options_of_alarms_are_checked(tmp_path):

@@ -55,9 +55,9 @@ def cube_root_count(expected, z):
     return brentq(beyond, 1e-6, 1e7, xtol=1e-12)
 
 
-@pytest.mark.parametrize("z", [1.5, 3.0])
+@pytest.mark.parametrize("z", [0.5, 1.5, 3.0])
 @pytest.mark.parametrize(
-    ("usual", "risk"), [(2e-5, 10_000.0), (0.004, 1_000.0), (0.05, 20_000.0), (0.2, 6.0)]
+    ("usual", "risk"), [(2e-5, 10_000.0), (0.002, 1_000.0), (0.05, 20_000.0), (0.2, 6.0)]
 )
 def test_limits_are_the_wider_of_laneys_and_of_a_skewed_count(usual, risk, z):
     found = Process(0.0, np.array([usual]), spread=1.3)

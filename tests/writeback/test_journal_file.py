@@ -252,7 +252,10 @@ def test_one_at_a_time_holds_it_and_threads_share_it(journal):
     thread.join()
     assert found == [3]
     journal.close()
-    Journal(journal.path).close()
+    with Journal(journal.path) as again:
+        pass
+    with Journal(again.path):
+        assert again is not None  # what let go of it is still there
 
 
 def test_whoever_fails_to_open_it_lets_go_of_it(journal):

@@ -354,9 +354,9 @@ def remove_leftovers(folder: Path) -> None:
     """Remove journals that never became one, since their process was killed; one that is being written stays."""
     for path in folder.glob(f"*{_PARTIAL}"):
         with suppress(JournalError):
-            holder = _hold(path.with_suffix(SUFFIX))
+            lock = _hold(path.with_suffix(SUFFIX))
             _discard(path)
-            holder.release()
+            lock.release()
             _remove(path.with_suffix(".lock"))
 
 

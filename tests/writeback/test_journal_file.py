@@ -166,8 +166,8 @@ def test_a_request_that_is_not_the_rows_own_names_those_alone_that_have_none(jou
     rows = journal.rows()
     assert journal.sending("create", rows[:1]) == "a-00001"
     assert journal.sending("opt_out", rows[:2], is_main=False) == "a-00002"
-    assert journal.sending("update", rows[2:]) == "a-00003"
-    assert [row.request_id for row in journal.rows()] == ["a-00001", "a-00002", "a-00003"]
+    assert journal.sending("update", rows[1:]) == "a-00003"
+    assert [row.request_id for row in journal.rows()] == ["a-00001", "a-00003", "a-00003"]
 
 
 def test_requests_are_counted_on_when_it_is_opened_again(journal):
@@ -240,6 +240,18 @@ def test_of_who_is_erased_nothing_is_left_but_the_outcome(journal):
     assert phone(0).encode() not in kept
 
 
+def test_nor_is_what_an_sqlite_that_overwrites_nothing_left_of_them(journal):
+    journal.close()
+    with closing(sqlite3.connect(journal.path, isolation_level=None)) as base:
+        base.execute("PRAGMA secure_delete = OFF")
+        for detail in ("Zoe was here " * 20, ""):
+            base.execute("UPDATE rows SET detail = ? WHERE pos = 0", (detail,))
+    assert b"Zoe was here" in journal.path.read_bytes()
+    with Journal(journal.path) as again:
+        again.erase([0], lambda _: False)
+    assert b"Zoe was here" not in journal.path.read_bytes()
+
+
 # Who holds it
 
 
@@ -252,7 +264,10 @@ def test_one_at_a_time_holds_it_and_threads_share_it(journal):
     thread.join()
     assert found == [3]
     journal.close()
-    Journal(journal.path).close()
+    with Journal(journal.path) as again:
+        pass
+    with Journal(again.path):
+        assert again is not None  # what let go of it is still there
 
 
 def test_whoever_fails_to_open_it_lets_go_of_it(journal):

@@ -1,5 +1,6 @@
 """The file that a ledger is kept in: begun once and whole, checked at each use, and never guessed."""
 
+import os
 import shutil
 import sqlite3
 import stat
@@ -70,14 +71,31 @@ def test_it_is_filled_before_it_takes_its_place_and_only_once(tmp_path, monkeypa
     assert synced == [names(tmp_path)] == [{FILE, KEY_FILE, "opt-outs.lock"}]
 
 
+def test_key_and_file_are_on_the_disk_before_they_are_believed(tmp_path, monkeypatch):
+    sizes, real = [], os.fsync
+
+    def sync(descriptor):
+        sizes.append(os.fstat(descriptor).st_size)
+        real(descriptor)
+
+    monkeypatch.setattr(module.os, "fsync", sync)
+    module._create(tmp_path)
+    assert sizes == [32, 0]
+
+
 def test_one_that_could_not_be_filled_is_not_there(tmp_path):
     def fails(place):
         (place / "inner").mkdir()
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        make_ledger(tmp_path, fails)
-    assert names(tmp_path) == {"opt-outs.lock"}
+    def fails_and_is_gone(place):
+        shutil.rmtree(place)
+        raise KeyboardInterrupt
+
+    for fill in (fails, fails_and_is_gone):
+        with pytest.raises(KeyboardInterrupt):
+            make_ledger(tmp_path, fill)
+        assert names(tmp_path) == {"opt-outs.lock"}
     for error in (OSError("no room"), sqlite3.OperationalError("disk is full")):
         with pytest.raises(LedgerError, match=r"can't be written \((no room|disk is full)\).*Free the disk"):
             make_ledger(tmp_path, lambda _, error=error: (_ for _ in ()).throw(error))
@@ -117,8 +135,9 @@ def test_a_folder_is_held_by_one_at_a_time_and_let_go_of(tmp_path, monkeypatch):
                 folder_lock(tmp_path / "new").__enter__()
             raise ValueError("mine")
 
-    with pytest.raises(ValueError, match="mine"):
+    with pytest.raises(ValueError, match="mine") as told:
         holds_and_fails()
+    assert told.value is not None  # and with it, what stood in the call
     with FileLock(tmp_path / "new" / "opt-outs.lock", timeout=0):
         pass
 

@@ -167,7 +167,10 @@ def _silent() -> Iterator[None]:
 def _pytest(arguments: Sequence[str], *plugins: object) -> int:
     import pytest  # noqa: PLC0415 -- not before `import_foundations`
 
-    return int(pytest.main([*PYTEST, *arguments], plugins))
+    try:
+        return int(pytest.main([*PYTEST, *arguments], plugins))
+    except Warning:  # warnings are errors in these tests, also one that the end of a session gives
+        return 1
 
 
 def _code(mutant: Mutant) -> CodeType:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Literal, get_args
 
 import polars as pl
@@ -237,7 +238,7 @@ class Pull:
     def _reconcile(self) -> Iterator[pl.DataFrame]:
         """Compare with the account's count, and look again for what is missing."""
         reader, listed = self._reader, self._listed
-        for sweep in range(1, SWEEPS + 1):
+        for sweep in count(1):
             # A second sample of an account that both ends don't reach shows no more than the first.
             has_looked = sweep > 1 and self._count_after > 2 * reader.caps.reach
             for nth in range(COUNTS):

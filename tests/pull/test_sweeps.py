@@ -691,6 +691,7 @@ def test_a_pull_shows_its_progress_and_tidies_up(watched, progress, since):
     assert watched.told == [((), "contacts", bar if progress else None)]
     assert (pool.ended, account.done) == ([(True, True)], ["close"])
     assert pull._listed.old_until == pull._listed.new_from == pull._started - timedelta(days=2)
+    assert not pull._listed.came_late
     assert pull.evidence().complete
 
 

@@ -131,6 +131,12 @@ def test_groups_have_curves_of_their_own_on_any_frame():
     assert opt_out_by_age(frame.clear(), by="tags", as_of=NOW).columns[0] == "tag"
 
 
+def test_groups_come_in_order_those_without_a_value_last():
+    names = [None, *(f"company {n:02}" for n in range(20, 0, -1))]
+    frame = people([9] * 21, [True] * 21).with_columns(company_name=pl.Series(names))
+    assert opt_out_by_age(frame, by="company_name", as_of=NOW)["company_name"].to_list() == names[::-1]
+
+
 @pytest.mark.slow
 def test_one_pull_shows_the_share_by_age_where_cohorts_show_a_fall():
     """A hazard of 0.004 a day: 95% intervals hold the share by age in 93% of cases at least."""

@@ -50,7 +50,7 @@ class Overview:
         spellings: how many tags are likely another's spelling; None without the extra `similar`.
         opt_outs: the row of `opt_out_rate`, by column.
         verification: the row of `verification_rate`, by column.
-        reachable: contacts who may be texted; None where nobody's opt-out state is known.
+        reachable: contacts who may be texted; None where nobody's opt-out state is known, as where there is nobody.
         look_at: what to look at next, in sentences.
 
     Example:
@@ -97,8 +97,7 @@ class Overview:
         yield "filled", self._filled()
         yield "opt-outs", self._opt_outs()
         if self.reachable is not None:
-            share = percent(self.reachable / self.contacts if self.contacts else None)
-            yield "reachable", f"{number(self.reachable)} ({share} of all)"
+            yield "reachable", f"{number(self.reachable)} ({percent(self.reachable / self.contacts)} of all)"
         yield "verified", self._verified()
         yield "tags", self._tags()
         if self.spellings is not None and self.different_tags:

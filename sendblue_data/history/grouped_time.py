@@ -46,21 +46,19 @@ def overlap(start: Numbers, end: Numbers, width: float, stretches: int) -> Numbe
 
 
 def grouped_time(lives: Lives, width: float) -> GroupedTime:
-    """Estimate by maximum likelihood; `width` is the time between two looks, in days."""
+    """Estimate by maximum likelihood, of one life at least; `width` is the time between two looks, in days."""
     ended = lives.ended
     until = np.where(ended, lives.before, lives.after)
-    stretches = max(1, int(np.ceil(until.max(initial=0.0) / width)))
+    stretches = int(np.ceil(until.max() / width))
     watched = lives.number @ overlap(lives.entry, lives.after, width, stretches)
     number = lives.number[ended]
     within = overlap(lives.after[ended], lives.before[ended], width, stretches)
     exposed = watched + number @ within
-    hazard = np.where(exposed > 0, number.sum() / max(exposed.sum(), 1e-300), 0.0)
+    hazard = np.full(stretches, number.sum() / exposed.sum())
     for _ in range(_MOST_STEPS):
         share = number / -np.expm1(-np.maximum(within @ hazard, 1e-300))
-        step = hazard * (share @ within) / np.where(exposed > 0, exposed, 1.0)
-        still = np.max(np.abs(step - hazard), initial=0.0) <= _TOLERANCE * max(
-            float(step.max(initial=0.0)), 1e-300
-        )
+        step = hazard * (share @ within) / np.maximum(exposed, 1e-300)
+        still = np.abs(step - hazard).max() <= _TOLERANCE * step.max()
         hazard = step
         if still:
             break

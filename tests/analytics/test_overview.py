@@ -49,6 +49,83 @@ def people(**columns):
     return whole(pl.DataFrame(rows | columns).cast({name: CONTACT_SCHEMA[name] for name in rows | columns}))
 
 
+def ten(**columns):
+    """Ten contacts: one opted out, of two nobody knows; four tags, which two lack; one without a phone to text."""
+    rows = {
+        "contact_id": [f"c{n}" for n in range(10)],
+        "phone": [*(f"+1212555010{n}" for n in range(9)), "555"],
+        "opt_out": [True, *[False] * 7, None, None],
+        "verified": [*[True] * 5, *[False] * 4, None],
+        "tags": [["A"]] * 4 + [["B"]] * 2 + [["C"], ["D"], None, []],
+        "created_at": [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 11)],
+        "first_name": [*["N"] * 7, None, None, None],
+    }
+    return people(**rows | columns)
+
+
+def test_the_card_says_each_figure_in_words():
+    text = str(overview(ten())).splitlines()
+    assert text[:2] == [
+        "contacts   10",
+        "created    1 January 2026, 00:00 UTC to 10 January 2026, 00:00 UTC",
+    ]
+    assert text[2].startswith(
+        "filled     all of contact_id, phone and created_at; first_name 70.0%, last_name 0.0%,"
+    )
+    assert text[3:] == [
+        # Wilson's interval of 1 in 8.
+        "opt-outs   1 of 8 known: 12.5% (95% interval 2.2 to 47.1%); 2 not known",
+        "reachable  7 (70.0% of all)",
+        "verified   5 of 9 known: 55.6%; 1 not known",
+        "tags       4 tags (A 4, B 2, C 1, ...); 2 contacts without one",
+        "spellings  0 likely another tag's",
+        "Look at next:",
+        "- sendblue_number is null for all 10 contacts.",
+        '- What goes with opting out: opt_out_drivers(contacts, adjust=("age", "line", "tags")).',
+        "- Of 2 contacts the API did not say whether opted out: in no rate, and never to be texted.",
+        "- Who waits to be verified, and how long: verification_backlog(contacts).",
+        "- One pull gives a rate and no trend: keep each pull in a ContactHistory.",
+    ]
+
+
+SENTENCES = {
+    "drivers": "What goes with opting out",
+    "unknown": "the API did not say whether opted out",
+    "spellings": "1 tag likely misspelled",
+    "untagged": "3 contacts without a tag",
+    "unused": "No contact is verified",
+    "waiting": "Who waits to be verified",
+}
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({}, ["drivers", "unknown", "waiting"]),
+        ({"tags": [["A"]] * 7 + [None] * 3}, ["unknown", "untagged", "waiting"]),
+        ({"tags": [["Lead"]] * 9 + [["lead"]]}, ["drivers", "unknown", "spellings", "waiting"]),
+        ({"opt_out": [False] * 10}, ["waiting"]),
+        ({"opt_out": [None] * 10}, ["waiting"]),
+        ({"verified": [False] * 10}, ["drivers", "unknown", "unused"]),
+        ({"verified": [True] * 9 + [None]}, ["drivers", "unknown"]),
+        ({"verified": [None] * 10}, ["drivers", "unknown"]),
+    ],
+    ids=str,
+)
+def test_what_to_look_at_next_hangs_on_what_there_is(columns, said):
+    sentences = " ".join(overview(ten(**columns)).look_at)
+    assert [name for name, words in SENTENCES.items() if words in sentences] == said
+
+
+def test_of_no_contact_nothing_is_said_but_that():
+    assert str(overview(whole(frame_of([])))).splitlines() == [
+        "contacts  0",
+        "tags      none",
+        "Look at next:",
+        "- This account has no contacts.",
+    ]
+
+
 def test_what_nobody_knows_is_what_to_look_at_first():
     card = overview(people())
     assert card.look_at[0].startswith("phone is null")

@@ -129,11 +129,49 @@ def test_the_discrete_model_is_the_glm_of_statsmodels():
     stretch = (start[:, None] == 7.0 * np.arange(6)).astype(float)
     family = families.Binomial(families.links.CLogLog())
     glm = GLM(gone.astype(float), stretch, family=family).fit()
-    assert found.hazard[:6] * 7 == pytest.approx(np.exp(glm.params), rel=1e-5)
-    error = np.sqrt(np.diag(found.covariance)[:6]) / found.hazard[:6]
+    assert found.hazard * 7 == pytest.approx(np.exp(glm.params), rel=1e-5)
+    error = np.sqrt(np.diag(found.covariance)) / found.hazard
     assert error == pytest.approx(
         glm.bse, rel=0.05
     )  # of the observed information here, of the expected there
+
+
+def test_where_intervals_lie_across_stretches_the_hazards_are_the_likeliest_and_their_errors_its_curvature():
+    """Stretches of half a day, of which the third is that of nobody; by SciPy, and by differences of the likelihood."""
+    entry = np.array([0, 0, 0, 0.1, 0.3, 0, 1.5, 1.6, 0.2])
+    after = np.array([0, 0.2, 0.4, 0.4, 0.9, 0.9, 1.7, 2.0, 0.8])
+    before = np.array([0.4, 0.7, 0.8, np.inf, np.inf, 1.0, 2.0, np.inf, 1.0])
+    number = np.array([2.0, 3, 1, 9, 7, 2, 1, 5, 1])
+
+    def unlikely(hazard):
+        def gone(age):
+            return sum(h * np.clip(age - 0.5 * n, 0, 0.5) for n, h in enumerate(hazard))
+
+        ended = np.isfinite(before)
+        log = gone(entry) - gone(after)
+        log += np.log(-np.expm1(np.where(ended, gone(after) - gone(np.where(ended, before, 0)), -np.inf)))
+        return -float(number @ log)
+
+    found = grouped_time(Lives(entry, after, before, number), 0.5)
+    assert len(found.hazard) == 4
+    told = [0, 1, 3]
+
+    def of_told(some):
+        return unlikely([some[0], some[1], 0, some[2]])
+
+    best = minimize(of_told, [0.5] * 3, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12}).x
+    assert found.hazard[told] == pytest.approx(best, rel=1e-6)
+    assert found.hazard[2] == 0
+    step = 1e-4 * np.eye(3)
+    bends = [
+        [
+            sum(i * j * of_told(best + i * one + j * other) for i in (-1, 1) for j in (-1, 1)) / 4e-8
+            for one in step
+        ]
+        for other in step
+    ]
+    assert found.covariance[np.ix_(told, told)] == pytest.approx(np.linalg.inv(bends), rel=1e-4, abs=1e-6)
+    assert not found.covariance[2].any()
 
 
 def lives_frame(*rows):

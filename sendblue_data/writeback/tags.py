@@ -201,8 +201,8 @@ def rename_tags(
         The outcome of every row; of a frame, the frame.
 
     Raises:
-        FrameError: a new name is blank or no text, or as in `bulk_update`.
-        WriteInterruptedError, WriteIncompleteError, JournalError, ApiError: as in `bulk_update`.
+        ConfigurationError: a new name is blank or no text.
+        FrameError, WriteInterruptedError, WriteIncompleteError, JournalError, ApiError: as in `bulk_update`.
 
     Example:
         >>> from tempfile import TemporaryDirectory

@@ -1,7 +1,10 @@
 import pytest
 
 from sendblue_data._api import rate_limit
-from sendblue_data.writeback import engine
+from sendblue_data.writeback import engine, lookup, plan
+from sendblue_data.writeback.lookup import as_frame
+from tests.writeback.doubles import Store
+from tests.writeback.people import people
 
 
 @pytest.fixture(autouse=True)
@@ -18,3 +21,16 @@ def journals(tmp_path, monkeypatch):
     folder = tmp_path / "runs"
     monkeypatch.setenv("SENDBLUE_DATA_JOURNAL", str(folder))
     return folder
+
+
+@pytest.fixture
+def store(monkeypatch):
+    """An account of four, of which looks and pulls show all."""
+    store = Store(*people(4))
+    monkeypatch.setattr(lookup, "fetch_current", store.fetch)
+    monkeypatch.setattr(
+        plan,
+        "fetch_account",
+        lambda _client, _phones: (as_frame(store.contacts.values()), len(store.contacts)),
+    )
+    return store

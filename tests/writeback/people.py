@@ -1,5 +1,7 @@
 """Small accounts of made-up people, and what is compared of them."""
 
+import polars as pl
+
 from sendblue_data.writeback.fields import WRITABLE, plain
 
 START = "2025-01-01T00:00:{:02}.{:06}Z"
@@ -23,6 +25,11 @@ def person(number, **fields):
 
 def people(count, **fields):
     return [person(number, **fields) for number in range(count)]
+
+
+def mine(*numbers, **columns):
+    """A frame of a caller's, by the numbers of the people in it."""
+    return pl.DataFrame({"phone": [phone(n) for n in numbers], **columns})
 
 
 def state(rows):

@@ -164,6 +164,7 @@ def test_one_contact_is_told_by_its_id_else_by_its_moment(one, other, expected):
         ("tags", ["VIP"], None, False),
         ("tags", [" "], [], True),
         ("custom_variables", {"plan ": "PRO"}, {"Plan": "Pro", "City": "Rome"}, True),
+        ("custom_variables", {"plan ": "PRO"}, {"Plan": "Pro"}, True),
         ("custom_variables", {"Plan": "Pro", "City": "Rome"}, {"plan": "pro"}, False),
         ("custom_variables", {"Plan": "Pro"}, {"Plan": "Free"}, False),
         ("opt_out", True, None, False),

@@ -24,7 +24,7 @@ from sendblue_data.errors import (
     WriteRefusedError,
     WrongAccountError,
 )
-from sendblue_data.writeback import ledger_file, lookup, plan as module
+from sendblue_data.writeback import ledger_file, plan as module
 from sendblue_data.writeback.catalogue import list_runs
 from sendblue_data.writeback.journal import Journal
 from sendblue_data.writeback.ledger import Ledger
@@ -32,31 +32,14 @@ from sendblue_data.writeback.lookup import as_frame
 from sendblue_data.writeback.plan import check_delete
 from sendblue_data.writeback.rows import Row
 from tests.writeback.doubles import Store
-from tests.writeback.people import people, person, phone
+from tests.writeback.people import mine, people, person, phone
 
 OTHER_KEY = "opted out under another key of this host"
 
 
 @pytest.fixture
-def store(monkeypatch):
-    """An account of four, of which looks and pulls show all."""
-    store = Store(*people(4))
-    monkeypatch.setattr(lookup, "fetch_current", store.fetch)
-    monkeypatch.setattr(
-        module,
-        "fetch_account",
-        lambda _client, _phones: (as_frame(store.contacts.values()), len(store.contacts)),
-    )
-    return store
-
-
-@pytest.fixture
 def ledger(journals):
     return Ledger.open(journals, "x/1")
-
-
-def mine(*numbers, **fields):
-    return pl.DataFrame({"phone": [phone(n) for n in numbers], **fields})
 
 
 # What is planned

@@ -218,7 +218,7 @@ def test_what_became_of_rows_that_were_cut_off_is_found_out(monkeypatch):
         time = monotonic = staticmethod(lambda: 1_000.0)
 
     monkeypatch.setattr(rows_module, "time", Still)
-    under_way = {"sent": True, "unanswered": 1, "sent_at": 990.0}
+    under_way = {"sent": True, "unanswered": 1, "sent_at": 970.5}
     rows = [
         row_of(0, "create", wanted={"first_name": "Ann"}, sent=True),
         row_of(1, "create", **under_way),
@@ -320,6 +320,17 @@ def test_what_may_still_take_effect_is_waited_for_and_undone(store, begun, undo,
     assert len(clock.pauses) >= 6
 
 
+def test_what_came_of_rows_that_were_given_up_or_never_sent_is_found_out_and_kept(
+    store, begun, undo, tmp_path
+):
+    store.contacts[phone(9)] = {"phone": phone(9), "first_name": "Ann"}
+    ann = {"wanted": {"first_name": "Ann"}, "sent": True}
+    run_id = begun([row_of(9, "create", done=True, status="unknown", **ann), row_of(8, "create")], "create")
+    assert undo(run_id).frame["status"].to_list() == ["unchanged", "deleted"]
+    with Journal(tmp_path / f"{run_id}.sqlite3") as journal:
+        assert [row.status for row in journal.rows()] == ["unchanged", "created"]
+
+
 def test_what_the_account_shows_goes_into_the_ledger_first(store, begun, undo, tmp_path):
     """Rows of which nothing was sent are not asked for."""
     store.contacts[phone(1)]["opt_out"] = True
@@ -339,6 +350,8 @@ def test_what_the_account_shows_goes_into_the_ledger_first(store, begun, undo, t
 def test_whom_the_ledger_holds_comes_back_opted_out(store, begun, undo, tmp_path):
     run_id = begun([gone(0)])
     Ledger.open(tmp_path, "x/1").record_out([phone(0)], by="a colleague")
+    told = undo(run_id, dry_run=True).frame["detail"][0]
+    assert told == f"{KEPT_OUT}; can't come back: created_at, contact_id"
     assert undo(run_id).counts == {"created": 1}
     assert store.contacts[phone(0)]["opt_out"] is True
 

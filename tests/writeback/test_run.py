@@ -25,6 +25,7 @@ from sendblue_data.writeback.run import (
     open_run,
     options_of,
     resume_run,
+    with_run_options,
 )
 from sendblue_data.writeback.sending import StillFailingError
 from tests.writeback.doubles import Store, fault
@@ -273,21 +274,31 @@ def test_what_cuts_a_run_off_says_how_to_go_on(store, tmp_path):
 # How it is shown
 
 
-def test_options_are_spelled_out_with_their_defaults():
-    given = {
-        name: one.default
-        for name, one in inspect.signature(resume_run).parameters.items()
-        if one.kind is one.KEYWORD_ONLY
-    }
-    assert given == {
-        "allow_other_key": False,
+@pytest.mark.parametrize(
+    "text", ["Do it.\n\n    Args:\n        one: first.\n        **options: as in `RunOptions`.\n    ", None]
+)
+def test_options_are_spelled_out_with_their_defaults(text):
+    def call(one, **options):
+        """To be replaced."""
+
+    call.__doc__ = text
+    assert with_run_options(call) is call
+    assert {name: one.default for name, one in inspect.signature(call).parameters.items()} == {
+        "one": inspect.Parameter.empty,
         "raise_on_errors": False,
         "progress": True,
         "journal_dir": None,
         "cancel": None,
         "on_progress": None,
     }
-    described = resume_run.__doc__
-    assert "**options" not in described
-    assert "    raise_on_errors: raise `WriteIncompleteError` at the end" in described
-    assert "    on_progress: called with" in described
+    if text is None:
+        assert call.__doc__ == ""
+    else:
+        assert call.__doc__.startswith(
+            "Do it.\n\nArgs:\n    one: first.\n    raise_on_errors: raise `WriteIncompleteError`"
+        )
+        assert "    on_progress: called with" in call.__doc__
+
+
+def test_another_key_is_taken_only_when_that_is_said():
+    assert inspect.signature(resume_run).parameters["allow_other_key"].default is False

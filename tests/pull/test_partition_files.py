@@ -68,13 +68,14 @@ def test_a_month_is_written_when_the_next_one_begins(parts, tmp_path):
     assert told(work) == {**began, "through": "2026-01-01T00:00:00+00:00", "files": undated}
     parts.add(people(1, 2, 2))
     assert parts.manifest.files == {**undated, file(1): 3}
-    parts.add(people(2))
+    parts.add(people(1))  # one that came late
+    parts.add(people(2, 0))
     assert len(parts.manifest.files) == 2
-    parts.add(people(1, 3))  # one that came late
+    parts.add(people(3))
     assert told(work) == {
         **began,
         "through": "2026-03-01T00:00:00+00:00",
-        "files": {**undated, file(1): 3, file(2): 3, file(1, 1): 1},
+        "files": {**undated, file(1): 3, file(2): 3, file(1, 1): 1, f"{NONE}/part-00001.parquet": 1},
     }
     parts.finish()
     assert parts.manifest.files[file(3)] == 1

@@ -786,6 +786,14 @@ def unsorted(size, since=None, *, first=EPOCH, **options):
     return pull, sorted(found), asked
 
 
+class FoundOut(Pull):
+    """A pull that finds a crowd, and then that the server does not sort."""
+
+    def _sweep(self, *_, **__):
+        self._reader.crowded.append(at(1))
+        raise OrderIgnored
+
+
 def test_an_account_in_any_order_is_read_by_offset(small_caps):
     pull, found, asked = unsorted(20)
     assert found == list(range(20))
@@ -801,12 +809,7 @@ def test_where_the_server_sorts_as_it_likes_dates_tell_nothing_and_seams_and_num
 
 
 def test_what_was_found_in_an_order_that_is_ignored_is_forgotten(small_caps):
-    class Found(Pull):
-        def _sweep(self, *_, **__):
-            self._reader.crowded.append(at(1))
-            raise OrderIgnored
-
-    pull = Found(account_of(20), None, progress=False, strict=False, trust="count")
+    pull = FoundOut(account_of(20), None, progress=False, strict=False, trust="count")
     assert sum(rows.height for rows in pull.windows()) == 20
     assert (pull._reader.crowded, pull._problem) == ([], None)
 
@@ -831,6 +834,26 @@ def test_more_than_offsets_reach_are_read_from_later_cursors(small_caps):
         "The server ignores order_by=created_at. The account counts 180 contacts and listed"
     )
     assert len(found) > 110
+
+
+def test_later_cursors_are_tried_until_enough_are_listed(small_caps):
+    pull, found, asked = unsorted(115)
+    assert (found, pull._problem) == (list(range(115)), None)
+    assert len({cursor for cursor, _ in asked}) == 2
+
+
+def test_without_dates_there_is_no_later_cursor(small_caps):
+    account = Account([Person(nth, None) for nth in range(130)], honours_order=False)
+    pull = FoundOut(account, None, progress=False, strict=False, trust="count")
+    assert sum(rows.height for rows in pull.windows()) == 110
+    assert {cursor for cursor, *_ in account.places} == {None}
+    assert account.places.count((None, 100, "phone")) == 1
+
+
+def test_who_comes_while_later_cursors_are_tried_is_counted(small_caps):
+    pull, found, _ = unsorted(180, events={60: [("create now", 0)]})
+    assert pull._count_after == 181
+    assert pull._missing == 181 - len(found) > 0
 
 
 def test_a_part_in_any_order_has_no_later_cursors(small_caps):

@@ -83,7 +83,7 @@ def cells_of(lives: Lives) -> Cells:
         end,
         np.searchsorted(start, lives.entry),
         after,
-        np.where(ended, np.searchsorted(end, np.where(ended, lives.before, 0.0), side="right"), after),
+        np.where(ended, np.searchsorted(end, lives.before, side="right"), after),
     )
 
 

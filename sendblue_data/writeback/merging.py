@@ -88,7 +88,7 @@ def is_whole(asked: Asked) -> bool:
 
 def aligned(base: Source, source: Source) -> pl.DataFrame:
     """Return a frame as it was pulled with a row for each of the caller's rows, by phone."""
-    pulled = base.frame.unique("phone", keep="first", maintain_order=True)
+    pulled = base.frame.unique("phone", keep="first")
     return source.frame.select("phone").join(pulled, on="phone", how="left", maintain_order="left")
 
 
@@ -122,7 +122,7 @@ def _tags(asked: Asked, account: pl.DataFrame, at: pl.Series) -> dict[str, pl.Se
     nowhere = pl.Series([False]).new_from_index(0, at.len())
     flags = dict.fromkeys(("set_tags", "other_tags", "gains_tag", "loses_tag"), nowhere)
     mine, there = asked.source.given("tags"), at.is_not_null()
-    if asked.change is None and asked.base is None and "tags" not in asked.options.clear:
+    if asked.change is None and "tags" not in asked.options.clear:
         if not writes(asked, "tags"):
             return flags
         rows = (

@@ -76,9 +76,7 @@ def plan_table(asked: Asked, account: pl.DataFrame, known: Known) -> pl.DataFram
         problem = source.problem(fields)
     else:
         # A contact that is there can be deleted or opted out, whatever its number looks like.
-        problem = source.problem(())
-        if problem.null_count() < problem.len():
-            problem = problem.set(there, None)
+        problem = source.problem(()).set(there, None)
     table = pl.DataFrame({"at": at, "problem": problem})
     table = _with_repeats(table, numbers)
     is_ok = (table["problem"].is_null() & table["first"].is_null()).alias("is_ok")
@@ -117,7 +115,7 @@ def match(phones: pl.Series, numbers: pl.Series, account: pl.DataFrame) -> pl.Se
     theirs = account["phone"].cast(pl.String)
     out = account["opt_out"] if "opt_out" in account.columns else theirs.is_null()
     found = _positions(phones, theirs, out)
-    if not found.has_nulls() or account.is_empty():
+    if not found.has_nulls():
         return found
     meant = identities(theirs)
     if numbers.equals(phones) and meant.equals(theirs):
@@ -130,7 +128,7 @@ def _positions(wanted: pl.Series, phones: pl.Series, out: pl.Series) -> pl.Serie
     keys = _as_integer(phones)
     held = pl.DataFrame({"key": keys, "out": out.fill_null(value=False)}).with_row_index("at")
     held = held.filter(keys.is_not_null()).sort("key")
-    if not held.is_empty() and (held["key"].diff() == 0).any():
+    if (held["key"].diff() == 0).any():
         held = held.sort("key", "out")
     asked = _as_integer(wanted)
     if held.is_empty():
@@ -140,7 +138,7 @@ def _positions(wanted: pl.Series, phones: pl.Series, out: pl.Series) -> pl.Serie
         is_hit = (held["key"].gather(place) == asked).fill_null(value=False)
         found = held["at"].gather(place).set(~is_hit, None)
     odd = (asked.is_null() & wanted.is_not_null()).arg_true()
-    if odd.is_empty() or not keys.has_nulls():
+    if odd.is_empty():
         return found
     others = pl.DataFrame({"phone": phones, "out": out.fill_null(value=False)}).with_row_index("at")
     others = others.filter(keys.is_null()).sort("out").unique("phone", keep="first")
@@ -251,10 +249,9 @@ def _plan_delete(
     pulled = pl.DataFrame([source.given(name) for name in MARKS])
     current = marks_of(account, at)
     other = is_other(pulled, current)
-    if known.created_by_runs and other.any():
-        rows = current.with_columns(phone=source.frame["phone"]).filter(other).iter_rows(named=True)
-        ours = [same_contact(known.created_by_runs.get(row["phone"], {}), row) is not True for row in rows]
-        other = other.scatter(other.arg_true(), pl.Series(ours, dtype=pl.Boolean))
+    rows = current.with_columns(phone=source.frame["phone"]).filter(other).iter_rows(named=True)
+    theirs = [same_contact(known.created_by_runs.get(row["phone"], {}), row) is not True for row in rows]
+    other = other.scatter(other.arg_true(), pl.Series(theirs, dtype=pl.Boolean))
     return facts.select(
         out=(pl.lit(shown).fill_null(value=False) | pl.col("is_held")) & pl.col("there"),
         not_there=~pl.col("there"),

@@ -100,6 +100,11 @@ def test_a_text_that_the_account_holds_empty_is_none():
         assert table["clears_last_name"].to_list() == [False]
 
 
+def test_of_nobody_nothing_is_written():
+    account, at = account_of("last_name", [])
+    assert changes_of(asked_of("last_name", []), account, at).height == 0
+
+
 # Tags
 
 

@@ -123,6 +123,13 @@ def test_whoever_is_out_under_any_spelling_is_out():
     ) == [(True, True, "update")]
 
 
+def test_nobody_is_out_who_is_nobody():
+    table = table_of(asked_of("create", [{"phone": None}, {"phone": phone(0)}]), [], Known(out=[phone(0)]))
+    assert rows_of(table, "out", "under_other_key") == [(False, False), (True, False)]
+    table = table_of(asked_of("create", [{"phone": phone(1)}]), [])
+    assert rows_of(table, "out", "under_other_key") == [(False, False)]
+
+
 def test_an_account_of_which_no_opt_outs_were_pulled_has_none():
     asked = asked_of("create", [{"phone": phone(0)}])
     table = plan_table(asked, pl.DataFrame({"phone": [phone(0)]}), Known())
@@ -187,6 +194,9 @@ def test_a_contact_is_found_by_its_spelling_else_by_its_number():
     )
     assert match(wanted, identities(wanted), account).to_list() == [0, 1, 5, 5, 2, 4, None, None, None]
     assert match(wanted, identities(wanted), account.clear()).to_list() == [None] * 9
+    for spelled, number in (("(212) 555-0102", phone(2)), (phone(2), "(212) 555-0102")):
+        one = pl.Series([number])
+        assert match(one, identities(one), contacts_frame([person(2, phone=spelled)])).to_list() == [0]
     some = pl.Series([phone(9), phone(0)])
     assert match(some, identities(some), account).to_list() == [None, 0]
     odd = pl.Series(["nobody", "else"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -28,7 +28,7 @@ from sendblue_data.pull.message_spans import SEAM, Span
 from sendblue_data.pull.message_windows import MessageReader, Read
 from sendblue_data.pull.pages import API_CAPS
 from sendblue_data.pull.repaired import repairs_of, tell_repairs
-from sendblue_data.pull.waiting import result
+from sendblue_data.pull.waiting import break_off, result
 from sendblue_data.schema import MESSAGE_SCHEMA
 
 SWEEPS = 3
@@ -95,7 +95,6 @@ class MessagePull:
         self._told_after: int | None = None
         self._unproven = 0
         self._missing = 0
-        self._expected = 0
         self._notes: list[str] = []
         self._problem: str | None = None
         self._doubt: str | None = None
@@ -116,20 +115,13 @@ class MessagePull:
                     yield rows
             tell_repairs(self._repaired(), "messages", bar if self._progress else None)
         except BaseException:
-            self._stop()
+            break_off(pool, self._under_way, self._client.abort)
             raise
         finally:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown()
             self._client.close()
             bar.close()
             self._finished = datetime.now(UTC)
-
-    def _stop(self) -> None:
-        """Abort every request under way, and wait until no thread works on one."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        self._client.abort()
-        while wait(set(self._under_way), timeout=0.05).not_done:
-            self._client.abort()
 
     def _all(self, bar: ProgressBar) -> Iterator[pl.DataFrame]:
         listing = self._listing
@@ -168,7 +160,7 @@ class MessagePull:
         for sweep in range(SWEEPS):
             told = first.total if first is not None else listing.told(span)
             at_first = told if sweep == 0 else at_first
-            before = self._count() if sweep else 0
+            before = self._count()
             self._unproven = self._missing = 0
             for leaf, read in self._side_by_side(span, told, first, PARTS[sweep]):
                 self._windows += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from sendblue_data._api.call import LIST
 from sendblue_data._api.client import SendblueClient
 from sendblue_data.pull.joining import is_ordered, keys, placed
 from sendblue_data.pull.repaired import Oddities
-from sendblue_data.pull.waiting import AWAKE_EVERY, result
+from sendblue_data.pull.waiting import break_off, result
 
 _LOOKS = 3
 """How often a page that is too short is asked for again, to see whether it stays so."""
@@ -192,9 +192,4 @@ class Pages:
 
     def stop(self) -> None:
         """Abort every page under way, and wait until no thread works on one."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        # A connection that was being opened can be broken only once it is open, so: again until all are done.
-        while True:
-            self._client.abort()
-            if not wait(set(self._under_way), timeout=AWAKE_EVERY).not_done:
-                break
+        break_off(self._pool, self._under_way, self._client.abort)

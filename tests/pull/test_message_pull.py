@@ -5,9 +5,14 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from sendblue_data.errors import IncompletePullError, UnprovenPullWarning
+from sendblue_data.errors import (
+    ConfigurationError,
+    IncompletePullError,
+    RepairedFieldWarning,
+    UnprovenPullWarning,
+)
 from sendblue_data.pull import message_pull
-from sendblue_data.pull.evidence import FIRST_MESSAGE
+from sendblue_data.pull.evidence import FIRST_MESSAGE, Repair
 from sendblue_data.pull.message_pull import CLOCKS_DIFFER, PARTS, RESTS_BEFORE, SWEEPS, MessagePull, _earliest
 from sendblue_data.pull.message_spans import SEAM, Span
 from sendblue_data.pull.message_windows import Read
@@ -52,6 +57,18 @@ def pull_of(*answers, since=None, until=None, progress=False):
     )
     pull._started = NOW
     return pull
+
+
+def test_what_is_no_pull_is_refused_before_it_asks():
+    for bad, said in (
+        ({"since": EPOCH, "until": EPOCH}, "expected an earlier since"),
+        ({"since": EPOCH + TICK, "until": EPOCH}, "expected an earlier since"),
+    ):
+        with pytest.raises(ConfigurationError, match=said):
+            pull_of(**bad)
+    assert pull_of(since=EPOCH, until=EPOCH + TICK)._until == EPOCH + TICK
+    with pytest.raises(ConfigurationError, match="SendblueClient"):
+        MessagePull("a client", None, None, content=False, languages=(), progress=False, strict=False)
 
 
 # Which spans ------------------------------------------------------------------------------------------------
@@ -252,6 +269,7 @@ def test_windows_come_in_their_order_and_the_whole_one_has_its_first_page():
         given.clear()
         leaves = [leaf for leaf, _ in _with_pool(pull, span, told)]
         assert leaves == sorted(leaves, key=lambda leaf: leaf.low)
+        assert (len(leaves) > 1) is (told == 90)
         assert {leaf.low for leaf, _ in given} == {leaf.low for leaf in leaves}
         assert [first for _, first in given] == (["first"] if len(leaves) == 1 else [None] * len(leaves))
     pull._listing.totals_hold = False
@@ -336,7 +354,7 @@ def test_pages_that_never_fitted_are_a_warning():
     assert "never fitted" in pull.evidence().doubt
 
 
-@pytest.mark.parametrize("missing", [0, 2])
+@pytest.mark.parametrize("missing", [0, 1])
 def test_where_totals_do_not_hold_nothing_is_missing_by_them_and_in_doubt_instead(missing):
     pull = pull_of()
     pull._told_before = pull._told_after = 3
@@ -376,6 +394,18 @@ def test_what_cannot_be_read_counts_where_the_message_is_in_the_frame():
     pull._new(rows([1]), SPAN)
     (repair,) = pull.evidence().repaired
     assert (repair.field, repair.count, repair.contact_ids) == ("status", 1, ("m000001",))
+
+
+@pytest.mark.parametrize("progress", [True, False])
+def test_what_cannot_be_read_is_told_under_the_bar_or_as_a_warning(capsys, recwarn, progress):
+    account = ModelMessages([EPOCH])
+    pull = MessagePull(account, None, None, content=False, languages=(), progress=progress, strict=False)
+    pull._repaired = lambda: (Repair("status", "not text", 1, ("m000001",)),)
+    list(pull.windows())
+    shown = capsys.readouterr()
+    assert ("Pulling messages" in shown.err) is progress
+    assert ("Fields of some messages could not be read" in shown.out) is progress
+    assert [warned.category for warned in recwarn] == [RepairedFieldWarning] * (not progress)
 
 
 def test_the_clock_is_read_at_both_ends_and_nothing_stays_open():

@@ -361,9 +361,9 @@ def _errors(cells: Cells, logs: Floats, used: Flags) -> tuple[Floats, Flags]:
 
     expected, events, bend = _expected(cells, logs)
     n, y, chance = cells.contacts, cells.events, expected / cells.contacts
-    # A stratum's level is made of its own contacts, so what they miss it by is a little too small.
+    # A stratum's level is made of its own contacts, two or more, so what they miss it by is a little too small.
     size = cells.by_stratum(n)[cells.stratum]
-    missed = (y * (1 - 2 * chance) + n * chance**2) * size / np.maximum(size - 1, 1)
+    missed = (y * (1 - 2 * chance) + n * chance**2) * size / (size - 1)
     across = cells.products(missed, expected, 1 / events)
     around = cells.products(expected, expected, cells.by_stratum(missed) / events**2)
     meat = cells.by_pair(missed) - across - across.T + around

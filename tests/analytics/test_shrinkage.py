@@ -9,7 +9,7 @@ from scipy.special import gammaln
 from scipy.stats import betabinom
 
 from sendblue_data import opt_out_rate, tag_summary
-from sendblue_data.analytics.shrinkage import _log_gamma, fit_prior, with_shrunken_rate
+from sendblue_data.analytics.shrinkage import _climb, _derivatives, _log_gamma, fit_prior, with_shrunken_rate
 from sendblue_data.errors import ConfigurationError
 
 
@@ -54,6 +54,23 @@ def test_the_prior_is_the_likeliest_by_scipy_too(hits, sizes):
 def test_the_logarithm_of_gamma_is_scipys():
     values = np.concatenate([np.geomspace(1e-3, 1e9, 400), [1.0, 2.0, 3.0]])
     assert _log_gamma(values) == pytest.approx(gammaln(values), rel=1e-14, abs=6e-14)
+
+
+def test_slopes_and_curvature_of_a_square_are_those_by_hand():
+    slope, curve = _derivatives(
+        lambda at: -((at[0] - 1) ** 2) - 2 * at[1] ** 2 + at[0] * at[1], np.array([3.0, 0.5])
+    )
+    assert slope == pytest.approx([-2 * 2 + 0.5, -4 * 0.5 + 3], rel=1e-6)
+    assert curve == pytest.approx(np.array([[-2, 1], [1, -4]]), rel=1e-5)
+
+
+@pytest.mark.parametrize("start", [(0.5, 0.2), (2.0, -1.0), (-3.0, 2.0)])
+def test_a_bell_is_climbed_from_its_hollow_foot_too(start):
+    def bell(at):
+        return float(np.exp(-((at[0] - 1) ** 2) - at[1] ** 2 / 2 - at[0] * at[1] / 4))
+
+    # Where -2 (x - 1) - y / 4 and -y - x / 4 are 0.
+    assert _climb(bell, np.array(start)) == pytest.approx([32 / 31, -8 / 31], abs=1e-5)
 
 
 @pytest.mark.parametrize(

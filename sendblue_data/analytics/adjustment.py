@@ -171,7 +171,7 @@ def _one_by_one(
         .sort("level", "stratum")
     )
     rows = {}
-    for (level,), part in table.group_by("level", maintain_order=True):
+    for (level,), part in table.group_by("level"):
         a, e1, n1, both, whole_expected = (
             part[name].cast(pl.Float64).to_numpy()
             for name in ("opt_outs", "expected", "known", "opt_outs_of_all", "expected_of_all")

@@ -120,9 +120,8 @@ def _without_events(lives: Lives, days: Numbers, tail: float) -> Numbers:
         np.sort(np.repeat(ages, lives.number.astype(np.int64))) for ages in (lives.entry, lives.after)
     )
     through = np.searchsorted(entry, days[1:], side="left") - np.searchsorted(after, days[1:], side="left")
-    fewest = np.concatenate([[np.inf], np.minimum.accumulate(np.maximum(through, 0))])
-    with np.errstate(divide="ignore"):
-        return np.where(fewest > 0, tail ** (1 / np.maximum(fewest, 1e-300)), 0.0)
+    fewest = np.concatenate([[np.inf], np.minimum.accumulate(through)])
+    return np.where(fewest > 0, tail ** (1 / np.maximum(fewest, 1)), 0.0)
 
 
 def cloglog_curve(lives: pl.DataFrame, gap: float, confidence: float) -> pl.DataFrame:

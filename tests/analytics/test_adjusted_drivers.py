@@ -14,6 +14,7 @@ from statsmodels.genmod import families
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from sendblue_data import created_period, opt_out_drivers, variable
+from sendblue_data.analytics.drivers import _with_adjusted
 from sendblue_data.analytics.stratified import Strata, mantel_haenszel
 from sendblue_data.errors import ConfigurationError, FrameError
 from tests.analytics.people import NOW, frame_of, made_up
@@ -177,6 +178,38 @@ def test_what_became_of_a_difference_is_said_in_a_word():
     assert found["bad"]["relative_risk"] < 1
     assert found["bad"]["after_adjusting"] == "reverses"
     assert found["bad"]["adjusted_relative_risk_low"] < 2.2 < found["bad"]["adjusted_relative_risk_high"]
+
+
+WORDS = [
+    # The crude interval, the adjusted risk with its interval, and what became of the difference.
+    ((1.2, 2.0), (1.5, 1.1, 2.0), "holds"),
+    ((0.5, 0.9), (0.7, 0.6, 0.9), "holds"),
+    ((1.2, 2.0), (1.1, 0.9, 1.3), "fades"),
+    ((0.5, 0.9), (1.1, 0.9, 1.3), "fades"),
+    ((0.8, 1.2), (1.5, 1.1, 2.0), "appears"),
+    ((None, None), (0.7, 0.6, 0.9), "appears"),
+    ((1.2, 2.0), (0.7, 0.6, 0.9), "reverses"),
+    ((0.8, 1.2), (1.1, 0.9, 1.3), "no difference"),
+    ((1.0, 2.0), (1.2, 1.0, 1.5), "no difference"),
+    ((0.5, 1.0), (0.8, 0.6, 1.0), "no difference"),
+    ((1.2, 2.0), (None, None, None), "not comparable"),
+]
+
+
+def test_each_pair_of_intervals_has_its_word():
+    crude = pl.DataFrame(
+        [low_high for low_high, *_ in WORDS], orient="row", schema=["relative_risk_low", "relative_risk_high"]
+    )
+    named = pl.DataFrame({"factor": "tag", "level": [str(n) for n in range(len(WORDS))]})
+    adjusted = pl.DataFrame([risk for _, risk, _ in WORDS], orient="row", schema=ADJUSTED)
+    table = _with_adjusted(
+        named.hstack(crude).with_columns(opt_out_rate=pl.lit(0.3)),
+        [named.hstack(adjusted).with_columns(adjusted_contacts=9)[:-1]],
+    )
+    assert table["after_adjusting"].to_list() == [word for *_, word in WORDS]
+    assert table["adjusted_contacts"].to_list() == [9] * (len(WORDS) - 1) + [0]
+    expected = [None if risk is None else pytest.approx(0.3 / risk) for _, (risk, *_), _ in WORDS]
+    assert table["expected_opt_out_rate"].to_list() == expected
 
 
 def test_a_risk_that_differs_by_age_has_a_small_homogeneity_p():

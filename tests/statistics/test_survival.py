@@ -289,9 +289,31 @@ def test_without_an_event_the_bound_is_that_of_the_fewest_who_were_watched_so_fa
     curve = turnbull_curve(lives_frame((0, 9, None, 50), (0, 4, None, 30), (6, 9, None, 100)), 0.9)
     fewest = [np.inf, *[80] * 4, *[50] * 5]
     assert curve["low"].to_list() == pytest.approx([0.05 ** (1 / many) for many in fewest])
+    alone = turnbull_curve(lives_frame((0, 3, None, 1)), 0.9)
+    assert alone["low"].to_list() == pytest.approx([1, 0.05, 0.05, 0.05])
     unwatched = turnbull_curve(lives_frame((0, 2, None, 50), (3, 5, None, 50)), 0.9)
     assert unwatched["low"].to_list() == pytest.approx([1, *[0.05 ** (1 / 50)] * 2, 0, 0, 0])
     assert unwatched["high"].to_list() == [1.0] * 6
+
+
+def test_groups_have_curves_in_order_those_without_a_value_last(tmp_path):
+    names = [None, *(f"company {n}" for n in range(9, 0, -1))]
+    history = ContactHistory(tmp_path)
+    for day in (0, 3):
+        people = [w.contact(n, company_name=name, created_at=START) for n, name in enumerate(names)]
+        history.snapshot(w.frame(people), START + timedelta(days=day))
+    curves = history.survival("company_name", confidence=0.9)
+    assert curves["company_name"].to_list() == [name for name in names[::-1] for _ in range(4)]
+    assert curves["day"].to_list() == [0, 1, 2, 3] * 10
+    assert curves["confidence"].unique().to_list() == [0.9]
+    with pytest.raises(ConfigurationError, match="confidence is 95"):
+        history.survival(confidence=95)
+
+
+def test_where_nobody_was_watched_the_columns_are_those_of_any_curve(tmp_path):
+    history = ContactHistory(tmp_path)
+    history.snapshot(w.frame([w.contact(0, opt_out=True)]), START)
+    assert history.survival("company_name").columns == ["company_name", *history.survival().columns]
 
 
 @pytest.mark.parametrize("late", [0, 0.1])

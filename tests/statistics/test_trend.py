@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import binom
 
 from sendblue_data import ContactHistory
+from sendblue_data.history.process_limits import joint_quantile, limits, process
 from tests.history import worlds as w
 
 from .simulated import START, hasty_arrivals, recorded
@@ -58,6 +59,34 @@ def test_a_constant_hazard_looks_constant_per_30_days_whatever_the_looks(tmp_pat
     low, high = binom.interval(0.999, held, 0.95)
     assert low <= covered <= high
     assert peaks <= 2  # 10 tables, in each of which one may be called with 5%
+
+
+def test_periods_are_judged_together_and_told_per_30_days(tmp_path):
+    """Eight looks, a week apart but for one that is missed; a few of 600 leave, and then sixty in one week."""
+    looks, out = [0, 7, 14, 28, 35, 42, 49, 56], [6, 9, 7, 12, 9, 6, 60]
+    left = np.full(600, FOREVER)
+    left[:109] = np.repeat(looks[1:], out) - 0.5
+    trend = recorded(tmp_path, np.full(600, -50.0), left, looks).opt_out_trend("1w", confidence=0.9)
+    assert trend["opt_outs"].to_list() == [0, *out]
+    assert trend["at_risk"].to_list() == [0, 600, 594, 585, 578, 566, 557, 551]
+    assert trend["days"].to_list() == [0, 7, 7, 14, 7, 7, 7, 7]
+    assert trend["unequal_days"].to_list() == [True, False, False, True, False, False, False, False]
+    assert trend["missed_periods"].to_list() == [0, 0, 0, 1, 0, 0, 0, 0]
+    first, judged = trend.row(0, named=True), trend[1:]
+    assert {first[name] for name in ("rate", "per_30_days", "limit_low", "limit_high", "signal")} == {None}
+    counts, risk, days = (judged[name].to_numpy().astype(float) for name in ("opt_outs", "at_risk", "days"))
+    low, high = limits(process(counts, risk, days), risk, joint_quantile(0.9, 7))
+    for name, rates in (("per_30_days", counts / risk), ("limit_low", low), ("limit_high", high)):
+        assert judged[name].to_list() == pytest.approx((1 - (1 - rates) ** (30 / days)).tolist(), rel=1e-9)
+    assert judged["signal"].to_list() == [None] * 6 + ["above"]
+
+
+def test_a_calm_period_is_below_and_fewer_than_six_are_not_judged(tmp_path):
+    left = np.full(4_000, FOREVER)
+    left[:2_000] = np.repeat([7 * week - 0.5 for week in range(1, 9) if week != 4], 2_000 // 7 + 1)[:2_000]
+    history = recorded(tmp_path, np.full(4_000, -50.0), left, range(0, 57, 7))
+    assert history.opt_out_trend("1w")["signal"].to_list()[4] == "below"
+    assert history.opt_out_trend("2w")["limit_high"].null_count() == 5
 
 
 def test_a_deleted_and_created_opt_out_is_lost_and_no_resubscription(tmp_path):

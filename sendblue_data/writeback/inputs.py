@@ -247,7 +247,9 @@ def _meant(squeezed: str) -> str | None:
     fields = {_squeezed(field): field for field in WRITABLE}
     if squeezed in _ALIASES or squeezed in fields:
         return _ALIASES.get(squeezed) or fields[squeezed]
-    close = [] if squeezed[-1:].isdigit() else get_close_matches(squeezed, fields, n=1, cutoff=_CLOSE)
+    if squeezed[-1:].isdigit():
+        return None  # one of several columns of the caller's own
+    close = get_close_matches(squeezed, fields, n=1, cutoff=_CLOSE)
     return fields[close[0]] if close else None
 
 

@@ -120,7 +120,7 @@ def _reasons(table: pl.DataFrame) -> dict[str, int]:
     )
     counted: Any = (
         bad.select(words.alias("word"))["word"]
-        .value_counts(sort=True)
+        .value_counts()
         .sort("count", "word", descending=[True, False])
     )
     return dict(counted.iter_rows())

@@ -139,8 +139,12 @@ def test_of_columns_that_no_call_writes_those_with_a_value_are_named():
     assert read_source(frame_of(verified=["", "x"])).not_written == ["verified"]
 
 
-def test_objects_are_taken_one_by_one():
-    mixed = frame_of(tags=pl.Series([["A"], 5], dtype=pl.Object))
+@pytest.mark.parametrize("engine", ["polars", "pandas"])
+def test_objects_are_taken_one_by_one(engine):
+    if engine == "polars":
+        mixed = frame_of(tags=pl.Series([["A"], 5], dtype=pl.Object))
+    else:
+        mixed = pytest.importorskip("pandas").DataFrame({"phone": [phone(0), phone(1)], "tags": [["A"], 5]})
     source = read_source(mixed)
     assert source.given("tags").to_list() == [["A"], None]
     assert source.problem(("tags",)).to_list() == [None, "tags is int, expected a list of texts"]

@@ -235,6 +235,14 @@ def test_a_run_tells_the_ledger_who_is_to_be_out_there_or_not_and_who_is_back_in
     assert ledger.opted_out([phone(n) for n in (0, 1, 9)]) == held | {phone(1)}
 
 
+def test_whom_the_ledger_alone_held_is_back_in_without_a_request(store, ledger):
+    ledger.record_out([phone(0)], by="before")
+    result = bulk_create(store.client, mine(0, opt_out=[False]), opt_back_in=True, progress=False)
+    assert result.counts == {"unchanged": 1}
+    assert ledger.opted_out([phone(0)]) == set()
+    assert store.client.calls == []
+
+
 def test_nobody_is_back_in_by_a_row_that_can_not_be_sent(store, ledger):
     ledger.record_out([phone(0), phone(1)], by="before")
     frame = mine(0, 1, opt_out=[False, False], assigned_to_email=["no address", None])
@@ -339,7 +347,10 @@ def test_what_a_plan_showed_as_anothers_is_not_deleted_by_its_run(store, ledger)
     frame = contacts_frame([person(0, contact_id="old"), person(1)])
     plan = plan_delete(as_frame(store.contacts.values()), frame)
     assert plan.counts == {"delete": 1, "absent": 1}
-    assert plan.run(store.client, progress=False).frame["status"].to_list() == ["absent", "deleted"]
+    result = plan.run(store.client, progress=False)
+    assert result.frame["status"].to_list() == ["absent", "deleted"]
+    assert result.frame["detail"].to_list() == plan.frame["detail"].to_list()
+    assert "another contact has the number now" in result.frame["detail"][0]
     assert phone(0) in store.contacts
 
 
@@ -352,6 +363,12 @@ def test_what_a_plan_showed_as_anothers_is_not_deleted_by_its_run(store, ledger)
         ({"tags": [["A"], ["A"]]}, {"columns": ["tags"]}, True),
         ({"tags": [["A", "B"], ["B"]]}, {"columns": ["tags"]}, False),
         ({"tags": [["A"], ["A"]]}, {"columns": ["tags"], "replace": True}, False),
+        ({"tags": [["A", "B"], ["B"]], "last_name": ["x", "x"]}, {"columns": ["tags", "last_name"]}, False),
+        (
+            {"tags": [["A"], ["B"]], "assigned_to_email": ["no address", None]},
+            {"columns": ["tags", "assigned_to_email"]},
+            False,
+        ),
         ({"tags": [["A"], ["A"]], "last_name": ["x", "x"]}, {"columns": ["last_name"]}, False),
         ({"tags": [["A"], ["A"]]}, {"columns": ["tags"], "clear": ["tags"]}, True),
         ({"tags": [None, None]}, {"columns": ["tags"], "clear": ["tags"]}, False),

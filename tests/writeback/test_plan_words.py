@@ -31,7 +31,7 @@ def anew(*numbers):
         (lambda: plan_create(vip(), mine(7)), "1 to create"),
         (lambda: plan_create(vip(), mine(0)), "1 is there: 1 unchanged"),
         (lambda: plan_create(vip(), mine(0, 1)), "2 are there: 2 unchanged"),
-        (lambda: plan_create(vip(), mine(7, 8, 0, opt_out=[True, None, True])), "2 to create (1 of them opted out); 1 is there: 1 opts out"),
+        (lambda: plan_create(vip(), mine(7, 8, 9, 0, opt_out=[True, True, None, True])), "3 to create (2 of them opted out); 1 is there: 1 opts out"),
         (lambda: plan_create(vip(), mine(0, 1, tags=[["A"], ["B"]])), "2 are there: 2 gain a tag"),
         (
             lambda: plan_create(vip(), mine(0, 1, tags=[["A"], ["VIP"]], last_name=["x", "y"]), tags="replace"),

@@ -91,7 +91,7 @@ class MessageReader:
         fits = self.listing.reads_totals(found.told) or self._is_bridged(halves, parts[0].rows, parts[1].rows)
         return Read(rows, all(part.is_proven for part in parts) and fits, sum(part.missing for part in parts))
 
-    def leaves(self, span: Span, told: int | None, part: float = 0.5) -> Iterator[Span]:
+    def leaves(self, span: Span, told: int | None, part: float) -> Iterator[Span]:
         """Divide a span into such as offsets reach, by the number of messages that the API tells of.
 
         Args:

@@ -94,7 +94,7 @@ def opt_out_trend(
 
 
 def per_30_days(rate: pl.Expr) -> pl.Expr:
-    """Turn a rate over `days` into that of 30 days at the same hazard; where a period has no length, no rate is known."""
+    """Turn a rate over `days` into that of 30 days at the same hazard; a period without a length has no rate."""
     return 1 - (1 - rate) ** (30 / pl.col("days"))
 
 

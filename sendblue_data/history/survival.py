@@ -101,7 +101,7 @@ def turnbull_curve(lives: pl.DataFrame, confidence: float) -> pl.DataFrame:
     whole = in_whole_days(lives)
     table, distinct = _counted(whole), _distinct(whole)
     if not whole.height:
-        return _with_curve(table, None, None, None)
+        return _with_curve(table, None)
     days = table["day"].to_numpy()
     cells = cells_of(distinct)
     hazard = hazards(distinct, cells)
@@ -111,7 +111,7 @@ def turnbull_curve(lives: pl.DataFrame, confidence: float) -> pl.DataFrame:
     low, high = np.quantile(curves, [tail, 1 - tail], axis=0)
     # As long as nobody left, no draw has anybody who did: there the bound is that of 0 events among the fewest watched.
     low = np.where(share >= 1, np.minimum(low, _without_events(distinct, days, tail)), low)
-    return _with_curve(table, share, np.minimum(low, share), np.maximum(high, share))
+    return _with_curve(table, (share, np.minimum(low, share), np.maximum(high, share)))
 
 
 def _without_events(lives: Lives, days: Numbers, tail: float) -> Numbers:
@@ -128,7 +128,7 @@ def cloglog_curve(lives: pl.DataFrame, gap: float, confidence: float) -> pl.Data
     """Estimate by the discrete-time model, for looks that are `gap` days apart; lives as in `turnbull_curve`."""
     table = _counted(in_whole_days(lives))
     if not lives.height:
-        return _with_curve(table, None, None, None)
+        return _with_curve(table, None)
     entry, after, before = (
         lives[name].cast(pl.Float64).fill_null(np.inf).to_numpy() for name in ("entry", "after", "before")
     )
@@ -136,7 +136,7 @@ def cloglog_curve(lives: pl.DataFrame, gap: float, confidence: float) -> pl.Data
     gone, error = found.cumulative(table["day"].to_numpy())
     with np.errstate(divide="ignore", invalid="ignore"):
         reach = np.where(gone > 0, np.exp(normal_quantile(confidence) * error / gone), 1.0)
-    return _with_curve(table, np.exp(-gone), np.exp(-gone * reach), np.exp(-gone / reach))
+    return _with_curve(table, (np.exp(-gone), np.exp(-gone * reach), np.exp(-gone / reach)))
 
 
 def _right_endpoints(lives: pl.DataFrame, confidence: float) -> pl.DataFrame:
@@ -199,13 +199,12 @@ def _counted(whole: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(pl.col(counted).fill_null(0).cast(pl.Int64))
 
 
-def _with_curve(
-    table: pl.DataFrame, share: Numbers | None, low: Numbers | None, high: Numbers | None
-) -> pl.DataFrame:
+def _with_curve(table: pl.DataFrame, curve: tuple[Numbers, Numbers, Numbers] | None) -> pl.DataFrame:
     """Add the curve and its bounds; of nobody's life nothing is known, and nobody left has no interval."""
-    if share is None or low is None or high is None:
+    if curve is None:
         nothing = pl.lit(None, pl.Float64)
         return table.with_columns(survival=nothing, low=nothing, high=nothing).select(_COLUMNS)
+    share, low, high = curve
     some = share > 0
     return table.with_columns(
         survival=pl.Series(share),
@@ -246,9 +245,9 @@ def kaplan_meier(lives: pl.DataFrame, confidence: float) -> pl.DataFrame:
     curve = steps.with_columns(
         at_risk=pl.Series(at_risk, dtype=pl.Int64),
         survival=pl.Series(share, dtype=pl.Float64),
-        # Before the first event the log-log scale has no width, and by convention both bounds are 1.
-        low=pl.Series(np.where(share < 1, low, 1.0), dtype=pl.Float64),
-        high=pl.Series(np.where(share < 1, high, 1.0), dtype=pl.Float64),
+        # Before the first event the log-log scale has no width, and both bounds are 1, which it is to any power.
+        low=pl.Series(low, dtype=pl.Float64),
+        high=pl.Series(high, dtype=pl.Float64),
         censored=pl.col("censored").cum_sum(),
     ).with_columns(pl.when(pl.col("survival") > 0).then(pl.col("low", "high")))
     # Every contact is censored at an age of its own: only the ages at which the curve steps, and its end, are kept.

@@ -94,8 +94,8 @@ def opt_out_trend(
 
 
 def per_30_days(rate: pl.Expr) -> pl.Expr:
-    """Turn a rate over `days` into that of 30 days at the same hazard; null where a period has no length."""
-    return pl.when(pl.col("days") > 0).then(1 - (1 - rate) ** (30 / pl.col("days")))
+    """Turn a rate over `days` into that of 30 days at the same hazard; a period without a length has no rate."""
+    return 1 - (1 - rate) ** (30 / pl.col("days"))
 
 
 def counts(
@@ -214,7 +214,7 @@ def _judged(rated: pl.DataFrame, keys: list[str], confidence: float) -> pl.DataF
     rated = rated.with_row_index("row")
     # Nobody is at risk at the first look, so these periods have a length.
     parts = rated.filter(pl.col("at_risk") > 0).sort("row")
-    groups = parts.partition_by(keys, maintain_order=True) if keys else [parts]
+    groups = parts.partition_by(keys) if keys else [parts]
     groups = [group for group in groups if group.height >= LEAST_PERIODS]
     z = joint_quantile(confidence, sum(group.height for group in groups))
     found = [pl.DataFrame(schema={"row": rated.schema["row"], "lowest": pl.Float64, "highest": pl.Float64})]

@@ -89,6 +89,20 @@ def test_an_opt_out_counts_in_its_own_month_and_not_in_that_of_the_look_that_sho
     assert exact.select(counted).rows() == list(zip(months, [0, 40, 20], [0, 20, 0], strict=True))
 
 
+def test_a_time_of_somebody_who_stayed_moves_nobody(tmp_path):
+    """The account shows them as subscribed, with another tag: whatever they wrote, they left no group for that."""
+    history = ContactHistory(tmp_path)
+    made = datetime(2026, 1, 5, tzinfo=UTC).isoformat()
+    for day, tag in (
+        (datetime(2026, 1, 10, tzinfo=UTC), "a"),
+        (START, "a"),
+        (START + timedelta(days=40), "b"),
+    ):
+        people = [{"phone": phone, "created_at": made, "opt_out": False, "tags": [tag]} for phone in PHONES]
+        history.snapshot(contacts_frame(people), day)
+    assert history.opt_out_trend("1mo", "tags", times=TIMES).equals(history.opt_out_trend("1mo", "tags"))
+
+
 def test_without_a_look_in_its_month_an_opt_out_stays_with_the_look_that_shows_it(tmp_path):
     history = ContactHistory(tmp_path)
     made = datetime(2026, 1, 5, tzinfo=UTC).isoformat()

@@ -300,7 +300,7 @@ def test_groups_have_curves_in_order_those_without_a_value_last(tmp_path):
     names = [None, *(f"company {n}" for n in range(9, 0, -1))]
     history = ContactHistory(tmp_path)
     for day in (0, 3):
-        people = [w.contact(n, company_name=name, created_at=START) for n, name in enumerate(names)]
+        people = [w.contact(n, company_name=name, created_at=START) for n, name in enumerate(names * 2)]
         history.snapshot(w.frame(people), START + timedelta(days=day))
     curves = history.survival("company_name", confidence=0.9)
     assert curves["company_name"].to_list() == [name for name in names[::-1] for _ in range(4)]
@@ -412,6 +412,16 @@ def test_an_arrival_is_watched_from_its_creation(tmp_path):
     # Between its creation and the first look nothing says when: the curve is a straight line there.
     assert curve["survival"].to_list()[:5] == pytest.approx([1, 0.875, 0.75, 0.625, 0.5])
     assert history.survival(count_arrived=False)["survival"].to_list()[-1] == 1.0
+    by_looks = history.survival(method="kaplan-meier").select(
+        "day", "opt_outs", "arrived_opted_out", "censored"
+    )
+    assert by_looks.rows() == [(0, 0, 0, 0), (4, 1, 1, 0), (24, 0, 0, 2)]
+
+
+def test_before_anybody_left_the_bounds_of_kaplan_and_meier_are_1():
+    lives = pl.DataFrame({"entry": [0.0, 1.0], "exit": [3.0, 5.0], "event": [False, False]})
+    curve = kaplan_meier(lives, 0.95)
+    assert curve.rows() == [(0.0, 1, 0, 0, 1.0, 1.0, 1.0), (5.0, 1, 0, 2, 1.0, 1.0, 1.0)]
 
 
 def test_before_anybody_left_the_bound_is_that_of_no_events():

@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import binom
 
 from sendblue_data import ContactHistory
+from sendblue_data.errors import ConfigurationError
 from sendblue_data.history.process_limits import joint_quantile, limits, process
 from tests.history import worlds as w
 
@@ -62,16 +63,17 @@ def test_a_constant_hazard_looks_constant_per_30_days_whatever_the_looks(tmp_pat
 
 
 def test_periods_are_judged_together_and_told_per_30_days(tmp_path):
-    """Eight looks, a week apart but for one that is missed; a few of 600 leave, and then sixty in one week."""
-    looks, out = [0, 7, 14, 28, 35, 42, 49, 56], [6, 9, 7, 12, 9, 6, 60]
+    """Eight looks, a week apart but for one that is late and one missed; a few of 600 leave, and then sixty in one week."""
+    looks, out = [0, 7, 14.5, 28, 35, 42, 49, 56], [6, 9, 7, 12, 9, 6, 60]
     left = np.full(600, FOREVER)
     left[:109] = np.repeat(looks[1:], out) - 0.5
     trend = recorded(tmp_path, np.full(600, -50.0), left, looks).opt_out_trend("1w", confidence=0.9)
     assert trend["opt_outs"].to_list() == [0, *out]
     assert trend["at_risk"].to_list() == [0, 600, 594, 585, 578, 566, 557, 551]
-    assert trend["days"].to_list() == [0, 7, 7, 14, 7, 7, 7, 7]
+    assert trend["days"].to_list() == [0, 7, 7.5, 13.5, 7, 7, 7, 7]
     assert trend["unequal_days"].to_list() == [True, False, False, True, False, False, False, False]
     assert trend["missed_periods"].to_list() == [0, 0, 0, 1, 0, 0, 0, 0]
+    assert trend["arrived_opted_out"].to_list() == [0] * 8
     first, judged = trend.row(0, named=True), trend[1:]
     assert {first[name] for name in ("rate", "per_30_days", "limit_low", "limit_high", "signal")} == {None}
     counts, risk, days = (judged[name].to_numpy().astype(float) for name in ("opt_outs", "at_risk", "days"))
@@ -111,6 +113,8 @@ def test_periods_are_those_of_the_time_zone(tmp_path):
         history.snapshot(w.frame([w.contact(0, opt_out=out)]), at)
     in_utc = history.opt_out_trend("1mo")
     assert in_utc.select("period", "opt_outs").rows() == [(date(2026, 1, 1), 0), (date(2026, 2, 1), 1)]
+    with pytest.raises(ConfigurationError, match="time_zone is 'Mars'"):
+        history.opt_out_trend("1mo", time_zone="Mars")
     in_new_york = history.opt_out_trend("1mo", time_zone="America/New_York")
     assert in_new_york.select("period", "opt_outs").rows() == [(date(2026, 1, 1), 1)]
 

@@ -6,6 +6,7 @@ is a value that anybody gave.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -162,7 +163,7 @@ def moments(column: pl.Series) -> pl.Series:
 def as_entries(column: pl.Series) -> pl.Series:
     """Return a contacts frame's custom variables as planning holds them."""
     found = _entries(column)
-    return variables(column, 10**9).values if found is None else found
+    return variables(column, sys.maxsize).values if found is None else found
 
 
 def _entries(column: pl.Series) -> pl.Series | None:

@@ -119,9 +119,7 @@ def _reasons(table: pl.DataFrame) -> dict[str, int]:
         .otherwise(pl.format("with a bad {}", problem.str.extract(r"^([a-z_]+)")))
     )
     counted: Any = (
-        bad.select(words.alias("word"))["word"]
-        .value_counts()
-        .sort("count", "word", descending=[True, False])
+        bad.select(words.alias("word"))["word"].value_counts().sort("count", "word", descending=[True, False])
     )
     return dict(counted.iter_rows())
 

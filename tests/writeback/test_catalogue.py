@@ -197,3 +197,11 @@ def test_a_number_is_known_here_that_a_run_of_the_account_wrote_to(tmp_path):
         (2, ACCOUNT, False),
     ):
         assert is_known_here(tmp_path, account, pl.Series([None, phone(9), phone(number)])) is known
+
+
+@pytest.mark.parametrize(("place", "known"), [(49, True), (50, False)])
+def test_fifty_numbers_tell_whose_a_frame_is(tmp_path, place, known):
+    journal_of(tmp_path, "a", row_of(0))
+    numbers = [phone(100 + n) for n in range(60)]
+    numbers[place] = phone(0)
+    assert is_known_here(tmp_path, ACCOUNT, pl.Series(numbers)) is known

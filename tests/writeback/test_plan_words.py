@@ -242,6 +242,13 @@ def test_changes_stand_by_row_and_field_and_rows_without_any_are_left_out():
     ]
 
 
+def test_fields_stand_in_their_order_in_each_of_many_rows():
+    numbers = range(500)
+    names = {name: ["x"] * 500 for name in ("first_name", "last_name", "company_name")}
+    plan = plan_create(contacts_frame(people(500)), mine(*numbers, **names))
+    assert plan.changes.select("row", "field").rows() == [(n, name) for n in numbers for name in names]
+
+
 # What has moved
 
 

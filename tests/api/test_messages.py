@@ -116,7 +116,6 @@ def test_odd_values_that_can_be_read(field, shown, column, read):
         ("date_sent", "yesterday", "date_sent", "not a date"),
         ("date_sent", "0000-01-01T00:00:00Z", "date_sent", "not a date"),
         ("date_sent", "0000-01-01T00:00:00.000000Z", "date_sent", "not a date"),
-        ("date_sent", "0000-12-31T23:59:59.999999Z", "date_sent", "not a date"),
         ("date_updated", "+12026-01-01T00:00:00.000000Z", "date_updated", "not a date"),
         ("date_updated", 5, "date_updated", "not a date"),
         ("participants", "nobody", "participants", "not a list"),
@@ -127,6 +126,20 @@ def test_odd_values_that_can_be_read(field, shown, column, read):
 def test_what_cannot_be_read_is_null_and_told(field, shown, column, kind):
     found, odd = row({**MESSAGE, field: shown}, content=True)
     assert (found[column], odd) == (None, [(column, kind)])
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("0000-12-31T23:59:59.999999Z", None),
+        ("0001-01-01T00:00:00.000000Z", datetime.min.replace(tzinfo=UTC)),
+        ("9999-12-31T23:59:59.999999Z", datetime.max.replace(tzinfo=UTC)),
+    ],
+)
+def test_the_first_moment_and_the_last_are_dates_where_all_are_written_alike(text, moment):
+    found, odd = row({**MESSAGE, "date_sent": text, "date_updated": "2026-03-01T12:00:05.000000Z"})
+    assert (found["date_sent"], found["date_updated"]) == (moment, AT + timedelta(seconds=5))
+    assert odd == ([] if moment else [("date_sent", "not a date")])
 
 
 @pytest.mark.parametrize("field", ["number", "is_outbound", "opted_out"])

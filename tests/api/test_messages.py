@@ -94,6 +94,8 @@ def test_spellings_are_read_alike(spelling):
         ("date_sent", "2026-03-01T13:00:00+01:00", "date_sent", AT),
         ("date_sent", "2026-03-01T12:00:00", "date_sent", AT),
         ("date_sent", "2026-03-01T12:00:00.5Z", "date_sent", AT + timedelta(milliseconds=500)),
+        ("date_sent", "0001-01-01T00:00:00.000000Z", "date_sent", datetime.min.replace(tzinfo=UTC)),
+        ("date_sent", "9999-12-31T23:59:59.999999Z", "date_sent", datetime.max.replace(tzinfo=UTC)),
     ],
 )
 def test_odd_values_that_can_be_read(field, shown, column, read):
@@ -124,6 +126,20 @@ def test_odd_values_that_can_be_read(field, shown, column, read):
 def test_what_cannot_be_read_is_null_and_told(field, shown, column, kind):
     found, odd = row({**MESSAGE, field: shown}, content=True)
     assert (found[column], odd) == (None, [(column, kind)])
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("0000-12-31T23:59:59.999999Z", None),
+        ("0001-01-01T00:00:00.000000Z", datetime.min.replace(tzinfo=UTC)),
+        ("9999-12-31T23:59:59.999999Z", datetime.max.replace(tzinfo=UTC)),
+    ],
+)
+def test_the_first_moment_and_the_last_are_dates_where_all_are_written_alike(text, moment):
+    found, odd = row({**MESSAGE, "date_sent": text, "date_updated": "2026-03-01T12:00:05.000000Z"})
+    assert (found["date_sent"], found["date_updated"]) == (moment, AT + timedelta(seconds=5))
+    assert odd == ([] if moment else [("date_sent", "not a date")])
 
 
 @pytest.mark.parametrize("field", ["number", "is_outbound", "opted_out"])
@@ -216,6 +232,7 @@ def test_pagination_that_is_no_text_says_nothing(said):
 
 def test_pagination_as_far_as_it_is_said():
     assert decode_messages(answer(total=7, hasMore=True))[2:] == (7, True)
+    assert decode_messages(answer(total=0, hasMore=False))[2:] == (0, False)
     assert decode_messages(answer(total="7", has_more="false"))[2:] == (7, False)
     assert decode_messages(answer(total=-1, hasMore=None))[2:] == (None, None)
     assert decode_messages(b'{"data": [], "pagination": 5}')[2:] == (None, None)
@@ -242,6 +259,30 @@ def test_what_is_no_list_is_an_error_that_quotes_no_text(body):
         decode_messages(body)
     assert SECRET not in str(raised.value)
     assert raised.value.path == "/api/v2/messages"
+
+
+@pytest.mark.parametrize(
+    ("body", "words", "cut_short"),
+    [
+        (b"", "the answer is empty", True),
+        (b" \r\n", "the answer is empty", True),
+        (b"<html>", "a web page, not JSON", False),
+        (b"\n <p>", "a web page, not JSON", False),
+        (b"{", "no list of messages", True),
+        (b" [", "no list of messages", True),
+        (answer(MESSAGE)[:-40], "no list of messages", True),
+        (b'[{"number": "+1212', "no list of messages", True),
+        (b'"a text that ends', "no list of messages", False),
+        (b'{"data": [5]}', "no list of messages", False),
+        (b"[5]", "no list of messages", False),
+        (b"5", "no list of messages", False),
+    ],
+)
+def test_what_was_cut_short_is_told_from_what_is_no_list(body, words, cut_short):
+    """It is asked for again, and the other is not."""
+    with pytest.raises(UnexpectedAnswerError, match=words) as raised:
+        decode_messages(body)
+    assert raised.value.cut_short is cut_short
 
 
 def test_what_is_as_promised_is_not_read_message_by_message(monkeypatch):

@@ -10,6 +10,7 @@ from scipy.stats import binom
 from sendblue_data import ContactHistory
 from sendblue_data.errors import ConfigurationError
 from sendblue_data.history.process_limits import joint_quantile, limits, process
+from sendblue_data.history.trend import _how_watched
 from tests.history import worlds as w
 
 from .simulated import START, hasty_arrivals, recorded
@@ -81,6 +82,18 @@ def test_periods_are_judged_together_and_told_per_30_days(tmp_path):
     for name, rates in (("per_30_days", counts / risk), ("limit_low", low), ("limit_high", high)):
         assert judged[name].to_list() == pytest.approx((1 - (1 - rates) ** (30 / days)).tolist(), rel=1e-9)
     assert judged["signal"].to_list() == [None] * 6 + ["above"]
+
+
+def test_a_period_is_unequal_that_was_watched_for_over_a_tenth_more_or_fewer_days():
+    periods = pl.DataFrame(
+        {
+            "n": [0, 1, 2, 3],
+            "period": [date(2026, 1, day) for day in (1, 11, 21, 31)],
+            "days": [9.0, 11.0, 11.1, 8.9],
+        }
+    )
+    found = _how_watched(periods.select("n"), periods, "10d")
+    assert found["unequal_days"].to_list() == [False, False, True, True]
 
 
 def test_a_calm_period_is_below_and_fewer_than_six_are_not_judged(tmp_path):

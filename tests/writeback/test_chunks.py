@@ -117,8 +117,9 @@ def test_a_few_chunks_are_under_way_at_once(make, at_once, expected):
         with lock:
             under_way[0] -= 1
 
-    make(Account(act), 1, at_once=at_once).create(rows_of(9))
-    assert most[0] == expected
+    chunks = make(Account(act), 1, at_once=at_once)
+    chunks.create(rows_of(9))
+    assert most[0] == chunks._pool._max_workers == expected
 
 
 def test_a_chunk_that_was_turned_away_for_its_keys_is_written_down_as_not_sent(make):

@@ -166,8 +166,6 @@ def test_accounts_are_apart_until_they_are_linked(ledger, tmp_path, clock):
     assert ledger.opted_out_under_other_key([phone(1)]) == {}
     other.record_out([phone(3)], by="a run")
     assert held(ledger) == {phone(1), phone(3)}
-    # A third account has nothing of what the second one had before.
-    assert held(Ledger.open(tmp_path / "runs", "api.sendblue.co/55555555")) == set()
 
 
 def test_with_an_account_comes_what_was_seen_and_created_there(ledger, tmp_path, clock):
@@ -175,6 +173,8 @@ def test_with_an_account_comes_what_was_seen_and_created_there(ledger, tmp_path,
     other.record_created([person(2)])
     other.observe([person(1, opt_out=True)], by="a look")
     ledger.link(OLD_KEY)
+    # The next account has nothing of what the second one had before.
+    assert held(Ledger.open(tmp_path / "runs", "api.sendblue.co/55555555")) == set()
     assert ledger.created_by_runs([phone(2)])[phone(2)]["contact_id"] == "id-2"
     clock.now += LAG
     ledger.observe([person(1, opt_out=False)], by="a look")
@@ -318,6 +318,17 @@ def test_what_journals_without_a_ledger_know_is_taken_over(tmp_path, clock):
     clock.now += LAG
     ledger.observe([person(0, opt_out=False), person(3, opt_out=False)], by="a look")
     assert held(ledger) == {phone(0), phone(1), phone(2), phone(9)}
+
+
+def test_a_ledger_that_is_lost_begins_anew_only_when_that_is_said(tmp_path):
+    Ledger.open(tmp_path, ACCOUNT)
+    journal_of(tmp_path, "a", [Row(pos=0, phone=phone(1), action="create", opted_out=True)])
+    for name in (ledger_file.FILE, ledger_file.KEY_FILE):
+        (tmp_path / name).unlink()
+    with pytest.raises(LedgerError, match=r"is gone: a\.sqlite3 was written beside it"):
+        Ledger.open(tmp_path, ACCOUNT)
+    module.begin_ledger(tmp_path, rebuild=True)
+    assert held(Ledger.open(tmp_path, ACCOUNT)) == {phone(1)}
 
 
 def test_a_journal_without_a_ledger_that_can_not_be_read_is_not_passed_over(tmp_path):

@@ -26,7 +26,7 @@ _FARTHEST = log(1e9)
 _NEAR, _CLOSE, _TURNS = 1e-3, 1e-7, 60
 """Distance of the points that slopes are taken from, the step that is small enough to end with, and most steps."""
 _SHIFT = 20
-"""Stirling's series is exact to 1e-15 from here on; smaller arguments are moved up to it."""
+"""Stirling's series is exact to the last digit from here on; smaller arguments are moved up to it."""
 
 
 class Prior(NamedTuple):

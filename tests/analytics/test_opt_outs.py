@@ -231,8 +231,16 @@ def test_cohorts_with_less_than_nine_tenths_of_the_longest_exposure_are_flagged(
     table = opt_out_cohorts(frame, every="1d", as_of=NOW)
     assert table["exposure_days"].to_list() == [201, 181, 180, 10, 0, 0]
     assert table["unequal_exposure"].to_list() == [False, False, True, True, True, True]
+    just = opt_out_cohorts(
+        frame_of([{"created_at": NOW - timedelta(days=day)} for day in (100, 90, 89)]),
+        every="1d",
+        as_of=NOW.replace(hour=12),
+    )
+    assert just.select("exposure_days", "unequal_exposure").rows() == [(100, False), (90, False), (89, True)]
     small = opt_out_cohorts(frame.head(5), every="1y", as_of=NOW, min_contacts=3)
     assert small.select("contacts", "left_out").rows() == [(3, 1)]
+    unknown = opt_out_cohorts(frame_of([{"opt_out": False}, {"created_at": created[0]}]), as_of=NOW)
+    assert unknown["cohort"].is_null().to_list() == [False, True]
 
 
 def test_drivers_hold_each_set_against_everyone_else(constructor):
@@ -267,6 +275,27 @@ def test_drivers_hold_each_set_against_everyone_else(constructor):
     assert any(table["left_out"] > 0)
     assert table["p"].is_sorted()
     assert table["q"].to_list() == benjamini_hochberg(table["p"]).to_list()
+
+
+def test_drivers_come_by_p_then_the_largest_then_by_name():
+    """Of six, two of whom have the same p (1) as each other: nobody of them opted out, and one of the rest."""
+    people = [
+        (["a", "all"], None, True),
+        (["a", "all"], None, False),
+        (["b", "all"], "Z", False),
+        (["b", "all"], "Z", False),
+        (["c", "d", "all"], None, False),
+        (["d", "all"], None, False),
+    ]
+    rows = [{"tags": tags, "company_name": company, "opt_out": out} for tags, company, out in people]
+    table = opt_out_drivers(frame_of(rows), ["tag", "company"], min_contacts=1)
+    assert table["level"].to_list() == ["a", "Z", "b", "d", "c", "all"]
+    assert table["p"].to_list() == pytest.approx([1 / 3, 1, 1, 1, 1, None])
+
+
+def test_a_set_of_twenty_is_not_too_small():
+    rows = [{"tags": ["just" if n < 20 else "few"], "opt_out": n == 0} for n in range(39)]
+    assert opt_out_drivers(frame_of(rows), ["tag"])["level"].to_list() == ["just"]
 
 
 def test_drivers_take_factors_of_ones_own():

@@ -174,6 +174,12 @@ def test_backlog_of_any_contacts(rows):
     assert table["to_verify"].sum() == listed.height
 
 
+def test_an_age_begins_with_its_first_day():
+    ages = [-1, 0, 6, 7, 27, 28, 90, 91, 181, 182, 364, 365, 5_000]
+    rows = [{"created_at": NOW - timedelta(days=days), "verified": False} for days in ages]
+    assert verification_backlog(frame_of(rows), as_of=NOW)["contacts"].to_list() == [3, 2, 2, 2, 2, 2, 0]
+
+
 def test_a_backlog_without_creation_dates_says_nothing_of_ages():
     rows = [row | {"created_at": None} for row in made_up(30)]
     assert verification_backlog(frame_of(rows))["share"].to_list() == [None] * 6 + [1.0]

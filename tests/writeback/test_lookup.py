@@ -21,7 +21,7 @@ class Account:
         hidden: what its lists leave out, as a replica does that lags behind.
     """
 
-    max_connections = 3
+    max_connections = 1  # so that it is asked in order
 
     def __init__(self, contacts, size=0, *, hidden=(), refuses=()):
         self.contacts = {one["phone"]: one for one in contacts}
@@ -161,7 +161,9 @@ def test_no_more_are_asked_for_at_once_than_the_client_has_connections(monkeypat
         return real(size)
 
     monkeypatch.setattr(module, "ThreadPoolExecutor", pool)
-    fetch_current(Account([]), numbers(count))
+    account = Account([])
+    account.max_connections = 3
+    fetch_current(account, numbers(count))
     assert opened == [places]
 
 

@@ -427,22 +427,29 @@ def test_a_message_that_is_kept_back_is_looked_at_anew_40_times_at_most(make, ti
 
 def test_what_ends_the_run_is_raised_once_all_that_left_is_written_down(make):
     """The first call finds that the keys were taken back; two others are on their way by then."""
-    requests = make(client := Account())
+    client = Account()
+    client.max_connections = 3
+    requests = make(client)
+    on_their_way = threading.Barrier(3)
 
     def act(_name, what):
+        on_their_way.wait(10)
         if what == phone(0):
             return fault(401)
         requests._stopped.wait(10)
         return fault(None) if what == phone(1) else None
 
     client._act = act
-    rows = [row_of(n, wanted={"first_name": "Ann"}) for n in range(4)]
+    rows = [row_of(n, wanted={"first_name": "Ann"}) for n in range(3)]
     with pytest.raises(AuthenticationError):
         requests.update(rows)
     assert sorted(call[1] for call in client.calls) == [phone(0), phone(1), phone(2)]
     assert requests.journal.entries[1] == ("lost", "no answer: no")
-    assert [row.sent for row in rows] == [False, True, True, False]
-    assert [row.unanswered for row in rows] == [0, 1, 0, 0]
+    assert [row.sent for row in rows] == [False, True, True]
+    assert [row.unanswered for row in rows] == [0, 1, 0]
+    with pytest.raises(StoppedError):
+        requests.outcome(lambda: client.calls.append("what had not left"))
+    assert len(client.calls) == 3
 
 
 def ended(result=None, error=None):

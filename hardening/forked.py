@@ -61,12 +61,7 @@ def noticed(tests: Sequence[str], mutants: Sequence[Mutant]) -> Iterator[tuple[M
     ((reaching, at_import),) = _told_by_a_fork(partial(_tests_by_function, tests, mutants[0]))
     seconds = 2 + 2 * int(taken() - before)
     left = list(mutants)
-    # A function whose `super()` goes has a variable less, and its code can't take the place of the old.
-    within = [
-        one
-        for one in mutants
-        if one.edit.function and one.edit.function not in at_import and "super()" not in one.edit.text
-    ]
+    within = [one for one in mutants if one.edit.function and one.edit.function not in at_import]
     for one, is_noticed in _told_by_a_fork(partial(_inside, tests, within, reaching, seconds)):
         left.remove(one)
         yield one, is_noticed
